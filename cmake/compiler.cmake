@@ -1,0 +1,19 @@
+# Flags that every target of the project is built with.
+
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
+                    -Wno-missing-field-initializers -fno-strict-aliasing
+                    -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+    add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+endif()
+
+if(SLUICE_SANITIZE)
+    add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
+                        -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${SLUICE_SANITIZE})
+endif()
+if(SLUICE_COVERAGE)
+    add_compile_options(--coverage)
+    add_link_options(--coverage)
+endif()

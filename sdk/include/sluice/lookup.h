@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * sluice/lookup.h: what does this key map to?
+ *
+ * An instance is one table, named type:name in the configuration: for "hash:/etc/sluice/transport"
+ * the plugin is lookup/hash and open() gets the name "/etc/sluice/transport". The host folds the
+ * key to lower case (unless SLUICE_LOOKUP_EXACT), tries the partial keys of each use, measures the
+ * call, and turns an answer of OK with an empty value into TEMP: an empty value is an error.
+ *
+ * A call sequence
+ *   open("/etc/sluice/transport")          OK, or CONFIG with a text: the host then answers every
+ *                                          find with TEMP and opens again, at growing intervals
+ *   find("customer.tld")                   sink->value("etrn-only:[mail.customer.tld]"), OK
+ *   find("other.tld")                      NOT_FOUND
+ *   find("customer.tld")                   the file is gone: errors->explain(...), TEMP
+ *   close()
+ *
+ * Changes: 1.0 first version.
+ */
+#ifndef SLUICE_LOOKUP_H
+#define SLUICE_LOOKUP_H
+
+#include "sluice/plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SLUICE_LOOKUP_ID "sluice.lookup/1"
+
+struct sluice_lookup; /* the plugin's own: one table */
+
+#define SLUICE_LOOKUP_EXACT ((uint32_t)1 << 0)    /* keys are not folded to lower case */
+#define SLUICE_LOOKUP_PATTERNS ((uint32_t)1 << 1) /* keys are matched whole: no partial keys */
+#define SLUICE_LOOKUP_WRITABLE ((uint32_t)1 << 2) /* the writer members are there */
+
+struct sluice_lookup_sink {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* One value; may be called more than once, the host joins the values with commas. */
+    void (*value)(const struct sluice_lookup_sink *sink, struct sluice_span value);
+};
+
+/* For dumping a table. */
+struct sluice_lookup_entry_sink {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* One entry; a status other than OK ends the listing, which then returns it. */
+    sluice_status (*entry)(const struct sluice_lookup_entry_sink *sink, struct sluice_span key,
+                           struct sluice_span value);
+};
+
+struct sluice_lookup_writer; /* the plugin's own: one table being built */
+
+struct sluice_lookup_ops {
+    uint32_t struct_size;
+    uint32_t flags; /* SLUICE_LOOKUP_... */
+
+    /* Required. name: what follows the colon. *ret_lookup only on OK. [main] */
+    sluice_status (*open)(const struct sluice_host *host, const struct sluice_config *config,
+                          const char *name, const struct sluice_errors *errors,
+                          struct sluice_lookup **ret_lookup);
+    /* Required. Accepts NULL. [main] */
+    void (*close)(struct sluice_lookup *lookup);
+    /*
+     * Required. OK after at least one value, NOT_FOUND, or TEMP with a text. A miss and a failure
+     * are never confused: what cannot be asked is TEMP. Notices by itself when the table has
+     * changed. [call]
+     */
+    sluice_status (*find)(struct sluice_lookup *lookup, struct sluice_span key,
+                          int64_t deadline_ms, const struct sluice_lookup_sink *sink,
+                          const struct sluice_errors *errors);
+
+    /* Optional: a number that is another one when the table's content has changed. [call] */
+    sluice_status (*generation)(struct sluice_lookup *lookup, uint64_t *ret_generation);
+    /* Optional: every entry, in storage order. [call] */
+    sluice_status (*list)(struct sluice_lookup *lookup, const struct sluice_lookup_entry_sink *sink,
+                          const struct sluice_errors *errors);
+
+    /*
+     * Optional, together: building a table, for postmap. A build goes to one side and takes the old
+     * table's place whole in write_commit, or not at all.
+     *   write_open    is_update: start from the entries that are there; else from none.
+     *                 mode: permissions of new files.
+     *   write_put     OK; NOT_FOUND if the key is there already and replace is 0.
+     *   write_remove  OK or NOT_FOUND.
+     *   write_commit  Makes the new table visible and durable. Ends the writer in any case.
+     *   write_abort   Ends the writer; the old table stays. Accepts NULL.
+     * [main]
+     */
+    sluice_status (*write_open)(const struct sluice_host *host, const struct sluice_config *config,
+                                const char *name, int32_t is_update, uint32_t mode,
+                                const struct sluice_errors *errors,
+                                struct sluice_lookup_writer **ret_writer);
+    sluice_status (*write_put)(struct sluice_lookup_writer *writer, struct sluice_span key,
+                               struct sluice_span value, int32_t replace,
+                               const struct sluice_errors *errors);
+    sluice_status (*write_remove)(struct sluice_lookup_writer *writer, struct sluice_span key,
+                                  const struct sluice_errors *errors);
+    sluice_status (*write_commit)(struct sluice_lookup_writer *writer,
+                                  const struct sluice_errors *errors);
+    void (*write_abort)(struct sluice_lookup_writer *writer);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SLUICE_LOOKUP_H */

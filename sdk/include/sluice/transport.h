@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * sluice/transport.h: take this message to that host.
+ *
+ * The division of work. The host (the deliver role) asks the nexthop chain which hosts serve the
+ * destination, walks them in order, keeps connections for the next job, and decides with the queue
+ * what happens to each recipient. The transport speaks the protocol with one host at a time.
+ *
+ * A call sequence for one job, two recipients, two hosts
+ *   connect(mx1)                         TEMP "connect to mx1...: Connection refused": next host
+ *   connect(mx2)                         OK, a connection
+ *   deliver(connection, message, 2)      report(0, OK), report(1, TEMP, "4.2.0", ...);
+ *                                        returns SLUICE_FATE_REUSABLE
+ *   deliver(connection, next message, …) within connection_cache_time
+ *   disconnect(connection)
+ * Recipients with OK or PERM are settled. Those with TEMP or without a report go on to the next
+ * host while there is one and time remains; after the last, the last report counts, and a recipient
+ * that nobody reported is TEMP.
+ *
+ * A transport without connect() gets connection NULL, is called once for each job, without hosts,
+ * and does everything in deliver().
+ *
+ * Changes: 1.0 first version.
+ */
+#ifndef SLUICE_TRANSPORT_H
+#define SLUICE_TRANSPORT_H
+
+#include "sluice/plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SLUICE_TRANSPORT_ID "sluice.transport/1"
+
+struct sluice_transport;  /* the plugin's own: one configured transport */
+struct sluice_connection; /* the plugin's own: one connection to one host */
+
+/* Where connect() shall go. */
+struct sluice_target {
+    uint32_t struct_size;
+    uint32_t port;               /* 0: the transport's own default */
+    struct sluice_span nexthop;  /* as routed: "customer.tld", "[host]:2525" */
+    struct sluice_span host;     /* the host's name, for greetings and logs */
+    struct sluice_span address;  /* numeric address */
+    int32_t is_last;             /* no further host follows */
+    int32_t reserved;
+};
+
+/* What deliver() says of the connection. An unknown value counts as FINISHED. */
+#define SLUICE_FATE_REUSABLE ((int32_t)1)    /* open and in step: may carry another message */
+#define SLUICE_FATE_FINISHED ((int32_t)2)    /* do not use it again */
+#define SLUICE_FATE_HOST_FAILED ((int32_t)3) /* broken by the host's fault (lost, timed out): counts
+                                                against the site */
+
+/* Body types as in RFC 6152. */
+#define SLUICE_BODY_7BIT ((int32_t)0)
+#define SLUICE_BODY_8BITMIME ((int32_t)1)
+
+/* RFC 3461 NOTIFY, RET. */
+#define SLUICE_NOTIFY_DEFAULT ((uint32_t)0)
+#define SLUICE_NOTIFY_NEVER ((uint32_t)1 << 0)
+#define SLUICE_NOTIFY_SUCCESS ((uint32_t)1 << 1)
+#define SLUICE_NOTIFY_FAILURE ((uint32_t)1 << 2)
+#define SLUICE_NOTIFY_DELAY ((uint32_t)1 << 3)
+#define SLUICE_RET_DEFAULT ((int32_t)0)
+#define SLUICE_RET_FULL ((int32_t)1)
+#define SLUICE_RET_HDRS ((int32_t)2)
+
+/* One message to deliver; borrowed for the call of deliver(). */
+struct sluice_message {
+    uint32_t struct_size;
+    int32_t body;               /* SLUICE_BODY_...: as announced by the sender */
+    struct sluice_span id;      /* queue id, for logs */
+    struct sluice_span sender;  /* without angle brackets; empty for the null sender */
+    struct sluice_span envid;   /* RFC 3461, as received (xtext); empty: none */
+    int32_t ret;                /* SLUICE_RET_... */
+    int32_t is_smtputf8;
+    int64_t arrival_ms;         /* since 1970 UTC */
+    uint64_t size;              /* of the content, in bytes */
+    /*
+     * Up to size bytes of the content from offset on into buffer. The content is what was stored:
+     * lines that end in CRLF, dots not doubled, the last line complete. OK with *ret_len of at
+     * least 1 below the message's size, 0 at its end; TEMP if it cannot be read. [call]
+     */
+    sluice_status (*read)(const struct sluice_message *message, uint64_t offset, void *buffer,
+                          size_t size, size_t *ret_len);
+};
+
+/* One recipient; borrowed for the call of deliver(). */
+struct sluice_recipient {
+    uint32_t struct_size;
+    uint32_t notify;              /* SLUICE_NOTIFY_... */
+    struct sluice_span address;   /* without angle brackets */
+    struct sluice_span orcpt;     /* RFC 3461, as received ("rfc822;a+2Bb@c"); empty: none */
+};
+
+/* Where results go. */
+struct sluice_report {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /*
+     * The result for the recipient of that index: OK (the peer has taken it over), TEMP or PERM;
+     * anything else counts as TEMP. dsn: enhanced status ("5.1.1"), text: one line, both copied.
+     * A second report for the same recipient replaces a first one of TEMP and is ignored after OK
+     * and PERM. [call]
+     */
+    void (*recipient)(const struct sluice_report *report, size_t index, sluice_status status,
+                      const char *dsn, const char *text);
+    /* The same for all recipients that have no report yet. [call] */
+    void (*remaining)(const struct sluice_report *report, sluice_status status, const char *dsn,
+                      const char *text);
+};
+
+struct sluice_transport_ops {
+    uint32_t struct_size;
+    uint32_t flags; /* 0 */
+
+    /* Required. *ret_transport only on OK. [main] */
+    sluice_status (*open)(const struct sluice_host *host, const struct sluice_config *config,
+                          const struct sluice_errors *errors,
+                          struct sluice_transport **ret_transport);
+    /* Required. Accepts NULL. [main] */
+    void (*close)(struct sluice_transport *transport);
+    /*
+     * Optional, together with disconnect: a connection that is ready for a message (for SMTP:
+     * greeting and EHLO done). TEMP: the next host is tried. PERM: the remaining recipients fail
+     * for good. In both cases explain() says why. [call]
+     */
+    sluice_status (*connect)(struct sluice_transport *transport, const struct sluice_target *target,
+                             int64_t deadline_ms, const struct sluice_errors *errors,
+                             struct sluice_connection **ret_connection);
+    /*
+     * Required. Delivers message to the recipients (count of them, recipient_size bytes apart; at
+     * least one) and reports on each. Returns the connection's fate. connection stays the host's to
+     * pass to disconnect, whatever the fate. [call]
+     */
+    int32_t (*deliver)(struct sluice_transport *transport, struct sluice_connection *connection,
+                       const struct sluice_message *message,
+                       const struct sluice_recipient *recipients, size_t count,
+                       size_t recipient_size, int64_t deadline_ms,
+                       const struct sluice_report *report);
+    /* Ends a connection, politely (QUIT) if it is still in step; accepts NULL. [call] */
+    void (*disconnect)(struct sluice_transport *transport, struct sluice_connection *connection);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SLUICE_TRANSPORT_H */
