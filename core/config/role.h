@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * role: what a role process is born with: its configuration, the plugins' files, listening sockets,
+ * and links to other roles, all handed down by the master over descriptor ROLE_MASTER_FD.
+ *
+ * role_run is the whole life of a role process: log and loop, the master's frames up to START,
+ * start(), READY, then links and the loop, until drain() has been asked for and role_finished was
+ * called. When the master dies the role drains too, with a short deadline.
+ */
+#ifndef CONFIG_ROLE_H
+#define CONFIG_ROLE_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "ipc/messages.h"
+
+#define ROLE_MASTER_FD 3
+
+struct role_listener {
+    const char *address; /* as configured */
+    int fd;              /* stays the role's */
+};
+
+struct role {
+    const char *name; /* "receive" */
+    unsigned index;
+    uint64_t generation;
+    const struct config *config;
+    const struct role_listener *listeners;
+    size_t listener_count;
+    void *user; /* the role's own state, set in start() */
+};
+
+struct role_ops {
+    const char *name;
+    /* Everything that may fail for want of something. On a task. An error ends the process. */
+    sluice_status (*start)(struct role *role, struct error *err);
+    /* A link to another role is there, for the first time or again after that role was restarted.
+     * Takes fd over. On the loop. */
+    void (*link)(struct role *role, const struct message_link *link, int fd);
+    /* Take nothing new, finish, then role_finished(). On the loop. */
+    void (*drain)(struct role *role);
+    /* Frees everything; after the loop has ended. */
+    void (*stop)(struct role *role);
+};
+
+/* Returns the process's exit status. */
+int role_run(const struct role_ops *ops);
+void role_finished(struct role *role);
+
+/* The descriptor of a plugin's file ("lookup/hash"), or -1. It stays the role's. */
+int role_plugin_fd(const char *plugin);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * messages: what the roles say to each other. One struct for each message, with its encoding.
+ *
+ * Decoded structs borrow from the frame's body. Decoders return PERM for bytes that make no sense:
+ * the channel is then closed, and the master restarts the culprit.
+ *
+ *   receive                                   queue                                   deliver
+ *     | <------------- LEASE, CREDIT, SPACE ---- | <--------------------- CREDIT -------- |
+ *     | -- COMMIT (id, envelope, content) -----> |                                        |
+ *     | <------------- COMMITTED (id) ---------- |                                        |
+ *     | -- STAGE (id) -> | <-- STAGED (id, fd) - |                                        |
+ *     | -- WITHDRAW (id) ----------------------> |                                        |
+ *     | -- RELEASE (ref) -> | <- RELEASED (ref)  | -- JOB (ref) ------------------------> |
+ *     |                                          | <------------------- RESULT (ref) ---- |
+ *
+ * Credit: the giver says once how many bytes and messages it takes at a time. A COMMIT costs one
+ * message and the bytes of its inline content until its COMMITTED; a JOB the same until its RESULT.
+ */
+#ifndef IPC_MESSAGES_H
+#define IPC_MESSAGES_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "ipc/channel.h"
+
+#include <stdbool.h>
+
+/* Content up to this travels inside frames; larger content as a file of its own. */
+#define CONTENT_INLINE_MAX ((size_t)64 * 1024)
+
+enum message_type {
+    MESSAGE_HELLO = 1, /* channel.c's own */
+
+    /* master -> role, while it starts and later */
+    MESSAGE_SETUP = 10,    /* generation, log settings; fd: the role's snapshot */
+    MESSAGE_PLUGIN = 11,   /* body: "lookup/hash"; fd: the plugin's file */
+    MESSAGE_LISTENER = 12, /* body: the address as configured; fd: the listening socket */
+    MESSAGE_START = 13,    /* that was all: begin */
+    MESSAGE_LINK = 14,     /* a peer; fd: the socket to it */
+    MESSAGE_DRAIN = 15,    /* finish what is under way and exit with 0 */
+    /* role -> master */
+    MESSAGE_READY = 20,    /* START has been carried out */
+    /* check -> master */
+    MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */
+    MESSAGE_CHECKED = 22,  /* the end of a successful check */
+
+    /* receive <-> queue */
+    MESSAGE_CREDIT = 30, /* also deliver -> queue */
+    MESSAGE_LEASE = 31,  /* queue -> receive: ids to give out */
+    MESSAGE_WANT_LEASE = 32,
+    MESSAGE_SPACE = 33,  /* queue -> receive: whether new mail can be taken */
+    MESSAGE_COMMIT = 34, /* ref: message id */
+    MESSAGE_COMMITTED = 35,
+    MESSAGE_WITHDRAW = 36,
+    MESSAGE_STAGE = 37,  /* ref: message id */
+    MESSAGE_STAGED = 38, /* fd; no fd: see status */
+    MESSAGE_RELEASE = 39,
+    MESSAGE_RELEASED = 40,
+
+    /* queue <-> deliver */
+    MESSAGE_JOB = 50,
+    MESSAGE_RESULT = 51,
+};
+
+struct message_setup {
+    uint64_t generation;
+    uint32_t index;      /* which of the processes of this role */
+    uint32_t log_target; /* enum log_target */
+};
+
+struct message_link {
+    struct sluice_span role; /* "queue", "receive", "deliver" */
+    uint32_t index;
+    uint64_t generation;
+};
+
+struct message_credit {
+    uint64_t bytes;
+    uint64_t messages;
+};
+
+struct message_lease {
+    uint64_t first;
+    uint64_t count;
+};
+
+struct message_space {
+    bool is_accepting; /* false: 452 4.3.1 */
+    uint64_t free_bytes;
+};
+
+struct message_commit {
+    struct sluice_span envelope;
+    struct sluice_span content; /* empty when the frame brings the staged file */
+};
+
+/* COMMITTED, STAGED without fd, and other plain answers. */
+struct message_status {
+    sluice_status status;
+    struct sluice_span dsn;
+    struct sluice_span text;
+};
+
+struct message_release {
+    struct sluice_span domain;  /* lower case; empty: everything that waits */
+    bool with_subdomains;
+    bool is_exempt;             /* from etrn_minimum_interval */
+};
+
+struct message_released {
+    sluice_status status;
+    uint64_t count;    /* messages that wait for it and go now, or once the interval is over */
+    bool is_postponed;
+};
+
+struct message_job {
+    uint64_t message_id;
+    struct sluice_span transport;
+    struct sluice_span nexthop;
+    bool is_released;            /* ask DNS afresh */
+    struct sluice_span envelope; /* with this job's recipients alone */
+    struct sluice_span content;  /* empty when the frame brings a file */
+};
+
+/* One recipient's end, in the order of the job's envelope. */
+struct message_outcome {
+    sluice_status status; /* OK, TEMP, PERM */
+    struct sluice_span dsn;
+    struct sluice_span text;
+    struct sluice_span relay; /* "host[address]:port", or "none" */
+};
+
+#define SITE_UNKNOWN 0  /* the attempt said nothing about the site */
+#define SITE_REACHED 1
+#define SITE_FAILED 2   /* no host of it could be reached, or the connection broke */
+
+struct message_result {
+    uint32_t site;       /* SITE_... */
+    int64_t connect_ms;  /* time until connections stood */
+    int64_t transfer_ms;
+    struct message_outcome *outcomes; /* decoder: allocated, message_result_done frees */
+    size_t outcome_count;
+};
+
+void message_setup_encode(const struct message_setup *setup, struct buffer *buffer);
+sluice_status message_setup_decode(struct sluice_span body, struct message_setup *ret_setup);
+void message_link_encode(const struct message_link *link, struct buffer *buffer);
+sluice_status message_link_decode(struct sluice_span body, struct message_link *ret_link);
+void message_credit_encode(const struct message_credit *credit, struct buffer *buffer);
+sluice_status message_credit_decode(struct sluice_span body, struct message_credit *ret_credit);
+void message_lease_encode(const struct message_lease *lease, struct buffer *buffer);
+sluice_status message_lease_decode(struct sluice_span body, struct message_lease *ret_lease);
+void message_space_encode(const struct message_space *space, struct buffer *buffer);
+sluice_status message_space_decode(struct sluice_span body, struct message_space *ret_space);
+/* Everything up to the content's bytes, which follow as the frame's next part. */
+void message_commit_encode_head(const struct message_commit *commit, struct buffer *buffer);
+sluice_status message_commit_decode(struct sluice_span body, struct message_commit *ret_commit);
+void message_status_encode(const struct message_status *status, struct buffer *buffer);
+sluice_status message_status_decode(struct sluice_span body, struct message_status *ret_status);
+void message_release_encode(const struct message_release *release, struct buffer *buffer);
+sluice_status message_release_decode(struct sluice_span body, struct message_release *ret_release);
+void message_released_encode(const struct message_released *released, struct buffer *buffer);
+sluice_status message_released_decode(struct sluice_span body,
+                                      struct message_released *ret_released);
+void message_job_encode_head(const struct message_job *job, struct buffer *buffer);
+sluice_status message_job_decode(struct sluice_span body, struct message_job *ret_job);
+void message_result_encode(const struct message_result *result, struct buffer *buffer);
+sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result);
+void message_result_done(struct message_result *result);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * stream: a connected byte stream for one task at a time; non-blocking inside, straight to read.
+ *
+ * Reading is buffered: stream_fill gets more into the buffer, stream_buffered shows it,
+ * stream_consume takes it off. The buffer is given back while it is empty and the stream waits, so
+ * that an idle session costs little.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "base/error.h"
+#include "net/address.h"
+
+#include <stdbool.h>
+
+struct stream;
+
+#define STREAM_BUFFER_SIZE 16384 /* default; a line must fit */
+
+/* Takes a connected, non-blocking socket over. */
+sluice_status stream_new(int fd, struct stream **ret_stream);
+/* TEMP with strerror's text. [task: waits] */
+sluice_status stream_connect(const struct address *to, int64_t deadline_ms,
+                             struct stream **ret_stream, struct error *err);
+/* Closes at once; accepts NULL. */
+void stream_close(struct stream *stream);
+int stream_fd(const struct stream *stream);
+
+/* Waits for more bytes behind those that are buffered. OK: there are more. NOT_FOUND: end of the
+ * stream. TEMP: deadline, broken, or cancelled; stream_explain says which. Also TEMP when the
+ * buffer is full. [task: waits] */
+sluice_status stream_fill(struct stream *stream, int64_t deadline_ms);
+struct sluice_span stream_buffered(const struct stream *stream);
+void stream_consume(struct stream *stream, size_t len);
+/* Unbuffered reading of what is next (the buffer first). OK with 0 at the end. [task: waits] */
+sluice_status stream_read(struct stream *stream, void *out, size_t size, int64_t deadline_ms,
+                          size_t *ret_len);
+/* True if bytes are buffered or the socket has something to say. */
+bool stream_is_readable(struct stream *stream);
+
+/* All of it, or TEMP. [task: waits] */
+sluice_status stream_write(struct stream *stream, struct sluice_span data, int64_t deadline_ms);
+/* Why the last call failed: "timed out", "Connection reset by peer", "cancelled". */
+const char *stream_explain(const struct stream *stream);
+bool stream_timed_out(const struct stream *stream);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * instance: a plugin at work: its operations, its place to run, the services that it gets.
+ *
+ * This is what the front end of each kind is built on (route/table.c for lookups, receive/access.c,
+ * deliver/transport.c and nexthop.c, queue/store.c and deferral.c). instance_new finds, loads and
+ * merges; the front end calls open() itself, as its arguments differ, and hands the result to
+ * instance_opened.
+ *
+ * A derived plugin has two sides, its own and the base's; INSTANCE_SIDE picks the one that has the
+ * operation. For others both are the same.
+ *
+ *   const struct instance_side *side = INSTANCE_SIDE(i, struct sluice_transport_ops, deliver);
+ *   fate = INSTANCE_OPS(side, struct sluice_transport_ops)->deliver(side->self, ...);
+ */
+#ifndef PLUGIN_INSTANCE_H
+#define PLUGIN_INSTANCE_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "sluice/plugin.h"
+
+#include <stdbool.h>
+
+struct instance;
+struct pool;
+
+struct instance_side {
+    const void *ops;
+    void *self;
+};
+
+/* Loads the plugin (once in a process) and binds interface. CONFIG with a text. */
+sluice_status instance_new(const struct config_instance *configured, struct instance **ret_instance,
+                           struct error *err);
+/* Frees the wrapper after the front end has called close(). Accepts NULL. */
+void instance_free(struct instance *instance);
+
+const char *instance_name(const struct instance *instance);   /* "etrn-only" */
+const char *instance_plugin(const struct instance *instance); /* "transport/etrn-only" */
+const struct sluice_host *instance_host(const struct instance *instance);
+const struct sluice_config *instance_config(const struct instance *instance);
+int32_t instance_mode(const struct instance *instance); /* SLUICE_MODE_... */
+/* SERIAL and PARALLEL: the instance's threads; else NULL. */
+struct pool *instance_pool(struct instance *instance);
+
+/*
+ * Opening: call open() of base with the result into base->self, then, if derived->ops has an open,
+ * that one into derived->self. instance_base and instance_derived give the two sides to fill;
+ * instance_derived is NULL for a plugin that is not derived or has no operations of its own.
+ * Closing: the derived one first.
+ */
+struct instance_side *instance_base(struct instance *instance);
+struct instance_side *instance_derived(struct instance *instance);
+
+/* The side that has the operation at that offset of the ops struct, or NULL if neither has. */
+const struct instance_side *instance_side(const struct instance *instance, size_t offset,
+                                          size_t size);
+#define INSTANCE_SIDE(instance, type, member)                                                      \
+    instance_side((instance), offsetof(type, member), sizeof(((type *)NULL)->member))
+#define INSTANCE_OPS(side, type) ((const type *)(side)->ops)
+
+/*
+ * Around each call: names the plugin in the crash line of the log while it runs, and counts calls,
+ * time and statuses for `sluice plugin list` and the metrics.
+ */
+struct instance_call {
+    struct instance *instance;
+    int64_t started_ms;
+};
+void instance_enter(struct instance_call *call, struct instance *instance);
+void instance_leave(struct instance_call *call, sluice_status status);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pool: threads for what blocks. A pool belongs to one instance (a table, a store, the disk), so
+ * that four hung calls stop nobody else.
+ *
+ * A job's argument outlives the call: work may still run when the waiter has given up, and release
+ * is called once when neither side needs it any more.
+ */
+#ifndef TASK_POOL_H
+#define TASK_POOL_H
+
+#include "sluice/types.h"
+
+#include <stdbool.h>
+
+struct pool;
+
+/* Up to max_threads threads, started when there is work, each with a name for debuggers. [loop] */
+sluice_status pool_new(const char *name, unsigned max_threads, struct pool **ret_pool);
+/* Waits for running work to end; gives up on threads that hang for 5 s (they are left behind, and
+ * so is what they use). Accepts NULL. [loop] */
+void pool_free(struct pool *pool);
+
+/*
+ * Runs work(arg) on a thread and waits. OK: it has run, *ret_status is what it returned. TEMP:
+ * deadline or cancelled. release may be NULL; it runs on the loop's thread. [task: waits]
+ */
+sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
+                       void (*release)(void *arg), void *arg, int64_t deadline_ms,
+                       sluice_status *ret_status);
+/* Runs work(arg) on a thread, then done(arg, status) on the loop's thread. [loop] */
+sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
+                          void (*done)(void *arg, sluice_status status), void *arg);
+/* True when all threads are busy with calls whose waiters have given up. [loop] */
+bool pool_is_hung(const struct pool *pool);
+
+#endif
