@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "sluice/plugin.h"
 
+#include <sys/types.h>
+
 struct plugin;
 
 /* Opens directory/name.so ("lookup/hash") after checking trust. owner: the daemon's owner.
