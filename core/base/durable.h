@@ -9,7 +9,8 @@
 
 #include <sys/types.h>
 
-/* Writes bytes to a new name (path with ".new"; one writer at a time), syncs, renames it to path, syncs the folder. */
+/* Writes bytes to a new name (path with ".new": one writer at a time), syncs, renames it to path,
+ * syncs the folder. */
 sluice_status durable_write_file(const char *path, struct sluice_span bytes, mode_t mode,
                                  struct error *err);
 /* The folder is there afterwards, with that mode and owner if this call made it ((uid_t)-1: as it

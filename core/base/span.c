@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * span: small tools for borrowed bytes. ASCII only, whatever the locale says.
+ */
+#include "base/span.h"
+
+#include <stdlib.h>
+
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool same_case(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (fold(a[i]) != fold(b[i]))
+            return false;
+    }
+    return true;
+}
+
+bool span_equal(struct sluice_span a, struct sluice_span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool span_equal_case(struct sluice_span a, struct sluice_span b)
+{
+    return a.len == b.len && same_case(a.ptr, b.ptr, a.len);
+}
+
+bool span_starts_case(struct sluice_span text, struct sluice_span prefix)
+{
+    return text.len >= prefix.len && same_case(text.ptr, prefix.ptr, prefix.len);
+}
+
+bool span_ends_case(struct sluice_span text, struct sluice_span suffix)
+{
+    if (text.len < suffix.len)
+        return false;
+    return span_equal_case(span_skip(text, text.len - suffix.len), suffix);
+}
+
+size_t span_find(struct sluice_span text, char c)
+{
+    const char *at = text.len > 0 ? memchr(text.ptr, c, text.len) : NULL;
+
+    return at != NULL ? (size_t)(at - text.ptr) : text.len;
+}
+
+size_t span_find_last(struct sluice_span text, char c)
+{
+    const char *at = text.len > 0 ? memrchr(text.ptr, c, text.len) : NULL;
+
+    return at != NULL ? (size_t)(at - text.ptr) : text.len;
+}
+
+struct sluice_span span_skip(struct sluice_span text, size_t n)
+{
+    if (n >= text.len)
+        return SPAN_EMPTY;
+    return (struct sluice_span){.ptr = text.ptr + n, .len = text.len - n};
+}
+
+struct sluice_span span_first(struct sluice_span text, size_t n)
+{
+    return (struct sluice_span){.ptr = text.ptr, .len = n < text.len ? n : text.len};
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct sluice_span span_trim(struct sluice_span text)
+{
+    while (text.len > 0 && is_blank(text.ptr[0]))
+        text = span_skip(text, 1);
+    while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool span_to_u64(struct sluice_span text, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(text.ptr[i] - '0');
+        if (number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    if (text.len == 0)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+char *span_dup(struct sluice_span text)
+{
+    char *copy = text.len < SIZE_MAX ? malloc(text.len + 1) : NULL;
+
+    if (copy == NULL)
+        return NULL;
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    return copy;
+}
+
+void span_fold(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        text[i] = fold(text[i]);
+}
