@@ -39,7 +39,7 @@ struct sluice_connection; /* the plugin's own: one connection to one host */
 /* Where connect() shall go. */
 struct sluice_target {
     uint32_t struct_size;
-    uint32_t port;               /* 0: the transport's own default */
+    uint32_t port;               /* 0: the transport's own default, if it has no port() */
     struct sluice_span nexthop;  /* as routed: "customer.tld", "[host]:2525" */
     struct sluice_span host;     /* the host's name, for greetings and logs */
     struct sluice_span address;  /* numeric address */
@@ -142,6 +142,9 @@ struct sluice_transport_ops {
                        const struct sluice_report *report);
     /* Ends a connection, politely (QUIT) if it is still in step; accepts NULL. [call] */
     void (*disconnect)(struct sluice_transport *transport, struct sluice_connection *connection);
+    /* Optional: the TCP port where the next hop names none; the host then fills in target->port and
+     * shows it in the log. [any] */
+    uint32_t (*port)(struct sluice_transport *transport);
 };
 
 #ifdef __cplusplus
