@@ -14,8 +14,9 @@
  *     | -- RELEASE (ref) -> | <- RELEASED (ref)  | -- JOB (ref) ------------------------> |
  *     |                                          | <------------------- RESULT (ref) ---- |
  *
- * Credit: the giver says once how many bytes and messages it takes at a time. A COMMIT costs one
- * message and the bytes of its inline content until its COMMITTED; a JOB the same until its RESULT.
+ * Credit: the giver says how many bytes and messages it takes at a time; a later CREDIT replaces the
+ * former, and one of nothing says: no more (the giver drains). A COMMIT costs one message and the
+ * bytes of its inline content until its COMMITTED; a JOB the same until its RESULT.
  */
 #ifndef IPC_MESSAGES_H
 #define IPC_MESSAGES_H
