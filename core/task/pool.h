@@ -3,8 +3,9 @@
  * pool: threads for what blocks. A pool belongs to one instance (a table, a store, the disk), so
  * that four hung calls stop nobody else.
  *
- * A job's argument outlives the call: work may still run when the waiter has given up, and release
- * is called once when neither side needs it any more.
+ * A job's argument lives on the heap: work may still run when the waiter has given up. It is the
+ * caller's again when pool_run returns OK; when it returns TEMP, it belongs to the pool, which calls
+ * release once work has ended (or at once, if it has not begun).
  */
 #ifndef TASK_POOL_H
 #define TASK_POOL_H
@@ -23,7 +24,8 @@ void pool_free(struct pool *pool);
 
 /*
  * Runs work(arg) on a thread and waits. OK: it has run, *ret_status is what it returned. TEMP:
- * deadline or cancelled. release may be NULL; it runs on the loop's thread. [task: waits]
+ * deadline, cancelled, no memory or no thread: arg is the pool's, which calls release on the loop's
+ * thread. release may be NULL for an argument that lives as long as the pool. [task: waits]
  */
 sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
                        void (*release)(void *arg), void *arg, int64_t deadline_ms,

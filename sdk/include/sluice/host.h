@@ -184,9 +184,9 @@ struct sluice_offload {
     uint32_t reserved;
     /*
      * For a plugin of mode "task" that must call something that blocks: runs work(argument) on a
-     * thread of this instance and waits for it. OK with *ret_status = what work returned. TEMP at
-     * the deadline or when the task is cancelled; work goes on then, so argument must outlive the
-     * call: release(argument) is called exactly once, when neither side needs it any more.
+     * thread of this instance and waits for it. OK with *ret_status = what work returned; argument
+     * is the caller's again. TEMP at the deadline or when the task is cancelled: work may go on, so
+     * argument is the host's now, which calls release(argument) when work has ended.
      * [task: waits]
      */
     sluice_status (*run)(const struct sluice_host *host, sluice_status (*work)(void *argument),
