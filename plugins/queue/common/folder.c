@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC */
+/* folder: a store's folder on disk: its lock, what lies in it, the space kept back. */
+#include "folder.h"
+
+#include "failure.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static sluice_status take_lock(int folder, const char *path, const struct sluice_errors *errors,
+                               int *ret_lock)
+{
+    int lock = openat(folder, FOLDER_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (lock == -1)
+        return failure_errno(errors, "cannot open the lock file in", path);
+    if (flock(lock, LOCK_EX | LOCK_NB) == -1) {
+        sluice_status st = errno == EWOULDBLOCK
+                               ? failure(errors, SLUICE_TEMP, "4.3.0",
+                                         "%s: another process has this store open", path)
+                               : failure_errno(errors, "cannot lock", path);
+
+        close(lock);
+        return st;
+    }
+    *ret_lock = lock;
+    return SLUICE_OK;
+}
+
+sluice_status folder_open(const char *path, const struct sluice_errors *errors, int *ret_folder,
+                          int *ret_lock)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    sluice_status st;
+
+    if (folder == -1)
+        return failure_errno(errors, "cannot open", path);
+    st = take_lock(folder, path, errors, ret_lock);
+    if (st != SLUICE_OK) {
+        close(folder);
+        return st;
+    }
+    *ret_folder = folder;
+    return SLUICE_OK;
+}
+
+static sluice_status list_names(DIR *dir, folder_visit *visit, void *user,
+                                const struct sluice_errors *errors)
+{
+    for (;;) {
+        const struct dirent *entry;
+        sluice_status st;
+
+        errno = 0;
+        entry = readdir(dir);
+        if (entry == NULL)
+            return errno == 0 ? SLUICE_OK : failure_errno(errors, "cannot list", "the folder");
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        st = visit(user, entry->d_name);
+        if (st != SLUICE_OK)
+            return st;
+    }
+}
+
+sluice_status folder_list(int folder, folder_visit *visit, void *user,
+                          const struct sluice_errors *errors)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+    sluice_status st;
+
+    if (dir == NULL) {
+        st = failure_errno(errors, "cannot list", "the folder");
+        if (fd != -1)
+            close(fd);
+        return st;
+    }
+    st = list_names(dir, visit, user, errors);
+    closedir(dir);
+    return st;
+}
+
+sluice_status folder_foreign(const char *name, const struct sluice_errors *errors)
+{
+    return failure(errors, SLUICE_CONFIG, NULL,
+                   "the store's folder holds \"%s\", which is not of this store", name);
+}
+
+sluice_status folder_write(int fd, const void *data, size_t size, uint64_t offset)
+{
+    const char *next = data;
+
+    while (size > 0) {
+        ssize_t written = pwrite(fd, next, size, (off_t)offset);
+
+        if (written == -1 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = EIO;
+        if (written <= 0)
+            return SLUICE_TEMP;
+        next += written;
+        size -= (size_t)written;
+        offset += (uint64_t)written;
+    }
+    return SLUICE_OK;
+}
+
+uint64_t folder_free_bytes(int folder)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(folder, &fs) == -1)
+        return 0;
+    return (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+bool folder_reserve_fill(int folder, uint64_t size)
+{
+    struct stat info;
+    bool is_whole;
+    int fd;
+
+    if (size == 0)
+        return true;
+    fd = openat(folder, FOLDER_RESERVE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd == -1)
+        return false;
+    /* The blocks count, not the length: a crash may have left a file without them. */
+    is_whole = fstat(fd, &info) == 0 && (uint64_t)info.st_size == size &&
+               (uint64_t)info.st_blocks * 512 >= size;
+    if (!is_whole)
+        is_whole = ftruncate(fd, 0) == 0 && fallocate(fd, 0, 0, (off_t)size) == 0 && fsync(fd) == 0;
+    close(fd);
+    if (!is_whole)
+        folder_reserve_release(folder);
+    return is_whole;
+}
+
+void folder_reserve_release(int folder)
+{
+    (void)unlinkat(folder, FOLDER_RESERVE, 0); /* not there is as good */
+}
