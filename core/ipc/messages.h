@@ -35,7 +35,7 @@ enum message_type {
 
     /* master -> role, while it starts and later */
     MESSAGE_SETUP = 10,    /* generation, log settings; fd: the role's snapshot */
-    MESSAGE_PLUGIN = 11,   /* body: "lookup/hash"; fd: the plugin's file */
+    MESSAGE_PLUGIN = 11,   /* body: "lookup/hash"; fd: the plugin's file; also check -> master */
     MESSAGE_LISTENER = 12, /* body: the address as configured; fd: the listening socket */
     MESSAGE_START = 13,    /* that was all: begin */
     MESSAGE_LINK = 14,     /* a peer; fd: the socket to it */
