@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * writer: builds NAME.db.new and puts it in NAME.db's place.
+ *
+ * The new file is also the lock between writers: whoever holds it writes, and a waiting one that
+ * gets it after the rename sees that it is no longer NAME.db.new and begins again. What a crash
+ * leaves behind is taken over by the next writer.
+ */
+#include "hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NEW_SUFFIX HASH_SUFFIX ".new"
+#define ENTRIES_EXPECTED 4096 /* Postfix's hint to the library */
+#define CACHE_BYTES (16 * 1024 * 1024)
+#define LOCK_TRIES 1000 /* writers that may be ahead of us */
+
+struct sluice_lookup_writer {
+    char *path;     /* NAME.db */
+    char *new_path; /* NAME.db.new */
+    int fd;         /* of the new file, with the lock; -1: none */
+    DB *db;
+    int32_t is_terminated;
+};
+
+static void writer_free(struct sluice_lookup_writer *writer)
+{
+    if (writer->db != NULL)
+        (void)writer->db->close(writer->db, DB_NOSYNC); /* given up, or closed before */
+    if (writer->fd != -1)
+        (void)close(writer->fd); /* synced before where it matters */
+    free(writer->path);
+    free(writer->new_path);
+    free(writer);
+}
+
+static sluice_status fail_errno(const struct sluice_errors *errors, const char *what,
+                                const char *path)
+{
+    return hash_fail(errors, SLUICE_TEMP, "%s %s: %s", what, path, strerror(errno));
+}
+
+/* Opens the new file and waits for its lock. NOT_FOUND: another writer has just renamed it. */
+static sluice_status lock_once(struct sluice_lookup_writer *writer,
+                               const struct sluice_errors *errors)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat mine, named;
+
+    writer->fd =
+        open(writer->new_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (writer->fd == -1)
+        return fail_errno(errors, "open database", writer->path);
+    if (fcntl(writer->fd, F_OFD_SETLKW, &lock) == -1 || fstat(writer->fd, &mine) == -1)
+        return fail_errno(errors, "lock", writer->new_path);
+    if (lstat(writer->new_path, &named) == -1 || named.st_dev != mine.st_dev ||
+        named.st_ino != mine.st_ino)
+        return SLUICE_NOT_FOUND;
+    /* In a folder that is everybody's, somebody may have put it there for us to fill. */
+    if (!S_ISREG(mine.st_mode) || mine.st_uid != geteuid() || mine.st_nlink != 1)
+        return hash_fail(errors, SLUICE_TEMP, "%s: is in the way", writer->new_path);
+    return SLUICE_OK;
+}
+
+static sluice_status lock_new_file(struct sluice_lookup_writer *writer,
+                                   const struct sluice_errors *errors)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        sluice_status status = lock_once(writer, errors);
+
+        if (status == SLUICE_OK)
+            return SLUICE_OK;
+        if (writer->fd != -1)
+            (void)close(writer->fd); /* nothing of ours in it */
+        writer->fd = -1;
+        if (status != SLUICE_NOT_FOUND)
+            return status;
+    }
+    return hash_fail(errors, SLUICE_TEMP, "lock %s: too many others", writer->new_path);
+}
+
+/* The file is empty, which the library takes for a new one. */
+static sluice_status open_library(struct sluice_lookup_writer *writer, uint32_t mode,
+                                  const struct sluice_errors *errors)
+{
+    int error;
+
+    if (ftruncate(writer->fd, 0) == -1 ||
+        fchmod(writer->fd, (mode_t)mode | S_IRUSR | S_IWUSR) == -1)
+        return fail_errno(errors, "open database", writer->new_path);
+    error = hash_db_new(&writer->db);
+    if (error == 0)
+        error = writer->db->set_h_nelem(writer->db, ENTRIES_EXPECTED);
+    if (error == 0)
+        error = writer->db->set_cachesize(writer->db, 0, CACHE_BYTES, 1);
+    if (error == 0)
+        error = writer->db->open(writer->db, NULL, writer->new_path, NULL, DB_HASH, DB_CREATE, 0);
+    if (error == 0)
+        return SLUICE_OK;
+    return hash_fail(errors, SLUICE_TEMP, "open database %s: %s", writer->new_path,
+                     db_strerror(error));
+}
+
+/* ---- an update begins with the entries that are there ---------------------------------------- */
+
+struct copy {
+    struct sluice_lookup_entry_sink sink;
+    struct sluice_lookup_writer *writer;
+    const struct sluice_errors *errors;
+};
+
+static sluice_status copy_entry(const struct sluice_lookup_entry_sink *sink, struct sluice_span key,
+                                struct sluice_span value)
+{
+    const struct copy *copy = (const struct copy *)(const void *)sink;
+
+    return hash_write_put(copy->writer, key, value, 1, copy->errors);
+}
+
+/* Through the reader, which refuses a damaged file instead of losing half of it. */
+static sluice_status copy_old(struct sluice_lookup_writer *writer, const struct sluice_host *host,
+                              const struct sluice_config *config, const char *name,
+                              const struct sluice_errors *errors)
+{
+    struct copy copy = {
+        .sink = {.struct_size = sizeof(copy.sink), .entry = copy_entry},
+        .writer = writer,
+        .errors = errors,
+    };
+    struct sluice_lookup *old;
+    sluice_status status;
+
+    if (access(writer->path, F_OK) == -1 && errno == ENOENT)
+        return SLUICE_OK;
+    status = hash_open(host, config, name, errors, &old);
+    if (status != SLUICE_OK)
+        return status;
+    status = hash_list(old, &copy.sink, errors);
+    hash_close(old);
+    return status;
+}
+
+/* ---- the writer's operations ----------------------------------------------------------------- */
+
+sluice_status hash_write_open(const struct sluice_host *host, const struct sluice_config *config,
+                              const char *name, int32_t is_update, uint32_t mode,
+                              const struct sluice_errors *errors,
+                              struct sluice_lookup_writer **ret_writer)
+{
+    struct sluice_lookup_writer *writer;
+    sluice_status status;
+
+    if (name[0] == '\0')
+        return hash_fail(errors, SLUICE_CONFIG, "hash: needs the path of a table");
+    writer = calloc(1, sizeof(*writer));
+    if (writer == NULL)
+        return hash_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+    writer->fd = -1;
+    writer->is_terminated = (int32_t)config->get_number(config, "terminated");
+    if (asprintf(&writer->path, "%s" HASH_SUFFIX, name) == -1)
+        writer->path = NULL;
+    if (asprintf(&writer->new_path, "%s" NEW_SUFFIX, name) == -1)
+        writer->new_path = NULL;
+    if (writer->path == NULL || writer->new_path == NULL)
+        status = hash_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+    else
+        status = lock_new_file(writer, errors);
+    if (status == SLUICE_OK)
+        status = open_library(writer, mode, errors);
+    if (status == SLUICE_OK && is_update != 0)
+        status = copy_old(writer, host, config, name, errors);
+    if (status != SLUICE_OK) {
+        hash_write_abort(writer);
+        return status;
+    }
+    *ret_writer = writer;
+    return SLUICE_OK;
+}
+
+/* A copy with the table's terminator in *ret_dbt, whose data the caller frees. */
+static sluice_status stored(const struct sluice_lookup_writer *writer, struct sluice_span span,
+                            const struct sluice_errors *errors, DBT *ret_dbt)
+{
+    char *copy = span.len < UINT32_MAX ? malloc(span.len + 1) : NULL;
+
+    if (copy == NULL)
+        return hash_fail(errors, SLUICE_TEMP, "write to %s: out of memory", writer->new_path);
+    if (span.len > 0)
+        memcpy(copy, span.ptr, span.len);
+    copy[span.len] = '\0';
+    *ret_dbt = hash_dbt(copy, span.len + (writer->is_terminated != 0 ? 1 : 0));
+    return SLUICE_OK;
+}
+
+sluice_status hash_write_put(struct sluice_lookup_writer *writer, struct sluice_span key,
+                             struct sluice_span value, int32_t replace,
+                             const struct sluice_errors *errors)
+{
+    DBT stored_key = hash_dbt(NULL, 0);
+    DBT stored_value = hash_dbt(NULL, 0);
+    int error = 0;
+    sluice_status status = stored(writer, key, errors, &stored_key);
+
+    if (status == SLUICE_OK)
+        status = stored(writer, value, errors, &stored_value);
+    if (status == SLUICE_OK)
+        error = writer->db->put(writer->db, NULL, &stored_key, &stored_value,
+                                replace != 0 ? 0 : DB_NOOVERWRITE);
+    if (error == DB_KEYEXIST)
+        status = SLUICE_NOT_FOUND;
+    else if (error != 0)
+        status =
+            hash_fail(errors, SLUICE_TEMP, "write to %s: %s", writer->new_path, db_strerror(error));
+    free(stored_key.data);
+    free(stored_value.data);
+    return status;
+}
+
+sluice_status hash_write_remove(struct sluice_lookup_writer *writer, struct sluice_span key,
+                                const struct sluice_errors *errors)
+{
+    DBT stored_key = hash_dbt(NULL, 0);
+    sluice_status status = stored(writer, key, errors, &stored_key);
+    int error;
+
+    if (status != SLUICE_OK)
+        return status;
+    error = writer->db->del(writer->db, NULL, &stored_key, 0);
+    free(stored_key.data);
+    if (error == 0)
+        return SLUICE_OK;
+    if (error == DB_NOTFOUND)
+        return SLUICE_NOT_FOUND;
+    return hash_fail(errors, SLUICE_TEMP, "remove from %s: %s", writer->new_path,
+                     db_strerror(error));
+}
+
+/* The rename survives a power cut only when the folder is on the disk too. */
+static sluice_status sync_folder(const char *path, const struct sluice_errors *errors)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    sluice_status status = SLUICE_OK;
+    int fd;
+
+    if (folder == NULL)
+        return hash_fail(errors, SLUICE_TEMP, "sync the folder of %s: out of memory", path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd == -1 || fsync(fd) == -1)
+        status = fail_errno(errors, "sync", folder);
+    if (fd != -1)
+        (void)close(fd); /* synced */
+    free(folder);
+    return status;
+}
+
+sluice_status hash_write_commit(struct sluice_lookup_writer *writer,
+                                const struct sluice_errors *errors)
+{
+    sluice_status status;
+    int error = writer->db->close(writer->db, 0);
+
+    writer->db = NULL;
+    if (error != 0)
+        status =
+            hash_fail(errors, SLUICE_TEMP, "write %s: %s", writer->new_path, db_strerror(error));
+    else if (fsync(writer->fd) == -1)
+        status = fail_errno(errors, "sync", writer->new_path);
+    else if (rename(writer->new_path, writer->path) == -1)
+        status = fail_errno(errors, "rename", writer->new_path);
+    else {
+        status = sync_folder(writer->path, errors);
+        writer_free(writer);
+        return status;
+    }
+    hash_write_abort(writer);
+    return status;
+}
+
+void hash_write_abort(struct sluice_lookup_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    if (writer->fd != -1)
+        (void)unlink(writer->new_path); /* ours: we hold its lock */
+    writer_free(writer);
+}
