@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * attempt: one try to deliver a job: its transport, the hosts of its next hop in order, a kept or a
+ * new connection to each, until every recipient is settled or there is nothing left to try.
+ */
+#ifndef DELIVER_ATTEMPT_H
+#define DELIVER_ATTEMPT_H
+
+#include "deliver/cache.h"
+#include "deliver/hosts.h"
+#include "deliver/job.h"
+#include "deliver/transport.h"
+
+/* What attempts share in a process. */
+struct attempt_means {
+    struct nexthop_chain *chain;
+    struct cache *cache;
+    unsigned session_limit; /* smtp_mx_session_limit; 0: none */
+};
+
+/* Fills in the job's outcomes, site and times. transport NULL: no such transport. [task: waits] */
+void attempt_job(const struct attempt_means *means, struct transport *transport, struct job *job);
+
+#endif

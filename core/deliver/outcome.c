@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#include "deliver/outcome.h"
+
+#include <stdio.h>
+
+bool outcome_is_settled(const struct outcome *outcome)
+{
+    return outcome->is_reported && outcome->result.status != SLUICE_TEMP;
+}
+
+/* The enhanced status must be of the result's class, or a reader would believe the wrong one. */
+static const char *matching_dsn(sluice_status status, const char *dsn)
+{
+    char class = status == SLUICE_OK ? '2' : status == SLUICE_PERM ? '5' : '4';
+
+    if (dsn != NULL && dsn[0] == class && dsn[1] == '.')
+        return dsn;
+    return status == SLUICE_OK ? "2.0.0" : status == SLUICE_PERM ? "5.0.0" : "4.0.0";
+}
+
+void outcome_set(struct outcome *outcome, sluice_status status, const char *dsn, const char *text,
+                 const char *relay)
+{
+    if (outcome_is_settled(outcome))
+        return;
+    if (status != SLUICE_OK && status != SLUICE_PERM)
+        status = SLUICE_TEMP;
+    outcome->is_reported = true;
+    (void)error_set_dsn(&outcome->result, status, matching_dsn(status, dsn), "%s",
+                        text != NULL ? text : "no reason given");
+    (void)snprintf(outcome->relay, sizeof(outcome->relay), "%s", relay);
+}

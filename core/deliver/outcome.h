@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * outcome: what became of each recipient of a job, and the rules for who may overwrite whom.
+ *
+ * OK and PERM settle a recipient; TEMP is what counts if nothing better comes; a recipient that
+ * nobody reports on is TEMP.
+ */
+#ifndef DELIVER_OUTCOME_H
+#define DELIVER_OUTCOME_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+#define OUTCOME_RELAY_MAX 330 /* "host[address]:port": a host name has 255 octets at the most */
+
+struct outcome {
+    bool is_reported;
+    struct error result; /* OK, TEMP or PERM, with enhanced status and text */
+    char relay[OUTCOME_RELAY_MAX];
+};
+
+bool outcome_is_settled(const struct outcome *outcome);
+/* Records a result unless the recipient is settled. Any other status than OK and PERM is TEMP. dsn
+ * and text may be NULL; relay is the host's, or "none". */
+void outcome_set(struct outcome *outcome, sluice_status status, const char *dsn, const char *text,
+                 const char *relay);
+
+#endif
