@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * transaction: one message over one connection: MAIL, RCPT for each recipient, DATA, the content
+ * and the end of data, with each reply's meaning kept for the recipients that it is about.
+ */
+#ifndef SMTP_TRANSACTION_H
+#define SMTP_TRANSACTION_H
+
+#include "session.h"
+
+/* What there is to do: the arguments of sluice_transport_ops.deliver. Borrowed for the call. */
+struct transaction_job {
+    const struct sluice_message *message;
+    const struct sluice_recipient *recipients; /* recipient_size bytes apart */
+    size_t count;
+    size_t recipient_size;
+    const struct sluice_report *report;
+};
+
+/* Reports on each recipient; returns the connection's fate. [task: waits] */
+int32_t transaction_run(struct sluice_connection *session, const struct transaction_job *job);
+
+#endif /* SMTP_TRANSACTION_H */
