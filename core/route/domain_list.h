@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * domain_list: lists of domains or networks with patterns, as relay_domains and mynetworks are.
+ *
+ *   domain   that domain, and its sub-domains where parent_domain_matches_subdomains says so
+ *   .domain  its sub-domains, where parent_domain_matches_subdomains does not
+ *   192.0.2.0/24, [2001:db8::]/32   in lists of networks
+ *   type:table   what the table has an entry for, whatever its value is
+ *   /file    the patterns in that file, one a line, # comments; read when the list is read
+ *   !pattern ends the search: not in the list
+ *
+ * The first pattern that matches decides.
+ */
+#ifndef ROUTE_DOMAIN_LIST_H
+#define ROUTE_DOMAIN_LIST_H
+
+#include "base/error.h"
+#include "net/address.h"
+#include "route/table.h"
+
+#include <stdbool.h>
+
+#define DOMAIN_LIST_FILE_MAX ((size_t)4 * 1024 * 1024)
+
+enum domain_list_kind {
+    DOMAIN_LIST_NAMES,
+    DOMAIN_LIST_NETWORKS,
+};
+
+struct domain_pattern;
+
+/* Set kind and with_parents, leave the rest zero. */
+struct domain_list {
+    enum domain_list_kind kind;
+    bool with_parents; /* a domain matches its sub-domains too */
+    struct domain_pattern *patterns;
+    size_t count;
+};
+
+/* Appends one pattern, or those of a file. CONFIG or TEMP with a text. [main] */
+sluice_status domain_list_add(struct domain_list *list, struct tables *tables, const char *pattern,
+                              struct error *err);
+/* Sets kind and with_parents and reads the list from the parameter. [main] */
+sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
+                               const struct config *config, const char *parameter,
+                               enum domain_list_kind kind, struct error *err);
+void domain_list_done(struct domain_list *list);
+
+/* OK: it is in the list; NOT_FOUND; TEMP with a text if a table could not be asked.
+ * [task: may wait] */
+sluice_status domain_list_match(const struct domain_list *list, struct sluice_span domain,
+                                int64_t deadline_ms, struct error *err);
+/* The same for a list of networks; tables are asked for the numeric address. */
+sluice_status domain_list_match_address(const struct domain_list *list,
+                                        const struct address *address, int64_t deadline_ms,
+                                        struct error *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * table: the front end of lookup plugins. A table that cannot be opened is there all the same: it
+ * answers TEMP with the reason, and is opened again when it is asked, at most once a second.
+ *
+ * Order: tables_new once in a process; tables_get for each name that a parameter mentions, before
+ * the work begins; then table_find from tasks; tables_free after the last task.
+ */
+#ifndef ROUTE_TABLE_H
+#define ROUTE_TABLE_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "sluice/lookup.h"
+
+#include <stdbool.h>
+
+#define TABLE_VALUE_MAX ((size_t)64 * 1024) /* all values of one key, joined */
+
+struct table;
+struct tables;
+
+/* config may be NULL: then only tables_add brings tables. TEMP: no memory. */
+sluice_status tables_new(const struct config *config, struct tables **ret_tables);
+void tables_free(struct tables *tables); /* accepts NULL; waits for threads of tables */
+/*
+ * The table of that name ("hash:/etc/sluice/transport"), opened when it is asked for the first
+ * time. CONFIG if it is not configured or its plugin cannot be loaded; that its data cannot be
+ * opened is no error here. Stays the set's. [main]
+ */
+sluice_status tables_get(struct tables *tables, const char *name, struct table **ret_table,
+                         struct error *err);
+/* Puts a table of mode INLINE in whose operations are at hand, opened already; self is closed with
+ * the set. TEMP: no memory. [main] */
+sluice_status tables_add(struct tables *tables, const char *name,
+                         const struct sluice_lookup_ops *ops, struct sluice_lookup *self);
+
+const char *table_name(const struct table *table);
+/* True if keys are matched whole, so that asking for parts of an address makes no sense. */
+bool table_has_patterns(const struct table *table);
+/*
+ * Adds the value of key to value, several joined by commas. The key is folded to lower case unless
+ * the table is exact. OK, NOT_FOUND, or TEMP with a text: whatever is not a clear answer (an empty
+ * value too) is TEMP, and is complained about here. [task: may wait]
+ */
+sluice_status table_find(struct table *table, struct sluice_span key, int64_t deadline_ms,
+                         struct buffer *value, struct error *err);
+
+/* The tables of one parameter, asked in order. Zero it to initialise. */
+struct table_list {
+    struct table **tables;
+    size_t count;
+};
+
+/* Appends one table. CONFIG or TEMP with a text. [main] */
+sluice_status table_list_add(struct table_list *list, struct tables *tables, const char *name,
+                             struct error *err);
+/* Appends those that the parameter names; the text of an error begins with where it is set. [main] */
+sluice_status table_list_read(struct table_list *list, struct tables *tables,
+                              const struct config *config, const char *parameter,
+                              struct error *err);
+void table_list_done(struct table_list *list);
+/*
+ * Asks each table for one form of the key, until one has it; the first failure ends the search.
+ * is_partial: the key is part of what is looked for (a parent domain, *): tables of patterns are
+ * passed over. Answers as table_find. [task: may wait]
+ */
+sluice_status table_list_find(const struct table_list *list, struct sluice_span key,
+                              bool is_partial, int64_t deadline_ms, struct buffer *value,
+                              struct error *err);
+
+#endif
