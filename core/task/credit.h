@@ -8,14 +8,16 @@
 
 #include "task/task.h"
 
+struct credit_waiter;
+
 struct credit {
     uint64_t available;
-    struct task_queue waiters;
+    struct credit_waiter *waiters;
 };
 
 /* Zero it to initialise: a stock of nothing. */
 void credit_give(struct credit *credit, uint64_t amount);
-/* Takes all of amount at once or nothing. */
+/* Takes all of amount at once or nothing; nothing too while others wait. */
 bool credit_try(struct credit *credit, uint64_t amount);
 /* Waits until amount can be taken: OK, or TEMP with nothing taken. [task: waits] */
 sluice_status credit_take(struct credit *credit, uint64_t amount, int64_t deadline_ms);

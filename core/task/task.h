@@ -25,10 +25,12 @@ typedef void task_fn(void *arg);
 #define TASK_NAME_MAX 48
 
 sluice_status task_loop_init(void);
-/* Runs tasks and callbacks until task_loop_stop; then returns. */
+/* Runs tasks and callbacks until task_loop_stop, or until neither a task nor an active handle is
+ * left. May be called again. */
 void task_loop_run(void);
 void task_loop_stop(void);
-/* Cancels what is left, runs it to its end, and closes the loop. */
+/* Cancels what is left, runs it to its end (a task that will not end is named in the log and left
+ * behind), and closes the loop. */
 void task_loop_done(void);
 /* The loop itself, for core/net, core/ipc and core/master, which hang handles of their own in. */
 struct uv_loop_s *task_loop(void);
@@ -40,6 +42,10 @@ sluice_status task_start(const char *name, task_fn *fn, void *arg, struct task *
 struct task *task_self(void);
 const char *task_name(const struct task *task);
 size_t task_count(void);
+/* What the running task is in, such as a plugin's instance: named with the task when the process
+ * crashes. Must stay valid until it is replaced. Returns the one before, to be set again. NULL and
+ * nothing outside of tasks. */
+const char *task_set_activity(const char *activity);
 
 /* Makes the present and all later waits of the task return TEMP. */
 void task_cancel(struct task *task);
@@ -53,7 +59,8 @@ void task_yield(void);
 /*
  * The primitive under all other waits: task_park waits until somebody calls task_wake for this task
  * (OK), the deadline comes or the task is cancelled (TEMP). A wake that comes before the park is
- * kept and ends the next park at once; so the caller checks its condition in a loop.
+ * kept and ends the next park at once; so the caller checks its condition in a loop, and must not
+ * take a wake for more than a hint.
  */
 sluice_status task_park(int64_t deadline_ms);
 void task_wake(struct task *task);
@@ -70,8 +77,7 @@ sluice_status task_wait_fd(int fd, int events, int64_t deadline_ms);
  */
 struct task_waiter;
 struct task_queue {
-    struct task_waiter *first;
-    struct task_waiter *last;
+    struct task_waiter *waiters;
 };
 sluice_status task_queue_wait(struct task_queue *queue, int64_t deadline_ms);
 bool task_queue_wake_one(struct task_queue *queue); /* false: nobody waited */
@@ -84,6 +90,7 @@ void task_queue_wake_all(struct task_queue *queue);
  */
 struct task_later {
     void (*fn)(struct task_later *later);
+    struct task_later *prev;
     struct task_later *next;
     bool is_asked;
 };
