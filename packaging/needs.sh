@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: ISC
+# What ./run and ./check need on Debian 12, and how they get it. Sourced by both.
+#
+#   needs_packages PACKAGE...   says what is missing; as root installs it, else exits with 69
+#   needs_users                 as root: the two users that the roles drop to
+
+NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libconfig-dev libdb5.3-dev libjansson-dev libltdl-dev
+    libunbound-dev libuv1-dev ninja-build pkg-config uthash-dev zlib1g-dev"
+NEEDS_RUN="python3 python3-aiosmtpd"
+# g++: the SDK's headers are compiled as C++ too. dnsmasq-base is the program alone, without a service.
+NEEDS_CHECK="binutils dnsmasq-base file g++ iproute2 libcmocka-dev libicu72 libnsl2 make procps
+    python3-pytest strace swaks util-linux"
+
+needs_missing() {
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+            printf '%s ' "$package"
+    done
+}
+
+needs_packages() {
+    missing=$(needs_missing "$@")
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "Missing packages: $missing" >&2
+        echo "Install them as root:  apt-get install --no-install-recommends $missing" >&2
+        exit 69
+    fi
+    echo "Installing: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update &&
+        apt-get -qq install -y --no-install-recommends $missing >/dev/null || {
+        echo "apt-get could not install: $missing" >&2
+        exit 69
+    }
+}
+
+needs_users() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    for user in sluice sluice-net; do
+        id "$user" >/dev/null 2>&1 && continue
+        echo "Adding the system user $user"
+        useradd --system --user-group --no-create-home --home-dir /nonexistent \
+            --shell /usr/sbin/nologin "$user" || exit 69
+    done
+}
