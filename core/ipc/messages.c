@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * messages: the tables of the messages' members. Tags are never used again; new members come at the
+ * end of their table and, as long as older peers may live (a reload), must not be required: today
+ * both ends of a channel are of one build, so every member of a body must be there.
+ */
+#include "ipc/messages.h"
+
+#include "ipc/record.h"
+
+#include <stdlib.h>
+
+_Static_assert(sizeof(sluice_status) == sizeof(int32_t), "statuses travel as 32 bits");
+
+static const struct record_member setup_members[] = {
+    RECORD_MEMBER(1, RECORD_U64, struct message_setup, generation),
+    RECORD_MEMBER(2, RECORD_U32, struct message_setup, index),
+    RECORD_MEMBER(3, RECORD_U32, struct message_setup, log_target),
+};
+
+static const struct record_member link_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_link, role),
+    RECORD_MEMBER(2, RECORD_U32, struct message_link, index),
+    RECORD_MEMBER(3, RECORD_U64, struct message_link, generation),
+};
+
+static const struct record_member credit_members[] = {
+    RECORD_MEMBER(1, RECORD_U64, struct message_credit, bytes),
+    RECORD_MEMBER(2, RECORD_U64, struct message_credit, messages),
+};
+
+static const struct record_member lease_members[] = {
+    RECORD_MEMBER(1, RECORD_U64, struct message_lease, first),
+    RECORD_MEMBER(2, RECORD_U64, struct message_lease, count),
+};
+
+static const struct record_member space_members[] = {
+    RECORD_MEMBER(1, RECORD_BOOL, struct message_space, is_accepting),
+    RECORD_MEMBER(2, RECORD_U64, struct message_space, free_bytes),
+};
+
+static const struct record_member commit_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_commit, envelope),
+    RECORD_MEMBER(2, RECORD_SPAN_HEAD, struct message_commit, content),
+};
+
+static const struct record_member status_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_status, status),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_status, dsn),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_status, text),
+};
+
+static const struct record_member release_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_release, domain),
+    RECORD_MEMBER(2, RECORD_BOOL, struct message_release, with_subdomains),
+    RECORD_MEMBER(3, RECORD_BOOL, struct message_release, is_exempt),
+};
+
+static const struct record_member released_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_released, status),
+    RECORD_MEMBER(2, RECORD_U64, struct message_released, count),
+    RECORD_MEMBER(3, RECORD_BOOL, struct message_released, is_postponed),
+};
+
+static const struct record_member job_members[] = {
+    RECORD_MEMBER(1, RECORD_U64, struct message_job, message_id),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_job, transport),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_job, nexthop),
+    RECORD_MEMBER(4, RECORD_BOOL, struct message_job, is_released),
+    RECORD_MEMBER(5, RECORD_SPAN, struct message_job, envelope),
+    RECORD_MEMBER(6, RECORD_SPAN_HEAD, struct message_job, content),
+};
+
+static const struct record_member outcome_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_outcome, status),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_outcome, dsn),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_outcome, text),
+    RECORD_MEMBER(4, RECORD_SPAN, struct message_outcome, relay),
+};
+
+/* Followed by the outcomes, each a field of the tag below. */
+static const struct record_member result_members[] = {
+    RECORD_MEMBER(1, RECORD_U32, struct message_result, site),
+    RECORD_MEMBER(2, RECORD_I64, struct message_result, connect_ms),
+    RECORD_MEMBER(3, RECORD_I64, struct message_result, transfer_ms),
+    RECORD_MEMBER(4, RECORD_U64, struct message_result, outcome_count),
+};
+#define RESULT_OUTCOME 5
+
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "outcome_count is read as 64 bits");
+
+#define ENCODE(members, message, buffer)                                                           \
+    record_encode((members), RECORD_COUNT(members), (message), false, (buffer))
+
+#define DECODE(members, body, ret)                                                                 \
+    record_decode((members), RECORD_COUNT(members), (body), (ret), sizeof(*(ret)))
+
+void message_setup_encode(const struct message_setup *setup, struct buffer *buffer)
+{
+    ENCODE(setup_members, setup, buffer);
+}
+
+sluice_status message_setup_decode(struct sluice_span body, struct message_setup *ret_setup)
+{
+    return DECODE(setup_members, body, ret_setup);
+}
+
+void message_link_encode(const struct message_link *link, struct buffer *buffer)
+{
+    ENCODE(link_members, link, buffer);
+}
+
+sluice_status message_link_decode(struct sluice_span body, struct message_link *ret_link)
+{
+    return DECODE(link_members, body, ret_link);
+}
+
+void message_credit_encode(const struct message_credit *credit, struct buffer *buffer)
+{
+    ENCODE(credit_members, credit, buffer);
+}
+
+sluice_status message_credit_decode(struct sluice_span body, struct message_credit *ret_credit)
+{
+    return DECODE(credit_members, body, ret_credit);
+}
+
+void message_lease_encode(const struct message_lease *lease, struct buffer *buffer)
+{
+    ENCODE(lease_members, lease, buffer);
+}
+
+sluice_status message_lease_decode(struct sluice_span body, struct message_lease *ret_lease)
+{
+    return DECODE(lease_members, body, ret_lease);
+}
+
+void message_space_encode(const struct message_space *space, struct buffer *buffer)
+{
+    ENCODE(space_members, space, buffer);
+}
+
+sluice_status message_space_decode(struct sluice_span body, struct message_space *ret_space)
+{
+    return DECODE(space_members, body, ret_space);
+}
+
+void message_commit_encode_head(const struct message_commit *commit, struct buffer *buffer)
+{
+    ENCODE(commit_members, commit, buffer);
+}
+
+sluice_status message_commit_decode(struct sluice_span body, struct message_commit *ret_commit)
+{
+    return DECODE(commit_members, body, ret_commit);
+}
+
+void message_status_encode(const struct message_status *status, struct buffer *buffer)
+{
+    ENCODE(status_members, status, buffer);
+}
+
+sluice_status message_status_decode(struct sluice_span body, struct message_status *ret_status)
+{
+    return DECODE(status_members, body, ret_status);
+}
+
+void message_release_encode(const struct message_release *release, struct buffer *buffer)
+{
+    ENCODE(release_members, release, buffer);
+}
+
+sluice_status message_release_decode(struct sluice_span body, struct message_release *ret_release)
+{
+    return DECODE(release_members, body, ret_release);
+}
+
+void message_released_encode(const struct message_released *released, struct buffer *buffer)
+{
+    ENCODE(released_members, released, buffer);
+}
+
+sluice_status message_released_decode(struct sluice_span body,
+                                      struct message_released *ret_released)
+{
+    return DECODE(released_members, body, ret_released);
+}
+
+void message_job_encode_head(const struct message_job *job, struct buffer *buffer)
+{
+    ENCODE(job_members, job, buffer);
+}
+
+sluice_status message_job_decode(struct sluice_span body, struct message_job *ret_job)
+{
+    return DECODE(job_members, body, ret_job);
+}
+
+/* ---- results: the one message with a list ---------------------------------------------------- */
+
+void message_result_encode(const struct message_result *result, struct buffer *buffer)
+{
+    struct buffer outcome = BUFFER_INIT;
+
+    ENCODE(result_members, result, buffer);
+    for (size_t i = 0; i < result->outcome_count; i++) {
+        buffer_clear(&outcome);
+        ENCODE(outcome_members, &result->outcomes[i], &outcome);
+        if (buffer_failed(&outcome))
+            buffer->failed = true;
+        codec_put_field(buffer, RESULT_OUTCOME, buffer_span(&outcome));
+    }
+    buffer_done(&outcome);
+}
+
+static sluice_status decode_outcomes(struct sluice_span body, struct message_result *result)
+{
+    struct codec_field field;
+    size_t count = 0;
+
+    while (codec_next(&body, &field) == SLUICE_OK) { /* it has been walked to its end before */
+        if (field.tag != RESULT_OUTCOME)
+            continue;
+        if (count == result->outcome_count)
+            return SLUICE_PERM;
+        if (DECODE(outcome_members, field.bytes, &result->outcomes[count]) != SLUICE_OK)
+            return SLUICE_PERM;
+        count++;
+    }
+    return count == result->outcome_count ? SLUICE_OK : SLUICE_PERM;
+}
+
+sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result)
+{
+    struct message_result result;
+    sluice_status status = DECODE(result_members, body, &result);
+
+    if (status != SLUICE_OK)
+        return status;
+    if (result.outcome_count > body.len) /* each takes several bytes of the body */
+        return SLUICE_PERM;
+    if (result.outcome_count > 0) {
+        result.outcomes = calloc(result.outcome_count, sizeof(*result.outcomes));
+        if (result.outcomes == NULL)
+            return SLUICE_TEMP;
+    }
+    status = decode_outcomes(body, &result);
+    if (status != SLUICE_OK)
+        message_result_done(&result);
+    else
+        *ret_result = result;
+    return status;
+}
+
+void message_result_done(struct message_result *result)
+{
+    free(result->outcomes);
+    result->outcomes = NULL;
+    result->outcome_count = 0;
+}
