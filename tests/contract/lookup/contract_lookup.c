@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * contract_lookup: what the routing relies on in every lookup plugin.
+ */
+#include "answers.h"
+#include "host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define LONG_KEY (64 * 1024)
+
+static const char *plugin_path, *table_name; /* from the command line */
+static int is_empty;
+
+static const struct {
+    const char *key, *value;
+} entries[] = {
+    {"customer.tld", "etrn-only:[mail.customer.tld]"},
+    {"isp.tld", "smtp"},
+};
+
+#define ENTRY_COUNT (sizeof(entries) / sizeof(entries[0]))
+
+struct fixture {
+    struct test_host host;
+    struct test_errors errors;
+    const struct sluice_lookup_ops *ops;
+    struct sluice_config *config;
+    struct sluice_lookup *lookup;
+    char folder[64], name[128];
+};
+
+/* Into a folder of our own, through the plugin's writer. */
+static void build(struct fixture *fixture)
+{
+    struct sluice_lookup_writer *writer = NULL;
+    const struct sluice_lookup_ops *ops = fixture->ops;
+
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/sluice-lookup-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->name, sizeof(fixture->name), "%s/table", fixture->folder);
+    assert_int_equal(ops->write_open(&fixture->host.sdk, fixture->config, fixture->name, 0, 0600,
+                                     &fixture->errors.sdk, &writer),
+                     SLUICE_OK);
+    for (size_t i = 0; i < ENTRY_COUNT; i++)
+        assert_int_equal(ops->write_put(writer, sluice_span_of(entries[i].key),
+                                        sluice_span_of(entries[i].value), 0, &fixture->errors.sdk),
+                         SLUICE_OK);
+    assert_int_equal(ops->write_commit(writer, &fixture->errors.sdk), SLUICE_OK);
+}
+
+static int setup(void **state)
+{
+    static struct fixture fixture; /* one at a time, and cmocka ends a failed test by longjmp */
+    const struct sluice_plugin_desc *desc = test_plugin_load(plugin_path);
+
+    memset(&fixture, 0, sizeof(fixture));
+    test_host_init(&fixture.host, desc->name);
+    test_errors_init(&fixture.errors);
+    fixture.ops = test_plugin_interface(desc, SLUICE_LOOKUP_ID);
+    fixture.config = test_config_new(desc, NULL);
+    if (strcmp(table_name, "@") == 0)
+        build(&fixture);
+    else
+        snprintf(fixture.name, sizeof(fixture.name), "%s", table_name);
+    assert_int_equal(fixture.ops->open(&fixture.host.sdk, fixture.config, fixture.name,
+                                       &fixture.errors.sdk, &fixture.lookup),
+                     SLUICE_OK);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[160];
+
+    fixture->ops->close(fixture->lookup);
+    test_config_free(fixture->config);
+    if (fixture->folder[0] == '\0')
+        return 0;
+    snprintf(command, sizeof(command), "rm -r %s", fixture->folder);
+    return system(command);
+}
+
+static sluice_status find(struct fixture *fixture, struct sluice_span key, struct answer *answer)
+{
+    answer_init(answer);
+    return fixture->ops->find(fixture->lookup, key, fixture->host.monotonic_ms + 1000, &answer->sdk,
+                              &fixture->errors.sdk);
+}
+
+static void test_hits(void **state)
+{
+    struct answer answer;
+
+    if (is_empty)
+        return; /* has none */
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < ENTRY_COUNT; i++) {
+            assert_int_equal(find(*state, sluice_span_of(entries[i].key), &answer), SLUICE_OK);
+            assert_int_equal(answer.count, 1);
+            assert_string_equal(answer.value, entries[i].value);
+            assert_int_equal(answer.len, strlen(entries[i].value));
+        }
+    }
+}
+
+static void test_misses(void **state)
+{
+    static const char *const keys[] = {
+        "other.tld", "tld", "ustomer.tld", "customer.tl", "customer.tld.", "smtp", "=", ",", "\xff",
+    };
+    struct fixture *fixture = *state;
+    struct answer answer;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        print_message("%s\n", keys[i]);
+        assert_int_equal(find(fixture, sluice_span_of(keys[i]), &answer), SLUICE_NOT_FOUND);
+        assert_int_equal(answer.count, 0);
+    }
+    assert_int_equal(fixture->errors.count, 0); /* a miss is an answer */
+}
+
+/* Keys that no table of text can have; a span may have NUL bytes, and no NUL at its end. */
+static void test_odd_keys(void **state)
+{
+    char *long_key = malloc(LONG_KEY);
+    struct answer answer;
+
+    assert_non_null(long_key);
+    memset(long_key, 'x', LONG_KEY);
+    assert_int_equal(find(*state, (struct sluice_span){long_key, LONG_KEY}, &answer),
+                     SLUICE_NOT_FOUND);
+    free(long_key);
+    assert_int_equal(find(*state, (struct sluice_span){NULL, 0}, &answer), SLUICE_NOT_FOUND);
+    assert_int_equal(find(*state, (struct sluice_span){"", 0}, &answer), SLUICE_NOT_FOUND);
+    assert_int_equal(find(*state, (struct sluice_span){"isp.tld\0x", 9}, &answer),
+                     SLUICE_NOT_FOUND);
+    assert_int_equal(find(*state, (struct sluice_span){"isp.tldx", 7}, &answer),
+                     is_empty ? SLUICE_NOT_FOUND : SLUICE_OK);
+}
+
+static void test_two_instances(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture other = *fixture;
+    struct answer answer;
+
+    assert_int_equal(other.ops->open(&other.host.sdk, other.config, other.name, &other.errors.sdk,
+                                     &other.lookup),
+                     SLUICE_OK);
+    other.ops->close(fixture->lookup);
+    fixture->lookup = other.lookup; /* teardown closes it */
+    assert_int_equal(find(fixture, sluice_span_of("nothing"), &answer), SLUICE_NOT_FOUND);
+}
+
+static void test_generation_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t first, second;
+    struct answer answer;
+
+    if (!SLUICE_HAS(struct sluice_lookup_ops, fixture->ops, generation))
+        return; /* optional */
+    assert_int_equal(fixture->ops->generation(fixture->lookup, &first), SLUICE_OK);
+    assert_int_equal(find(fixture, sluice_span_of("nothing"), &answer), SLUICE_NOT_FOUND);
+    assert_int_equal(fixture->ops->generation(fixture->lookup, &second), SLUICE_OK);
+    assert_int_equal(first, second);
+}
+
+static void test_list(void **state)
+{
+    struct fixture *fixture = *state;
+    struct listing listing;
+
+    if (!SLUICE_HAS(struct sluice_lookup_ops, fixture->ops, list))
+        return; /* optional */
+    listing_init(&listing);
+    assert_int_equal(fixture->ops->list(fixture->lookup, &listing.sdk, &fixture->errors.sdk),
+                     SLUICE_OK);
+    assert_int_equal(listing.count, is_empty ? 0 : ENTRY_COUNT);
+    if (listing.count == 0)
+        return;
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        char line[ANSWER_MAX];
+
+        snprintf(line, sizeof(line), "%s=%s\n", entries[i].key, entries[i].value);
+        assert_non_null(strstr(listing.lines, line));
+    }
+    listing_init(&listing);
+    listing.stop_after = 1; /* the sink's status ends it and comes back */
+    assert_int_equal(fixture->ops->list(fixture->lookup, &listing.sdk, &fixture->errors.sdk),
+                     SLUICE_PERM);
+    assert_int_equal(listing.count, 1);
+    assert_int_equal(fixture->errors.count, 0);
+}
+
+static void test_writer_is_whole_or_absent(void **state)
+{
+    const struct sluice_lookup_ops *ops = ((struct fixture *)*state)->ops;
+    int members = (SLUICE_HAS(struct sluice_lookup_ops, ops, write_open) ? 1 : 0) +
+                  (SLUICE_HAS(struct sluice_lookup_ops, ops, write_put) ? 1 : 0) +
+                  (SLUICE_HAS(struct sluice_lookup_ops, ops, write_remove) ? 1 : 0) +
+                  (SLUICE_HAS(struct sluice_lookup_ops, ops, write_commit) ? 1 : 0) +
+                  (SLUICE_HAS(struct sluice_lookup_ops, ops, write_abort) ? 1 : 0);
+
+    assert_int_equal(members, (ops->flags & SLUICE_LOOKUP_WRITABLE) != 0 ? 5 : 0);
+    if (members != 0)
+        ops->write_abort(NULL);
+    ops->close(NULL);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_hits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_misses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_odd_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_instances, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_generation_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_writer_is_whole_or_absent, setup, teardown),
+    };
+
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s PLUGIN.so TABLE|@|-\n", argv[0]);
+        return 2;
+    }
+    plugin_path = argv[1];
+    table_name = argv[2];
+    is_empty = strcmp(table_name, "-") == 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
