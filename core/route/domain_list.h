@@ -44,6 +44,8 @@ sluice_status domain_list_add(struct domain_list *list, struct tables *tables, c
 sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
                                const struct config *config, const char *parameter,
                                enum domain_list_kind kind, struct error *err);
+/* Whether parent_domain_matches_subdomains names that parameter. */
+bool domain_list_parents_match(const struct config *config, const char *parameter);
 void domain_list_done(struct domain_list *list);
 
 /* OK: it is in the list; NOT_FOUND; TEMP with a text if a table could not be asked.

@@ -27,7 +27,10 @@ struct mailbox {
     bool is_routed;             /* the local part has a route of its own: a@b, a%b, b!a */
 };
 
-#define MAILBOX_INIT {0}
+#define MAILBOX_INIT                                                                               \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* path: "<@x:a@b>", "a@b", "<>" (all spans are empty then). PERM: bad syntax; TEMP: no memory. */
 sluice_status mailbox_parse(struct sluice_span path, struct mailbox *ret_mailbox);

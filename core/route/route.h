@@ -31,10 +31,10 @@ struct router {
     struct table_list transport_maps;
     bool transport_maps_with_parents; /* named in parent_domain_matches_subdomains */
     const char *myorigin;
-    const char *relay_transport;      /* "relay", "relay:[host]" */
+    const char *relay_transport; /* "relay", "relay:[host]" */
     const char *default_transport;
-    const char *postmaster_route;     /* empty: not set */
-    char recipient_delimiter;         /* NUL: addresses have no extension */
+    const char *postmaster_route; /* empty: not set */
+    char recipient_delimiter;     /* NUL: addresses have no extension */
 };
 
 struct route {
@@ -45,11 +45,14 @@ struct route {
     struct sluice_span recipient; /* as it is to be delivered */
 };
 
-#define ROUTE_INIT {0}
+#define ROUTE_INIT                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* From the configuration, which must stay; tables too. CONFIG or TEMP with a text. [main] */
-sluice_status router_init(struct router *router, const struct config *config,
-                          struct tables *tables, struct error *err);
+sluice_status router_init(struct router *router, const struct config *config, struct tables *tables,
+                          struct error *err);
 void router_done(struct router *router);
 
 /* True for <postmaster> without a domain, in any case. */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * domain_list: reading and matching lists of patterns.
+ */
+#include "route/domain_list.h"
+
+#include "base/durable.h"
+#include "base/span.h"
+
+#include <stdlib.h>
+
+enum pattern_kind {
+    PATTERN_NAME,
+    PATTERN_NETWORK,
+    PATTERN_TABLE,
+};
+
+struct domain_pattern {
+    enum pattern_kind kind;
+    bool is_negated;
+    char *name; /* PATTERN_NAME */
+    struct network network;
+    struct table *table;
+};
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static sluice_status append(struct domain_list *list, const struct domain_pattern *pattern,
+                            struct error *err)
+{
+    struct domain_pattern *more =
+        realloc(list->patterns, (list->count + 1) * sizeof(struct domain_pattern));
+
+    if (more == NULL)
+        return error_set(err, SLUICE_TEMP, "no memory for a list");
+    list->patterns = more;
+    list->patterns[list->count++] = *pattern;
+    return SLUICE_OK;
+}
+
+static sluice_status add_name(struct domain_list *list, struct domain_pattern *pattern,
+                              struct sluice_span name, struct error *err)
+{
+    pattern->kind = PATTERN_NAME;
+    pattern->name = span_dup(name);
+    if (pattern->name == NULL)
+        return error_set(err, SLUICE_TEMP, "no memory for a list");
+    sluice_status st = append(list, pattern, err);
+    if (st != SLUICE_OK)
+        free(pattern->name);
+    return st;
+}
+
+static sluice_status add_network(struct domain_list *list, struct domain_pattern *pattern,
+                                 struct sluice_span text, struct error *err)
+{
+    pattern->kind = PATTERN_NETWORK;
+    sluice_status st = network_parse(text, &pattern->network, err);
+    return st == SLUICE_OK ? append(list, pattern, err) : st;
+}
+
+/* "hash:/etc/sluice/x": a type before the first colon; an IPv6 address has none of letters only. */
+static bool is_table(struct sluice_span text)
+{
+    struct sluice_span type = span_first(text, span_find(text, ':'));
+    struct network network;
+
+    if (type.len == 0 || type.len == text.len || type.ptr[0] == '[')
+        return false;
+    return network_parse(text, &network, NULL) != SLUICE_OK;
+}
+
+static sluice_status add_plain(struct domain_list *list, struct tables *tables,
+                               struct sluice_span text, struct error *err)
+{
+    struct domain_pattern pattern = {0};
+
+    while (text.len > 0 && text.ptr[0] == '!') {
+        pattern.is_negated = !pattern.is_negated;
+        text = span_trim(span_skip(text, 1));
+    }
+    if (text.len == 0)
+        return error_set(err, SLUICE_CONFIG, "an empty pattern");
+    if (is_table(text)) {
+        char *name = span_dup(text);
+        if (name == NULL)
+            return error_set(err, SLUICE_TEMP, "no memory for a list");
+        pattern.kind = PATTERN_TABLE;
+        sluice_status st = tables_get(tables, name, &pattern.table, err);
+        free(name);
+        return st == SLUICE_OK ? append(list, &pattern, err) : st;
+    }
+    if (list->kind == DOMAIN_LIST_NETWORKS)
+        return add_network(list, &pattern, text, err);
+    return add_name(list, &pattern, text, err);
+}
+
+static sluice_status add_lines(struct domain_list *list, struct tables *tables,
+                               struct sluice_span text, struct error *err)
+{
+    while (text.len > 0) {
+        struct sluice_span line = span_first(text, span_find(text, '\n'));
+        text = span_skip(text, line.len + 1);
+        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        line = span_trim(line);
+        if (line.len == 0 || line.ptr[0] == '#')
+            continue;
+        sluice_status st = add_plain(list, tables, line, err);
+        if (st != SLUICE_OK)
+            return st;
+    }
+    return SLUICE_OK;
+}
+
+static sluice_status add_file(struct domain_list *list, struct tables *tables, const char *path,
+                              struct error *err)
+{
+    char *bytes;
+    size_t len;
+
+    sluice_status st = durable_read_file(path, DOMAIN_LIST_FILE_MAX, &bytes, &len, err);
+    if (st == SLUICE_NOT_FOUND)
+        return error_set(err, SLUICE_CONFIG, "%s: no such file", path);
+    if (st != SLUICE_OK)
+        return st;
+    st = add_lines(list, tables, (struct sluice_span){.ptr = bytes, .len = len}, err);
+    free(bytes);
+    if (st != SLUICE_OK)
+        error_prefix(err, "%s", path);
+    return st;
+}
+
+sluice_status domain_list_add(struct domain_list *list, struct tables *tables, const char *pattern,
+                              struct error *err)
+{
+    if (pattern[0] == '/')
+        return add_file(list, tables, pattern, err);
+    return add_plain(list, tables, span_trim(sluice_span_of(pattern)), err);
+}
+
+bool domain_list_parents_match(const struct config *config, const char *parameter)
+{
+    size_t count = config_count(config, "parent_domain_matches_subdomains");
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(config_item(config, "parent_domain_matches_subdomains", i), parameter) == 0)
+            return true;
+    }
+    return false;
+}
+
+sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
+                               const struct config *config, const char *parameter,
+                               enum domain_list_kind kind, struct error *err)
+{
+    size_t count = config_count(config, parameter);
+
+    *list = (struct domain_list){.kind = kind,
+                                 .with_parents = domain_list_parents_match(config, parameter)};
+    for (size_t i = 0; i < count; i++) {
+        sluice_status st = domain_list_add(list, tables, config_item(config, parameter, i), err);
+        if (st != SLUICE_OK) {
+            error_prefix(err, "%s: %s", config_origin(config, parameter), parameter);
+            return st;
+        }
+    }
+    return SLUICE_OK;
+}
+
+void domain_list_done(struct domain_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->patterns[i].name);
+    free(list->patterns);
+    list->patterns = NULL;
+    list->count = 0;
+}
+
+/* ---- matching ------------------------------------------------------------------------------- */
+
+static bool is_below(struct sluice_span domain, struct sluice_span parent)
+{
+    return domain.len > parent.len + 1 && span_ends_case(domain, parent) &&
+           domain.ptr[domain.len - parent.len - 1] == '.';
+}
+
+static bool name_matches(const struct domain_list *list, const char *name,
+                         struct sluice_span domain)
+{
+    struct sluice_span pattern = sluice_span_of(name);
+
+    if (pattern.ptr[0] == '.')
+        return !list->with_parents && is_below(domain, span_skip(pattern, 1));
+    if (span_equal_case(pattern, domain))
+        return true;
+    return list->with_parents && is_below(domain, pattern);
+}
+
+static sluice_status ask(struct table *table, struct sluice_span key, int64_t deadline_ms,
+                         struct error *err)
+{
+    struct buffer value = BUFFER_INIT;
+
+    sluice_status st = table_find(table, key, deadline_ms, &value, err);
+    buffer_done(&value);
+    return st;
+}
+
+/* The domain, then its parents: "tld", or ".tld" where only that form means sub-domains. */
+static sluice_status table_matches(const struct domain_list *list, struct table *table,
+                                   struct sluice_span domain, int64_t deadline_ms,
+                                   struct error *err)
+{
+    sluice_status st = ask(table, domain, deadline_ms, err);
+    bool has_parents = domain.len > 0 && domain.ptr[0] != '[' && !table_has_patterns(table);
+
+    while (st == SLUICE_NOT_FOUND && has_parents) {
+        size_t dot = span_find(span_skip(domain, 1), '.') + 1;
+        if (dot >= domain.len)
+            break;
+        domain = span_skip(domain, dot);
+        st = ask(table, list->with_parents ? span_skip(domain, 1) : domain, deadline_ms, err);
+    }
+    return st;
+}
+
+static sluice_status verdict(const struct domain_pattern *pattern)
+{
+    return pattern->is_negated ? SLUICE_NOT_FOUND : SLUICE_OK;
+}
+
+sluice_status domain_list_match(const struct domain_list *list, struct sluice_span domain,
+                                int64_t deadline_ms, struct error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct domain_pattern *pattern = &list->patterns[i];
+        if (pattern->kind == PATTERN_NAME) {
+            if (name_matches(list, pattern->name, domain))
+                return verdict(pattern);
+            continue;
+        }
+        sluice_status st = table_matches(list, pattern->table, domain, deadline_ms, err);
+        if (st == SLUICE_OK)
+            return verdict(pattern);
+        if (st != SLUICE_NOT_FOUND)
+            return st;
+    }
+    return SLUICE_NOT_FOUND;
+}
+
+sluice_status domain_list_match_address(const struct domain_list *list,
+                                        const struct address *address, int64_t deadline_ms,
+                                        struct error *err)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct domain_pattern *pattern = &list->patterns[i];
+        if (pattern->kind == PATTERN_NETWORK) {
+            if (network_contains(&pattern->network, address))
+                return verdict(pattern);
+            continue;
+        }
+        sluice_status st =
+            ask(pattern->table, sluice_span_of(address_format(address, text)), deadline_ms, err);
+        if (st == SLUICE_OK)
+            return verdict(pattern);
+        if (st != SLUICE_NOT_FOUND)
+            return st;
+    }
+    return SLUICE_NOT_FOUND;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Tables, domain lists and routes: spec T-2 to T-7, R-1, R-6, R-7, R-20 to R-23, R-26.
+ */
+#include "fake_table.h"
+#include "route/route.h"
+
+#include "base/clock.h"
+#include "base/span.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct fake_entry no_entries[] = {{NULL, NULL}};
+static const struct fake_entry fail_entries[] = {{"FAIL", ""}, {NULL, NULL}};
+
+struct fixture {
+    struct tables *tables;
+    struct fake_table a;
+    struct fake_table b;
+    struct fake_table broken;
+    struct fake_table pattern;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    f->a.entries = no_entries;
+    f->b.entries = no_entries;
+    f->pattern.entries = no_entries;
+    f->broken.entries = fail_entries;
+    assert_int_equal(tables_new(NULL, &f->tables), SLUICE_OK);
+    assert_int_equal(tables_add(f->tables, "fake:a", &fake_ops, fake_self(&f->a)), SLUICE_OK);
+    assert_int_equal(tables_add(f->tables, "fake:b", &fake_ops, fake_self(&f->b)), SLUICE_OK);
+    assert_int_equal(tables_add(f->tables, "fake:broken", &fake_ops, fake_self(&f->broken)),
+                     SLUICE_OK);
+    assert_int_equal(tables_add(f->tables, "pat:p", &fake_pattern_ops, fake_self(&f->pattern)),
+                     SLUICE_OK);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    tables_free(f->tables);
+    free(f);
+    return 0;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static void test_table_answers(void **state)
+{
+    static const struct fake_entry entries[] = {{"key", "value"}, {"empty", ""}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct buffer value = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+    struct table *table;
+
+    f->a.entries = entries;
+    assert_int_equal(tables_get(f->tables, "fake:a", &table, &err), SLUICE_OK);
+    assert_int_equal(table_find(table, SPAN_LITERAL("KEY"), CLOCK_NEVER, &value, &err), SLUICE_OK);
+    assert_true(span_equal(buffer_span(&value), SPAN_LITERAL("value")));
+    assert_int_equal(table_find(table, SPAN_LITERAL("none"), CLOCK_NEVER, &value, &err),
+                     SLUICE_NOT_FOUND);
+    assert_int_equal(table_find(table, SPAN_LITERAL("empty"), CLOCK_NEVER, &value, &err),
+                     SLUICE_TEMP);
+    assert_true(span_equal(buffer_span(&value), SPAN_LITERAL("value")));
+    assert_int_equal(tables_get(f->tables, "fake:broken", &table, &err), SLUICE_OK);
+    assert_int_equal(table_find(table, SPAN_LITERAL("key"), CLOCK_NEVER, &value, &err),
+                     SLUICE_TEMP);
+    assert_string_equal(err.text, "fake: is broken");
+    assert_int_equal(tables_get(f->tables, "fake:unheard-of", &table, &err), SLUICE_CONFIG);
+    buffer_done(&value);
+}
+
+static void test_table_keeps_case_where_exact(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer value = BUFFER_INIT;
+    struct table *table;
+
+    assert_int_equal(tables_get(f->tables, "pat:p", &table, NULL), SLUICE_OK);
+    (void)table_find(table, SPAN_LITERAL("U@Dom"), CLOCK_NEVER, &value, NULL);
+    assert_string_equal(f->pattern.asked, "U@Dom ");
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static const struct fake_entry list_entries[] = {
+    {"table.tld", "x"}, {".sub.tld", "x"}, {"parent.tld", "x"}, {NULL, NULL}};
+
+static const struct {
+    const char *name;
+    const char *patterns[4];
+    bool with_parents;
+    const char *domain;
+    sluice_status want;
+} list_cases[] = {
+    {"itself", {"x.tld"}, false, "x.tld", SLUICE_OK},
+    {"in any case", {"X.tld"}, false, "x.TLD", SLUICE_OK},
+    {"not its sub-domain", {"x.tld"}, false, "y.x.tld", SLUICE_NOT_FOUND},
+    {"its sub-domain", {"x.tld"}, true, "y.x.tld", SLUICE_OK},
+    {"not its neighbour", {"x.tld"}, true, "yx.tld", SLUICE_NOT_FOUND},
+    {"dot: sub-domain", {".x.tld"}, false, "z.y.x.tld", SLUICE_OK},
+    {"dot: not itself", {".x.tld"}, false, "x.tld", SLUICE_NOT_FOUND},
+    {"dot: nothing with parents", {".x.tld"}, true, "y.x.tld", SLUICE_NOT_FOUND},
+    {"excluded", {"!bad.x", "x"}, true, "bad.x", SLUICE_NOT_FOUND},
+    {"excluded below", {"!bad.x", "x"}, true, "y.bad.x", SLUICE_NOT_FOUND},
+    {"not excluded", {"!bad.x", "x"}, true, "good.x", SLUICE_OK},
+    {"excluded too late", {"x", "!bad.x"}, true, "bad.x", SLUICE_OK},
+    {"in a table", {"fake:a"}, false, "table.tld", SLUICE_OK},
+    {"table: dotted parent", {"fake:a"}, false, "y.sub.tld", SLUICE_OK},
+    {"table: plain parent without", {"fake:a"}, false, "y.parent.tld", SLUICE_NOT_FOUND},
+    {"table: plain parent with", {"fake:a"}, true, "y.parent.tld", SLUICE_OK},
+    {"broken table", {"fake:broken"}, false, "x.tld", SLUICE_TEMP},
+    {"found before it breaks", {"x.tld", "fake:broken"}, false, "x.tld", SLUICE_OK},
+    {"empty list", {NULL}, true, "x.tld", SLUICE_NOT_FOUND},
+};
+
+static void test_domain_lists(void **state)
+{
+    struct fixture *f = *state;
+
+    f->a.entries = list_entries;
+    for (size_t i = 0; i < sizeof(list_cases) / sizeof(list_cases[0]); i++) {
+        struct domain_list list = {.with_parents = list_cases[i].with_parents};
+        struct error err = ERROR_INIT;
+        print_message("  %s\n", list_cases[i].name);
+        for (size_t n = 0; list_cases[i].patterns[n] != NULL; n++)
+            assert_int_equal(domain_list_add(&list, f->tables, list_cases[i].patterns[n], &err),
+                             SLUICE_OK);
+        assert_int_equal(
+            domain_list_match(&list, sluice_span_of(list_cases[i].domain), CLOCK_NEVER, &err),
+            list_cases[i].want);
+        domain_list_done(&list);
+    }
+}
+
+static void test_domain_list_from_file(void **state)
+{
+    static const char text[] = "# comment\n\n  one.tld \r\n!two.tld\n.two.tld";
+    struct fixture *f = *state;
+    struct domain_list list = {.with_parents = false};
+    struct error err = ERROR_INIT;
+    char path[] = "/tmp/sluice-test-XXXXXX";
+    int fd = mkstemp(path);
+
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    (void)close(fd);
+    assert_int_equal(domain_list_add(&list, f->tables, path, &err), SLUICE_OK);
+    (void)unlink(path);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("one.tld"), CLOCK_NEVER, &err),
+                     SLUICE_OK);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("two.tld"), CLOCK_NEVER, &err),
+                     SLUICE_NOT_FOUND);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("x.two.tld"), CLOCK_NEVER, &err),
+                     SLUICE_OK);
+    domain_list_done(&list);
+    assert_int_equal(domain_list_add(&list, f->tables, path, &err), SLUICE_CONFIG);
+    domain_list_done(&list);
+}
+
+static const struct {
+    const char *name;
+    const char *patterns[4];
+    const char *address;
+    sluice_status want;
+} network_cases[] = {
+    {"inside", {"127.0.0.0/8"}, "127.1.2.3", SLUICE_OK},
+    {"outside", {"127.0.0.0/8"}, "128.1.2.3", SLUICE_NOT_FOUND},
+    {"excluded", {"!10.0.0.1", "10.0.0.0/8"}, "10.0.0.1", SLUICE_NOT_FOUND},
+    {"v6", {"2001:db8::/32"}, "2001:db8::5", SLUICE_OK},
+    {"v6 in brackets", {"[2001:db8::]/32"}, "2001:db8::5", SLUICE_OK},
+    {"table", {"fake:a"}, "192.0.2.7", SLUICE_OK},
+    {"broken table", {"fake:broken"}, "192.0.2.7", SLUICE_TEMP},
+};
+
+static void test_networks(void **state)
+{
+    static const struct fake_entry entries[] = {{"192.0.2.7", "x"}, {NULL, NULL}};
+    struct fixture *f = *state;
+
+    f->a.entries = entries;
+    for (size_t i = 0; i < sizeof(network_cases) / sizeof(network_cases[0]); i++) {
+        struct domain_list list = {.kind = DOMAIN_LIST_NETWORKS};
+        struct error err = ERROR_INIT;
+        struct address address;
+        print_message("  %s\n", network_cases[i].name);
+        for (size_t n = 0; network_cases[i].patterns[n] != NULL; n++)
+            assert_int_equal(domain_list_add(&list, f->tables, network_cases[i].patterns[n], &err),
+                             SLUICE_OK);
+        assert_int_equal(address_parse(sluice_span_of(network_cases[i].address), 25, &address),
+                         SLUICE_OK);
+        assert_int_equal(domain_list_match_address(&list, &address, CLOCK_NEVER, &err),
+                         network_cases[i].want);
+        domain_list_done(&list);
+    }
+}
+
+static void test_bad_network_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct domain_list list = {.kind = DOMAIN_LIST_NETWORKS};
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(domain_list_add(&list, f->tables, "127.0.0.0/99", &err), SLUICE_CONFIG);
+    assert_int_not_equal(strlen(err.text), 0);
+    domain_list_done(&list);
+}
+
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+static void set_up_router(struct fixture *f, struct router *router)
+{
+    struct error err = ERROR_INIT;
+
+    *router = (struct router){
+        .relay_domains.with_parents = true,
+        .myorigin = "here.test",
+        .relay_transport = "relay",
+        .default_transport = "smtp",
+        .postmaster_route = "",
+        .recipient_delimiter = '+',
+    };
+    assert_int_equal(domain_list_add(&router->relay_domains, f->tables, "customer.tld", &err),
+                     SLUICE_OK);
+    assert_int_equal(domain_list_add(&router->mydestination, f->tables, "local.tld", &err),
+                     SLUICE_OK);
+    assert_int_equal(table_list_add(&router->transport_maps, f->tables, "fake:a", &err), SLUICE_OK);
+    assert_int_equal(table_list_add(&router->transport_maps, f->tables, "fake:b", &err), SLUICE_OK);
+}
+
+static void assert_route(const struct router *router, const char *path, sluice_status want,
+                         enum route_class class, const char *route_text)
+{
+    struct mailbox mailbox = MAILBOX_INIT;
+    struct route route = ROUTE_INIT;
+    struct error err = ERROR_INIT;
+    char got[512];
+
+    assert_int_equal(mailbox_parse(sluice_span_of(path), &mailbox), SLUICE_OK);
+    assert_int_equal(route_resolve(router, &mailbox, CLOCK_NEVER, &route, &err), want);
+    mailbox_done(&mailbox);
+    if (want != SLUICE_OK)
+        return;
+    (void)snprintf(got, sizeof(got), "%.*s:%.*s:%.*s", (int)route.transport.len,
+                   route.transport.ptr, (int)route.nexthop.len, route.nexthop.ptr,
+                   (int)route.recipient.len, route.recipient.ptr);
+    assert_string_equal(got, route_text);
+    assert_int_equal(route.class, class);
+    route_done(&route);
+}
+
+static const struct fake_entry results[] = {
+    {"both.customer.tld", "etrn-only:[mail.customer.tld]"},
+    {"name.customer.tld", "slow"},
+    {"colon.customer.tld", "slow:"},
+    {"hop.customer.tld", ":[192.0.2.1]:2525"},
+    {"nothing.customer.tld", ":"},
+    {"brackets.customer.tld", "[host]"},
+    {NULL, NULL},
+};
+
+static const struct {
+    const char *name;
+    const char *path;
+    enum route_class class;
+    const char *route;
+} route_cases[] = {
+    {"local", "<u@local.tld>", ROUTE_LOCAL, "local:local.tld:u@local.tld"},
+    {"not below local", "<u@x.local.tld>", ROUTE_DEFAULT, "smtp:x.local.tld:u@x.local.tld"},
+    {"relay", "<u@customer.tld>", ROUTE_RELAY, "relay:customer.tld:u@customer.tld"},
+    {"below relay", "<u@x.customer.tld>", ROUTE_RELAY, "relay:x.customer.tld:u@x.customer.tld"},
+    {"other, case kept", "<U@Other.TLD>", ROUTE_DEFAULT, "smtp:Other.TLD:U@Other.TLD"},
+    {"no domain", "<user>", ROUTE_DEFAULT, "smtp:here.test:user@here.test"},
+    {"t:n", "<u@both.customer.tld>", ROUTE_RELAY,
+     "etrn-only:[mail.customer.tld]:u@both.customer.tld"},
+    {"t", "<u@name.customer.tld>", ROUTE_RELAY, "slow:name.customer.tld:u@name.customer.tld"},
+    {"t:", "<u@colon.customer.tld>", ROUTE_RELAY, "slow:colon.customer.tld:u@colon.customer.tld"},
+    {":n", "<u@hop.customer.tld>", ROUTE_RELAY, "relay:[192.0.2.1]:2525:u@hop.customer.tld"},
+    {":", "<u@nothing.customer.tld>", ROUTE_RELAY,
+     "relay:nothing.customer.tld:u@nothing.customer.tld"},
+    {"[host] is a name", "<u@brackets.customer.tld>", ROUTE_RELAY,
+     "[host]:brackets.customer.tld:u@brackets.customer.tld"},
+};
+
+static void test_routes(void **state)
+{
+    struct fixture *f = *state;
+    struct router router;
+
+    f->a.entries = results;
+    set_up_router(f, &router);
+    for (size_t i = 0; i < sizeof(route_cases) / sizeof(route_cases[0]); i++) {
+        print_message("  %s\n", route_cases[i].name);
+        assert_route(&router, route_cases[i].path, SLUICE_OK, route_cases[i].class,
+                     route_cases[i].route);
+    }
+    router_done(&router);
+}
+
+static void test_keys_in_order(void **state)
+{
+    static const struct fake_entry star[] = {{"*", "smtp:[smart]"}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router;
+
+    f->b.entries = star;
+    set_up_router(f, &router);
+    assert_route(&router, "<U+Ext@x.Other.tld>", SLUICE_OK, ROUTE_DEFAULT,
+                 "smtp:[smart]:U+Ext@x.Other.tld");
+    assert_string_equal(f->b.asked,
+                        "u+ext@x.other.tld u@x.other.tld x.other.tld .other.tld .tld * ");
+    assert_string_equal(f->a.asked, f->b.asked);
+    router_done(&router);
+}
+
+static void test_patterns_see_whole_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct router router;
+    struct error err = ERROR_INIT;
+
+    set_up_router(f, &router);
+    assert_int_equal(table_list_add(&router.transport_maps, f->tables, "pat:p", &err), SLUICE_OK);
+    assert_route(&router, "<U+e@Other.tld>", SLUICE_OK, ROUTE_DEFAULT,
+                 "smtp:Other.tld:U+e@Other.tld");
+    assert_string_equal(f->pattern.asked, "U+e@Other.tld ");
+    router_done(&router);
+}
+
+static void test_next_hop_of_the_class(void **state)
+{
+    static const struct fake_entry entries[] = {{"reset.customer.tld", "relay"}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router;
+
+    f->a.entries = entries;
+    set_up_router(f, &router);
+    router.relay_transport = "relay:[hub]:26";
+    assert_route(&router, "<u@customer.tld>", SLUICE_OK, ROUTE_RELAY,
+                 "relay:[hub]:26:u@customer.tld");
+    assert_route(&router, "<u@reset.customer.tld>", SLUICE_OK, ROUTE_RELAY,
+                 "relay:reset.customer.tld:u@reset.customer.tld");
+    router_done(&router);
+}
+
+static void test_failures_are_temporary(void **state)
+{
+    struct fixture *f = *state;
+    struct router router;
+    struct error err = ERROR_INIT;
+
+    set_up_router(f, &router);
+    assert_int_equal(table_list_add(&router.transport_maps, f->tables, "fake:broken", &err),
+                     SLUICE_OK);
+    assert_route(&router, "<u@customer.tld>", SLUICE_TEMP, ROUTE_RELAY, NULL);
+    router_done(&router);
+    set_up_router(f, &router);
+    assert_int_equal(domain_list_add(&router.mydestination, f->tables, "fake:broken", &err),
+                     SLUICE_OK);
+    assert_route(&router, "<u@customer.tld>", SLUICE_TEMP, ROUTE_RELAY, NULL);
+    router_done(&router);
+}
+
+static void test_postmaster(void **state)
+{
+    static const struct fake_entry entries[] = {{"customer.tld", "slow:"}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router;
+
+    f->a.entries = entries;
+    set_up_router(f, &router);
+    assert_route(&router, "<PostMaster>", SLUICE_TEMP, ROUTE_LOCAL, NULL);
+    router.postmaster_route = "admin@customer.tld";
+    assert_route(&router, "<PostMaster>", SLUICE_OK, ROUTE_LOCAL,
+                 "slow:customer.tld:admin@customer.tld");
+    router.postmaster_route = "relay:[mail]:2525";
+    assert_route(&router, "<PostMaster>", SLUICE_OK, ROUTE_LOCAL, "relay:[mail]:2525:PostMaster");
+    router.postmaster_route = "not@an@[address";
+    assert_route(&router, "<postmaster>", SLUICE_TEMP, ROUTE_LOCAL, NULL);
+    router.postmaster_route = "";
+    assert_route(&router, "<postmaster@customer.tld>", SLUICE_OK, ROUTE_RELAY,
+                 "slow:customer.tld:postmaster@customer.tld");
+    router_done(&router);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_table_answers),
+        TEST(test_table_keeps_case_where_exact),
+        TEST(test_domain_lists),
+        TEST(test_domain_list_from_file),
+        TEST(test_networks),
+        TEST(test_bad_network_is_refused),
+        TEST(test_routes),
+        TEST(test_keys_in_order),
+        TEST(test_patterns_see_whole_addresses),
+        TEST(test_next_hop_of_the_class),
+        TEST(test_failures_are_temporary),
+        TEST(test_postmaster),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
