@@ -1,8 +1,9 @@
 # sluice_add_plugin(<place>/<name> SOURCES <file>... [LIBRARIES <library>...])
 #
-# Builds the shared object <name>.so of a Sluice plugin in the folder <place> ("lookup", "transport",
-# "queue", "access") with the flags that every plugin needs: one exported symbol, no symbol left
-# undefined, all of them bound when the file is opened.
+# Builds the shared object of a Sluice plugin, plugins/<place>/<name>.so under the build folder, with
+# the flags that every plugin needs: one exported symbol, no symbol left undefined, all of them bound
+# when the file is opened. <place>: lookup, transport, queue or access. Installs it where sluiced
+# looks for it. The target is plugin-<place>-<name>.
 
 set(SLUICE_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
@@ -24,7 +25,6 @@ function(sluice_add_plugin PLACE_AND_NAME)
     if(NOT (CMAKE_C_COMPILER_ID MATCHES "Clang" AND "${CMAKE_C_FLAGS}${SLUICE_SANITIZE}" MATCHES "address|thread"))
         target_link_options(${target} PRIVATE -Wl,-z,defs)
     endif()
-    if(DEFINED SLUICE_PLUGIN_DIR)
-        install(TARGETS ${target} LIBRARY DESTINATION ${SLUICE_PLUGIN_DIR}/${place})
-    endif()
+    install(TARGETS ${target} LIBRARY DESTINATION ${SLUICE_PLUGIN_DESTINATION}/${place})
+    set_property(GLOBAL APPEND PROPERTY SLUICE_PLUGINS ${PLACE_AND_NAME})
 endfunction()
