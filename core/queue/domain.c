@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * domain: the index of recipient domains.
+ */
+#include "queue/domain.h"
+
+#include "base/span.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+struct sluice_span domain_fold(struct sluice_span name, char out[DOMAIN_NAME_SIZE])
+{
+    name = span_first(name, DOMAIN_NAME_SIZE - 1);
+    if (name.len > 0)
+        memcpy(out, name.ptr, name.len);
+    span_fold(out, name.len);
+    return (struct sluice_span){.ptr = out, .len = name.len};
+}
+
+struct sluice_span domain_of(struct sluice_span address, char out[DOMAIN_NAME_SIZE])
+{
+    size_t at = span_find_last(address, '@');
+
+    return domain_fold(span_skip(address, at + 1), out);
+}
+
+struct domain *domain_find(const struct domains *domains, struct sluice_span name)
+{
+    struct domain *domain;
+
+    if (name.len == 0)
+        name.ptr = "";
+    HASH_FIND(hh, domains->table, name.ptr, name.len, domain);
+    return domain;
+}
+
+static size_t count_labels(struct sluice_span name)
+{
+    size_t labels = 1;
+
+    for (size_t i = 0; i < name.len; i++)
+        labels += name.ptr[i] == '.';
+    return labels;
+}
+
+/* The name that this one hangs below; empty: none. An address literal has no parents. */
+static struct sluice_span parent_name(struct sluice_span name)
+{
+    size_t labels = count_labels(name);
+
+    if (labels == 1 || name.ptr[0] == '[')
+        return SPAN_EMPTY;
+    do {
+        name = span_skip(name, span_find(name, '.') + 1);
+        labels--;
+    } while (labels > DOMAIN_LABELS_MAX);
+    return name;
+}
+
+static struct domain *add_to_table(struct domains *domains, struct sluice_span name)
+{
+    struct domain *domain = calloc(1, sizeof(*domain) + name.len);
+
+    if (domain == NULL)
+        return NULL;
+    if (name.len > 0)
+        memcpy(domain->name, name.ptr, name.len);
+    domain->name_len = name.len;
+    HASH_ADD_KEYPTR(hh, domains->table, domain->name, name.len, domain);
+    if (domain->hh.tbl == NULL) {
+        free(domain);
+        return NULL;
+    }
+    return domain;
+}
+
+/* Frees the domain if nothing needs it, and then its parent, and so on. */
+static void drop_unused(struct domains *domains, struct domain *domain)
+{
+    while (domain != NULL && domain->unit_count == 0 && domain->children == NULL) {
+        struct domain *parent = domain->parent;
+
+        (void)domain_take_postponed(domains, domain); /* nothing is left to release */
+        if (parent != NULL)
+            DL_DELETE(parent->children, domain);
+        HASH_DEL(domains->table, domain);
+        free(domain);
+        domain = parent;
+    }
+}
+
+/* Makes the domain and all that it hangs below: at most DOMAIN_LABELS_MAX + 1 steps. */
+static struct domain *get(struct domains *domains, struct sluice_span name)
+{
+    struct domain *domain = domain_find(domains, name);
+    struct domain *child = NULL;
+    struct domain *wanted = NULL;
+
+    if (domain != NULL)
+        return domain;
+    for (;;) {
+        bool is_there = (domain = domain_find(domains, name)) != NULL;
+        if (!is_there)
+            domain = add_to_table(domains, name);
+        if (domain == NULL) {
+            drop_unused(domains, wanted); /* takes along what was made above it */
+            return NULL;
+        }
+        if (wanted == NULL)
+            wanted = domain;
+        if (child != NULL) {
+            child->parent = domain;
+            DL_APPEND(domain->children, child);
+        }
+        name = parent_name((struct sluice_span){domain->name, domain->name_len});
+        if (is_there || name.len == 0)
+            return wanted;
+        child = domain;
+    }
+}
+
+struct domain *domain_add_unit(struct domains *domains, struct sluice_span name)
+{
+    struct domain *domain = get(domains, name);
+
+    if (domain != NULL)
+        domain->unit_count++;
+    return domain;
+}
+
+void domain_remove_unit(struct domains *domains, struct domain *domain)
+{
+    assert(domain->unit_count > 0);
+    domain->unit_count--;
+    drop_unused(domains, domain);
+}
+
+static bool is_waiting(const struct unit *unit)
+{
+    return unit->state != UNIT_NEW && unit->state != UNIT_IN_FLIGHT;
+}
+
+/* Another unit of the message that waits for the same domain. */
+static bool has_sibling(const struct unit *unit)
+{
+    for (const struct unit *u = unit->message->units; u != NULL; u = u->next_of_message) {
+        if (u != unit && u->domain == unit->domain && is_waiting(u))
+            return true;
+    }
+    return false;
+}
+
+void domain_wait(struct unit *unit)
+{
+    DL_APPEND2(unit->domain->units, unit, domain_prev, domain_next);
+    if (!has_sibling(unit))
+        unit->domain->message_count++;
+}
+
+void domain_unwait(struct unit *unit)
+{
+    DL_DELETE2(unit->domain->units, unit, domain_prev, domain_next);
+    if (!has_sibling(unit))
+        unit->domain->message_count--;
+}
+
+struct domain *domain_next(const struct domain *root, const struct domain *domain)
+{
+    if (domain->children != NULL)
+        return domain->children;
+    while (domain != root && domain->next == NULL)
+        domain = domain->parent;
+    return domain != root ? domain->next : NULL;
+}
+
+void domain_postpone(struct domains *domains, struct domain *domain, enum domain_pass pass)
+{
+    if (domain->postponed == PASS_NONE)
+        DL_APPEND2(domains->postponed, domain, postponed_prev, postponed_next);
+    if (pass > domain->postponed)
+        domain->postponed = pass;
+}
+
+enum domain_pass domain_take_postponed(struct domains *domains, struct domain *domain)
+{
+    enum domain_pass pass = domain->postponed;
+
+    if (pass != PASS_NONE)
+        DL_DELETE2(domains->postponed, domain, postponed_prev, postponed_next);
+    domain->postponed = PASS_NONE;
+    return pass;
+}

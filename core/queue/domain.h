@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * domain: what waits, by recipient domain, so that a release costs what it releases.
+ *
+ * Domains hang below their parents, so that a release with sub-domains walks those that have mail
+ * and nothing else. To bound what a long name costs, a domain of more than DOMAIN_LABELS_MAX labels
+ * hangs below its last DOMAIN_LABELS_MAX labels at once, and has nothing below itself. A domain is
+ * there as long as it has units or children.
+ */
+#ifndef QUEUE_DOMAIN_H
+#define QUEUE_DOMAIN_H
+
+#include "queue/message.h"
+
+#define DOMAIN_LABELS_MAX 8
+#define DOMAIN_NAME_SIZE 256 /* RFC 1035: 255 octets; what is longer is cut */
+
+enum domain_pass { /* a release that has to wait for its interval */
+    PASS_NONE,
+    PASS_DOMAIN,
+    PASS_SUBDOMAINS,
+};
+
+struct domain {
+    struct domain *parent;
+    struct domain *children;
+    struct domain *prev; /* among its parent's children */
+    struct domain *next;
+    struct unit *units;     /* those that wait: held, waiting, ready */
+    size_t unit_count;      /* in all states */
+    uint64_t message_count; /* messages with units that wait here */
+    int64_t last_pass_ms;   /* monotonic; 0: none */
+    enum domain_pass postponed;
+    struct domain *postponed_prev; /* all have the same interval: first asked, first due */
+    struct domain *postponed_next;
+    UT_hash_handle hh;
+    size_t name_len;
+    char name[]; /* lower case */
+};
+
+struct domains {
+    struct domain *table;
+    struct domain *postponed;
+};
+
+/* The domain of an address, in lower case, into out; empty for an address without one. */
+struct sluice_span domain_of(struct sluice_span address, char out[DOMAIN_NAME_SIZE]);
+/* A name as domain_of gives it. */
+struct sluice_span domain_fold(struct sluice_span name, char out[DOMAIN_NAME_SIZE]);
+
+/* name: as from domain_of. NULL if there is none. */
+struct domain *domain_find(const struct domains *domains, struct sluice_span name);
+/* Finds or makes it, and counts one more unit. NULL: no memory. */
+struct domain *domain_add_unit(struct domains *domains, struct sluice_span name);
+/* The domain may be gone afterwards. */
+void domain_remove_unit(struct domains *domains, struct domain *domain);
+
+/* The unit begins or ceases to wait for a release or for its turn. */
+void domain_wait(struct unit *unit);
+void domain_unwait(struct unit *unit);
+
+/* The one after domain in a walk through root and all below it; NULL: that was all. */
+struct domain *domain_next(const struct domain *root, const struct domain *domain);
+
+void domain_postpone(struct domains *domains, struct domain *domain, enum domain_pass pass);
+/* Takes the domain out of those that are postponed. */
+enum domain_pass domain_take_postponed(struct domains *domains, struct domain *domain);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * message: a queued message as the queue role remembers it, and its delivery units.
+ *
+ * What is in memory is what scheduling needs; the envelope stays in the store. A unit is the part of
+ * a message that goes to one site for one recipient domain: so a release takes exactly the
+ * recipients of the released domain. Its recipients are those of the record from index first to last
+ * that wait and have its route and domain. A domain with more recipients than one job may carry has
+ * several units.
+ *
+ * A million messages are a normal day: keep these two structs small.
+ */
+#ifndef QUEUE_MESSAGE_H
+#define QUEUE_MESSAGE_H
+
+#include "base/heap.h"
+#include "sluice/types.h"
+
+#include <stdbool.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct active;
+struct commit;
+struct domain;
+struct site;
+
+enum unit_state {
+    UNIT_NEW,       /* its message is not durable yet */
+    UNIT_HELD,      /* until somebody releases it */
+    UNIT_WAITING,   /* until due.due_ms */
+    UNIT_READY,     /* as soon as its site can be attempted */
+    UNIT_IN_FLIGHT, /* in a job */
+};
+
+struct unit {
+    struct queue_message *message;
+    struct site *site;
+    struct domain *domain;
+    struct unit *next_of_message;
+    struct unit *prev; /* in its site's list of its state, or in its job's */
+    struct unit *next;
+    struct unit *domain_prev; /* among what waits for its domain */
+    struct unit *domain_next;
+    struct heap_node due; /* due.due_ms: monotonic clock; CLOCK_NEVER: only when released */
+    uint32_t first;
+    uint32_t last;
+    uint32_t recipient_count;
+    uint8_t state;    /* enum unit_state */
+    bool is_released; /* goes whatever its site's suspension says */
+};
+
+/* The unit of a node in its site's heap. */
+static inline struct unit *unit_of_due(struct heap_node *node)
+{
+    return (struct unit *)(void *)((char *)node - offsetof(struct unit, due));
+}
+
+struct queue_message {
+    uint64_t id;
+    int64_t arrival_ms; /* since 1970 UTC */
+    uint64_t content_size;
+    struct unit *units;
+    union {
+        struct commit *commit; /* before it is durable */
+        struct active *active; /* then: its record while something is done with it, or NULL */
+    };
+    uint32_t mark; /* of the last pass that counted it */
+    bool is_durable;
+    UT_hash_handle hh;
+};
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * schedule: units move among the lists of their sites; sites among those of the schedule.
+ */
+#include "queue/schedule.h"
+
+#include "base/clock.h"
+#include "base/span.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+static struct site *site_of(struct heap_node *node)
+{
+    return (struct site *)(void *)((char *)node - offsetof(struct site, wake));
+}
+
+void schedule_init(struct schedule *schedule, schedule_limits *limits, void *user)
+{
+    *schedule = (struct schedule){.limits = limits, .user = user};
+}
+
+void schedule_done(struct schedule *schedule)
+{
+    struct queue_message *message;
+    struct queue_message *next;
+
+    HASH_ITER(hh, schedule->messages, message, next)
+        schedule_remove(schedule, message, 0);
+    sites_done(&schedule->sites);
+    assert(schedule->domains.table == NULL);
+}
+
+struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id)
+{
+    struct queue_message *message;
+
+    HASH_FIND(hh, schedule->messages, &id, sizeof(id), message);
+    return message;
+}
+
+/* ---- messages and their units ---------------------------------------------------------------- */
+
+static struct unit *unit_new(struct schedule *schedule, struct queue_message *message,
+                             struct site *site, struct sluice_span domain)
+{
+    struct unit *unit = calloc(1, sizeof(*unit));
+
+    if (unit == NULL)
+        return NULL;
+    unit->domain = domain_add_unit(&schedule->domains, domain);
+    if (unit->domain == NULL || !site_add_unit(&schedule->sites, site)) {
+        if (unit->domain != NULL)
+            domain_remove_unit(&schedule->domains, unit->domain);
+        free(unit);
+        return NULL;
+    }
+    unit->message = message;
+    unit->site = site;
+    unit->due.due_ms = CLOCK_NEVER;
+    unit->next_of_message = message->units;
+    message->units = unit;
+    schedule->unit_count++;
+    return unit;
+}
+
+/* The unit of that site and domain that was made last: it has the latest recipients. */
+static struct unit *find_unit(const struct queue_message *message, const struct site *site,
+                              struct sluice_span domain)
+{
+    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->site == site &&
+            span_equal((struct sluice_span){u->domain->name, u->domain->name_len}, domain))
+            return u;
+    }
+    return NULL;
+}
+
+static sluice_status add_recipient(struct schedule *schedule, struct queue_message *message,
+                                   const struct envelope_recipient *recipient, uint32_t index)
+{
+    char name[DOMAIN_NAME_SIZE];
+    struct sluice_span domain = domain_of(recipient->address, name);
+    struct site_limits limits = schedule->limits(schedule->user, recipient->transport);
+    struct site *site =
+        site_get(&schedule->sites, recipient->transport, recipient->nexthop, &limits);
+    if (site == NULL)
+        return SLUICE_TEMP;
+
+    struct unit *unit = find_unit(message, site, domain);
+    if (unit == NULL || unit->recipient_count >= site->limits.recipients) {
+        unit = unit_new(schedule, message, site, domain);
+        if (unit == NULL)
+            return SLUICE_TEMP;
+        unit->first = index;
+    }
+    unit->last = index;
+    unit->recipient_count++;
+    if (recipient->next_due_ms < unit->due.due_ms)
+        unit->due.due_ms = recipient->next_due_ms;
+    return SLUICE_OK;
+}
+
+static sluice_status message_new(struct schedule *schedule, uint64_t id,
+                                 const struct envelope *envelope,
+                                 struct queue_message **ret_message)
+{
+    struct queue_message *message = calloc(1, sizeof(*message));
+
+    if (message == NULL)
+        return SLUICE_TEMP;
+    message->id = id;
+    message->arrival_ms = envelope->arrival_ms;
+    message->content_size = envelope->content_size;
+    HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
+    if (message->hh.tbl == NULL) {
+        free(message);
+        return SLUICE_TEMP;
+    }
+    *ret_message = message;
+    return SLUICE_OK;
+}
+
+sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct envelope *envelope,
+                           struct queue_message **ret_message)
+{
+    struct queue_message *message;
+    sluice_status st;
+
+    if (schedule_find(schedule, id) != NULL)
+        return SLUICE_PERM;
+    st = message_new(schedule, id, envelope, &message);
+    if (st != SLUICE_OK)
+        return st;
+    for (size_t i = 0; st == SLUICE_OK && i < envelope->recipient_count; i++) {
+        if (envelope->recipients[i].state == RECIPIENT_WAITING)
+            st = add_recipient(schedule, message, &envelope->recipients[i], (uint32_t)i);
+    }
+    if (st != SLUICE_OK) {
+        schedule_remove(schedule, message, 0);
+        return st;
+    }
+    *ret_message = message;
+    return SLUICE_OK;
+}
+
+bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient *recipient,
+                       size_t index)
+{
+    char name[DOMAIN_NAME_SIZE];
+
+    if (index < unit->first || index > unit->last || recipient->state != RECIPIENT_WAITING)
+        return false;
+    return span_equal(domain_of(recipient->address, name),
+                      (struct sluice_span){unit->domain->name, unit->domain->name_len}) &&
+           site_is_route(unit->site, recipient->transport, recipient->nexthop);
+}
+
+/* ---- units among their sites' lists ---------------------------------------------------------- */
+
+static void site_list_add(struct unit *unit)
+{
+    struct site *site = unit->site;
+
+    if (unit->state == UNIT_HELD) {
+        DL_APPEND(site->held, unit);
+        site->held_count++;
+    } else if (unit->state == UNIT_WAITING) {
+        /* Room was reserved when the unit was made. */
+        bool is_in = heap_put(&site->waiting, &unit->due, unit->due.due_ms);
+        assert(is_in);
+        (void)is_in;
+    } else {
+        site->ready_count++;
+        if (unit->is_released)
+            DL_APPEND(site->released, unit);
+        else
+            DL_APPEND(site->ready, unit);
+    }
+}
+
+static void site_list_remove(struct unit *unit)
+{
+    struct site *site = unit->site;
+
+    if (unit->state == UNIT_HELD) {
+        DL_DELETE(site->held, unit);
+        site->held_count--;
+    } else if (unit->state == UNIT_WAITING) {
+        heap_remove(&site->waiting, &unit->due);
+    } else if (unit->state == UNIT_READY) {
+        site->ready_count--;
+        if (unit->is_released)
+            DL_DELETE(site->released, unit);
+        else
+            DL_DELETE(site->ready, unit);
+    }
+}
+
+static enum unit_state state_for(int64_t due_ms, int64_t now_ms)
+{
+    if (due_ms == CLOCK_NEVER)
+        return UNIT_HELD;
+    return due_ms > now_ms ? UNIT_WAITING : UNIT_READY;
+}
+
+void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
+{
+    assert(unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT);
+    if (unit->state == UNIT_IN_FLIGHT)
+        schedule->in_flight--;
+    unit->due.due_ms = due_ms;
+    unit->state = (uint8_t)state_for(due_ms, now_ms);
+    domain_wait(unit);
+    site_list_add(unit);
+    site_place(&schedule->sites, unit->site, now_ms);
+}
+
+void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
+{
+    unit->is_released = false;
+    schedule_return(schedule, unit, due_ms, now_ms);
+}
+
+/* Out of all lists but its message's. */
+static void leave(struct unit *unit)
+{
+    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT)
+        return;
+    site_list_remove(unit);
+    domain_unwait(unit);
+}
+
+static void unit_free(struct schedule *schedule, struct unit *unit)
+{
+    domain_remove_unit(&schedule->domains, unit->domain);
+    site_remove_unit(&schedule->sites, unit->site);
+    schedule->unit_count--;
+    free(unit);
+}
+
+void schedule_settle(struct schedule *schedule, struct unit *unit)
+{
+    assert(unit->state == UNIT_IN_FLIGHT);
+    schedule->in_flight--;
+    LL_DELETE2(unit->message->units, unit, next_of_message);
+    unit_free(schedule, unit);
+}
+
+void schedule_remove(struct schedule *schedule, struct queue_message *message, int64_t now_ms)
+{
+    struct cursor *cursor;
+
+    DL_FOREACH(schedule->cursors, cursor)
+    {
+        if (cursor->message == message)
+            cursor->message = message->hh.next;
+    }
+    while (message->units != NULL) {
+        struct unit *unit = message->units;
+        struct site *site = unit->site;
+
+        leave(unit);
+        message->units = unit->next_of_message;
+        unit_free(schedule, unit);
+        site_place(&schedule->sites, site, now_ms);
+    }
+    HASH_DEL(schedule->messages, message);
+    free(message);
+}
+
+bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms)
+{
+    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT || unit->is_released)
+        return false;
+    site_list_remove(unit);
+    unit->is_released = true;
+    unit->state = UNIT_READY; /* due stays: schedule_recall needs it */
+    site_list_add(unit);
+    site_place(&schedule->sites, unit->site, now_ms);
+    return true;
+}
+
+void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms)
+{
+    while (site->released != NULL) {
+        struct unit *unit = site->released;
+
+        site_list_remove(unit);
+        unit->is_released = false;
+        unit->state = (uint8_t)state_for(unit->due.due_ms, now_ms);
+        site_list_add(unit);
+    }
+    site_place(&schedule->sites, site, now_ms);
+}
+
+/* ---- time, and what can go ------------------------------------------------------------------- */
+
+static void wake_units(struct site *site, int64_t now_ms)
+{
+    struct heap_node *first;
+
+    while ((first = heap_first(&site->waiting)) != NULL && first->due_ms <= now_ms) {
+        struct unit *unit = unit_of_due(first);
+
+        site_list_remove(unit);
+        unit->state = UNIT_READY;
+        site_list_add(unit);
+    }
+}
+
+void schedule_advance(struct schedule *schedule, int64_t now_ms)
+{
+    struct heap_node *first;
+
+    while ((first = heap_first(&schedule->sites.sleeping)) != NULL && first->due_ms <= now_ms) {
+        struct site *site = site_of(first);
+
+        wake_units(site, now_ms);
+        site_place(&schedule->sites, site, now_ms);
+    }
+}
+
+int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms)
+{
+    const struct heap_node *first = heap_first(&schedule->sites.sleeping);
+
+    if (schedule->sites.runnable != NULL)
+        return now_ms;
+    return first != NULL ? first->due_ms : CLOCK_NEVER;
+}
+
+/* Out of the site's lists, into the job's. */
+static void take_unit(struct schedule *schedule, struct unit *unit, struct unit **units)
+{
+    leave(unit);
+    unit->state = UNIT_IN_FLIGHT;
+    DL_APPEND(*units, unit);
+    schedule->in_flight++;
+}
+
+struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units)
+{
+    struct site *site = schedule->sites.runnable;
+    if (site == NULL)
+        return NULL;
+
+    struct unit *first = site->released != NULL ? site->released : site->ready;
+    uint32_t recipients = first->recipient_count;
+    bool is_released = first->is_released;
+    struct unit *units = NULL;
+    take_unit(schedule, first, &units);
+    for (struct unit *u = first->message->units; u != NULL; u = u->next_of_message) {
+        if (u->site != site || u->state != UNIT_READY || u->is_released != is_released ||
+            u->recipient_count > site->limits.recipients - recipients)
+            continue;
+        recipients += u->recipient_count;
+        take_unit(schedule, u, &units);
+    }
+    site->in_flight++;
+    site_next_turn(&schedule->sites, site, now_ms);
+    *ret_units = units;
+    return site;
+}
+
+void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms)
+{
+    assert(site->in_flight > 0);
+    site->in_flight--;
+    site_place(&schedule->sites, site, now_ms);
+}
+
+/* ---- walks ----------------------------------------------------------------------------------- */
+
+void cursor_start(struct cursor *cursor, struct schedule *schedule)
+{
+    cursor->message = schedule->messages;
+    DL_APPEND(schedule->cursors, cursor);
+}
+
+struct queue_message *cursor_next(struct cursor *cursor)
+{
+    struct queue_message *message = cursor->message;
+
+    if (message != NULL)
+        cursor->message = message->hh.next;
+    return message;
+}
+
+void cursor_stop(struct cursor *cursor, struct schedule *schedule)
+{
+    DL_DELETE(schedule->cursors, cursor);
+}

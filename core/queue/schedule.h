@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * schedule: which mail is attempted next. All queued messages, their units, sites and domains.
+ *
+ * Pure: no clock, no store, no allocation after a message has been added; so a week of retries is
+ * tested in a millisecond. Times are of the monotonic clock, in milliseconds, and never go back.
+ *
+ * The life of a unit: schedule_add (new) -> schedule_defer (held, waiting or ready) ->
+ * schedule_take (in flight, with others of its message, as one job) -> schedule_defer again or
+ * schedule_settle, for each unit of the job, -> schedule_job_done. schedule_advance makes ready
+ * what is due; release.h what is released.
+ */
+#ifndef QUEUE_SCHEDULE_H
+#define QUEUE_SCHEDULE_H
+
+#include "ipc/envelope.h"
+#include "queue/domain.h"
+#include "queue/message.h"
+#include "queue/site.h"
+
+/* The limits of the sites of a transport. */
+typedef struct site_limits schedule_limits(void *user, struct sluice_span transport);
+
+/* A place in the list of messages that stays right while messages come and go. */
+struct cursor {
+    struct queue_message *message; /* the next one; NULL: the end */
+    struct cursor *prev;
+    struct cursor *next;
+};
+
+struct schedule {
+    struct queue_message *messages; /* by id; in the order of their arrival here */
+    struct sites sites;
+    struct domains domains;
+    struct cursor *cursors;
+    uint32_t mark;      /* of the latest pass */
+    size_t unit_count;
+    size_t in_flight;   /* units */
+    schedule_limits *limits;
+    void *user;
+};
+
+void schedule_init(struct schedule *schedule, schedule_limits *limits, void *user);
+void schedule_done(struct schedule *schedule); /* frees all messages */
+
+struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id);
+/*
+ * Adds a message with its units, all new: they are not scheduled yet. Each unit's due.due_ms is the
+ * earliest next_due_ms of its recipients, as it is in the record (wall clock). TEMP: no memory;
+ * PERM: the id is known already.
+ */
+sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct envelope *envelope,
+                           struct queue_message **ret_message);
+/* The message and what is left of its units; none may be in flight. */
+void schedule_remove(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
+/* True if the recipient is one of the unit's and waits. index: in the record. */
+bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient *recipient,
+                       size_t index);
+
+/* The unit (new or in flight) waits: until due_ms, or CLOCK_NEVER: until it is released. */
+void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms);
+/* The same for a unit whose attempt did not take place: a release still counts for it. */
+void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms);
+/* The unit (in flight) has nothing left to do: frees it. */
+void schedule_settle(struct schedule *schedule, struct unit *unit);
+/* The unit goes with the next job that its site can take. False: it is in flight, or is released
+ * already. */
+bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms);
+/* What a release has let go and has not been attempted at this site waits again as before. */
+void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms);
+
+/* Makes ready what is due by now. */
+void schedule_advance(struct schedule *schedule, int64_t now_ms);
+/* When something can be taken: now_ms or earlier if at once; CLOCK_NEVER. */
+int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms);
+/*
+ * The next job: all ready units of one message at one site, as many as its recipient limit allows,
+ * as a list (prev, next), now in flight. Sites take turns. NULL: nothing can go now.
+ */
+struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units);
+/* After its units have been deferred or settled, and the site's state has been set. */
+void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms);
+
+/* Begins a walk at the oldest message; [loop] */
+void cursor_start(struct cursor *cursor, struct schedule *schedule);
+struct queue_message *cursor_next(struct cursor *cursor); /* NULL: the end */
+void cursor_stop(struct cursor *cursor, struct schedule *schedule);
+
+#endif

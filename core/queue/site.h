@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * site: a place to deliver to, (transport, nexthop): what is limited and backed off as one.
+ *
+ * A site whose units have all gone stays for a while, so that the next message finds its history and
+ * the deliver process that has its connections; the longest idle goes first.
+ */
+#ifndef QUEUE_SITE_H
+#define QUEUE_SITE_H
+
+#include "queue/message.h"
+#include "sluice/deferral.h"
+
+#define SITES_IDLE_MAX 1000
+#define SITE_TEXT_MAX 512
+
+struct deferral;
+
+struct site_limits {
+    unsigned jobs;       /* at a time */
+    unsigned recipients; /* in one job */
+    const struct deferral *deferral;
+};
+
+enum site_place {
+    SITE_IDLE,     /* no units */
+    SITE_RUNNABLE, /* a job can start now */
+    SITE_SLEEPING, /* until wake.due_ms */
+    SITE_BLOCKED,  /* until a job ends, a release or a new message */
+};
+
+struct site {
+    char *transport;
+    char *nexthop;
+    struct site_limits limits;
+    unsigned in_flight; /* jobs */
+    unsigned link;      /* the deliver process that had its last job */
+    struct unit *held;
+    struct unit *ready;
+    struct unit *released; /* ready too, and not bound by not_before_ms */
+    struct heap waiting;
+    size_t held_count;
+    size_t ready_count; /* released ones too */
+    size_t unit_count;  /* in all */
+    struct sluice_site_history history;
+    int64_t failed_ms;     /* monotonic: when the latest failure was counted */
+    int64_t not_before_ms; /* monotonic; 0: not suspended */
+    char *last_text;       /* of the failure that suspended it; NULL: none */
+    enum site_place place;
+    struct heap_node wake;
+    struct site *prev; /* in the list of its place */
+    struct site *next;
+    UT_hash_handle hh;
+    size_t key_len;
+    char key[]; /* transport, NUL, nexthop in lower case */
+};
+
+struct sites {
+    struct site *table;
+    struct site *runnable; /* in turn: the first may start the next job */
+    struct site *idle;     /* the longest idle first */
+    size_t idle_count;
+    struct heap sleeping;
+};
+
+/* NULL if there is none. */
+struct site *site_find(const struct sites *sites, struct sluice_span transport,
+                       struct sluice_span nexthop);
+/* Finds or makes it; limits are those of the transport. NULL: no memory. */
+struct site *site_get(struct sites *sites, struct sluice_span transport,
+                      struct sluice_span nexthop, const struct site_limits *limits);
+/* True if that is the site's route. */
+bool site_is_route(const struct site *site, struct sluice_span transport,
+                   struct sluice_span nexthop);
+/* Counts one more unit, with room for it, so that it can wait without an allocation. False: no
+ * memory. */
+bool site_add_unit(struct sites *sites, struct site *site);
+void site_remove_unit(struct sites *sites, struct site *site);
+
+/* Where the site belongs now, after anything about it has changed. */
+void site_place(struct sites *sites, struct site *site, int64_t now_ms);
+/* It has had its turn: the others that can start a job come first. */
+void site_next_turn(struct sites *sites, struct site *site, int64_t now_ms);
+/* True if the site is not attempted now because it could not be reached. */
+bool site_is_suspended(const struct site *site, int64_t now_ms);
+/* An attempt got through: nothing is wrong with the site. */
+void site_reached(struct site *site, int64_t wall_ms);
+/* An attempt that began at started_ms failed for the site's fault; text says why. True if that
+ * counts: of attempts that were under way together, one does. Then set not_before_ms. */
+bool site_failed(struct site *site, int64_t started_ms, int64_t now_ms, int64_t wall_ms,
+                 struct sluice_span text);
+
+void sites_done(struct sites *sites); /* after all units have gone */
+
+#endif
