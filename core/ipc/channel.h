@@ -30,12 +30,13 @@ struct channel_frame {
 
 struct channel_handlers {
     void (*frame)(struct channel *channel, struct channel_frame *frame, void *user);
-    /* The peer is gone, or talked nonsense (reason says so). Called once; free the channel then or
-     * later. Not called after channel_free. */
+    /* The peer is gone, or talked nonsense: reason says so, with the channel's name in front. Called
+     * once; free the channel then or later. Not called after channel_free. */
     void (*closed)(struct channel *channel, const char *reason, void *user);
 };
 
-/* Takes fd over. name is for the log: "queue to deliver 1"; copied. */
+/* Takes fd over, also when it fails. name is for the log: "queue to deliver 1"; copied. Frames are
+ * handled from the loop's next turn on. */
 sluice_status channel_new(int fd, const char *name, const struct channel_handlers *handlers,
                           void *user, struct channel **ret_channel);
 /* Closes at once; what was not sent is lost. Accepts NULL. May be called from a handler. */
@@ -43,7 +44,8 @@ void channel_free(struct channel *channel);
 
 /*
  * Queues a frame whose body is the parts one after the other (copied); fd is -1, or is duplicated.
- * TEMP only when there is no memory or the channel is closed: nothing was sent then.
+ * Nothing was sent with TEMP: there is no memory or no descriptor, or the channel is closed; nor with
+ * PERM: the body is larger than CHANNEL_BODY_MAX.
  */
 sluice_status channel_send(struct channel *channel, uint16_t type, uint64_t ref,
                            const struct sluice_span *parts, size_t count, int fd);
