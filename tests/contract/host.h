@@ -1,56 +1,57 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * host: enough of a Sluice host to run one plugin in a test.
+ * host: the daemon's side of a plugin, for tests: loads the file, offers log, clock and memory, and
+ * makes a configuration from the plugin's own option table. Links nothing of core.
  *
- * Loads the plugin from the build, reads its options from their table's defaults and the test's
- * settings, and offers sluice.io/1 over plain blocking sockets, sluice.clock/1, sluice.log/1 and a
- * sluice.dns/1 that answers from a table. The plugin cannot tell it from the daemon. Each function
- * asserts (cmocka) where something is wrong.
+ * Order: test_host_init -> test_plugin_load -> test_config_new -> (open .. close) -> test_config_free.
  */
-#ifndef CONTRACT_HOST_H
-#define CONTRACT_HOST_H
+#ifndef TESTS_CONTRACT_HOST_H
+#define TESTS_CONTRACT_HOST_H
 
 #include "sluice/plugin.h"
 
-#define TEST_HOST_TEXT_MAX 8192
+#define TEST_TEXT_MAX 1024
 
-/* An option of the instance, written as in the configuration; durations may also have "ms". */
-struct test_setting {
-    const char *key; /* NULL ends a table */
-    const char *value;
-};
+/* ---- services -------------------------------------------------------------------------------- */
 
-/* What the DNS answers; a name that is in no row of its type does not exist. */
-struct test_zone {
-    const char *name;   /* NULL ends a table */
-    const char *type;   /* "A", "AAAA", "MX" */
-    const char *answer; /* "192.0.2.1 192.0.2.2", "10:mx1.d.test 20:", "SERVFAIL" */
-};
-
+/* The time is what the test says; the last line that was logged is kept. */
 struct test_host {
-    struct sluice_host host;     /* first: services get it back */
-    struct sluice_config config; /* follows: the config's functions find their test_host by it */
-    struct sluice_errors errors;
-    const struct sluice_plugin_desc *desc;
-    const struct test_setting *settings;
-    const struct test_zone *zone;
-    char item[256];     /* of a list option */
-    char error_dsn[16]; /* of the last explain() */
-    char error_text[2048];
-    int explain_count;
-    char queries[TEST_HOST_TEXT_MAX]; /* "MX d.test\n" for each DNS query */
-    char log[TEST_HOST_TEXT_MAX];     /* its lines */
+    struct sluice_host sdk;
+    int64_t wall_ms, monotonic_ms;
+    char log[TEST_TEXT_MAX];
 };
 
-/* The descriptor of "transport/smtp", from the build folder in $SLUICE_BUILD. */
-const struct sluice_plugin_desc *test_plugin_load(const char *place_and_name);
+void test_host_init(struct test_host *host, const char *instance);
 
-void test_host_init(struct test_host *host, const struct sluice_plugin_desc *desc,
-                    const struct test_setting *settings, const struct test_zone *zone);
+/* ---- the plugin ------------------------------------------------------------------------------ */
 
-/* Forgets errors, queries and log lines. */
-void test_host_clear(struct test_host *host);
+/* Loads the file as the daemon does, with all symbols bound; fails the test if it cannot. */
+const struct sluice_plugin_desc *test_plugin_load(const char *path);
+/* Its interface of that id; fails the test if there is none. */
+const void *test_plugin_interface(const struct sluice_plugin_desc *desc, const char *id);
 
-int64_t test_now_ms(void);
+/* ---- configuration --------------------------------------------------------------------------- */
 
-#endif /* CONTRACT_HOST_H */
+/*
+ * Options of one instance: "key", "value", ..., NULL; defaults for the rest. A list is parted by
+ * commas. An unknown key or a value of the wrong type fails the test.
+ */
+struct sluice_config *test_config_new(const struct sluice_plugin_desc *desc,
+                                      const char *const *key_values);
+void test_config_free(struct sluice_config *config); /* accepts NULL */
+
+/* 1 and the number if text is a value of that type ("5m", "10M", "true", "17"). */
+int test_parse_number(int32_t type, const char *text, int64_t *ret_number);
+
+/* ---- explanations ---------------------------------------------------------------------------- */
+
+struct test_errors {
+    struct sluice_errors sdk;
+    int count;
+    char dsn[TEST_TEXT_MAX];
+    char text[TEST_TEXT_MAX];
+};
+
+void test_errors_init(struct test_errors *errors);
+
+#endif /* TESTS_CONTRACT_HOST_H */
