@@ -139,8 +139,8 @@ sluice_status large_sync(const struct large *large, const struct sluice_errors *
     return SLUICE_OK;
 }
 
-sluice_status large_read(const struct large *large, uint64_t id, uint64_t size,
-                         const struct sluice_queue_sink *sink, const struct sluice_errors *errors)
+sluice_status large_find(const struct large *large, uint64_t id, uint64_t size,
+                         const struct sluice_errors *errors, int *ret_fd)
 {
     char name[NAME_SIZE];
     struct stat info;
@@ -152,14 +152,13 @@ sluice_status large_read(const struct large *large, uint64_t id, uint64_t size,
     if (fd == -1)
         return errno == ENOENT ? SLUICE_NOT_FOUND
                                : failure_errno(errors, "cannot open the content of", name);
-    if (fstat(fd, &info) == -1)
-        st = failure_errno(errors, "cannot look at the content of", name);
-    else if ((uint64_t)info.st_size != size)
-        st = failure(errors, SLUICE_TEMP, "4.3.0",
-                     "message %s is damaged: its content has %lld bytes instead of %llu", name,
-                     (long long)info.st_size, (unsigned long long)size);
-    else
-        st = sink->content_file(sink, fd, size);
+    if (fstat(fd, &info) == 0 && (uint64_t)info.st_size == size) {
+        *ret_fd = fd;
+        return SLUICE_OK;
+    }
+    st = failure(errors, SLUICE_TEMP, "4.3.0",
+                 "message %s is damaged: its content has not the %llu bytes that it had", name,
+                 (unsigned long long)size);
     close(fd);
     return st;
 }

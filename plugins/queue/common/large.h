@@ -2,10 +2,10 @@
 /*
  * large: message contents in files of their own, in the folder "large" of a store.
  *
- * Order: open -> sweep -> (stage | add* -> sync | read | remove)* -> done. A content is durable
+ * Order: open -> sweep -> (stage | add* -> sync | find | remove)* -> done. A content is durable
  * after add and the sync that follows it, and only then may the store write down that the message
  * exists. A file whose message the store does not know is an orphan of a crash: sweep removes it.
- * stage, read and get_bytes from any thread.
+ * stage and find from any thread.
  */
 #ifndef SLUICE_STORE_LARGE_H
 #define SLUICE_STORE_LARGE_H
@@ -39,9 +39,10 @@ sluice_status large_add(const struct large *large, const struct sluice_queue_cha
 /* Makes the names of all that was added durable. */
 sluice_status large_sync(const struct large *large, const struct sluice_errors *errors);
 
-/* NOT_FOUND if there is no such file; TEMP also if it is not of that size. */
-sluice_status large_read(const struct large *large, uint64_t id, uint64_t size,
-                         const struct sluice_queue_sink *sink, const struct sluice_errors *errors);
+/* Opens a content for reading; the caller closes it. NOT_FOUND if there is no such file; TEMP also
+ * if it is not of that size. */
+sluice_status large_find(const struct large *large, uint64_t id, uint64_t size,
+                         const struct sluice_errors *errors, int *ret_fd);
 
 /* Best effort: what stays is an orphan. */
 void large_remove(const struct large *large, uint64_t id);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+/* format: the bytes of a segment file, as doc/log-store.md describes them. */
+#include "format.h"
+
+#include <endian.h>
+#include <string.h>
+#include <zlib.h>
+
+static const uint8_t magic[8] = "SluiceLg";
+
+static void set32(uint8_t *out, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(out, &value, sizeof(value));
+}
+
+static void set64(uint8_t *out, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(out, &value, sizeof(value));
+}
+
+static uint32_t get32(const uint8_t *in)
+{
+    uint32_t value;
+
+    memcpy(&value, in, sizeof(value));
+    return le32toh(value);
+}
+
+static uint64_t get64(const uint8_t *in)
+{
+    uint64_t value;
+
+    memcpy(&value, in, sizeof(value));
+    return le64toh(value);
+}
+
+uint32_t format_crc(const void *data, size_t size)
+{
+    return (uint32_t)crc32_z(0, data, size);
+}
+
+void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header *header)
+{
+    memset(out, 0, FORMAT_HEADER_SIZE);
+    memcpy(out, magic, sizeof(magic));
+    set32(out + 8, header->version);
+    set32(out + 12, header->number);
+    set64(out + 16, header->salt);
+    set64(out + 24, header->first);
+    set64(out + 32, header->durable);
+    set32(out + 60, format_crc(out, 60));
+}
+
+enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
+                                       struct segment_header *ret_header)
+{
+    if (memcmp(in, magic, sizeof(magic)) != 0 || get32(in + 60) != format_crc(in, 60))
+        return FORMAT_BAD;
+    ret_header->version = get32(in + 8);
+    ret_header->number = get32(in + 12);
+    ret_header->salt = get64(in + 16);
+    ret_header->first = get64(in + 24);
+    ret_header->durable = get64(in + 32);
+    return ret_header->version == FORMAT_VERSION ? FORMAT_OK : FORMAT_NEWER;
+}
+
+void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct frame *frame)
+{
+    memset(out, 0, FORMAT_FRAME_SIZE);
+    set64(out, salt);
+    set64(out + 8, frame->sequence);
+    set64(out + 16, frame->id);
+    set64(out + 24, frame->content_size);
+    set32(out + 32, frame->record_size);
+    set32(out + 36, frame->flags);
+    set32(out + 40, frame->position);
+    out[44] = frame->type;
+    out[45] = frame->is_large ? 1 : 0;
+    set32(out + 48, frame->record_crc);
+    set32(out + 52, frame->content_crc);
+    set32(out + 60, format_crc(out, 60));
+}
+
+bool format_parse_frame(const uint8_t in[FORMAT_FRAME_SIZE], uint64_t salt, struct frame *ret_frame)
+{
+    if (get64(in) != salt || get32(in + 60) != format_crc(in, 60))
+        return false;
+    ret_frame->sequence = get64(in + 8);
+    ret_frame->id = get64(in + 16);
+    ret_frame->content_size = get64(in + 24);
+    ret_frame->record_size = get32(in + 32);
+    ret_frame->flags = get32(in + 36);
+    ret_frame->position = get32(in + 40);
+    ret_frame->type = in[44];
+    ret_frame->is_large = in[45] == 1;
+    ret_frame->record_crc = get32(in + 48);
+    ret_frame->content_crc = get32(in + 52);
+    return true;
+}
+
+uint64_t format_peek_salt(const uint8_t *in)
+{
+    return get64(in);
+}
+
+uint64_t frame_inline_size(const struct frame *frame)
+{
+    return frame->is_large ? 0 : frame->content_size;
+}
+
+uint64_t frame_size(const struct frame *frame)
+{
+    uint64_t size = FORMAT_FRAME_SIZE + frame->record_size + frame_inline_size(frame);
+
+    return (size + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * format: the bytes of a segment file, as doc/log-store.md describes them.
+ *
+ * A segment is a header and frames, each a multiple of 8 bytes long. A frame is a frame header, the
+ * record, the content, and padding. The frames of a batch follow each other and end with a COMMIT.
+ * Pure functions on memory; numbers are little-endian on disk.
+ */
+#ifndef SLUICE_LOG_FORMAT_H
+#define SLUICE_LOG_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FORMAT_VERSION 1
+#define FORMAT_HEADER_SIZE 64
+#define FORMAT_FRAME_SIZE 64 /* of a frame's header */
+#define FORMAT_ALIGNMENT 8
+
+#define FORMAT_RECORD_MAX (((uint32_t)1 << 24) - 1)
+
+#define FRAME_PUT 1
+#define FRAME_UPDATE 2
+#define FRAME_REMOVE 3
+#define FRAME_COMMIT 4
+
+struct segment_header {
+    uint32_t version;
+    uint32_t number;
+    uint64_t salt;    /* random; begins each frame of this segment and is in no other */
+    uint64_t first;   /* the sequence number of the first batch that this segment may hold */
+    uint64_t durable; /* batches up to this one had been written when the segment was made; those
+                          between it and first failed and are void */
+};
+
+struct frame {
+    uint8_t type;
+    bool is_large;     /* PUT: the content is a file in large/ */
+    uint32_t position; /* in its batch, from 0; COMMIT: how many frames came before it */
+    uint64_t sequence; /* of the batch */
+    uint64_t id;
+    uint32_t flags;
+    uint32_t record_size;
+    uint64_t content_size; /* also of a content that is not in the frame */
+    uint32_t record_crc;
+    uint32_t content_crc; /* 0 for a content that is not in the frame */
+};
+
+enum format_result { FORMAT_OK, FORMAT_BAD, FORMAT_NEWER };
+
+uint32_t format_crc(const void *data, size_t size);
+
+void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header *header);
+enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
+                                       struct segment_header *ret_header);
+
+void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct frame *frame);
+/* False unless in begins with a whole frame header of that salt. */
+bool format_parse_frame(const uint8_t in[FORMAT_FRAME_SIZE], uint64_t salt,
+                        struct frame *ret_frame);
+
+/* The salt that a frame's header begins with. */
+uint64_t format_peek_salt(const uint8_t *in);
+
+/* Bytes of content inside the frame, and of the whole frame with its padding. */
+uint64_t frame_inline_size(const struct frame *frame);
+uint64_t frame_size(const struct frame *frame);
+
+#endif

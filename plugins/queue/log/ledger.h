@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ledger: which messages there are, where they lie, and so which segments are needed.
+ *
+ * Filled by replay at the start and by apply from then on, in both with the frames that are on disk:
+ * ledger_enter(). A segment is needed while a message has its PUT or its last UPDATE there, while it
+ * holds the REMOVE of a message whose PUT is in a segment that still exists (without it that PUT
+ * would come back to life), while its header voids what a failed batch left in another, and
+ * while it is damaged (for whoever looks into it).
+ *
+ * One thread changes the ledger. It locks the store's guard for that, and the threads that read
+ * lock it to look.
+ */
+#ifndef SLUICE_LOG_LEDGER_H
+#define SLUICE_LOG_LEDGER_H
+
+#include "format.h"
+#include "index.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct segment {
+    uint32_t number;
+    bool is_damaged;
+    bool is_unlinked; /* and the folder not yet synced */
+    uint64_t size;
+    uint64_t used;   /* places that index entries have in it */
+    uint32_t *needs; /* segments that it must outlive */
+    uint32_t need_count;
+    uint32_t need_capacity;
+    UT_hash_handle hh;
+};
+
+struct ledger {
+    struct index index;
+    struct segment *segments; /* in ascending order */
+    uint64_t segment_bytes;
+    uint64_t large_bytes;
+    bool may_reap; /* some segment may have become useless */
+};
+
+void ledger_init(struct ledger *ledger);
+void ledger_done(struct ledger *ledger);
+
+/* Numbers ascend. TEMP: no memory. */
+sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_t size,
+                                 struct segment **ret_segment);
+
+/* Segment must outlive other. TEMP: no memory. */
+sluice_status ledger_add_need(struct segment *segment, uint32_t other);
+
+/* Before a REMOVE of id is written into segment: notes what the segment must outlive then. */
+sluice_status ledger_prepare_remove(const struct ledger *ledger, struct segment *segment,
+                                    uint64_t id);
+
+/*
+ * A frame that lies at place counts from now on. Never fails: index_reserve() has been called for
+ * each PUT and ledger_prepare_remove() for each REMOVE. UPDATE and REMOVE of what is not
+ * there mean nothing: the segment of its PUT has been deleted.
+ */
+void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place place);
+
+/* The next segment that nobody needs, except number keep; NULL: there is none now. */
+struct segment *ledger_find_useless(const struct ledger *ledger, uint32_t keep);
+
+/* Forgets all segments that are unlinked. */
+void ledger_forget_unlinked(struct ledger *ledger);
+
+#endif

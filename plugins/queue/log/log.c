@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC */
+/* log: the default queue store: the plugin, and opening and closing a store. See log.h. */
+#include "log.h"
+
+#include "../common/failure.h"
+#include "../common/folder.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Names of segments in the folder. */
+struct numbers {
+    const struct sluice_errors *errors;
+    uint32_t *items;
+    size_t count;
+    size_t capacity;
+};
+
+static sluice_status add_number(struct numbers *numbers, uint32_t number)
+{
+    if (numbers->count == numbers->capacity) {
+        size_t capacity = numbers->capacity * 2 + 64;
+        uint32_t *items = realloc(numbers->items, capacity * sizeof(*items));
+
+        if (items == NULL)
+            return failure(numbers->errors, SLUICE_TEMP, "4.3.0", "no memory for the segments");
+        numbers->items = items;
+        numbers->capacity = capacity;
+    }
+    numbers->items[numbers->count++] = number;
+    return SLUICE_OK;
+}
+
+static sluice_status visit_name(void *user, const char *name)
+{
+    struct numbers *numbers = user;
+    uint32_t number;
+
+    if (segment_parse_name(name, &number))
+        return add_number(numbers, number);
+    if (strcmp(name, FOLDER_LOCK) == 0 || strcmp(name, FOLDER_RESERVE) == 0 ||
+        strcmp(name, LARGE_FOLDER) == 0)
+        return SLUICE_OK;
+    return folder_foreign(name, numbers->errors);
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* A large file is wanted if its message is there, and is large. */
+static bool is_wanted(void *user, uint64_t id)
+{
+    const struct sluice_queue *queue = user;
+    const struct index_entry *entry = index_find(&queue->ledger.index, id);
+
+    return entry != NULL && entry->is_large;
+}
+
+/* In a damaged store what looks like an orphan may belong to a message that cannot be read. */
+static bool is_wanted_by_all(void *user, uint64_t id)
+{
+    (void)user;
+    (void)id;
+    return true;
+}
+
+static sluice_status recover(struct sluice_queue *queue, struct numbers *numbers,
+                             const struct sluice_errors *errors)
+{
+    bool is_damaged = false;
+    sluice_status st = folder_list(queue->folder, visit_name, numbers, errors);
+
+    if (st != SLUICE_OK)
+        return st;
+    if (numbers->count > 0)
+        qsort(numbers->items, numbers->count, sizeof(*numbers->items), compare_numbers);
+    st = large_open(&queue->large, queue->folder, errors);
+    if (st == SLUICE_OK)
+        st = log_replay(queue, numbers->items, numbers->count, errors, &is_damaged);
+    if (st == SLUICE_OK)
+        st = large_sweep(&queue->large, is_damaged ? is_wanted_by_all : is_wanted, queue, errors);
+    if (st != SLUICE_OK)
+        return st;
+    log_reap(queue);
+    queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
+    return SLUICE_OK;
+}
+
+static void log_close(struct sluice_queue *queue)
+{
+    if (queue == NULL)
+        return;
+    if (queue->current != NULL)
+        close(queue->current_fd);
+    ledger_done(&queue->ledger);
+    large_done(&queue->large);
+    free(queue->buffer);
+    close(queue->folder);
+    close(queue->lock);
+    pthread_rwlock_destroy(&queue->guard);
+    free(queue);
+}
+
+static sluice_status queue_new(const struct sluice_config *config, const char *folder,
+                               const struct sluice_errors *errors, struct sluice_queue **ret_queue)
+{
+    struct sluice_queue *queue = calloc(1, sizeof(*queue));
+    sluice_status st;
+
+    if (queue == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0) {
+        free(queue);
+        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
+    }
+    st = folder_open(folder, errors, &queue->folder, &queue->lock);
+    if (st != SLUICE_OK) {
+        pthread_rwlock_destroy(&queue->guard);
+        free(queue);
+        return st;
+    }
+    queue->segment_size = (uint64_t)config->get_number(config, "segment_size");
+    queue->reserve_size = (uint64_t)config->get_number(config, "reserve");
+    queue->next = 1;
+    queue->large.folder = -1;
+    ledger_init(&queue->ledger);
+    *ret_queue = queue;
+    return SLUICE_OK;
+}
+
+static sluice_status log_open(const struct sluice_host *host, const struct sluice_config *config,
+                              const char *folder, const struct sluice_errors *errors,
+                              struct sluice_queue **ret_queue)
+{
+    struct numbers numbers = {.errors = errors};
+    struct sluice_queue *queue;
+    sluice_status st = queue_new(config, folder, errors, &queue);
+
+    (void)host;
+    if (st != SLUICE_OK)
+        return st;
+    st = recover(queue, &numbers, errors);
+    free(numbers.items);
+    if (st != SLUICE_OK) {
+        log_close(queue);
+        return st;
+    }
+    *ret_queue = queue;
+    return SLUICE_OK;
+}
+
+static sluice_status log_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space)
+{
+    uint64_t room = 0;
+
+    pthread_rwlock_rdlock(&queue->guard);
+    if (queue->current != NULL)
+        room = queue->current->size - queue->current_end;
+    ret_space->used_bytes = queue->ledger.segment_bytes - room + queue->ledger.large_bytes;
+    ret_space->message_count = queue->ledger.index.count;
+    if (index_find(&queue->ledger.index, 0) != NULL)
+        ret_space->message_count--;
+    pthread_rwlock_unlock(&queue->guard);
+    ret_space->free_bytes = room + folder_free_bytes(queue->folder);
+    ret_space->reserved_bytes = queue->reserve_size;
+    return SLUICE_OK;
+}
+
+static sluice_status log_stage(struct sluice_queue *queue, uint64_t id,
+                               const struct sluice_queue_sink *sink,
+                               const struct sluice_errors *errors)
+{
+    (void)id;
+    return large_stage(&queue->large, sink, errors);
+}
+
+static const struct sluice_queue_ops log_ops = {
+    .struct_size = sizeof(log_ops),
+    .open = log_open,
+    .close = log_close,
+    .apply = log_apply,
+    .read = log_read,
+    .scan = log_scan,
+    .space = log_space,
+    .stage = log_stage,
+};
+
+static const struct sluice_option options[] = {
+    {"segment_size", SLUICE_OPT_SIZE, 0, "32M", "64K..256M",
+     "Size of each file that messages are written to"},
+    {"reserve", SLUICE_OPT_SIZE, 0, "16M", "64K..1G",
+     "Disk space kept back to record what became of messages when the disk is full"},
+};
+
+static const void *get_interface(const char *id)
+{
+    return strcmp(id, SLUICE_QUEUE_ID) == 0 ? &log_ops : NULL;
+}
+
+static const struct sluice_plugin_desc descriptor = {
+    .struct_size = sizeof(descriptor),
+    .abi_minor = SLUICE_ABI_MINOR,
+    .name = "queue/log",
+    .version = "0.1.0",
+    .license = "ISC AND BSD-1-Clause AND Zlib",
+    .summary = "Keeps messages in a log on disk, one sync for each batch",
+    .mode = SLUICE_MODE_PARALLEL,
+    .option_size = sizeof(struct sluice_option),
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .options = options,
+    .get_interface = get_interface,
+};
+
+const struct sluice_plugin_desc *sluice_plugin_entry_v1(void)
+{
+    return &descriptor;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * log: the default queue store. Segments written in order, one fdatasync for each batch; see
+ * doc/log-store.md for what is on disk and why.
+ *
+ *   log.c      the plugin: open, close, stage, space
+ *   replay.c   reads all segments at the start
+ *   apply.c    writes batches
+ *   read.c     gives messages back
+ *   ledger.c   what there is and where (index.c: by id); which segments are needed
+ *   segment.c  segment files; format.c: their bytes
+ *
+ * Threads: apply, scan and close are one at a time, the host's promise; that thread alone changes
+ * anything here. Others read the ledger and the numbers for space() under guard.
+ */
+#ifndef SLUICE_LOG_LOG_H
+#define SLUICE_LOG_LOG_H
+
+#include "../common/large.h"
+#include "ledger.h"
+#include "segment.h"
+
+#include <pthread.h>
+
+struct sluice_queue {
+    int folder;
+    int lock;
+    struct large large;
+    pthread_rwlock_t guard;
+    struct ledger ledger;
+
+    uint64_t segment_size;
+    uint64_t reserve_size;
+    bool has_reserve; /* the reserve file is whole */
+
+    struct segment *current; /* where the next batch goes; NULL: a new segment is needed */
+    int current_fd;
+    uint64_t current_end; /* where the next batch begins */
+    uint64_t current_salt;
+    uint32_t last_number; /* of all segments so far, also of those that could not be made */
+    uint64_t next;        /* sequence number of the next batch */
+    uint64_t durable;     /* of the last batch that was written; those up to next are void */
+    uint32_t void_number; /* the last segment that may hold void batches, 0: none does */
+
+    uint8_t *buffer; /* a batch on its way to disk */
+    size_t buffer_size;
+};
+
+/* replay.c: fills the ledger from the segments named in numbers, in ascending order. Damage
+ * is explained to errors and does not end it; *ret_is_damaged says that there was some. */
+sluice_status log_replay(struct sluice_queue *queue, const uint32_t *numbers, size_t count,
+                         const struct sluice_errors *errors, bool *ret_is_damaged);
+
+/* apply.c */
+sluice_status log_apply(struct sluice_queue *queue, const struct sluice_queue_change *changes,
+                        size_t count, size_t change_size, const struct sluice_errors *errors);
+/* Deletes the segments that nobody needs. */
+void log_reap(struct sluice_queue *queue);
+
+/* read.c */
+sluice_status log_read(struct sluice_queue *queue, uint64_t id,
+                       const struct sluice_queue_sink *sink, const struct sluice_errors *errors);
+sluice_status log_scan(struct sluice_queue *queue, const struct sluice_queue_sink *sink,
+                       const struct sluice_errors *errors);
+
+#endif

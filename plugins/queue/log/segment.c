@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/* segment: the segment files of a log store: named, made, read. */
+#include "segment.h"
+
+#include "../common/failure.h"
+#include "../common/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_DIGITS 8
+#define NAME_SUFFIX ".seg"
+#define SECTOR_SIZE 4096
+
+void segment_name(char name[SEGMENT_NAME_SIZE], uint32_t number)
+{
+    (void)snprintf(name, SEGMENT_NAME_SIZE, "%08x" NAME_SUFFIX, number);
+}
+
+bool segment_parse_name(const char *name, uint32_t *ret_number)
+{
+    char again[SEGMENT_NAME_SIZE];
+    uint32_t number;
+
+    if (strspn(name, "0123456789abcdef") != NAME_DIGITS)
+        return false;
+    number = (uint32_t)strtoul(name, NULL, 16);
+    segment_name(again, number);
+    if (number == 0 || strcmp(again, name) != 0)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static sluice_status write_header(int fd, const struct segment_header *header,
+                                  const struct sluice_errors *errors)
+{
+    uint8_t bytes[FORMAT_HEADER_SIZE];
+
+    format_header(bytes, header);
+    if (folder_write(fd, bytes, sizeof(bytes), 0) != SLUICE_OK || fsync(fd) == -1)
+        return failure_errno(errors, "cannot write", "the header of a segment");
+    return SLUICE_OK;
+}
+
+/* After it has the name: makes that durable, or takes the name away again. */
+static sluice_status sync_name(int folder, const char *name, const struct sluice_errors *errors)
+{
+    sluice_status st;
+
+    if (fsync(folder) == 0)
+        return SLUICE_OK;
+    st = failure_errno(errors, "cannot sync the folder of", name);
+    (void)unlinkat(folder, name, 0); /* one that stays has no frames and does no harm */
+    return st;
+}
+
+static sluice_status fill_new(int folder, int fd, const struct segment_header *header,
+                              uint64_t size, const struct sluice_errors *errors)
+{
+    char self[sizeof("/proc/self/fd/") + 16];
+    char name[SEGMENT_NAME_SIZE];
+    sluice_status st;
+
+    segment_name(name, header->number);
+    if (fallocate(fd, 0, 0, (off_t)size) == -1)
+        return failure_errno(errors, "cannot allocate the segment", name);
+    st = write_header(fd, header, errors);
+    if (st != SLUICE_OK)
+        return st;
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) == -1)
+        return failure_errno(errors, "cannot link the segment", name);
+    return sync_name(folder, name, errors);
+}
+
+sluice_status segment_create(int folder, const struct segment_header *header, uint64_t size,
+                             const struct sluice_errors *errors, int *ret_fd)
+{
+    int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    sluice_status st;
+
+    if (fd == -1)
+        return failure_errno(errors, "cannot make", "a segment");
+    st = fill_new(folder, fd, header, size, errors);
+    if (st != SLUICE_OK) {
+        close(fd);
+        return st;
+    }
+    *ret_fd = fd;
+    return SLUICE_OK;
+}
+
+static sluice_status rename_reserve(int folder, int fd, const struct segment_header *header,
+                                    const struct sluice_errors *errors, uint64_t *ret_size)
+{
+    char name[SEGMENT_NAME_SIZE];
+    struct stat info;
+    sluice_status st;
+
+    segment_name(name, header->number);
+    if (fstat(fd, &info) == -1)
+        return failure_errno(errors, "cannot look at", FOLDER_RESERVE);
+    st = write_header(fd, header, errors);
+    if (st != SLUICE_OK)
+        return st;
+    if (renameat(folder, FOLDER_RESERVE, folder, name) == -1)
+        return failure_errno(errors, "cannot make the reserve into", name);
+    *ret_size = (uint64_t)info.st_size;
+    return sync_name(folder, name, errors);
+}
+
+sluice_status segment_create_from_reserve(int folder, const struct segment_header *header,
+                                          const struct sluice_errors *errors, int *ret_fd,
+                                          uint64_t *ret_size)
+{
+    int fd = openat(folder, FOLDER_RESERVE, O_RDWR | O_CLOEXEC);
+    sluice_status st;
+
+    if (fd == -1)
+        return failure(errors, SLUICE_TEMP, "4.3.1", "the disk is full, and the reserve is used");
+    st = rename_reserve(folder, fd, header, errors, ret_size);
+    if (st != SLUICE_OK) {
+        close(fd);
+        return st;
+    }
+    *ret_fd = fd;
+    return SLUICE_OK;
+}
+
+sluice_status segment_open(int folder, uint32_t number, int flags,
+                           const struct sluice_errors *errors, int *ret_fd)
+{
+    char name[SEGMENT_NAME_SIZE];
+    int fd;
+
+    segment_name(name, number);
+    fd = openat(folder, name, flags | O_CLOEXEC);
+    if (fd == -1)
+        return errno == ENOENT ? SLUICE_NOT_FOUND : failure_errno(errors, "cannot open", name);
+    *ret_fd = fd;
+    return SLUICE_OK;
+}
+
+void segment_unlink(int folder, uint32_t number)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_name(name, number);
+    (void)unlinkat(folder, name, 0);
+}
+
+sluice_status segment_read(int fd, void *data, size_t size, uint64_t offset,
+                           const struct sluice_errors *errors)
+{
+    char *next = data;
+
+    while (size > 0) {
+        ssize_t got = pread(fd, next, size, (off_t)offset);
+
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got == -1)
+            return failure_errno(errors, "cannot read", "a segment");
+        if (got == 0)
+            return failure(errors, SLUICE_TEMP, "4.3.0", "a segment is shorter than it was");
+        next += got;
+        size -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return SLUICE_OK;
+}
+
+/* Sector by sector what a read in one piece did not give. */
+static void read_what_can_be(int fd, uint8_t *data, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += SECTOR_SIZE) {
+        size_t piece = size - at < SECTOR_SIZE ? (size_t)(size - at) : SECTOR_SIZE;
+
+        if (segment_read(fd, data + at, piece, at, NULL) != SLUICE_OK)
+            memset(data + at, 0, piece);
+    }
+}
+
+sluice_status segment_load(int fd, const struct sluice_errors *errors, uint8_t **ret_data,
+                           uint64_t *ret_size)
+{
+    struct stat info;
+    uint8_t *data;
+
+    if (fstat(fd, &info) == -1)
+        return failure_errno(errors, "cannot look at", "a segment");
+    data = malloc((size_t)info.st_size + 1);
+    if (data == NULL)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory to read a segment of %lld bytes",
+                       (long long)info.st_size);
+    if (segment_read(fd, data, (size_t)info.st_size, 0, NULL) != SLUICE_OK)
+        read_what_can_be(fd, data, (uint64_t)info.st_size);
+    *ret_data = data;
+    *ret_size = (uint64_t)info.st_size;
+    return SLUICE_OK;
+}
