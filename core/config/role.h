@@ -14,7 +14,11 @@
 #include "config/config.h"
 #include "ipc/messages.h"
 
-#define ROLE_MASTER_FD 3
+/* What a role process is executed with; all other descriptors but the standard ones are closed. */
+#define ROLE_MASTER_FD 3 /* a channel to the master */
+#define ROLE_LOCK_FD 4   /* the daemon's lock: it is held until the last role has left */
+
+#define ROLE_ORPHAN_MS 10000 /* how long a role may drain when its master has died */
 
 struct role_listener {
     const char *address; /* as configured */
@@ -33,18 +37,23 @@ struct role {
 
 struct role_ops {
     const char *name;
-    /* Everything that may fail for want of something. On a task. An error ends the process. */
+    /* Everything that may fail for want of something. On a task. An error ends the process, with
+     * EX_CONFIG for CONFIG, else EX_TEMPFAIL. */
     sluice_status (*start)(struct role *role, struct error *err);
-    /* A link to another role is there, for the first time or again after that role was restarted.
-     * Takes fd over. On the loop. */
+    /* A link to another role is there, for the first time or again after that role was restarted;
+     * not before start() has returned. Takes fd over. On the loop. */
     void (*link)(struct role *role, const struct message_link *link, int fd);
-    /* Take nothing new, finish, then role_finished(). On the loop. */
+    /* Take nothing new, finish, then role_finished(). Called once, not before start() has returned.
+     * On the loop. */
     void (*drain)(struct role *role);
-    /* Frees everything; after the loop has ended. */
+    /* Frees everything, also what a start() that failed has left. After the last turn of the loop,
+     * which is still there for handles to be closed in; no task of the role is left. */
     void (*stop)(struct role *role);
 };
 
-/* Returns the process's exit status. */
+/* Returns the process's exit status. Signals are the master's business: a terminal or a service
+ * manager sends them to all processes at once, but roles have to leave in an order. So a role ignores
+ * SIGTERM, SIGINT and SIGHUP; it drains when the master says so. */
 int role_run(const struct role_ops *ops);
 void role_finished(struct role *role);
 

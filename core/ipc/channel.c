@@ -236,7 +236,6 @@ sluice_status channel_new(int fd, const char *name, const struct channel_handler
 
     if (channel == NULL || uv_poll_init(task_loop(), &channel->poll, fd) != 0) {
         free(channel);
-        (void)close(fd); /* it was handed over, whatever happens */
         return SLUICE_TEMP;
     }
     (void)uv_timer_init(task_loop(), &channel->retry); /* cannot fail */
@@ -244,16 +243,17 @@ sluice_status channel_new(int fd, const char *name, const struct channel_handler
     channel->retry.data = channel;
     channel->handle_count = 2;
     channel->later.fn = on_later;
-    channel->fd = fd;
+    channel->fd = -1;
     (void)snprintf(channel->name, sizeof(channel->name), "%s", name); /* cut is fine */
     channel->handlers = handlers;
     channel->user = user;
     channel->is_sending = true;
-    if (channel_send_body(channel, MESSAGE_HELLO, CHANNEL_VERSION,
-                          sluice_span_of(channel->name)) != SLUICE_OK) {
+    struct sluice_span hello = sluice_span_of(channel->name);
+    if (channel_send_body(channel, MESSAGE_HELLO, CHANNEL_VERSION, hello) != SLUICE_OK) {
         channel_free(channel);
         return SLUICE_TEMP;
     }
+    channel->fd = fd;
     poll_for(channel, UV_READABLE);
     *ret_channel = channel;
     return SLUICE_OK;
@@ -267,6 +267,7 @@ void channel_free(struct channel *channel)
     stop_sending(channel);
     uv_close((uv_handle_t *)&channel->poll, on_handle_closed);
     uv_close((uv_handle_t *)&channel->retry, on_handle_closed);
-    (void)close(channel->fd);
+    if (channel->fd != -1)
+        (void)close(channel->fd);
     channel->fd = -1;
 }

@@ -35,8 +35,8 @@ struct channel_handlers {
     void (*closed)(struct channel *channel, const char *reason, void *user);
 };
 
-/* Takes fd over, also when it fails. name is for the log: "queue to deliver 1"; copied. Frames are
- * handled from the loop's next turn on. */
+/* Takes fd over; with TEMP it stays the caller's. name is for the log: "queue to deliver 1"; copied.
+ * Frames are handled from the loop's next turn on. */
 sluice_status channel_new(int fd, const char *name, const struct channel_handlers *handlers,
                           void *user, struct channel **ret_channel);
 /* Closes at once; what was not sent is lost. Accepts NULL. May be called from a handler. */

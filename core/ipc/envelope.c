@@ -135,7 +135,8 @@ struct level {
 static sluice_status take_field(struct level *level, const struct codec_field *field, void *record)
 {
     const struct record_member *member = record_find(level->members, level->count, field->tag);
-    bool is_in_order = member != NULL ? field->tag > level->last_tag : field->tag >= level->last_tag;
+    bool is_in_order =
+        member != NULL ? field->tag > level->last_tag : field->tag >= level->last_tag;
 
     if (!is_in_order)
         return SLUICE_PERM;
@@ -236,6 +237,7 @@ sluice_status envelope_decode(struct sluice_span bytes, struct envelope *ret_env
         return SLUICE_OK;
     }
     envelope_done(&envelope);
-    return error_set(err, status, status == SLUICE_TEMP ? "envelope: out of memory"
-                                                        : "envelope: fields that make no sense");
+    return error_set(err, status,
+                     status == SLUICE_TEMP ? "envelope: out of memory"
+                                           : "envelope: fields that make no sense");
 }

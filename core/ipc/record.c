@@ -99,8 +99,7 @@ static bool set_number(const struct record_member *member, uint64_t number, void
     }
 }
 
-sluice_status record_set(const struct record_member *member, struct sluice_span bytes,
-                         void *record)
+sluice_status record_set(const struct record_member *member, struct sluice_span bytes, void *record)
 {
     uint64_t number;
 

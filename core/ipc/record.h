@@ -33,7 +33,10 @@ struct record_member {
 
 #define RECORD_SIZE_MAX 256
 
-#define RECORD_MEMBER(tag, type, owner, member) {(tag), (type), offsetof(owner, member)}
+#define RECORD_MEMBER(tag, type, owner, member)                                                    \
+    {                                                                                              \
+        (tag), (type), offsetof(owner, member)                                                     \
+    }
 #define RECORD_COUNT(members) (sizeof(members) / sizeof((members)[0]))
 
 /* Writes the members in the table's order; is_sparse leaves out those that are zero or empty. */

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * role: the frames of the master, and what follows from them.
+ *
+ * A process has one role, and role_plugin_fd is asked without one: hence the static struct.
+ */
+#include "config/role.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "ipc/channel.h"
+#include "task/task.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PROCESS_NAME_SIZE 16 /* prctl's */
+
+/* A listening socket or a plugin's file. */
+struct handed {
+    char *name;
+    int fd;
+};
+
+struct handed_list {
+    struct handed *items;
+    size_t count;
+};
+
+static struct {
+    struct role role;
+    const struct role_ops *ops;
+    struct channel *master;
+    struct config *config;
+    struct handed_list plugins;
+    struct handed_list addresses;
+    struct role_listener *listeners;
+    bool is_log_started;
+    bool is_starting; /* start() has been called */
+    bool is_started;  /* and has returned OK */
+    bool is_draining; /* asked for */
+    bool is_finished;
+    int exit_status;
+} runtime;
+
+static void leave(int exit_status)
+{
+    runtime.exit_status = exit_status;
+    task_loop_stop();
+}
+
+/* ---- what is handed down --------------------------------------------------------------------- */
+
+static sluice_status add_handed(struct handed_list *list, struct channel_frame *frame)
+{
+    struct handed *items = reallocarray(list->items, list->count + 1, sizeof(*items));
+
+    if (items == NULL)
+        return SLUICE_TEMP;
+    list->items = items;
+    char *name = span_dup(frame->body);
+    if (name == NULL)
+        return SLUICE_TEMP;
+    items[list->count++] = (struct handed){.name = name, .fd = frame->fd};
+    frame->fd = -1;
+    return SLUICE_OK;
+}
+
+static void free_handed(struct handed_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        (void)close(list->items[i].fd); /* listening or only read */
+        free(list->items[i].name);
+    }
+    free(list->items);
+    *list = (struct handed_list){0};
+}
+
+int role_plugin_fd(const char *plugin)
+{
+    for (size_t i = 0; i < runtime.plugins.count; i++) {
+        if (strcmp(runtime.plugins.items[i].name, plugin) == 0)
+            return runtime.plugins.items[i].fd;
+    }
+    return -1;
+}
+
+static sluice_status take_setup(const struct channel_frame *frame, struct error *err)
+{
+    struct message_setup setup;
+
+    if (runtime.config != NULL || frame->fd == -1 ||
+        message_setup_decode(frame->body, &setup) != SLUICE_OK)
+        return error_set(err, SLUICE_PERM, "the master's setup makes no sense");
+    log_start(runtime.ops->name, (enum log_target)setup.log_target, LOG_LEVEL_INFO);
+    runtime.is_log_started = true;
+    runtime.role.generation = setup.generation;
+    runtime.role.index = setup.index;
+    sluice_status status = config_open(frame->fd, &runtime.config, err);
+    runtime.role.config = runtime.config;
+    return status;
+}
+
+/* The listeners as the role sees them. */
+static sluice_status list_listeners(void)
+{
+    size_t count = runtime.addresses.count;
+
+    runtime.listeners = calloc(count + 1, sizeof(*runtime.listeners));
+    if (runtime.listeners == NULL)
+        return SLUICE_TEMP;
+    for (size_t i = 0; i < count; i++) {
+        runtime.listeners[i].address = runtime.addresses.items[i].name;
+        runtime.listeners[i].fd = runtime.addresses.items[i].fd;
+    }
+    runtime.role.listeners = runtime.listeners;
+    runtime.role.listener_count = count;
+    return SLUICE_OK;
+}
+
+/* ---- start and drain ------------------------------------------------------------------------- */
+
+static void drain(void)
+{
+    if (runtime.is_started && runtime.is_draining && !runtime.is_finished)
+        runtime.ops->drain(&runtime.role);
+}
+
+static void start(void *arg)
+{
+    struct error err = ERROR_INIT;
+
+    (void)arg;
+    sluice_status status = runtime.ops->start(&runtime.role, &err);
+    if (status != SLUICE_OK) {
+        log_error("%s", err.text);
+        leave(status == SLUICE_CONFIG ? EX_CONFIG : EX_TEMPFAIL);
+        return;
+    }
+    runtime.is_started = true;
+    if (runtime.master != NULL)
+        (void)channel_send_body(runtime.master, MESSAGE_READY, 0, SPAN_EMPTY); /* else it is gone */
+    drain();
+}
+
+static sluice_status take_start(struct error *err)
+{
+    if (runtime.config == NULL || runtime.is_starting)
+        return error_set(err, SLUICE_PERM, "the master's start makes no sense");
+    runtime.is_starting = true;
+    if (list_listeners() != SLUICE_OK || task_start("start", start, NULL, NULL) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    return SLUICE_OK;
+}
+
+static sluice_status take_link(struct channel_frame *frame, struct error *err)
+{
+    struct message_link link;
+
+    if (!runtime.is_started || frame->fd == -1 ||
+        message_link_decode(frame->body, &link) != SLUICE_OK)
+        return error_set(err, SLUICE_PERM, "the master's link makes no sense");
+    runtime.ops->link(&runtime.role, &link, frame->fd);
+    frame->fd = -1;
+    return SLUICE_OK;
+}
+
+static void ask_for_drain(void)
+{
+    if (runtime.is_draining)
+        return;
+    runtime.is_draining = true;
+    if (!runtime.is_starting)
+        leave(EX_OK); /* nothing is under way */
+    else
+        drain();
+}
+
+void role_finished(struct role *role)
+{
+    assert(role == &runtime.role);
+    runtime.is_finished = true;
+    leave(EX_OK);
+}
+
+/* ---- the master ------------------------------------------------------------------------------ */
+
+static sluice_status take_frame(struct channel_frame *frame, struct error *err)
+{
+    sluice_status status = SLUICE_OK;
+
+    switch (frame->type) {
+    case MESSAGE_SETUP:
+        return take_setup(frame, err);
+    case MESSAGE_PLUGIN:
+        status = add_handed(&runtime.plugins, frame);
+        break;
+    case MESSAGE_LISTENER:
+        status = add_handed(&runtime.addresses, frame);
+        break;
+    case MESSAGE_START:
+        return take_start(err);
+    case MESSAGE_LINK:
+        return take_link(frame, err);
+    case MESSAGE_DRAIN:
+        ask_for_drain();
+        break;
+    default:
+        return error_set(err, SLUICE_PERM, "the master's frame %u makes no sense", frame->type);
+    }
+    return status == SLUICE_OK ? status : error_set(err, status, "out of memory");
+}
+
+static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    struct error err = ERROR_INIT;
+
+    (void)channel;
+    (void)user;
+    if (take_frame(frame, &err) == SLUICE_OK)
+        return;
+    log_error("%s", err.text);
+    leave(EX_SOFTWARE);
+}
+
+/* Without this a task that hangs would keep the process for ever. */
+static void leave_soon(void *arg)
+{
+    (void)arg;
+    if (task_sleep_until(clock_monotonic_ms() + ROLE_ORPHAN_MS) == SLUICE_OK)
+        leave(EX_TEMPFAIL);
+}
+
+static void on_closed(struct channel *channel, const char *reason, void *user)
+{
+    (void)user;
+    channel_free(channel);
+    runtime.master = NULL;
+    if (runtime.is_finished)
+        return;
+    log_warning("%s: finishing what is under way", reason);
+    if (!runtime.is_started || task_start("leave soon", leave_soon, NULL, NULL) != SLUICE_OK)
+        leave(EX_TEMPFAIL);
+    else
+        ask_for_drain();
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void prepare_process(const char *name)
+{
+    char process[PROCESS_NAME_SIZE];
+
+    (void)snprintf(process, sizeof(process), "sluice-%s", name); /* cut is fine */
+    (void)prctl(PR_SET_NAME, process);
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* Whoever a plugin may execute gets neither. */
+    (void)fcntl(ROLE_MASTER_FD, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(ROLE_LOCK_FD, F_SETFD, FD_CLOEXEC);
+}
+
+static void free_runtime(void)
+{
+    channel_free(runtime.master);
+    runtime.master = NULL;
+    task_loop_done();
+    free_handed(&runtime.plugins);
+    free_handed(&runtime.addresses);
+    free(runtime.listeners);
+    config_close(runtime.config);
+    if (runtime.is_log_started)
+        log_stop();
+}
+
+/* After a drain that did not end tasks are in the middle of things, and nothing can be freed. */
+static void leave_as_it_is(void)
+{
+    log_error("leaving what is under way as it is");
+    log_stop();
+    _exit(runtime.exit_status);
+}
+
+int role_run(const struct role_ops *ops)
+{
+    static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
+
+    runtime.ops = ops;
+    runtime.role.name = ops->name;
+    prepare_process(ops->name);
+    if (task_loop_init() != SLUICE_OK)
+        return EX_OSERR;
+    if (channel_new(ROLE_MASTER_FD, "master", &handlers, NULL, &runtime.master) != SLUICE_OK) {
+        task_loop_done();
+        log_error("no channel to the master: roles are started by the master alone");
+        return EX_USAGE;
+    }
+    task_loop_run();
+    if (runtime.is_started && !runtime.is_finished)
+        leave_as_it_is();
+    if (runtime.is_starting)
+        ops->stop(&runtime.role);
+    free_runtime();
+    return runtime.exit_status;
+}
