@@ -17,29 +17,17 @@
 #define RESOLVER_SMTP_PORT 25
 
 /* The options that resolver_init reads; rows of the option tables of its users. */
+/* clang-format off */
 #define RESOLVER_OPTIONS                                                                           \
-    {"own_addresses",                                                                              \
-     SLUICE_OPT_LIST,                                                                              \
-     SLUICE_OPT_GLOBAL,                                                                            \
-     "",                                                                                           \
-     NULL,                                                                                         \
+    {"own_addresses", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "", NULL,                                \
      "Numeric addresses that this machine receives mail on; the daemon fills it in"},              \
-        {"proxy_interfaces",                                                                       \
-         SLUICE_OPT_LIST,                                                                          \
-         SLUICE_OPT_GLOBAL,                                                                        \
-         "",                                                                                       \
-         NULL,                                                                                     \
-         "Numeric addresses that others reach this machine by (NAT, proxy)"},                      \
-        {"smtp_randomize_addresses",                                                               \
-         SLUICE_OPT_BOOLEAN,                                                                       \
-         SLUICE_OPT_GLOBAL,                                                                        \
-         "true",                                                                                   \
-         NULL,                                                                                     \
-         "Random order of hosts of the same preference"},                                          \
-    {                                                                                              \
-        "smtp_mx_address_limit", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "5", "0..100",             \
-            "Addresses tried for a destination; 0: all"                                            \
-    }
+    {"proxy_interfaces", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "", NULL,                             \
+     "Numeric addresses that others reach this machine by (NAT, proxy)"},                          \
+    {"smtp_randomize_addresses", SLUICE_OPT_BOOLEAN, SLUICE_OPT_GLOBAL, "true", NULL,              \
+     "Random order of hosts of the same preference"},                                              \
+    {"smtp_mx_address_limit", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "5", "0..100",                \
+     "Addresses tried for a destination; 0: all"}
+/* clang-format on */
 
 struct resolver {
     const struct sluice_host *host;
