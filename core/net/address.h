@@ -22,7 +22,8 @@ struct address {
     };
 };
 
-/* "192.0.2.1", "2001:db8::1", "IPv6:2001:db8::1" (RFC 5321 4.1.3), with a port of its own. */
+/* "192.0.2.1", "2001:db8::1", "IPv6:2001:db8::1" (RFC 5321 4.1.3), with a port of its own.
+ * OK or NOT_FOUND: it is no address. */
 sluice_status address_parse(struct sluice_span text, uint16_t port, struct address *ret_address);
 /* "host:port", "[v6]:port", numeric only: for listen. CONFIG with a text. */
 sluice_status address_parse_listen(struct sluice_span text, struct address *ret_address,
@@ -37,14 +38,17 @@ bool address_is_wildcard(const struct address *address);
 /* Without the port; v4-mapped v6 equals v4. */
 bool address_equal(const struct address *a, const struct address *b);
 
-/* A network: "127.0.0.0/8", "[2001:db8::]/32", "2001:db8::/32", a lone address. */
+/* A network: "127.0.0.0/8", "[2001:db8::]/32", "2001:db8::/32", a lone address, each with or
+ * without "!" before it. As in Postfix bits behind the prefix must be zero. */
 struct network {
     struct address address;
     unsigned prefix;
     bool is_negated; /* "!192.0.2.7" */
 };
+/* CONFIG with a text. */
 sluice_status network_parse(struct sluice_span text, struct network *ret_network,
                             struct error *err);
+/* Whatever is_negated says: what that means is the list's business. */
 bool network_contains(const struct network *network, const struct address *address);
 
 #endif

@@ -18,9 +18,9 @@ struct stream;
 
 #define STREAM_BUFFER_SIZE 16384 /* default; a line must fit */
 
-/* Takes a connected, non-blocking socket over. */
+/* Takes a connected, non-blocking socket over; TEMP: no memory, the socket is still the caller's. */
 sluice_status stream_new(int fd, struct stream **ret_stream);
-/* TEMP with strerror's text. [task: waits] */
+/* TEMP with strerror's text alone: the caller knows where it wanted to go. [task: waits] */
 sluice_status stream_connect(const struct address *to, int64_t deadline_ms,
                              struct stream **ret_stream, struct error *err);
 /* Closes at once; accepts NULL. */
@@ -39,7 +39,8 @@ sluice_status stream_read(struct stream *stream, void *out, size_t size, int64_t
 /* True if bytes are buffered or the socket has something to say. */
 bool stream_is_readable(struct stream *stream);
 
-/* All of it, or TEMP. [task: waits] */
+/* All of it, or TEMP. What the socket takes at once is sent even by a cancelled task, so that it can
+ * still say why it leaves. [task: waits] */
 sluice_status stream_write(struct stream *stream, struct sluice_span data, int64_t deadline_ms);
 /* Why the last call failed: "timed out", "Connection reset by peer", "cancelled". */
 const char *stream_explain(const struct stream *stream);

@@ -160,21 +160,24 @@ static struct fibre *take_idle(void)
     return fibre;
 }
 
-struct fibre *fibre_new(void (*entry)(void))
+/* Apart from its caller, whose variables getcontext could clobber. */
+static void prepare(struct fibre *fibre, char *mapping, void (*entry)(void))
 {
-    struct fibre *fibre = take_idle();
-    if (fibre == NULL)
-        fibre = map_stack();
-    if (fibre == NULL)
-        return NULL;
-
-    char *mapping = fibre->mapping;
     *fibre = (struct fibre){.mapping = mapping};
     (void)getcontext(&fibre->context); /* does not fail */
     fibre->context.uc_stack.ss_sp = mapping + GUARD_SIZE;
     fibre->context.uc_stack.ss_size = STACK_SIZE;
     makecontext(&fibre->context, entry, 0);
     announce(fibre);
+}
+
+struct fibre *fibre_new(void (*entry)(void))
+{
+    struct fibre *fibre = take_idle();
+    if (fibre == NULL)
+        fibre = map_stack();
+    if (fibre != NULL)
+        prepare(fibre, fibre->mapping, entry);
     return fibre;
 }
 
