@@ -18,19 +18,20 @@ struct pool;
 
 /* Up to max_threads threads, started when there is work, each with a name for debuggers. [loop] */
 sluice_status pool_new(const char *name, unsigned max_threads, struct pool **ret_pool);
-/* Waits for running work to end; gives up on threads that hang for 5 s (they are left behind, and
- * so is what they use). Accepts NULL. [loop] */
+/* Lets the threads finish what they have; gives up on those that hang for 5 s (they are left behind,
+ * and so is what they use). No task may be waiting. Accepts NULL. [loop] */
 void pool_free(struct pool *pool);
 
 /*
- * Runs work(arg) on a thread and waits. OK: it has run, *ret_status is what it returned. TEMP:
- * deadline, cancelled, no memory or no thread: arg is the pool's, which calls release on the loop's
- * thread. release may be NULL for an argument that lives as long as the pool. [task: waits]
+ * Runs work(arg) on a thread and waits. OK: it has run, *ret_status is what it returned, arg is the
+ * caller's again. TEMP: deadline, cancelled or no memory; release(arg), which may be NULL, is called
+ * once on the loop's thread, now or when work has returned. [task: waits]
  */
 sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
                        void (*release)(void *arg), void *arg, int64_t deadline_ms,
                        sluice_status *ret_status);
-/* Runs work(arg) on a thread, then done(arg, status) on the loop's thread. [loop] */
+/* Runs work(arg) on a thread, then done(arg, status) on the loop's thread. TEMP: no memory, neither
+ * will be called. [loop] */
 sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
                           void (*done)(void *arg, sluice_status status), void *arg);
 /* True when all threads are busy with calls whose waiters have given up. [loop] */
