@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * machine: see machine.h.
+ */
+#include "config/machine.h"
+
+#include "base/buffer.h"
+#include "base/span.h"
+#include "net/address.h"
+
+#include <ifaddrs.h>
+#include <limits.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef SLUICE_PLUGIN_DIR
+#error "SLUICE_PLUGIN_DIR is set by the build"
+#endif
+
+const char *machine_hostname(struct arena *arena)
+{
+    char name[HOST_NAME_MAX + 1] = "";
+
+    if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
+        return "localhost.localdomain";
+    return arena_printf(arena, "%s%s", name, strchr(name, '.') == NULL ? ".localdomain" : "");
+}
+
+const char *machine_folder(struct arena *arena)
+{
+    char path[PATH_MAX];
+
+    return getcwd(path, sizeof(path)) != NULL ? arena_text(arena, sluice_span_of(path)) : NULL;
+}
+
+const char *machine_plugin_directory(struct arena *arena)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    const char *built;
+    char *slash;
+
+    if (len <= 0)
+        return SLUICE_PLUGIN_DIR;
+    path[len] = '\0';
+    slash = strrchr(path, '/');
+    *slash = '\0';
+    if (slash - path < 4 || strcmp(slash - 4, "/bin") != 0)
+        return SLUICE_PLUGIN_DIR;
+    built = arena_printf(arena, "%.*s/plugins", (int)(slash - 4 - path), path);
+    /* Only a build tree has that file; /usr has not. */
+    if (access(arena_printf(arena, "%s/../CMakeCache.txt", built), F_OK) != 0)
+        return SLUICE_PLUGIN_DIR;
+    return built;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+struct collector {
+    struct arena *arena;
+    struct buffer text;
+    struct address *addresses;
+    size_t count;
+};
+
+static void add(struct collector *collector, const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (size_t i = 0; i < collector->count; i++) {
+        if (address_equal(&collector->addresses[i], address))
+            return;
+    }
+    collector->addresses = arena_grow(collector->arena, collector->addresses, collector->count,
+                                      sizeof(*collector->addresses));
+    collector->addresses[collector->count++] = *address;
+    buffer_printf(&collector->text, "%s%s", collector->count > 1 ? ", " : "",
+                  address_format(address, text));
+}
+
+static void add_interface(struct collector *collector, const struct ifaddrs *interface,
+                          sa_family_t family, bool only_loopback)
+{
+    struct address address;
+
+    if (interface->ifa_addr == NULL || (interface->ifa_flags & IFF_UP) == 0 ||
+        (only_loopback && (interface->ifa_flags & IFF_LOOPBACK) == 0))
+        return;
+    if (interface->ifa_addr->sa_family != AF_INET && interface->ifa_addr->sa_family != AF_INET6)
+        return;
+    if (family != AF_UNSPEC && interface->ifa_addr->sa_family != family)
+        return;
+    address_from_sockaddr(interface->ifa_addr,
+                          interface->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                                    : sizeof(struct sockaddr_in6),
+                          &address);
+    add(collector, &address);
+}
+
+/* Every address of that family that an interface has now; AF_UNSPEC: of both. */
+static void add_interfaces(struct collector *collector, sa_family_t family, bool only_loopback)
+{
+    struct ifaddrs *first;
+
+    if (getifaddrs(&first) != 0)
+        return; /* a kernel without: listen and proxy_interfaces can name addresses */
+    for (const struct ifaddrs *interface = first; interface != NULL;
+         interface = interface->ifa_next)
+        add_interface(collector, interface, family, only_loopback);
+    freeifaddrs(first);
+}
+
+static void add_listen(struct collector *collector, const struct value *listen)
+{
+    for (size_t i = 0; i < listen->item_count; i++) {
+        struct address address;
+
+        if (address_parse_listen(sluice_span_of(listen->items[i]), &address, NULL) != SLUICE_OK)
+            continue;
+        if (address_is_wildcard(&address))
+            add_interfaces(collector, address.any.sa_family, false);
+        else
+            add(collector, &address);
+    }
+}
+
+static struct sluice_span without_brackets(struct sluice_span text)
+{
+    if (text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+        return span_first(span_skip(text, 1), text.len - 2);
+    return text;
+}
+
+static void add_named(struct collector *collector, const char *item)
+{
+    struct address address;
+
+    if (address_parse(without_brackets(sluice_span_of(item)), 0, &address) == SLUICE_OK)
+        add(collector, &address);
+}
+
+static void add_inet_interface(struct collector *collector, const char *item)
+{
+    bool is_loopback = strcmp(item, "loopback-only") == 0 || strcmp(item, "localhost") == 0;
+
+    if (is_loopback || strcmp(item, "all") == 0)
+        add_interfaces(collector, AF_UNSPEC, is_loopback);
+    else
+        add_named(collector, item);
+}
+
+const char *machine_own_addresses(struct arena *arena, const struct value *listen,
+                                  const struct value *inet_interfaces,
+                                  const struct value *proxy_interfaces)
+{
+    struct collector collector = {.arena = arena};
+    const char *text;
+
+    for (size_t i = 0; i < inet_interfaces->item_count; i++)
+        add_inet_interface(&collector, inet_interfaces->items[i]);
+    if (!inet_interfaces->is_set)
+        add_listen(&collector, listen);
+    for (size_t i = 0; i < proxy_interfaces->item_count; i++)
+        add_named(&collector, proxy_interfaces->items[i]);
+    text = arena_text(arena, buffer_span(&collector.text));
+    buffer_done(&collector.text);
+    return text;
+}
+
+const char *machine_networks(struct arena *arena, const struct value *own_addresses)
+{
+    const char *text = "127.0.0.0/8, [::1]/128";
+
+    for (size_t i = 0; i < own_addresses->item_count; i++) {
+        const char *item = own_addresses->items[i];
+        bool is_v6 = strchr(item, ':') != NULL;
+
+        /* A link-local address has a scope behind it, which no network has. */
+        if (strchr(item, '%') == NULL)
+            text = arena_printf(arena, is_v6 ? "%s, [%s]/128" : "%s, %s/32", text, item);
+    }
+    return text;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * parameters: see parameters.h. A default of NULL is none, or one that draft.c works out from the
+ * machine.
+ */
+#include "config/parameters.h"
+
+#include "sluice/transport.h"
+
+#include <string.h>
+
+#ifndef SLUICE_VERSION
+#error "SLUICE_VERSION is set by the build"
+#endif
+
+/* clang-format off */
+const struct sluice_option parameters[] = {
+    /* names */
+    {"mail_name", SLUICE_OPT_STRING, 0, "Sluice", NULL,
+     "Name of the software in the greeting and in Received lines"},
+    {"mail_version", SLUICE_OPT_STRING, OPTION_INTERNAL, SLUICE_VERSION, NULL,
+     "Version of the software"},
+    {"myhostname", SLUICE_OPT_STRING, 0, NULL, NULL,
+     "This system's name on the internet; by default the machine's own"},
+    {"mydomain", SLUICE_OPT_STRING, 0, NULL, NULL,
+     "This system's domain; by default myhostname without its first part"},
+    {"myorigin", SLUICE_OPT_STRING, 0, "$myhostname", NULL,
+     "Domain added to addresses that have none"},
+
+    /* where things are */
+    {"listen", SLUICE_OPT_LIST, 0, "0.0.0.0:25, [::]:25", NULL,
+     "Addresses and ports that mail is received on: host:port, [v6]:port"},
+    {"plugin_directory", SLUICE_OPT_PATH, 0, NULL, NULL,
+     "Folder of the plugins; by default where they were installed"},
+    {"queue_directory", SLUICE_OPT_PATH, 0, "/var/spool/sluice", NULL,
+     "Folder of the queue store"},
+    {"run_directory", SLUICE_OPT_PATH, 0, "/run/sluice", NULL,
+     "Folder of the control socket and the pid file"},
+
+    /* who runs */
+    {"mail_owner", SLUICE_OPT_STRING, 0, "sluice", NULL,
+     "User that owns the queue, where Sluice is started by root"},
+    {"network_owner", SLUICE_OPT_STRING, 0, "sluice-net", NULL,
+     "User of everything that talks to the network, where Sluice is started by root"},
+    {"receive_processes", SLUICE_OPT_INTEGER, 0, "0", "0..64",
+     "Processes that receive mail; 0: one for each processor core"},
+    {"deliver_processes", SLUICE_OPT_INTEGER, 0, "0", "0..64",
+     "Processes that deliver mail; 0: one for each processor core"},
+    {"drain_timeout", SLUICE_OPT_DURATION, 0, "30s", "1s..",
+     "How long work that is under way may go on after SIGTERM"},
+
+    /* our addresses and networks */
+    {"inet_interfaces", SLUICE_OPT_LIST, 0, NULL, NULL,
+     "Our own addresses, where they are not those of listen: addresses, all, loopback-only"},
+    {"proxy_interfaces", SLUICE_OPT_LIST, 0, "", NULL,
+     "Addresses under which a proxy or address translation makes us known"},
+    {"own_addresses", SLUICE_OPT_LIST, OPTION_INTERNAL, NULL, NULL,
+     "All our own addresses, from listen, inet_interfaces and proxy_interfaces"},
+    {"mynetworks", SLUICE_OPT_LIST, OPTION_TABLES, NULL, NULL,
+     "Networks of clients that may relay; by default this machine alone"},
+
+    /* routing */
+    {"mydestination", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
+     "Domains of local mail"},
+    {"relay_domains", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
+     "Domains that mail is relayed to for anybody"},
+    {"parent_domain_matches_subdomains", SLUICE_OPT_LIST, 0,
+     "debug_peer_list, fast_flush_domains, mynetworks, permit_mx_backup_networks, "
+     "qmqpd_authorized_clients, relay_domains, smtpd_access_maps", NULL,
+     "Lists in which a domain stands for its sub-domains too"},
+    {"transport_maps", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
+     "Tables from an address or domain to transport:nexthop"},
+    {"relay_transport", SLUICE_OPT_STRING, 0, "relay", NULL,
+     "Transport, or transport:nexthop, of mail to relay_domains"},
+    {"default_transport", SLUICE_OPT_STRING, 0, "smtp", NULL,
+     "Transport, or transport:nexthop, of mail to all other domains"},
+    {"nexthop_chain", SLUICE_OPT_LIST, 0, "mx-bypass, mx", NULL,
+     "Plugins that find a next hop's hosts, asked in this order"},
+    {"postmaster_route", SLUICE_OPT_STRING, 0, "", NULL,
+     "Address that mail to <postmaster> without a domain goes to; empty: refuse it for now"},
+    {"recipient_delimiter", SLUICE_OPT_STRING, 0, "", NULL,
+     "Characters that separate a user's name from its extension"},
+    {"dns_servers", SLUICE_OPT_LIST, 0, "", NULL,
+     "Name servers, as address or address@port; empty: the system's"},
+
+    /* who may do what */
+    {"access_plugins", SLUICE_OPT_LIST, 0, "basic", NULL,
+     "Plugins that know the restrictions named below"},
+    {"smtpd_relay_restrictions", SLUICE_OPT_LIST, 0,
+     "permit_mynetworks, reject_unauth_destination", NULL,
+     "Who may relay; asked at RCPT before smtpd_recipient_restrictions"},
+    {"smtpd_recipient_restrictions", SLUICE_OPT_LIST, 0, "", NULL,
+     "What else is asked at RCPT"},
+    {"smtpd_etrn_restrictions", SLUICE_OPT_LIST, 0, "permit_mynetworks, reject", NULL,
+     "Who may use ETRN"},
+    {"disable_vrfy_command", SLUICE_OPT_BOOLEAN, 0, "no", NULL,
+     "Refuse VRFY"},
+
+    /* releasing and retrying */
+    {"defer_transports", SLUICE_OPT_LIST, 0, "", NULL,
+     "Transports whose mail waits until it is released (ETRN, sendmail -q)"},
+    {"fast_flush_domains", SLUICE_OPT_LIST, OPTION_TABLES, "$relay_domains", NULL,
+     "Domains that ETRN and sendmail -qR may release"},
+    {"etrn_minimum_interval", SLUICE_OPT_DURATION, 0, "10s", "0s..",
+     "Least time between two releases of a domain by ETRN from outside mynetworks"},
+    {"default_destination_concurrency_limit", SLUICE_OPT_INTEGER, 0, "20", "1..10000",
+     "Most deliveries to one site at the same time"},
+    {"default_destination_recipient_limit", SLUICE_OPT_INTEGER, 0, "50", "1..1000",
+     "Most recipients of one delivery"},
+    {"smtp_mx_session_limit", SLUICE_OPT_INTEGER, 0, "2", "0..100",
+     "Hosts of a site with which a session is tried in one attempt; 0: all"},
+    {"connection_cache_time_limit", SLUICE_OPT_DURATION, 0, "2s", "0s..",
+     "How long an idle connection to a host is kept for more mail"},
+
+    /* receiving */
+    {"smtpd_banner", SLUICE_OPT_STRING, 0, "$myhostname ESMTP $mail_name", NULL,
+     "Text behind the code 220 of the greeting"},
+    {"smtpd_timeout", SLUICE_OPT_DURATION, 0, "300s", "1s..",
+     "How long a client may be silent"},
+    {"smtpd_helo_required", SLUICE_OPT_BOOLEAN, 0, "no", NULL,
+     "Refuse MAIL before HELO or EHLO"},
+    {"smtpd_discard_ehlo_keywords", SLUICE_OPT_LIST, 0, "", NULL,
+     "Keywords that are left out of the answer to EHLO"},
+    {"smtpd_soft_error_limit", SLUICE_OPT_INTEGER, 0, "10", "1..",
+     "Errors of a client after which its answers are delayed"},
+    {"smtpd_hard_error_limit", SLUICE_OPT_INTEGER, 0, "20", "1..",
+     "Errors of a client after which it is disconnected"},
+    {"smtpd_junk_command_limit", SLUICE_OPT_INTEGER, 0, "100", "1..",
+     "Commands that move no mail after which each counts as an error"},
+    {"smtpd_error_sleep_time", SLUICE_OPT_DURATION, 0, "1s", "0s..",
+     "Delay of answers to a client that makes errors"},
+    {"smtpd_forbid_bare_newline", SLUICE_OPT_ENUM, 0, "normalize", "normalize|yes|no|reject",
+     "Line ends other than CR LF in content: mend them (normalize, yes), let a bare LF end a line "
+     "too (no), or refuse the message (reject)"},
+    {"smtpd_recipient_limit", SLUICE_OPT_INTEGER, 0, "1000", "1..100000",
+     "Most recipients of a message"},
+    {"message_size_limit", SLUICE_OPT_SIZE, 0, "10240000", "0..",
+     "Largest message in bytes; 0: any"},
+    {"message_reject_characters", SLUICE_OPT_STRING, 0, "\\0", NULL,
+     "Characters that content may not contain; backslash sequences as in C"},
+    {"line_length_limit", SLUICE_OPT_INTEGER, 0, "2048", "512..1048576",
+     "Longest command line in bytes"},
+    {"hopcount_limit", SLUICE_OPT_INTEGER, 0, "50", "1..1000",
+     "Received lines at which a message is taken for looping"},
+    {"commit_timeout", SLUICE_OPT_DURATION, 0, "60s", "1s..",
+     "How long the queue may take to make a message durable; then the client is told to try later"},
+};
+/* clang-format on */
+
+const size_t parameter_count = sizeof(parameters) / sizeof(parameters[0]);
+
+static const struct sluice_option transport_parameters[] = {
+    {"destination_concurrency_limit", SLUICE_OPT_INTEGER, 0,
+     "$default_destination_concurrency_limit", "1..10000",
+     "Most deliveries to one site of this transport at the same time"},
+    {"destination_recipient_limit", SLUICE_OPT_INTEGER, 0, "$default_destination_recipient_limit",
+     "1..1000", "Most recipients of one delivery by this transport"},
+};
+
+const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)
+{
+    bool is_transport = strcmp(interface, SLUICE_TRANSPORT_ID) == 0;
+
+    *ret_count = is_transport ? sizeof(transport_parameters) / sizeof(transport_parameters[0]) : 0;
+    return is_transport ? transport_parameters : NULL;
+}
+
+/* ---- nearest names -------------------------------------------------------------------------- */
+
+#define NAME_MAX_LEN 64
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+    size_t less = a < b ? a : b;
+
+    return less < c ? less : c;
+}
+
+/* Levenshtein's distance, one row at a time. */
+size_t parameter_distance(const char *a, const char *b)
+{
+    size_t row[NAME_MAX_LEN + 1];
+    size_t len = strlen(b);
+
+    if (len > NAME_MAX_LEN)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= len; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i + 1;
+        for (size_t j = 0; j < len; j++) {
+            size_t above = row[j + 1];
+
+            row[j + 1] = least(above + 1, row[j] + 1, diagonal + (a[i] != b[j] ? 1 : 0));
+            diagonal = above;
+        }
+    }
+    return row[len];
+}

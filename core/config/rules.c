@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * rules: see rules.h.
+ */
+#include "config/rules.h"
+
+#include "base/span.h"
+#include "net/address.h"
+#include "sluice/lookup.h"
+#include "sluice/transport.h"
+
+#include <string.h>
+
+static bool has_item(const struct value *list, const char *wanted)
+{
+    for (size_t i = 0; i < list->item_count; i++) {
+        if (span_equal_case(sluice_span_of(list->items[i]), sluice_span_of(wanted)))
+            return true;
+    }
+    return false;
+}
+
+/* Where the item of that list was written. */
+static struct place place_of(struct draft *draft, const char *name, const char *item)
+{
+    return draft_item_place(draft_parameter(draft, name), item);
+}
+
+static const struct value *value_of(struct draft *draft, const char *name)
+{
+    return &draft_parameter(draft, name)->value;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+static void check_listen(struct draft *draft)
+{
+    const struct value *listen = value_of(draft, "listen");
+
+    if (listen->item_count == 0 && listen->is_set)
+        report_error(&draft->report, draft_place(draft, "listen"),
+                     "listen: it is empty, no mail could be received");
+    for (size_t i = 0; i < listen->item_count; i++) {
+        struct error err = ERROR_INIT;
+        struct address address;
+
+        if (address_parse_listen(sluice_span_of(listen->items[i]), &address, &err) != SLUICE_OK)
+            report_error(&draft->report, place_of(draft, "listen", listen->items[i]), "listen: %s",
+                         err.text);
+    }
+}
+
+static bool is_address(const char *item)
+{
+    struct sluice_span text = sluice_span_of(item);
+    struct address address;
+
+    if (text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+        text = span_first(span_skip(text, 1), text.len - 2);
+    return address_parse(text, 0, &address) == SLUICE_OK;
+}
+
+static void check_addresses(struct draft *draft, const char *name, bool has_words)
+{
+    const struct value *list = value_of(draft, name);
+
+    for (size_t i = 0; i < list->item_count; i++) {
+        const char *item = list->items[i];
+        bool is_word = strcmp(item, "all") == 0 || strcmp(item, "loopback-only") == 0 ||
+                       strcmp(item, "localhost") == 0;
+
+        if (!is_address(item) && !(has_words && is_word))
+            report_error(&draft->report, place_of(draft, name, item), "%s: \"%s\" is no address",
+                         name, item);
+    }
+}
+
+/* A table, a file of networks, or a network. */
+static void check_networks(struct draft *draft)
+{
+    const struct value *list = value_of(draft, "mynetworks");
+
+    for (size_t i = 0; i < list->item_count; i++) {
+        const char *item = list->items[i] + (list->items[i][0] == '!' ? 1 : 0);
+        struct error err = ERROR_INIT;
+        struct network network;
+
+        if (item[0] == '/' || draft_instance_find(draft, SLUICE_LOOKUP_ID, item) != NULL)
+            continue;
+        if (network_parse(sluice_span_of(item), &network, &err) != SLUICE_OK)
+            report_error(&draft->report, place_of(draft, "mynetworks", list->items[i]),
+                         "mynetworks: %s", err.text);
+    }
+}
+
+/* ---- transports ----------------------------------------------------------------------------- */
+
+/* The parameter is transport or transport:nexthop. */
+static void check_transport(struct draft *draft, const char *name)
+{
+    const struct value *value = value_of(draft, name);
+    const char *transport;
+
+    if (value->text == NULL)
+        return;
+    transport = arena_printf(&draft->arena, "%.*s", (int)strcspn(value->text, ":"), value->text);
+    if (draft_instance_find(draft, SLUICE_TRANSPORT_ID, transport) == NULL)
+        report_error(&draft->report, draft_place(draft, name), "%s: there is no transport \"%s\"",
+                     name, transport);
+}
+
+static void check_deferred(struct draft *draft)
+{
+    const struct value *list = value_of(draft, "defer_transports");
+
+    for (size_t i = 0; i < list->item_count; i++) {
+        if (draft_instance_find(draft, SLUICE_TRANSPORT_ID, list->items[i]) == NULL)
+            report_warning(&draft->report, place_of(draft, "defer_transports", list->items[i]),
+                           "defer_transports: there is no transport \"%s\"", list->items[i]);
+    }
+}
+
+/* ---- the rest ------------------------------------------------------------------------------- */
+
+static bool is_host_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
+
+    return len > 0 && name[len] == '\0' && name[0] != '.' && name[0] != '-' &&
+           name[len - 1] != '.' && strstr(name, "..") == NULL;
+}
+
+static void check_names(struct draft *draft)
+{
+    const char *hostname = value_of(draft, "myhostname")->text;
+
+    if (hostname != NULL && !is_host_name(hostname))
+        report_error(&draft->report, draft_place(draft, "myhostname"),
+                     "myhostname: \"%s\" is no host name", hostname);
+    else if (hostname != NULL && strchr(hostname, '.') == NULL)
+        report_warning(&draft->report, draft_place(draft, "myhostname"),
+                       "myhostname: \"%s\" has no domain", hostname);
+}
+
+static void check_error_limits(struct draft *draft)
+{
+    const struct value *soft = value_of(draft, "smtpd_soft_error_limit");
+    const struct value *hard = value_of(draft, "smtpd_hard_error_limit");
+
+    if (soft->is_set && hard->is_set && soft->number > hard->number)
+        report_warning(&draft->report, draft_place(draft, soft->is_named ? soft->key : hard->key),
+                       "smtpd_soft_error_limit is more than smtpd_hard_error_limit and has no "
+                       "effect");
+}
+
+/* "Do not list the backed-up domain in mydestination": its mail would never be relayed. */
+static void check_domains(struct draft *draft)
+{
+    const struct value *local = value_of(draft, "mydestination");
+    const struct value *relayed = value_of(draft, "relay_domains");
+
+    for (size_t i = 0; i < relayed->item_count; i++) {
+        if (has_item(local, relayed->items[i]))
+            report_warning(&draft->report, place_of(draft, "relay_domains", relayed->items[i]),
+                           "do not list domain %s in BOTH mydestination and relay_domains",
+                           relayed->items[i]);
+    }
+}
+
+/* Every client would be trusted. */
+static void check_open_networks(struct draft *draft)
+{
+    const struct value *list = value_of(draft, "mynetworks");
+
+    if (has_item(list, "0.0.0.0/0") || has_item(list, "[::]/0") || has_item(list, "::/0"))
+        report_warning(&draft->report, draft_place(draft, "mynetworks"),
+                       "mynetworks has the whole internet: with permit_mynetworks this is an open "
+                       "relay");
+}
+
+void rules_check(struct draft *draft)
+{
+    check_names(draft);
+    check_listen(draft);
+    check_addresses(draft, "inet_interfaces", true);
+    check_addresses(draft, "proxy_interfaces", false);
+    check_networks(draft);
+    check_open_networks(draft);
+    check_transport(draft, "relay_transport");
+    check_transport(draft, "default_transport");
+    check_deferred(draft);
+    check_domains(draft);
+    check_error_limits(draft);
+}
