@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+/* cases: the parts of the contract test. Each runs its own group and gives the number of failures. */
+#ifndef SLUICE_TEST_CASES_H
+#define SLUICE_TEST_CASES_H
+
+int run_contract_cases(void); /* test_contract.c: what every store does */
+int run_durable_cases(void);  /* test_durable.c: what survives close() */
+int run_fault_cases(void);    /* test_faults.c: kills, failing calls, power cuts, a full disk */
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: ISC */
+/* faults: a disk that fails when it is told to. The calls, and their shadow; see cut.c for the cut. */
+#include "faults.h"
+#include "shadow.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* One for the process, as the calls that it stands in for are. */
+static struct {
+    enum fault fault;
+    unsigned long nth;
+    unsigned long count;
+    bool is_armed;
+} faults;
+
+void faults_arm(enum fault fault, unsigned long nth)
+{
+    faults.fault = fault;
+    faults.nth = nth;
+    faults.count = 0;
+    faults.is_armed = true;
+}
+
+void faults_disarm(void)
+{
+    faults.is_armed = false;
+}
+
+unsigned long faults_count(void)
+{
+    return faults.count;
+}
+
+enum verdict { PASS, FAIL, HALF };
+
+/* What is to happen to this call; errno is set for FAIL. */
+static enum verdict judge(bool is_write)
+{
+    unsigned long now;
+
+    if (!faults.is_armed)
+        return PASS;
+    now = ++faults.count;
+    if (faults.fault == FAULT_SHORT && now == faults.nth + 1) {
+        errno = ENOSPC;
+        return FAIL;
+    }
+    if (faults.fault == FAULT_NONE || now != faults.nth)
+        return PASS;
+    if (faults.fault == FAULT_KILL)
+        (void)raise(SIGKILL);
+    if (faults.fault == FAULT_SHORT)
+        return is_write ? HALF : PASS;
+    errno = faults.fault == FAULT_EIO ? EIO : ENOSPC;
+    return FAIL;
+}
+
+/* The C library's own, by name; looked up once. */
+#define REAL(result, name, parameters)                                                             \
+    static result(*real) parameters;                                                               \
+    if (real == NULL)                                                                              \
+    *(void **)&real = dlsym(RTLD_NEXT, name)
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define DEFINE_PWRITE(name)                                                                        \
+    EXPORT ssize_t name(int fd, const void *data, size_t size, off_t offset)                       \
+    {                                                                                              \
+        enum verdict verdict = judge(true);                                                        \
+        REAL(ssize_t, #name, (int, const void *, size_t, off_t));                                  \
+        if (verdict == FAIL)                                                                       \
+            return -1;                                                                             \
+        return real(fd, data, verdict == HALF ? (size + 1) / 2 : size, offset);                    \
+    }
+
+#define DEFINE_SYNC(name)                                                                          \
+    EXPORT int name(int fd)                                                                        \
+    {                                                                                              \
+        int done;                                                                                  \
+        REAL(int, #name, (int));                                                                   \
+        if (judge(false) != PASS)                                                                  \
+            return -1;                                                                             \
+        done = real(fd);                                                                           \
+        if (done == 0)                                                                             \
+            shadow_sync(fd);                                                                       \
+        return done;                                                                               \
+    }
+
+#define DEFINE_FALLOCATE(name)                                                                     \
+    EXPORT int name(int fd, int mode, off_t offset, off_t size)                                    \
+    {                                                                                              \
+        REAL(int, #name, (int, int, off_t, off_t));                                                \
+        return judge(false) != PASS ? -1 : real(fd, mode, offset, size);                           \
+    }
+
+#define DEFINE_FTRUNCATE(name)                                                                     \
+    EXPORT int name(int fd, off_t size)                                                            \
+    {                                                                                              \
+        REAL(int, #name, (int, off_t));                                                            \
+        return judge(false) != PASS ? -1 : real(fd, size);                                         \
+    }
+
+ssize_t pwrite(int, const void *, size_t, off_t);
+ssize_t pwrite64(int, const void *, size_t, off_t);
+int fallocate64(int, int, off_t, off_t);
+int ftruncate64(int, off_t);
+
+DEFINE_PWRITE(pwrite)
+DEFINE_PWRITE(pwrite64)
+DEFINE_SYNC(fsync)
+DEFINE_SYNC(fdatasync)
+DEFINE_FALLOCATE(fallocate)
+DEFINE_FALLOCATE(fallocate64)
+DEFINE_FTRUNCATE(ftruncate)
+DEFINE_FTRUNCATE(ftruncate64)
+
+EXPORT ssize_t write(int fd, const void *data, size_t size)
+{
+    enum verdict verdict = judge(true);
+
+    REAL(ssize_t, "write", (int, const void *, size_t));
+    if (verdict == FAIL)
+        return -1;
+    return real(fd, data, verdict == HALF ? (size + 1) / 2 : size);
+}
+
+EXPORT ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+    enum verdict verdict = judge(true);
+
+    REAL(ssize_t, "pwritev", (int, const struct iovec *, int, off_t));
+    if (verdict == FAIL)
+        return -1;
+    return real(fd, pieces, verdict == HALF ? (count + 1) / 2 : count, offset);
+}
+
+EXPORT int linkat(int from, const char *old, int to, const char *name, int flags)
+{
+    REAL(int, "linkat", (int, const char *, int, const char *, int));
+    return judge(false) != PASS ? -1 : real(from, old, to, name, flags);
+}
+
+EXPORT int unlinkat(int folder, const char *name, int flags)
+{
+    REAL(int, "unlinkat", (int, const char *, int));
+    if (judge(false) != PASS)
+        return -1;
+    shadow_keep(folder, name);
+    return real(folder, name, flags);
+}
+
+EXPORT int unlink(const char *path)
+{
+    REAL(int, "unlink", (const char *));
+    if (judge(false) != PASS)
+        return -1;
+    shadow_keep(AT_FDCWD, path);
+    return real(path);
+}
+
+EXPORT int renameat(int from, const char *old, int to, const char *name)
+{
+    REAL(int, "renameat", (int, const char *, int, const char *));
+    if (judge(false) != PASS)
+        return -1;
+    shadow_keep(to, name);
+    return real(from, old, to, name);
+}
+
+EXPORT int rename(const char *old, const char *name)
+{
+    REAL(int, "rename", (const char *, const char *));
+    if (judge(false) != PASS)
+        return -1;
+    shadow_keep(AT_FDCWD, name);
+    return real(old, name);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * faults: a disk that fails when it is told to.
+ *
+ * faults.c defines the system calls that change files (pwrite, fdatasync, linkat and so on). The test
+ * program exports them, so a plugin that it opens, and the library under that, call these
+ * instead of the C library's: no preloading, and a fork is enough for each try. Unarmed they
+ * pass everything on.
+ */
+#ifndef SLUICE_TEST_FAULTS_H
+#define SLUICE_TEST_FAULTS_H
+
+#include <stdint.h>
+
+enum fault {
+    FAULT_NONE, /* only counts */
+    FAULT_KILL, /* SIGKILL instead of the call */
+    FAULT_EIO,  /* that call fails, and nothing of it is done */
+    FAULT_ENOSPC,
+    FAULT_SHORT, /* half of a write is done, and the call after it fails with ENOSPC */
+};
+
+/* From now on the calls of this process are counted, and the nth (from 1) meets the fault. */
+void faults_arm(enum fault fault, unsigned long nth);
+void faults_disarm(void);
+unsigned long faults_count(void);
+
+/*
+ * Power cuts: after faults_shadow() each file and folder that is synced is copied to the folder
+ * shadow. faults_cut() then builds in the empty folder target what a disk may hold of the
+ * folder source when the power fails: all that was synced; of the rest each name, and each
+ * sector of each file, only by chance. 0, or -1 where that did not work.
+ */
+void faults_shadow(const char *shadow);
+int faults_cut(const char *source, const char *shadow, const char *target, uint64_t seed);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+/* model: what a store must hold after a series of random batches. */
+#include "model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ODD UINT64_C(0x9E3779B97F4A7C15)
+
+static char wrong[1024];
+
+void model_done(struct model *model)
+{
+    free(model->doubts);
+    *model = (struct model){0};
+}
+
+/* Scattered over all 64 bits, except 0. */
+uint64_t model_id(size_t number)
+{
+    return number * ODD;
+}
+
+uint64_t model_random(uint64_t *state)
+{
+    uint64_t z = (*state += ODD);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+void model_fill(char *bytes, size_t size, uint64_t seed)
+{
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t value = model_random(&seed);
+        size_t left = size - at;
+
+        memcpy(bytes + at, &value, left < sizeof(value) ? left : sizeof(value));
+    }
+}
+
+static size_t random_size(uint64_t *state)
+{
+    switch (model_random(state) % 12) {
+    case 0:
+        return 0;
+    case 1:
+        return 1;
+    case 2:
+        return 65536;
+    case 3:
+    case 4:
+        return 65537 + model_random(state) % 20000;
+    default:
+        return model_random(state) % 6000;
+    }
+}
+
+static void change_record(struct model_message *message, uint64_t *state)
+{
+    message->flags = (uint32_t)model_random(state);
+    message->record_seed = model_random(state);
+    message->record_size = (uint32_t)(model_random(state) % 700);
+}
+
+/* What happens to a message that the batch picked. */
+static int32_t change_message(struct model_message *message, size_t number, uint64_t *state)
+{
+    if (!message->was_there) {
+        change_record(message, state);
+        message->is_there = true;
+        message->was_there = true;
+        message->content_size = number == 0 ? 0 : random_size(state);
+        message->is_staged = message->content_size > 65536 && model_random(state) % 2 == 0;
+        return SLUICE_QUEUE_PUT;
+    }
+    if (model_random(state) % 2 == 0 && number != 0) {
+        message->is_there = false;
+        return SLUICE_QUEUE_REMOVE;
+    }
+    change_record(message, state);
+    return SLUICE_QUEUE_UPDATE;
+}
+
+void model_make(const struct model *model, uint64_t seed, size_t k, struct model_batch *batch)
+{
+    uint64_t state = seed * ODD + k;
+    size_t count = 1 + model_random(&state) % MODEL_CHANGES_MAX;
+    struct model_message now[MODEL_IDS];
+
+    memcpy(now, model->messages, sizeof(now));
+    *batch = (struct model_batch){0};
+    for (size_t tries = 0; batch->count < count && tries < 100; tries++) {
+        size_t number = model_random(&state) % MODEL_IDS;
+        struct model_message *message = &now[number];
+
+        if (message->is_doubtful || (message->was_there && !message->is_there))
+            continue;
+        batch->numbers[batch->count] = number;
+        batch->kinds[batch->count] = change_message(message, number, &state);
+        batch->messages[batch->count] = *message;
+        batch->count++;
+    }
+}
+
+/* ---- sending -------------------------------------------------------------------------------- */
+
+static struct sluice_span filled(size_t size, uint64_t seed)
+{
+    char *bytes = malloc(size + 1);
+
+    if (bytes == NULL)
+        abort();
+    model_fill(bytes, size, seed);
+    return (struct sluice_span){bytes, size};
+}
+
+static sluice_status stage(struct sluice_queue *queue, struct change *change)
+{
+    struct sluice_span content = change->base.content;
+    sluice_status st = subject_stage(queue, change->base.id, &change->base.content_fd);
+
+    if (st != SLUICE_OK)
+        return st;
+    change->base.content = (struct sluice_span){NULL, 0};
+    for (size_t at = 0; at < content.len;) {
+        ssize_t wrote = write(change->base.content_fd, content.ptr + at, content.len - at);
+
+        if (wrote <= 0) {
+            st = SLUICE_TEMP;
+            break;
+        }
+        at += (size_t)wrote;
+    }
+    free((char *)(uintptr_t)content.ptr);
+    return st;
+}
+
+static sluice_status build(const struct model_batch *batch, struct sluice_queue *queue,
+                           struct change *changes)
+{
+    sluice_status st = SLUICE_OK;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct model_message *message = &batch->messages[i];
+        struct sluice_queue_change *change = &changes[i].base;
+
+        changes[i] = change_remove(model_id(batch->numbers[i]));
+        change->kind = batch->kinds[i];
+        if (change->kind == SLUICE_QUEUE_REMOVE)
+            continue;
+        change->flags = message->flags;
+        change->record = filled(message->record_size, message->record_seed);
+        if (change->kind != SLUICE_QUEUE_PUT)
+            continue;
+        change->content = filled((size_t)message->content_size, change->id);
+        if (st == SLUICE_OK && message->is_staged && subject_can_stage())
+            st = stage(queue, &changes[i]);
+    }
+    return st;
+}
+
+sluice_status model_send(const struct model_batch *batch, struct sluice_queue *queue)
+{
+    struct change changes[MODEL_CHANGES_MAX];
+    sluice_status st = build(batch, queue, changes);
+
+    if (st == SLUICE_OK)
+        st = subject_apply(queue, changes, batch->count);
+    for (size_t i = 0; i < batch->count; i++) {
+        free((char *)(uintptr_t)changes[i].base.record.ptr);
+        free((char *)(uintptr_t)changes[i].base.content.ptr);
+        if (changes[i].base.content_fd != -1)
+            close(changes[i].base.content_fd);
+    }
+    return st;
+}
+
+void model_accept(struct model *model, const struct model_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        model->messages[batch->numbers[i]] = batch->messages[i];
+}
+
+void model_doubt(struct model *model, const struct model_batch *batch)
+{
+    struct model_batch *doubts = realloc(model->doubts, (model->doubt_count + 1) * sizeof(*doubts));
+
+    if (doubts == NULL)
+        abort();
+    model->doubts = doubts;
+    model->doubts[model->doubt_count++] = *batch;
+    for (size_t i = 0; i < batch->count; i++)
+        model->messages[batch->numbers[i]].is_doubtful = true;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------ */
+
+static bool is_filled(const char *bytes, size_t size, size_t wanted, uint64_t seed)
+{
+    struct sluice_span want = filled(wanted, seed);
+    bool is_same = size == wanted && memcmp(bytes, want.ptr, size) == 0;
+
+    free((char *)(uintptr_t)want.ptr);
+    return is_same;
+}
+
+static bool is_record(const struct found *found, const struct model_message *message)
+{
+    return found->flags == message->flags && found->content_size == message->content_size &&
+           is_filled(found->record, found->record_size, message->record_size, message->record_seed);
+}
+
+/* Whether reading the message gives exactly what the model says. */
+static bool is_same(struct sluice_queue *queue, size_t number, const struct model_message *message)
+{
+    struct found found;
+    sluice_status st = subject_read(queue, model_id(number), &found);
+    bool result = st == SLUICE_NOT_FOUND && found.messages == 0;
+
+    if (message->is_there)
+        result = st == SLUICE_OK && found.messages == 1 && found.contents == 1 &&
+                 is_record(&found, message) &&
+                 is_filled(found.content, found.content_read, (size_t)message->content_size,
+                           model_id(number));
+    if (!result)
+        (void)snprintf(wrong, sizeof(wrong),
+                       "message %zu (%016" PRIX64 "): should be %s, read gives %d, %d, %d, flags "
+                       "%x for %x, record %zu for %u, content %zu for %llu; %s",
+                       number, model_id(number), message->is_there ? "there" : "absent", st,
+                       found.messages, found.contents, found.flags, message->flags,
+                       found.record_size, message->record_size, found.content_read,
+                       (unsigned long long)message->content_size, explained.text);
+    found_done(&found);
+    return result;
+}
+
+/* All of the batch, or nothing of it. */
+static bool is_whole_or_absent(const struct model *model, const struct model_batch *batch,
+                               struct sluice_queue *queue)
+{
+    bool is_whole = true;
+    bool is_absent = true;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        size_t number = batch->numbers[i];
+        const struct model_message *after = &batch->messages[i];
+
+        for (size_t j = i + 1; j < batch->count; j++) {
+            if (batch->numbers[j] == number)
+                after = &batch->messages[j]; /* the last change to it counts */
+        }
+        is_whole = is_whole && is_same(queue, number, after);
+        is_absent = is_absent && is_same(queue, number, &model->messages[number]);
+    }
+    return is_whole || is_absent;
+}
+
+struct census {
+    const struct model *model;
+    size_t seen[MODEL_IDS];
+    const char *error;
+};
+
+static void count_message(void *user, const struct found *found)
+{
+    struct census *census = user;
+    size_t number = 0;
+
+    while (number < MODEL_IDS && model_id(number) != found->id)
+        number++;
+    if (number == MODEL_IDS) {
+        census->error = "scan gives an id that was never put";
+        return;
+    }
+    census->seen[number]++;
+    if (!census->model->messages[number].is_doubtful &&
+        !is_record(found, &census->model->messages[number]))
+        census->error = "scan gives a record, flags or a size that are not the message's";
+}
+
+static const char *compare_scan(const struct model *model, struct sluice_queue *queue)
+{
+    struct census census = {.model = model};
+    sluice_status st = subject_scan(queue, count_message, &census);
+
+    if (st != SLUICE_OK || explained.count > 0) {
+        (void)snprintf(wrong, sizeof(wrong), "scan gives %d: %s", st, explained.text);
+        return wrong;
+    }
+    for (size_t i = 0; i < MODEL_IDS; i++) {
+        const struct model_message *message = &model->messages[i];
+
+        if (census.seen[i] > 1)
+            return "scan gives a message twice";
+        if (!message->is_doubtful && census.seen[i] != message->is_there)
+            return message->is_there ? "scan misses a message" : "scan gives a removed message";
+    }
+    return census.error;
+}
+
+const char *model_compare(const struct model *model, struct sluice_queue *queue)
+{
+    const char *error = compare_scan(model, queue);
+
+    if (error != NULL)
+        return error;
+    for (size_t i = 0; i < MODEL_IDS; i++) {
+        if (!model->messages[i].is_doubtful && !is_same(queue, i, &model->messages[i]))
+            return wrong;
+    }
+    for (size_t i = 0; i < model->doubt_count; i++) {
+        if (!is_whole_or_absent(model, &model->doubts[i], queue))
+            return wrong;
+    }
+    return NULL;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+/* shadow: what is on the disk for sure, and what a power cut leaves (faults.h). */
+#include "shadow.h"
+#include "faults.h"
+#include "model.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SECTOR 512
+#define NAMES_MAX 512
+#define NAME_MAX_BYTES 64
+
+static int shadow_folder = -1; /* of the process, as the calls in faults.c are */
+
+struct name {
+    char name[NAME_MAX_BYTES];
+    uint64_t inode;
+    bool is_folder;
+};
+
+struct names {
+    size_t count;
+    struct name items[NAMES_MAX];
+};
+
+/* A file in memory; NULL bytes: there is none. */
+struct image {
+    char *bytes;
+    size_t size;
+};
+
+/* Past faults.c: the shadow's own writing is not to be counted. */
+static ssize_t write_past_faults(int fd, const void *data, size_t size)
+{
+    return syscall(SYS_write, fd, data, size);
+}
+
+void faults_shadow(const char *shadow)
+{
+    shadow_folder = open(shadow, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void shadow_name(char *out, size_t size, char kind, uint64_t inode)
+{
+    (void)snprintf(out, size, "%c%" PRIu64, kind, inode);
+}
+
+static int write_file(int folder, const char *name, const char *bytes, size_t size)
+{
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t wrote;
+
+    if (fd == -1)
+        return -1;
+    wrote = write_past_faults(fd, bytes, size);
+    close(fd);
+    return wrote == (ssize_t)size ? 0 : -1;
+}
+
+static struct image read_open_file(int fd)
+{
+    struct image image = {NULL, 0};
+    struct stat info;
+
+    if (fstat(fd, &info) == -1)
+        return image;
+    image.size = (size_t)info.st_size;
+    image.bytes = calloc(1, image.size + 1);
+    if (image.bytes == NULL || pread(fd, image.bytes, image.size, 0) != (ssize_t)image.size)
+        abort();
+    return image;
+}
+
+static struct image read_file(int folder, const char *name)
+{
+    struct image image = {NULL, 0};
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1)
+        return image;
+    image = read_open_file(fd);
+    close(fd);
+    return image;
+}
+
+static void list(int fd, struct names *names)
+{
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fdopendir(again);
+    const struct dirent *entry;
+
+    names->count = 0;
+    while (dir != NULL && (entry = readdir(dir)) != NULL && names->count < NAMES_MAX) {
+        struct name *item = &names->items[names->count];
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        memset(item, 0, sizeof(*item));
+        (void)snprintf(item->name, sizeof(item->name), "%.*s", NAME_MAX_BYTES - 1, entry->d_name);
+        item->inode = entry->d_ino;
+        item->is_folder = entry->d_type == DT_DIR;
+        names->count++;
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static void sync_folder(int fd, const char *name)
+{
+    static struct names names;
+
+    list(fd, &names);
+    if (write_file(shadow_folder, name, (const char *)&names, sizeof(names)) == -1)
+        abort();
+}
+
+static void sync_file(int fd, const char *name)
+{
+    char self[64];
+    struct image image;
+    int again;
+
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* fd may be write-only */
+    again = open(self, O_RDONLY | O_CLOEXEC);
+    image = read_open_file(again);
+    close(again);
+    if (write_file(shadow_folder, name, image.bytes, image.size) == -1)
+        abort();
+    free(image.bytes);
+}
+
+void shadow_sync(int fd)
+{
+    struct stat info;
+    char name[32];
+
+    if (shadow_folder == -1 || fstat(fd, &info) == -1)
+        return;
+    shadow_name(name, sizeof(name), S_ISDIR(info.st_mode) ? 'd' : 'f', info.st_ino);
+    if (S_ISDIR(info.st_mode))
+        sync_folder(fd, name);
+    else
+        sync_file(fd, name);
+}
+
+void shadow_keep(int folder, const char *path)
+{
+    struct stat info;
+    char name[32];
+
+    if (shadow_folder == -1 || fstatat(folder, path, &info, AT_SYMLINK_NOFOLLOW) == -1)
+        return;
+    shadow_name(name, sizeof(name), 'k', info.st_ino);
+    (void)syscall(SYS_linkat, folder, path, shadow_folder, name, 0);
+}
+
+/* ---- the cut -------------------------------------------------------------------------------- */
+
+struct cut {
+    int shadow;
+    uint64_t state;    /* of the chance */
+    unsigned kindness; /* how many of four un-synced things reach the disk */
+};
+
+static bool is_lucky(struct cut *cut)
+{
+    return model_random(&cut->state) % 4 < cut->kindness;
+}
+
+/* The sectors of the last synced state, some of them as they were written later. */
+static struct image mix(struct cut *cut, struct image synced, struct image latest)
+{
+    struct image image = {NULL, is_lucky(cut) ? latest.size : synced.size};
+
+    if (latest.bytes == NULL)
+        image.size = synced.size;
+    image.bytes = calloc(1, image.size + 1);
+    if (image.bytes == NULL)
+        abort();
+    for (size_t at = 0; at < image.size; at += SECTOR) {
+        struct image from = is_lucky(cut) && latest.bytes != NULL ? latest : synced;
+        size_t size = image.size - at < SECTOR ? image.size - at : SECTOR;
+
+        if (at >= from.size)
+            continue;
+        if (from.size - at < size)
+            size = from.size - at;
+        memcpy(image.bytes + at, from.bytes + at, size);
+    }
+    return image;
+}
+
+static int cut_file(struct cut *cut, int source, const struct name *name, int target)
+{
+    char shadow[32];
+    char kept[32];
+    struct image synced;
+    struct image latest;
+    struct image mixed;
+    struct stat info;
+    int done;
+
+    shadow_name(shadow, sizeof(shadow), 'f', name->inode);
+    shadow_name(kept, sizeof(kept), 'k', name->inode);
+    synced = read_file(cut->shadow, shadow);
+    if (fstatat(source, name->name, &info, 0) == 0 && info.st_ino == name->inode)
+        latest = read_file(source, name->name);
+    else
+        latest = read_file(cut->shadow, kept);
+    mixed = mix(cut, synced, latest);
+    done = write_file(target, name->name, mixed.bytes, mixed.size);
+    free(synced.bytes);
+    free(latest.bytes);
+    free(mixed.bytes);
+    return done;
+}
+
+static bool has_name(const struct names *names, const struct name *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i].name, name->name) == 0 && names->items[i].inode == name->inode)
+            return true;
+    }
+    return false;
+}
+
+static int cut_folder(struct cut *cut, int source, int target);
+
+static int cut_name(struct cut *cut, int source, const struct name *name, int target)
+{
+    int inner_source;
+    int inner_target;
+    int done = -1;
+
+    if (!name->is_folder)
+        return cut_file(cut, source, name, target);
+    inner_source = openat(source, name->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)mkdirat(target, name->name, 0700);
+    inner_target = openat(target, name->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (inner_source != -1 && inner_target != -1)
+        done = cut_folder(cut, inner_source, inner_target);
+    close(inner_source);
+    close(inner_target);
+    return done;
+}
+
+/* Names that are synced and still there stay; of those that came or went later some count. */
+static int cut_folder(struct cut *cut, int source, int target)
+{
+    struct names *synced = calloc(1, sizeof(*synced));
+    struct names *latest = calloc(1, sizeof(*latest));
+    struct image image;
+    struct stat info;
+    char shadow[32];
+    int done = 0;
+
+    if (synced == NULL || latest == NULL || fstat(source, &info) == -1)
+        abort();
+    shadow_name(shadow, sizeof(shadow), 'd', info.st_ino);
+    image = read_file(cut->shadow, shadow);
+    if (image.size == sizeof(*synced))
+        memcpy(synced, image.bytes, sizeof(*synced));
+    free(image.bytes);
+    list(source, latest);
+    for (size_t i = 0; done == 0 && i < synced->count; i++) {
+        if (has_name(latest, &synced->items[i]) || !is_lucky(cut))
+            done = cut_name(cut, source, &synced->items[i], target);
+    }
+    for (size_t i = 0; done == 0 && i < latest->count; i++) {
+        if (!has_name(synced, &latest->items[i]) && is_lucky(cut))
+            done = cut_name(cut, source, &latest->items[i], target);
+    }
+    free(synced);
+    free(latest);
+    return done;
+}
+
+int faults_cut(const char *source, const char *shadow, const char *target, uint64_t seed)
+{
+    struct cut cut = {.state = seed};
+    int from = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int to = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int done = -1;
+
+    cut.shadow = open(shadow, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cut.kindness = (unsigned)(model_random(&cut.state) % 5);
+    if (from != -1 && to != -1 && cut.shadow != -1)
+        done = cut_folder(&cut, from, to);
+    close(from);
+    close(to);
+    close(cut.shadow);
+    return done;
+}
