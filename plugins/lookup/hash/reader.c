@@ -21,6 +21,7 @@
 
 #define CACHE_BYTES (1024 * 1024) /* of pages, for each table */
 #define RETRY_MS 1000
+#define EDIT_SECONDS 100 /* a text this young may still be edited */
 
 /* What tells one state of a file from another. */
 struct stamp {
@@ -179,6 +180,23 @@ static void table_end(struct sluice_lookup *lookup)
         (void)flock(lookup->fd, LOCK_UN); /* fails only where there are no locks */
 }
 
+/* Says so when the text was edited and postmap forgotten; not while an editor is at work. */
+static void warn_if_older(const struct sluice_lookup *lookup, const char *source)
+{
+    const struct sluice_host *host = lookup->host;
+    const struct sluice_log *log = host->get_service(host, SLUICE_LOG_ID);
+    char line[HASH_TEXT_MAX];
+    struct stat text;
+
+    if (log == NULL || stat(source, &text) == -1 ||
+        text.st_mtim.tv_sec <= lookup->stamp.modified.tv_sec ||
+        lookup->clock->wall_ms(host) / 1000 - text.st_mtim.tv_sec < EDIT_SECONDS)
+        return;
+    (void)snprintf(line, sizeof(line), "database %s is older than source file %s", lookup->path,
+                   source);
+    log->write(host, SLUICE_LOG_WARNING, line);
+}
+
 sluice_status hash_open(const struct sluice_host *host, const struct sluice_config *config,
                         const char *name, const struct sluice_errors *errors,
                         struct sluice_lookup **ret_lookup)
@@ -208,6 +226,7 @@ sluice_status hash_open(const struct sluice_host *host, const struct sluice_conf
         return SLUICE_CONFIG;
     }
     table_end(lookup);
+    warn_if_older(lookup, name);
     *ret_lookup = lookup;
     return SLUICE_OK;
 }

@@ -85,14 +85,23 @@ static sluice_status lock_new_file(struct sluice_lookup_writer *writer,
     return hash_fail(errors, SLUICE_TEMP, "lock %s: too many others", writer->new_path);
 }
 
+/* A table that is there keeps its permissions; mode is for a new one. */
+static mode_t mode_of(const struct sluice_lookup_writer *writer, uint32_t mode)
+{
+    struct stat old;
+
+    if (stat(writer->path, &old) == 0 && S_ISREG(old.st_mode))
+        mode = old.st_mode;
+    return (mode & 0777) | S_IRUSR | S_IWUSR;
+}
+
 /* The file is empty, which the library takes for a new one. */
 static sluice_status open_library(struct sluice_lookup_writer *writer, uint32_t mode,
                                   const struct sluice_errors *errors)
 {
     int error;
 
-    if (ftruncate(writer->fd, 0) == -1 ||
-        fchmod(writer->fd, (mode_t)mode | S_IRUSR | S_IWUSR) == -1)
+    if (ftruncate(writer->fd, 0) == -1 || fchmod(writer->fd, mode_of(writer, mode)) == -1)
         return fail_errno(errors, "open database", writer->new_path);
     error = hash_db_new(&writer->db);
     if (error == 0)

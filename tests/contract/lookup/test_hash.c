@@ -348,6 +348,40 @@ static void test_bad_file_is_left_alone(void **state)
     assert_found(fixture, "k", "good again");
 }
 
+/* T-43 */
+static void test_older_than_its_source(void **state)
+{
+    static const struct {
+        const char *name;
+        time_t table, source;
+        int is_told;
+    } cases[] = {
+        {"newer", 1000, 900, 0},
+        {"as old", 1000, 1000, 0},
+        {"older", 1000, 1001, 1},
+        {"older, but the source is just being edited", 1000, 1699999950, 0},
+    };
+    struct fixture *fixture = *state;
+
+    make_one(fixture->file, "k", "v");
+    write_file(fixture->name, "k v", 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct timespec table[2] = {{.tv_sec = cases[i].table}, {.tv_sec = cases[i].table}};
+        struct timespec source[2] = {{.tv_sec = cases[i].source}, {.tv_sec = cases[i].source}};
+
+        print_message("%s\n", cases[i].name);
+        assert_int_equal(utimensat(AT_FDCWD, fixture->file, table, 0), 0);
+        assert_int_equal(utimensat(AT_FDCWD, fixture->name, source, 0), 0);
+        fixture->host.log[0] = '\0';
+        assert_int_equal(try_open(fixture), SLUICE_OK);
+        assert_int_equal(strstr(fixture->host.log, " is older than source file ") != NULL,
+                         cases[i].is_told);
+        assert_found(fixture, "k", "v");
+        fixture->ops->close(fixture->lookup);
+        fixture->lookup = NULL;
+    }
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 /* Whatever is left of a table, a key that was in it is never "not found" (T-45). */
@@ -510,6 +544,7 @@ static void test_update(void **state)
 {
     struct fixture *fixture = *state;
     struct build build;
+    struct stat file;
 
     make_table(fixture->file, 100, 0);
     build_open(&build, fixture, 1, 0644);
@@ -529,6 +564,11 @@ static void test_update(void **state)
     assert_int_equal(build_commit(&build), SLUICE_OK);
     assert_found(fixture, "only.tld", "1");
     assert_missing(fixture, "new.tld");
+    assert_int_equal(chmod(fixture->file, 0604), 0);
+    build_open(&build, fixture, 0, 0640);
+    assert_int_equal(build_commit(&build), SLUICE_OK);
+    assert_int_equal(stat(fixture->file, &file), 0);
+    assert_int_equal(file.st_mode & 07777, 0604); /* a table that is there keeps its mode */
 }
 
 static void test_update_of_a_damaged_table(void **state)
@@ -680,6 +720,7 @@ int main(int argc, char **argv)
         TEST(test_replaced_and_rewritten),
         TEST(test_locked_by_a_writer),
         TEST(test_bad_file_is_left_alone),
+        TEST(test_older_than_its_source),
         TEST(test_cut_off_anywhere),
         TEST(test_other_files),
         TEST(test_damaged_bytes),
