@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * database: the messages of a store in a Berkeley DB environment with transactions.
+ *
+ * Two B-trees: records.db, from a message's id to its flags, the size of its content and its
+ * record; contents.db, from the id to the content where that is not a file in large/.
+ *
+ * Order: open -> (begin -> (put | update | remove)* -> commit or abort | find | each)* -> close.
+ * Only one thread may write, and nobody may read between begin and commit or abort: that is how
+ * nothing here can ever deadlock. All results but OK and NOT_FOUND are explained.
+ */
+#ifndef SLUICE_BDB_DATABASE_H
+#define SLUICE_BDB_DATABASE_H
+
+#include <db.h>
+#include <stdbool.h>
+
+#include "sluice/types.h"
+
+struct database {
+    DB_ENV *env;
+    DB *records;
+    DB *contents;
+    DB_TXN *txn;
+};
+
+/* What records.db holds for a message. */
+struct stored {
+    uint64_t id;
+    uint32_t flags;
+    bool is_large;
+    uint64_t content_size;
+    struct sluice_span record;
+    void *bytes; /* of the record, from malloc() */
+};
+
+/* Recovers from whatever happened before. */
+sluice_status database_open(struct database *database, const char *folder, uint64_t cache_size,
+                            const struct sluice_errors *errors);
+/* Accepts a half-open one. */
+void database_close(struct database *database);
+
+/* Whether a file in the store's folder is one of Berkeley DB's or ours. */
+bool database_owns(const char *name);
+
+sluice_status database_begin(struct database *database, const struct sluice_errors *errors);
+/* Durable when it is OK. Also writes a checkpoint when enough has come together. */
+sluice_status database_commit(struct database *database, const struct sluice_errors *errors);
+void database_abort(struct database *database);
+
+sluice_status database_put(struct database *database, const struct stored *stored,
+                           const struct sluice_errors *errors);
+sluice_status database_put_content(struct database *database, uint64_t id,
+                                   struct sluice_span content, const struct sluice_errors *errors);
+sluice_status database_remove(struct database *database, uint64_t id,
+                              const struct sluice_errors *errors);
+
+/* The caller frees bytes. */
+sluice_status database_find(const struct database *database, uint64_t id,
+                            const struct sluice_errors *errors, struct stored *ret_stored);
+sluice_status database_find_content(const struct database *database, uint64_t id,
+                                    const struct sluice_errors *errors, void **ret_bytes,
+                                    size_t *ret_size);
+
+/* visit for each message, until one is not OK. The span of the record is borrowed for the call. */
+sluice_status database_each(const struct database *database,
+                            sluice_status (*visit)(void *user, const struct stored *stored),
+                            void *user, const struct sluice_errors *errors);
+
+#endif
