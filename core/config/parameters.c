@@ -132,6 +132,8 @@ const struct sluice_option parameters[] = {
     {"smtpd_forbid_bare_newline", SLUICE_OPT_ENUM, 0, "normalize", "normalize|yes|no|reject",
      "Line ends other than CR LF in content: mend them (normalize, yes), let a bare LF end a line "
      "too (no), or refuse the message (reject)"},
+    {"smtpd_forbid_unauth_pipelining", SLUICE_OPT_BOOLEAN, 0, "yes", NULL,
+     "Hang up on clients that do not wait for an answer where they must"},
     {"smtpd_recipient_limit", SLUICE_OPT_INTEGER, 0, "1000", "1..100000",
      "Most recipients of a message"},
     {"message_size_limit", SLUICE_OPT_SIZE, 0, "10240000", "0..",
