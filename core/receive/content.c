@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * content: the machine that finds the end of data. Text within lines is found and copied with memchr
+ * and memcpy; only the beginnings and ends of lines go through the states.
+ */
+#include "receive/content.h"
+
+#include "base/span.h"
+
+#define LINE_END_LEN 2
+
+/* One call's work. */
+struct pass {
+    struct content *content;
+    const char *at; /* next byte to take */
+    const char *end;
+    char *out; /* next byte to put */
+    char *out_end;
+};
+
+static void put_line_end(struct pass *pass)
+{
+    *pass->out++ = '\r';
+    *pass->out++ = '\n';
+}
+
+/* The LF after a CR: a proper end of a line. */
+static void end_line(struct pass *pass)
+{
+    put_line_end(pass);
+    pass->at++;
+    pass->content->is_after_bare_lf = false;
+    pass->content->state = CONTENT_LINE_START;
+}
+
+static void end_line_bare(struct pass *pass)
+{
+    put_line_end(pass);
+    pass->at++;
+    pass->content->has_bare_lf = true;
+    pass->content->is_after_bare_lf = true;
+    pass->content->state = CONTENT_LINE_START;
+}
+
+/* A CR without LF: a space in its place; what follows is looked at as text. */
+static void replace_cr(struct pass *pass)
+{
+    *pass->out++ = ' ';
+    pass->content->state = CONTENT_TEXT;
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+/* len bytes without LF; a CR among them is a bare one. */
+static void copy_text(struct pass *pass, size_t len)
+{
+    char *from = pass->out;
+    char *to = from + len;
+
+    memcpy(from, pass->at, len);
+    pass->at += len;
+    pass->out = to;
+    while ((from = memchr(from, '\r', (size_t)(to - from))) != NULL)
+        *from++ = ' ';
+}
+
+/* As much text as there is, up to the end of the line. The CR before LF, and one that is the last
+ * byte that we have, are left to the states. */
+static void take_text(struct pass *pass)
+{
+    size_t len = (size_t)(pass->end - pass->at);
+    size_t room = (size_t)(pass->out_end - pass->out) - LINE_END_LEN;
+
+    if (len > room)
+        len = room;
+    const char *lf = len > 0 ? memchr(pass->at, '\n', len) : NULL;
+    if (lf != NULL)
+        len = (size_t)(lf - pass->at);
+    bool ends_in_cr = len > 0 && pass->at[len - 1] == '\r';
+    copy_text(pass, ends_in_cr ? len - 1 : len);
+    if (ends_in_cr) {
+        pass->at++;
+        pass->content->state = CONTENT_TEXT_CR;
+    } else if (lf != NULL) {
+        end_line_bare(pass);
+    }
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+static void at_line_start(struct pass *pass)
+{
+    if (*pass->at == '.') {
+        pass->at++;
+        pass->content->state = CONTENT_DOT;
+    } else {
+        pass->content->state = CONTENT_TEXT;
+    }
+}
+
+static void after_dot(struct pass *pass)
+{
+    if (*pass->at == '\r') {
+        pass->at++;
+        pass->content->state = CONTENT_DOT_CR;
+    } else {
+        pass->content->state = CONTENT_TEXT;
+    }
+}
+
+static void after_dot_cr(struct pass *pass)
+{
+    if (*pass->at != '\n') {
+        replace_cr(pass);
+    } else if (pass->content->is_after_bare_lf) {
+        end_line(pass); /* an empty line: LF . CR LF ends nothing */
+    } else {
+        pass->at++;
+        pass->content->is_done = true;
+    }
+}
+
+static void after_cr(struct pass *pass)
+{
+    if (*pass->at == '\n')
+        end_line(pass);
+    else
+        replace_cr(pass);
+}
+
+static void step(struct pass *pass)
+{
+    switch (pass->content->state) {
+    case CONTENT_LINE_START:
+        at_line_start(pass);
+        break;
+    case CONTENT_DOT:
+        after_dot(pass);
+        break;
+    case CONTENT_DOT_CR:
+        after_dot_cr(pass);
+        break;
+    case CONTENT_TEXT:
+        take_text(pass);
+        break;
+    case CONTENT_TEXT_CR:
+        after_cr(pass);
+        break;
+    }
+}
+
+/* ---- what is in it --------------------------------------------------------------------------- */
+
+static bool has_8bit(const char *bytes, size_t len)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < len; i++) /* compilers make this one of wide registers */
+        all |= (unsigned char)bytes[i];
+    return (all & 0x80) != 0;
+}
+
+static void look_at(struct content *content, const char *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    content->size += len;
+    content->has_8bit = content->has_8bit || has_8bit(bytes, len);
+    for (size_t i = 0; i < content->reject_characters.len && !content->has_rejected; i++)
+        content->has_rejected = memchr(bytes, content->reject_characters.ptr[i], len) != NULL;
+    if (!content->header.is_over)
+        header_scan_feed(&content->header, bytes, len);
+}
+
+size_t content_feed(struct content *content, struct sluice_span in, char *out, size_t room,
+                    size_t *ret_written)
+{
+    *ret_written = 0;
+    if (in.len == 0)
+        return 0;
+    struct pass pass = {
+        .content = content,
+        .at = in.ptr,
+        .end = in.ptr + in.len,
+        .out = out,
+        .out_end = out + room,
+    };
+
+    while (pass.at < pass.end && !content->is_done &&
+           (size_t)(pass.out_end - pass.out) >= CONTENT_ROOM_MIN)
+        step(&pass);
+    *ret_written = (size_t)(pass.out - out);
+    look_at(content, out, *ret_written);
+    return (size_t)(pass.at - in.ptr);
+}

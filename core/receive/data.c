@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * data: DATA and what follows it (spec M-40 to M-48). 250 is said when the queue has the message on
+ * stable storage, and at no other time.
+ */
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "receive/body.h"
+#include "receive/command.h"
+#include "receive/content.h"
+#include "receive/session.h"
+#include "receive/trace.h"
+
+#define WASTE_SIZE 1024 /* what is swallowed at a time of content that is not kept */
+#define QUOTED_ID_MAX 256
+
+static const char write_error[] = "451 4.3.0 Error: queue file write error";
+
+/* A message that is coming in. */
+struct upload {
+    struct session *session;
+    char id[ID_TEXT_SIZE];
+    int64_t arrival_ms;
+    struct content content;
+    struct body body;
+    bool is_kept; /* false: it is only swallowed to its end */
+    bool is_too_big;
+    struct error err; /* why it could not be stored */
+};
+
+static void stop_keeping(struct upload *upload)
+{
+    upload->is_kept = false;
+    body_close(&upload->body);
+}
+
+/* ---- storing --------------------------------------------------------------------------------- */
+
+static void store(struct upload *upload, struct sluice_span bytes)
+{
+    char *room;
+    size_t size;
+
+    if (body_room(&upload->body, bytes.len, &room, &size, &upload->err) != SLUICE_OK) {
+        stop_keeping(upload);
+        return;
+    }
+    memcpy(room, bytes.ptr, bytes.len);
+    body_fill(&upload->body, bytes.len);
+}
+
+static void store_trace(struct upload *upload)
+{
+    const struct session *session = upload->session;
+    const struct envelope *envelope = &session->transaction->envelope;
+    struct buffer text = BUFFER_INIT;
+    struct trace trace = {
+        .helo = session->helo,
+        .client = &session->client,
+        .myhostname = session->receiver->settings.myhostname,
+        .mail_name = session->receiver->settings.mail_name,
+        .is_esmtp = session->is_esmtp,
+        .id = upload->id,
+        .arrival_ms = upload->arrival_ms,
+    };
+
+    if (envelope->recipient_count == 1)
+        trace.recipient = envelope->recipients[0].address;
+    trace_format(&trace, &text);
+    if (buffer_failed(&text) || text.len > BODY_ROOM_MAX)
+        stop_keeping(upload);
+    else
+        store(upload, buffer_span(&text));
+    buffer_done(&text);
+}
+
+/* Feeds the machine from what is buffered; where the content is not kept, into the waste. */
+static void take(struct upload *upload)
+{
+    struct stream *stream = upload->session->stream;
+    uint64_t limit = upload->session->receiver->settings.message_size_limit;
+    char waste[WASTE_SIZE];
+    char *room = waste;
+    size_t size = sizeof(waste);
+    size_t written;
+
+    if (upload->is_kept &&
+        body_room(&upload->body, CONTENT_ROOM_MIN, &room, &size, &upload->err) != SLUICE_OK) {
+        stop_keeping(upload);
+        room = waste;
+        size = sizeof(waste);
+    }
+    size_t taken = content_feed(&upload->content, stream_buffered(stream), room, size, &written);
+    stream_consume(stream, taken);
+    if (upload->is_kept)
+        body_fill(&upload->body, written);
+    if (limit > 0 && upload->content.size > limit) {
+        upload->is_too_big = true;
+        if (upload->is_kept)
+            stop_keeping(upload);
+    }
+}
+
+/* Up to the end of data. */
+static sluice_status take_all(struct upload *upload)
+{
+    struct session *session = upload->session;
+
+    while (!upload->content.is_done) {
+        if (stream_buffered(session->stream).len == 0) {
+            sluice_status st = stream_fill(session->stream, session_deadline(session));
+            if (st != SLUICE_OK)
+                return st;
+        }
+        take(upload);
+    }
+    return SLUICE_OK;
+}
+
+/* ---- the end of data ------------------------------------------------------------------------- */
+
+static void describe(const struct upload *upload, struct envelope *envelope, const char *client)
+{
+    const struct session *session = upload->session;
+
+    if (upload->content.has_8bit)
+        envelope->body = SLUICE_BODY_8BITMIME; /* announced or not, that is what it is */
+    envelope->client_address = sluice_span_of(client);
+    envelope->client_name = SPAN_LITERAL("unknown");
+    envelope->helo = sluice_span_of(session->helo);
+    envelope->protocol = session->is_esmtp ? SPAN_LITERAL("ESMTP") : SPAN_LITERAL("SMTP");
+    envelope->arrival_ms = upload->arrival_ms;
+    envelope->content_size = upload->body.size;
+}
+
+static sluice_status commit(struct upload *upload)
+{
+    struct session *session = upload->session;
+    char client[ADDRESS_TEXT_SIZE];
+    struct buffer bytes = BUFFER_INIT;
+    sluice_status st;
+
+    (void)address_format(&session->client, client);
+    describe(upload, &session->transaction->envelope, client);
+    envelope_encode(&session->transaction->envelope, &bytes);
+    if (buffer_failed(&bytes))
+        st = error_set(&upload->err, SLUICE_TEMP, "no memory for an envelope");
+    else
+        st = body_commit(&upload->body, buffer_span(&bytes), &upload->err);
+    buffer_done(&bytes);
+    return st;
+}
+
+/* What is wrong with the content, as a reply; NULL: nothing. */
+static const char *find_fault(const struct upload *upload)
+{
+    const struct settings *settings = &upload->session->receiver->settings;
+
+    if (upload->is_too_big)
+        return "552 5.3.4 Error: message file too big";
+    /* our own field counts too */
+    if (upload->content.header.received_count + 1 >= settings->hopcount_limit)
+        return "554 5.4.0 Error: too many hops";
+    if (upload->content.has_rejected)
+        return "550 5.7.1 disallowed character";
+    return NULL;
+}
+
+static void refuse(struct upload *upload, const char *reply)
+{
+    const struct session *session = upload->session;
+
+    log_notice("%s: reject: END-OF-MESSAGE from %s: %s", upload->id, session->name, reply);
+    session_reply(upload->session, "%s", reply);
+}
+
+static void log_message_id(const struct upload *upload)
+{
+    const struct header_scan *header = &upload->content.header;
+    char text[QUOTED_ID_MAX];
+
+    log_info(
+        "%s: message-id=%s", upload->id,
+        log_quote((struct sluice_span){.ptr = header->message_id, .len = header->message_id_len},
+                  text, sizeof(text)));
+}
+
+static void accept_message(struct upload *upload)
+{
+    struct session *session = upload->session;
+
+    if (upload->is_kept && commit(upload) == SLUICE_OK) {
+        log_message_id(upload);
+        session->error_count = 0; /* spec M-46 */
+        session->junk_count = 0;
+        session_reply(session, "250 2.0.0 Ok: queued as %s", upload->id);
+        return;
+    }
+    log_warning("%s: not accepted from %s: %s", upload->id, session->name, upload->err.text);
+    session_reply_uncounted(session, "%s", write_error);
+}
+
+static void finish(struct upload *upload)
+{
+    const struct settings *settings = &upload->session->receiver->settings;
+    const char *fault = find_fault(upload);
+
+    if (upload->content.has_bare_lf && settings->is_bare_newline_refused)
+        session_reject(upload->session, "END-OF-MESSAGE", SPAN_EMPTY,
+                       "550 5.5.2 %s Error: bare <LF> received", settings->myhostname);
+    else if (fault != NULL)
+        refuse(upload, fault);
+    else
+        accept_message(upload);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static bool is_in_order(struct session *session, struct sluice_span argument)
+{
+    if (session->transaction == NULL)
+        session_reply(session, "503 5.5.1 Error: need RCPT command");
+    else if (session->transaction->envelope.recipient_count == 0)
+        session_reply(session, "554 5.5.1 Error: no valid recipients");
+    else if (argument.len > 0)
+        session_reply(session, "501 5.5.4 Syntax: DATA");
+    else
+        return true;
+    return false;
+}
+
+static void run(struct upload *upload)
+{
+    struct session *session = upload->session;
+
+    session_reply(session, "354 End data with <CR><LF>.<CR><LF>");
+    session_drop_line(session);
+    if (!session_flush(session))
+        return;
+    store_trace(upload);
+    sluice_status st = take_all(upload);
+    if (st == SLUICE_OK)
+        finish(upload);
+    else
+        session_lost(session, st);
+}
+
+void command_data(struct session *session, struct sluice_span argument)
+{
+    const struct settings *settings = &session->receiver->settings;
+    struct upload upload = {
+        .session = session,
+        .arrival_ms = clock_wall_ms(),
+        .is_kept = true,
+        .content.reject_characters = {.ptr = settings->reject_characters,
+                                      .len = settings->reject_character_count},
+    };
+    uint64_t id;
+
+    if (!is_in_order(session, argument))
+        return;
+    if (intake_take_id(session->receiver->intake, &id) != SLUICE_OK) {
+        log_warning("not accepted from %s: the queue is not there", session->name);
+        session_reply_uncounted(session, "%s", write_error);
+        return;
+    }
+    log_info("%s: client=%s", id_format(id, upload.id), session->name);
+    body_open(&upload.body, session->receiver->intake, id);
+    run(&upload);
+    body_close(&upload.body);
+    session_reset(session);
+}

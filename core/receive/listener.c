@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * listener: a task that waits for the socket and then takes several connections at a time.
+ */
+#include "receive/listener.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "receive/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define ACCEPT_BURST 16
+#define STARVED_PAUSE_MS 100
+#define SESSIONS_MAX 10000
+#define OTHER_DESCRIPTORS 128 /* listeners, links, tables, files of plugins */
+
+struct listener {
+    struct receiver *receiver;
+    const char *address;
+    int fd;
+    size_t session_max;
+    struct complaint complaint;
+    struct task *task;
+    bool is_over;
+    struct task_queue over;
+};
+
+/* A session has a socket, and a file while a large message comes in. */
+static size_t find_session_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)
+        return SESSIONS_MAX;
+    if (limit.rlim_cur < OTHER_DESCRIPTORS + 2)
+        return 1;
+    size_t max = (size_t)(limit.rlim_cur - OTHER_DESCRIPTORS) / 2;
+    return max < SESSIONS_MAX ? max : SESSIONS_MAX;
+}
+
+static void wait_a_little(struct listener *listener, const char *why)
+{
+    complain(&listener->complaint, LOG_LEVEL_WARNING, "%s: accept: %s", listener->address, why);
+    (void)task_sleep_until(clock_monotonic_ms() + STARVED_PAUSE_MS);
+}
+
+/* False: there is nothing to accept at present. */
+static bool accept_one(struct listener *listener)
+{
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    struct address client;
+
+    int fd = accept4(listener->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd == -1) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            wait_a_little(listener, strerror(errno));
+        return errno != EAGAIN && errno != EWOULDBLOCK; /* else the client gave up already */
+    }
+    address_from_sockaddr((struct sockaddr *)&from, len, &client);
+    if (session_start(listener->receiver, fd, &client) != SLUICE_OK)
+        wait_a_little(listener, "no memory for a session");
+    return true;
+}
+
+static void accept_some(struct listener *listener)
+{
+    bool has_more = true;
+
+    for (int i = 0; i < ACCEPT_BURST && has_more && !task_is_cancelled(); i++) {
+        if (listener->receiver->session_count >= listener->session_max)
+            break;
+        has_more = accept_one(listener);
+    }
+    if (has_more)
+        task_yield();
+    else
+        (void)task_wait_fd(listener->fd, TASK_READABLE, CLOCK_NEVER);
+}
+
+static void listener_run(void *arg)
+{
+    struct listener *listener = arg;
+    struct receiver *receiver = listener->receiver;
+
+    while (!task_is_cancelled()) {
+        if (receiver->session_count < listener->session_max) {
+            accept_some(listener);
+            continue;
+        }
+        complain(&listener->complaint, LOG_LEVEL_WARNING, "%s: %zu sessions: new ones wait",
+                 listener->address, receiver->session_count);
+        (void)task_queue_wait(&receiver->session_ended, CLOCK_NEVER);
+    }
+    listener->is_over = true;
+    task_queue_wake_all(&listener->over);
+}
+
+sluice_status listener_start(struct receiver *receiver, const char *address, int fd,
+                             struct listener **ret_listener)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    int flags = fcntl(fd, F_GETFL);
+
+    if (listener == NULL)
+        return SLUICE_TEMP;
+    if (flags != -1)
+        (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK); /* of a socket: does not fail */
+    listener->receiver = receiver;
+    listener->address = address;
+    listener->fd = fd;
+    listener->session_max = find_session_max();
+    if (task_start("listener", listener_run, listener, &listener->task) != SLUICE_OK) {
+        free(listener);
+        return SLUICE_TEMP;
+    }
+    *ret_listener = listener;
+    return SLUICE_OK;
+}
+
+void listener_stop(struct listener *listener)
+{
+    if (listener == NULL)
+        return;
+    if (!listener->is_over)
+        task_cancel(listener->task);
+    while (!listener->is_over) {
+        if (task_queue_wait(&listener->over, CLOCK_NEVER) != SLUICE_OK)
+            return; /* we are cancelled ourselves: it still runs, and keeps its memory */
+    }
+    free(listener);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mail: MAIL (spec M-20 to M-26).
+ */
+#include "receive/command.h"
+#include "receive/session.h"
+
+static bool is_in_order(struct session *session)
+{
+    if (session->receiver->settings.is_helo_required && session->helo == NULL)
+        session_reply(session, "503 5.5.1 Error: send HELO/EHLO first");
+    else if (session->transaction != NULL)
+        session_reply(session, "503 5.5.1 Error: nested MAIL command");
+    else
+        return true;
+    return false;
+}
+
+static bool parse_sender(struct session *session, struct sluice_span path, struct mailbox *sender)
+{
+    sluice_status st = mailbox_parse(path, sender);
+
+    if (st == SLUICE_TEMP)
+        session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
+    else if (st != SLUICE_OK)
+        session_reply(session, "501 5.1.7 Bad sender address syntax");
+    return st == SLUICE_OK;
+}
+
+static void begin(struct session *session, const struct mailbox *sender,
+                  struct sluice_span parameter_text)
+{
+    struct receiver *receiver = session->receiver;
+    struct esmtp_mail parameters;
+    struct error err = ERROR_INIT;
+
+    if (esmtp_parse_mail(parameter_text, receiver->settings.message_size_limit, &parameters,
+                         &err) != SLUICE_OK) {
+        session_reply(session, "%s", err.text);
+        return;
+    }
+    if (!intake_has_space(receiver->intake, parameters.size)) {
+        session_reject(session, "MAIL", SPAN_EMPTY, "452 4.3.1 Insufficient system storage");
+        return;
+    }
+    session->transaction = transaction_new(sender, &parameters);
+    if (session->transaction == NULL)
+        session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
+    else
+        session_reply(session, "250 2.1.0 Ok");
+}
+
+/* A sender without a domain is one of ours (spec M-20). */
+static bool complete(struct session *session, struct mailbox *sender)
+{
+    struct buffer path = BUFFER_INIT;
+    struct mailbox completed = MAILBOX_INIT;
+
+    if (sender->address.len == 0 || sender->domain.len > 0)
+        return true;
+    buffer_add_span(&path, sender->address);
+    buffer_add_byte(&path, '@');
+    buffer_add_text(&path, session->receiver->router.myorigin);
+    sluice_status st =
+        buffer_failed(&path) ? SLUICE_TEMP : mailbox_parse(buffer_span(&path), &completed);
+    buffer_done(&path);
+    if (st != SLUICE_OK) {
+        session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
+        return false;
+    }
+    mailbox_done(sender);
+    *sender = completed;
+    return true;
+}
+
+void command_mail(struct session *session, struct sluice_span argument)
+{
+    struct mailbox sender = MAILBOX_INIT;
+    struct sluice_span path;
+    struct sluice_span parameters;
+
+    if (!is_in_order(session))
+        return;
+    if (!command_take_path(argument, "FROM:", &path, &parameters)) {
+        session_reply(session, "501 5.5.4 Syntax: MAIL FROM:<address>");
+        return;
+    }
+    if (parse_sender(session, path, &sender) && complete(session, &sender))
+        begin(session, &sender, parameters);
+    mailbox_done(&sender);
+}

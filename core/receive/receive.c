@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * receive: start, link and drain.
+ */
+#include "receive/receive.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "config/role.h"
+#include "receive/listener.h"
+#include "receive/receiver.h"
+#include "receive/session.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define READY_MS 10000 /* for a queue that is being restarted to be back */
+#define STAGE_MS 60000
+#define RELEASE_MS 5000 /* then ETRN gets 458 */
+#define DRAIN_MS 30000  /* for transactions under way to end */
+
+struct receive {
+    struct role *role;
+    struct receiver receiver;
+    struct listener **listeners;
+    size_t listener_count;
+    bool is_drain_asked;
+    struct task_queue drain_asked;
+};
+
+/* ---- drain ----------------------------------------------------------------------------------- */
+
+static void stop_listeners(struct receive *receive)
+{
+    for (size_t i = 0; i < receive->listener_count; i++)
+        listener_stop(receive->listeners[i]);
+    receive->listener_count = 0;
+}
+
+static void wait_for_sessions(struct receive *receive, int64_t deadline_ms)
+{
+    sluice_status st = SLUICE_OK;
+
+    while (receive->receiver.session_count > 0 && st == SLUICE_OK)
+        st = task_queue_wait(&receive->receiver.session_ended, deadline_ms);
+}
+
+/* A task that is there from the beginning, so that a drain cannot fail for want of memory. */
+static void drain_run(void *arg)
+{
+    struct receive *receive = arg;
+
+    while (!receive->is_drain_asked) {
+        if (task_queue_wait(&receive->drain_asked, CLOCK_NEVER) != SLUICE_OK)
+            return;
+    }
+    stop_listeners(receive);
+    session_drain_all(&receive->receiver);
+    wait_for_sessions(receive, clock_monotonic_ms() + DRAIN_MS);
+    if (receive->receiver.session_count > 0)
+        log_warning("ending %zu sessions that do not end", receive->receiver.session_count);
+    session_cancel_all(&receive->receiver);
+    wait_for_sessions(receive, CLOCK_NEVER);
+    role_finished(receive->role);
+}
+
+static void receive_drain(struct role *role)
+{
+    struct receive *receive = role->user;
+
+    receive->is_drain_asked = true;
+    task_queue_wake_all(&receive->drain_asked);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+static sluice_status start_intake(struct receive *receive, struct error *err)
+{
+    const struct intake_limits limits = {
+        .ready_ms = READY_MS,
+        .stage_ms = STAGE_MS,
+        .commit_ms = config_number(receive->role->config, "commit_timeout"),
+        .release_ms = RELEASE_MS,
+    };
+
+    if (intake_new(&limits, &receive->receiver.intake) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "no memory for the way into the queue");
+    return SLUICE_OK;
+}
+
+static sluice_status start_listeners(struct receive *receive, struct error *err)
+{
+    const struct role *role = receive->role;
+
+    receive->listeners = calloc(role->listener_count + 1, sizeof(struct listener *));
+    if (receive->listeners == NULL)
+        return error_set(err, SLUICE_TEMP, "no memory for listeners");
+    for (size_t i = 0; i < role->listener_count; i++) {
+        if (listener_start(&receive->receiver, role->listeners[i].address, role->listeners[i].fd,
+                           &receive->listeners[i]) != SLUICE_OK)
+            return error_set(err, SLUICE_TEMP, "no memory for a listener");
+        receive->listener_count = i + 1;
+    }
+    return SLUICE_OK;
+}
+
+static sluice_status receive_start(struct role *role, struct error *err)
+{
+    struct receive *receive = calloc(1, sizeof(*receive));
+
+    if (receive == NULL)
+        return error_set(err, SLUICE_TEMP, "no memory");
+    role->user = receive;
+    receive->role = role;
+    sluice_status st = receiver_init(&receive->receiver, role->config, err);
+    if (st == SLUICE_OK)
+        st = start_intake(receive, err);
+    if (st == SLUICE_OK)
+        st = start_listeners(receive, err);
+    if (st == SLUICE_OK && task_start("drain", drain_run, receive, NULL) != SLUICE_OK)
+        st = error_set(err, SLUICE_TEMP, "no memory for a task");
+    if (st != SLUICE_OK)
+        stop_listeners(receive);
+    return st;
+}
+
+static void receive_link(struct role *role, const struct message_link *link, int fd)
+{
+    struct receive *receive = role->user;
+
+    if (span_equal(link->role, SPAN_LITERAL("queue"))) {
+        intake_link(receive->receiver.intake, fd);
+        return;
+    }
+    log_warning("a link to %.*s makes no sense", SPAN_ARGS(link->role));
+    (void)close(fd); /* never used */
+}
+
+static void receive_stop(struct role *role)
+{
+    struct receive *receive = role->user;
+
+    if (receive == NULL)
+        return;
+    receiver_done(&receive->receiver);
+    free(receive->listeners);
+    free(receive);
+}
+
+int receive_main(void)
+{
+    static const struct role_ops ops = {
+        .name = "receive",
+        .start = receive_start,
+        .link = receive_link,
+        .drain = receive_drain,
+        .stop = receive_stop,
+    };
+
+    return role_run(&ops);
+}

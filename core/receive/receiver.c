@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * receiver: reading what the sessions share.
+ */
+#include "receive/receiver.h"
+
+static sluice_status read_restrictions(struct receiver *receiver, const struct config *config,
+                                       struct error *err)
+{
+    const struct {
+        struct access_list *list;
+        const char *parameter;
+    } lists[] = {
+        {&receiver->relay_restrictions, "smtpd_relay_restrictions"},
+        {&receiver->recipient_restrictions, "smtpd_recipient_restrictions"},
+        {&receiver->etrn_restrictions, "smtpd_etrn_restrictions"},
+    };
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        sluice_status st =
+            access_list_read(lists[i].list, receiver->access, config, lists[i].parameter, err);
+        if (st != SLUICE_OK)
+            return st;
+    }
+    /* spec S26: nobody becomes an open relay by an oversight */
+    if (!access_list_refuses(&receiver->relay_restrictions) &&
+        !access_list_refuses(&receiver->recipient_restrictions))
+        return error_set(err, SLUICE_CONFIG,
+                         "%s: smtpd_relay_restrictions or smtpd_recipient_restrictions must have "
+                         "reject_unauth_destination, defer_unauth_destination, reject or defer",
+                         config_origin(config, "smtpd_relay_restrictions"));
+    return SLUICE_OK;
+}
+
+static sluice_status read_lists(struct receiver *receiver, const struct config *config,
+                                struct error *err)
+{
+    sluice_status st = router_init(&receiver->router, config, receiver->tables, err);
+
+    if (st == SLUICE_OK)
+        st = domain_list_read(&receiver->mynetworks, receiver->tables, config, "mynetworks",
+                              DOMAIN_LIST_NETWORKS, err);
+    if (st == SLUICE_OK)
+        st = domain_list_read(&receiver->fast_flush_domains, receiver->tables, config,
+                              "fast_flush_domains", DOMAIN_LIST_NAMES, err);
+    return st;
+}
+
+sluice_status receiver_init(struct receiver *receiver, const struct config *config,
+                            struct error *err)
+{
+    *receiver = (struct receiver){0};
+    sluice_status st = settings_read(&receiver->settings, config, err);
+    if (st != SLUICE_OK)
+        return st;
+    if (tables_new(config, &receiver->tables) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "no memory for tables");
+    st = read_lists(receiver, config, err);
+    if (st == SLUICE_OK)
+        st = access_new(config, &receiver->access, err);
+    return st == SLUICE_OK ? read_restrictions(receiver, config, err) : st;
+}
+
+void receiver_done(struct receiver *receiver)
+{
+    access_list_done(&receiver->relay_restrictions);
+    access_list_done(&receiver->recipient_restrictions);
+    access_list_done(&receiver->etrn_restrictions);
+    access_free(receiver->access);
+    domain_list_done(&receiver->mynetworks);
+    domain_list_done(&receiver->fast_flush_domains);
+    router_done(&receiver->router);
+    tables_free(receiver->tables);
+    intake_free(receiver->intake);
+    *receiver = (struct receiver){0};
+}

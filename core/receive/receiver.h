@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * receiver: what all sessions of a receive process share. Public so that tests can fill it in.
+ */
+#ifndef RECEIVE_RECEIVER_H
+#define RECEIVE_RECEIVER_H
+
+#include "receive/access.h"
+#include "receive/intake.h"
+#include "receive/settings.h"
+#include "route/domain_list.h"
+#include "route/route.h"
+#include "task/task.h"
+
+struct session;
+
+struct receiver {
+    struct settings settings;
+    struct tables *tables;
+    struct router router;
+    struct domain_list mynetworks;
+    struct domain_list fast_flush_domains;
+    struct access *access;
+    struct access_list relay_restrictions;
+    struct access_list recipient_restrictions;
+    struct access_list etrn_restrictions;
+    struct intake *intake;
+    struct session *sessions;
+    size_t session_count;
+    struct task_queue session_ended; /* who waits for a place, or for the last one to end */
+    bool is_draining;
+};
+
+/* All but sessions and intake, from the configuration, which must stay. CONFIG or TEMP with a text;
+ * call receiver_done in any case. [main] */
+sluice_status receiver_init(struct receiver *receiver, const struct config *config,
+                            struct error *err);
+void receiver_done(struct receiver *receiver);
+
+#endif

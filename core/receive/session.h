@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session: one client's connection, on a task of its own.
+ *
+ * session.c reads commands and writes replies; what the commands do is in command.h and the files
+ * named after its groups. Replies gather and go out together when nothing complete is left to read,
+ * so that a pipelined group costs one read and one write.
+ */
+#ifndef RECEIVE_SESSION_H
+#define RECEIVE_SESSION_H
+
+#include "base/buffer.h"
+#include "base/span.h"
+#include "net/address.h"
+#include "net/stream.h"
+#include "receive/command.h"
+#include "receive/receiver.h"
+#include "receive/transaction.h"
+
+#define SESSION_NAME_MAX (ADDRESS_TEXT_SIZE + 16)
+#define SESSION_HELO_MAX 255 /* RFC 5321 4.5.3.1.2; longer ones are cut */
+
+/* For the line at the end of the session. */
+struct command_count {
+    uint32_t good;
+    uint32_t all;
+};
+
+struct session {
+    struct receiver *receiver;
+    struct stream *stream;
+    struct task *task;
+    struct address client;
+    char name[SESSION_NAME_MAX]; /* "unknown[192.0.2.1]", for logs */
+    char *helo;                  /* NULL: none yet */
+    bool is_esmtp;               /* EHLO */
+    bool is_closing;
+    bool is_idle;     /* waits for a command, outside of a transaction */
+    bool has_failed;  /* the command in hand got an error for a reply */
+    bool has_more;    /* bytes are waiting behind the command in hand */
+    size_t line_size; /* of the command in hand, in the stream's buffer */
+    unsigned error_count;
+    unsigned junk_count;
+    size_t overshoot_count; /* recipients beyond the limit */
+    enum command_id last_command;
+    struct command_count counts[COMMAND_COUNT];
+    struct buffer out; /* replies to be sent */
+    struct transaction *transaction;
+    struct session *prev;
+    struct session *next;
+};
+
+/* Takes the connected, non-blocking socket over and starts a session on it; TEMP: closed it. */
+sluice_status session_start(struct receiver *receiver, int fd, const struct address *client);
+/* The process is to end: says so to who waits for nothing, and lets others finish what they do. */
+void session_drain_all(struct receiver *receiver);
+/* Ends all that is left at once. */
+void session_cancel_all(struct receiver *receiver);
+
+/* ---- for the commands ------------------------------------------------------------------------ */
+
+/* The deadline of what a session waits for from now. */
+int64_t session_deadline(const struct session *session);
+/* One line of reply, code and text; a continued one has its hyphen in it. 4xx and 5xx count as
+ * errors of the client and may take their time. [task: may wait] */
+void session_reply(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same, but never counts as an error. */
+void session_reply_uncounted(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Logs that a command was refused and replies so. recipient: empty if there is none. */
+void session_reject(struct session *session, const char *command, struct sluice_span recipient,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Sends what has been replied. False: the connection is broken. [task: waits] */
+bool session_flush(struct session *session);
+/* The command's line is not needed any more; what follows it is next in the stream. */
+void session_drop_line(struct session *session);
+/* Why reading failed, for the log and, where there is somebody left to tell, in a reply; then the
+ * session ends. */
+void session_lost(struct session *session, sluice_status status);
+/* Ends a transaction. */
+void session_reset(struct session *session);
+/* OK: in mynetworks; NOT_FOUND; TEMP with a text. */
+sluice_status session_in_mynetworks(struct session *session, struct error *err);
+
+#endif

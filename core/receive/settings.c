@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * settings: from the configuration to what sessions look at all the time.
+ */
+#include "receive/settings.h"
+
+#include "base/span.h"
+#include "net/stream.h"
+
+#include <stdlib.h>
+
+static const char *const keywords[EHLO_KEYWORD_COUNT] = {
+    "PIPELINING", "SIZE", "VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN",
+};
+
+const char *settings_keyword(enum ehlo_keyword keyword)
+{
+    return keywords[keyword];
+}
+
+/* Unknown ones are no error: they are not announced anyway. */
+static void discard(struct settings *settings, const char *word)
+{
+    for (int i = 0; i < EHLO_KEYWORD_COUNT; i++) {
+        if (span_equal_case(sluice_span_of(word), sluice_span_of(keywords[i])))
+            settings->is_discarded[i] = true;
+    }
+}
+
+static void add_character(struct settings *settings, char c)
+{
+    if (settings->reject_character_count < sizeof(settings->reject_characters))
+        settings->reject_characters[settings->reject_character_count++] = c;
+}
+
+/* "\0", "\012" with up to three octal digits, "\n" and friends. Returns how much of text it was, 0
+ * if it was nothing. */
+static size_t parse_escape(const char *text, char *ret_c)
+{
+    static const char names[] = "abfnrtv\\";
+    static const char values[] = "\a\b\f\n\r\t\v\\";
+    unsigned value = 0;
+    size_t len = 1;
+
+    const char *name = text[1] != '\0' ? strchr(names, text[1]) : NULL;
+    if (name != NULL) {
+        *ret_c = values[name - names];
+        return 2;
+    }
+    while (len < 4 && text[len] >= '0' && text[len] <= '7')
+        value = value * 8 + (unsigned)(text[len++] - '0');
+    *ret_c = (char)value;
+    return len > 1 && value <= 255 ? len : 0;
+}
+
+sluice_status settings_parse_characters(const char *text, struct settings *settings,
+                                        struct error *err)
+{
+    settings->reject_character_count = 0;
+    while (*text != '\0') {
+        char c = *text;
+        size_t len = c == '\\' ? parse_escape(text, &c) : 1;
+        if (len == 0)
+            return error_set(err, SLUICE_CONFIG, "no such escape: \"%s\"", text);
+        add_character(settings, c);
+        text += len;
+    }
+    return SLUICE_OK;
+}
+
+static void read_limits(struct settings *settings, const struct config *config)
+{
+    settings->message_size_limit = (uint64_t)config_number(config, "message_size_limit");
+    settings->line_length_limit = (size_t)config_number(config, "line_length_limit");
+    if (settings->line_length_limit > STREAM_BUFFER_SIZE - 2)
+        settings->line_length_limit = STREAM_BUFFER_SIZE - 2; /* with its end it must fit */
+    settings->recipient_limit = (size_t)config_number(config, "smtpd_recipient_limit");
+    settings->hopcount_limit = (unsigned)config_number(config, "hopcount_limit");
+    settings->timeout_ms = config_number(config, "smtpd_timeout");
+    settings->soft_error_limit = (unsigned)config_number(config, "smtpd_soft_error_limit");
+    settings->hard_error_limit = (unsigned)config_number(config, "smtpd_hard_error_limit");
+    settings->error_sleep_ms = config_number(config, "smtpd_error_sleep_time");
+    settings->junk_command_limit = (unsigned)config_number(config, "smtpd_junk_command_limit");
+}
+
+sluice_status settings_read(struct settings *settings, const struct config *config,
+                            struct error *err)
+{
+    size_t count = config_count(config, "smtpd_discard_ehlo_keywords");
+
+    *settings = (struct settings){
+        .myhostname = config_text(config, "myhostname"),
+        .mail_name = config_text(config, "mail_name"),
+        .banner = config_text(config, "smtpd_banner"),
+        .is_bare_newline_refused =
+            strcmp(config_text(config, "smtpd_forbid_bare_newline"), "reject") == 0,
+        .is_pipelining_checked = config_flag(config, "smtpd_forbid_unauth_pipelining"),
+        .is_helo_required = config_flag(config, "smtpd_helo_required"),
+        .is_vrfy_disabled = config_flag(config, "disable_vrfy_command"),
+    };
+    read_limits(settings, config);
+    for (size_t i = 0; i < count; i++)
+        discard(settings, config_item(config, "smtpd_discard_ehlo_keywords", i));
+    sluice_status st =
+        settings_parse_characters(config_text(config, "message_reject_characters"), settings, err);
+    if (st != SLUICE_OK)
+        error_prefix(err, "%s: message_reject_characters",
+                     config_origin(config, "message_reject_characters"));
+    return st;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * settings: the parameters of the SMTP server, read once.
+ */
+#ifndef RECEIVE_SETTINGS_H
+#define RECEIVE_SETTINGS_H
+
+#include "base/error.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+
+/* EHLO keywords, in the order in which they are announced. */
+enum ehlo_keyword {
+    EHLO_PIPELINING,
+    EHLO_SIZE,
+    EHLO_VRFY,
+    EHLO_ETRN,
+    EHLO_ENHANCEDSTATUSCODES,
+    EHLO_8BITMIME,
+    EHLO_DSN,
+    EHLO_KEYWORD_COUNT,
+};
+
+struct settings {
+    const char *myhostname;
+    const char *mail_name;
+    const char *banner;
+    uint64_t message_size_limit; /* 0: none */
+    size_t line_length_limit;
+    size_t recipient_limit;
+    unsigned hopcount_limit;
+    int64_t timeout_ms;
+    unsigned soft_error_limit;
+    unsigned hard_error_limit;
+    int64_t error_sleep_ms;
+    unsigned junk_command_limit;
+    bool is_bare_newline_refused; /* smtpd_forbid_bare_newline = reject; else it is normalized */
+    bool is_pipelining_checked;
+    bool is_helo_required;
+    bool is_vrfy_disabled;
+    bool is_discarded[EHLO_KEYWORD_COUNT]; /* smtpd_discard_ehlo_keywords */
+    char reject_characters[256];
+    size_t reject_character_count;
+};
+
+/* The texts stay the configuration's. CONFIG with a text. */
+sluice_status settings_read(struct settings *settings, const struct config *config,
+                            struct error *err);
+/* "SIZE" */
+const char *settings_keyword(enum ehlo_keyword keyword);
+/* message_reject_characters: characters and C's escapes. CONFIG with a text. */
+sluice_status settings_parse_characters(const char *text, struct settings *settings,
+                                        struct error *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * trace: what a client says of itself goes in with everything taken off that could make it look like
+ * another part of the field.
+ */
+#include "receive/trace.h"
+
+#include <time.h>
+
+#define DATE_MAX 64
+
+static void add_neutered(struct buffer *buffer, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        bool is_plain = *text > ' ' && *text <= '~' && strchr("<>()\\\";@", *text) == NULL;
+        buffer_add_byte(buffer, is_plain ? *text : '?');
+    }
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) */
+static void add_address(struct buffer *buffer, const struct address *client)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    (void)address_format(client, text);
+    buffer_printf(buffer, "[%s%s]", strchr(text, ':') != NULL ? "IPv6:" : "", text);
+}
+
+static void add_date(struct buffer *buffer, int64_t arrival_ms)
+{
+    time_t seconds = (time_t)(arrival_ms / 1000);
+    char text[DATE_MAX];
+    struct tm parts;
+
+    if (localtime_r(&seconds, &parts) == NULL ||
+        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S %z (%Z)", &parts) == 0)
+        return; /* no such instant */
+    buffer_add_text(buffer, text);
+}
+
+void trace_format(const struct trace *trace, struct buffer *buffer)
+{
+    size_t recipient_len = trace->recipient.len;
+
+    buffer_add_text(buffer, "Received: from ");
+    add_neutered(buffer, trace->helo != NULL ? trace->helo : "unknown");
+    buffer_add_text(buffer, " (unknown ");
+    add_address(buffer, trace->client);
+    buffer_printf(buffer, ")\r\n\tby %s (%s) with %s id %s", trace->myhostname, trace->mail_name,
+                  trace->is_esmtp ? "ESMTP" : "SMTP", trace->id);
+    if (recipient_len > 0 && recipient_len <= TRACE_RECIPIENT_MAX) {
+        buffer_add_text(buffer, "\r\n\tfor <");
+        buffer_add_span(buffer, trace->recipient);
+        buffer_add_text(buffer, ">; ");
+    } else {
+        buffer_add_text(buffer, "; ");
+    }
+    add_date(buffer, trace->arrival_ms);
+    buffer_add_text(buffer, "\r\n");
+}

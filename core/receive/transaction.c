@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * transaction: copies what the client and the routing said into blocks of its own.
+ */
+#include "receive/transaction.h"
+
+#include "base/span.h"
+
+#include <stdlib.h>
+
+/* Fixed cost of a recipient in the envelope's bytes, more than enough. */
+#define RECIPIENT_OVERHEAD 64
+
+/* Copies the spans into one new block, to which they point then. */
+static sluice_status keep(struct transaction *transaction, struct sluice_span **spans, size_t count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++)
+        len += spans[i]->len;
+    if (transaction->size + len + RECIPIENT_OVERHEAD > TRANSACTION_SIZE_MAX)
+        return SLUICE_PERM;
+    size_t slots = transaction->memory_count + 1;
+    char **memory = realloc(transaction->memory, slots * sizeof(*memory));
+    if (memory == NULL)
+        return SLUICE_TEMP;
+    transaction->memory = memory;
+    char *at = malloc(len + 1);
+    if (at == NULL)
+        return SLUICE_TEMP;
+    memory[transaction->memory_count++] = at;
+    transaction->size += len + RECIPIENT_OVERHEAD;
+    for (size_t i = 0; i < count; i++) {
+        if (spans[i]->len > 0)
+            memcpy(at, spans[i]->ptr, spans[i]->len);
+        spans[i]->ptr = at;
+        at += spans[i]->len;
+    }
+    return SLUICE_OK;
+}
+
+struct transaction *transaction_new(const struct mailbox *sender,
+                                    const struct esmtp_mail *parameters)
+{
+    struct transaction *transaction = calloc(1, sizeof(*transaction));
+
+    if (transaction == NULL)
+        return NULL;
+    struct envelope *envelope = &transaction->envelope;
+    envelope->sender = sender->address;
+    envelope->envid = parameters->envid;
+    envelope->ret = parameters->ret;
+    envelope->body = parameters->body;
+    struct sluice_span *spans[] = {&envelope->sender, &envelope->envid};
+    if (keep(transaction, spans, 2) != SLUICE_OK) {
+        transaction_free(transaction);
+        return NULL;
+    }
+    return transaction;
+}
+
+void transaction_free(struct transaction *transaction)
+{
+    if (transaction == NULL)
+        return;
+    for (size_t i = 0; i < transaction->memory_count; i++)
+        free(transaction->memory[i]);
+    free(transaction->memory);
+    envelope_done(&transaction->envelope);
+    free(transaction);
+}
+
+sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,
+                              const struct route *route, const struct esmtp_rcpt *parameters)
+{
+    struct envelope_recipient fresh = {
+        .address = route->recipient,
+        .orcpt = parameters->orcpt,
+        .notify = parameters->notify,
+        .transport = route->transport,
+        .nexthop = route->nexthop,
+    };
+
+    if (!span_equal(recipient->address, route->recipient))
+        fresh.original = recipient->address;
+    struct sluice_span *spans[] = {&fresh.address, &fresh.original, &fresh.orcpt, &fresh.transport,
+                                   &fresh.nexthop};
+    sluice_status st = keep(transaction, spans, sizeof(spans) / sizeof(spans[0]));
+    if (st != SLUICE_OK)
+        return st;
+    struct envelope_recipient *place = envelope_add(&transaction->envelope);
+    if (place == NULL)
+        return SLUICE_TEMP;
+    *place = fresh;
+    return SLUICE_OK;
+}

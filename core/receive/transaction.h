@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * transaction: the envelope of the message that a client is about to send, from MAIL to the reply to
+ * its content. It owns all that its envelope's spans point to.
+ */
+#ifndef RECEIVE_TRANSACTION_H
+#define RECEIVE_TRANSACTION_H
+
+#include "ipc/envelope.h"
+#include "receive/esmtp.h"
+#include "route/mailbox.h"
+#include "route/route.h"
+
+/* An envelope must fit into a frame beside the content. */
+#define TRANSACTION_SIZE_MAX ((size_t)2 * 1024 * 1024)
+
+struct transaction {
+    struct envelope envelope;
+    char **memory; /* one block for the sender, one for each recipient */
+    size_t memory_count;
+    size_t size; /* of what the envelope points to */
+};
+
+/* NULL: no memory. */
+struct transaction *transaction_new(const struct mailbox *sender,
+                                    const struct esmtp_mail *parameters);
+void transaction_free(struct transaction *transaction); /* accepts NULL */
+/* TEMP: no memory; PERM: the envelope would be too large. */
+sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,
+                              const struct route *route, const struct esmtp_rcpt *parameters);
+
+#endif
