@@ -37,6 +37,7 @@ struct draft_instance {
     struct place place;
     const struct setting *group; /* NULL: it is not listed */
     uint32_t roles;              /* DRAFT_...: that load it */
+    bool is_missing;             /* its plugin cannot be had, which has been reported */
     struct value *values;        /* after draft_settle */
     size_t value_count;
 };

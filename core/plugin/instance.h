@@ -4,8 +4,7 @@
  *
  * This is what the front end of each kind is built on (route/table.c for lookups, receive/access.c,
  * deliver/transport.c and nexthop.c, queue/store.c and deferral.c). instance_new finds, loads and
- * merges; the front end calls open() itself, as its arguments differ, and hands the result to
- * instance_opened.
+ * merges, instance_open calls the plugin's open().
  *
  * A derived plugin has two sides, its own and the base's; INSTANCE_SIDE picks the one that has the
  * operation. For others both are the same.
@@ -45,10 +44,16 @@ int32_t instance_mode(const struct instance *instance); /* SLUICE_MODE_... */
 struct pool *instance_pool(struct instance *instance);
 
 /*
- * Opening: call open() of base with the result into base->self, then, if derived->ops has an open,
- * that one into derived->self. instance_base and instance_derived give the two sides to fill;
- * instance_derived is NULL for a plugin that is not derived or has no operations of its own.
- * Closing: the derived one first.
+ * Calls open() of the base, then of the derived side if that has one. argument is what open() of
+ * this interface wants beside the usual: a lookup's name (what follows the colon), a store's folder;
+ * else NULL. instance_close undoes it, the derived side first; it accepts one that is not open.
+ */
+sluice_status instance_open(struct instance *instance, const char *argument, struct error *err);
+void instance_close(struct instance *instance);
+
+/*
+ * The two sides; instance_derived is NULL for a plugin that is not derived or has no operations of
+ * its own.
  */
 struct instance_side *instance_base(struct instance *instance);
 struct instance_side *instance_derived(struct instance *instance);
@@ -67,8 +72,17 @@ const struct instance_side *instance_side(const struct instance *instance, size_
 struct instance_call {
     struct instance *instance;
     int64_t started_ms;
+    const char *activity; /* of the task before */
 };
 void instance_enter(struct instance_call *call, struct instance *instance);
 void instance_leave(struct instance_call *call, sluice_status status);
+
+#define INSTANCE_STATUSES 6 /* SLUICE_OK to SLUICE_UNSUPPORTED */
+struct instance_counts {
+    uint64_t calls;
+    uint64_t time_ms;
+    uint64_t statuses[INSTANCE_STATUSES];
+};
+void instance_get_counts(const struct instance *instance, struct instance_counts *ret_counts);
 
 #endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * host: see host.h. The services tables and metrics are not there yet: their ids give NULL.
+ */
+#include "plugin/host.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "net/address.h"
+#include "net/dns.h"
+#include "net/stream.h"
+#include "task/pool.h"
+#include "task/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OFFLOAD_THREADS_MAX 8
+#define PORT_MAX 65535
+
+/* sdk is the first member of struct host. */
+static struct host *host_of(const struct sluice_host *sdk)
+{
+    return (struct host *)(uintptr_t)sdk;
+}
+
+/* ---- log, clock, memory --------------------------------------------------------------------- */
+
+static void log_line(const struct sluice_host *host, int32_t level, const char *line)
+{
+    enum log_level known = level >= SLUICE_LOG_ERROR && level <= SLUICE_LOG_DEBUG
+                               ? (enum log_level)level
+                               : LOG_LEVEL_WARNING;
+
+    if (line != NULL)
+        log_write(known, "%s: %s", host_of(host)->label, line);
+}
+
+static const struct sluice_log log_service = {
+    .struct_size = sizeof(log_service),
+    .write = log_line,
+};
+
+static int64_t wall_ms(const struct sluice_host *host)
+{
+    (void)host;
+    return clock_wall_ms();
+}
+
+static int64_t monotonic_ms(const struct sluice_host *host)
+{
+    (void)host;
+    return clock_monotonic_ms();
+}
+
+static const struct sluice_clock clock_service = {
+    .struct_size = sizeof(clock_service),
+    .wall_ms = wall_ms,
+    .monotonic_ms = monotonic_ms,
+};
+
+static void *memory_alloc(const struct sluice_host *host, size_t size)
+{
+    (void)host;
+    return malloc(size);
+}
+
+static void memory_free(const struct sluice_host *host, void *ptr)
+{
+    (void)host;
+    free(ptr);
+}
+
+static const struct sluice_memory memory_service = {
+    .struct_size = sizeof(memory_service),
+    .alloc = memory_alloc,
+    .free = memory_free,
+};
+
+/* ---- io: a struct sluice_stream is a struct stream ------------------------------------------- */
+
+static struct stream *stream_of(struct sluice_stream *stream)
+{
+    return (struct stream *)(void *)stream;
+}
+
+static void explain(const struct sluice_errors *errors, const struct error *err)
+{
+    if (errors != NULL)
+        errors->explain(errors, err->dsn[0] != '\0' ? err->dsn : NULL, err->text);
+}
+
+static sluice_status io_connect(const struct sluice_host *host, const struct sluice_endpoint *to,
+                                int64_t deadline_ms, const struct sluice_errors *errors,
+                                struct sluice_stream **ret_stream)
+{
+    struct error err = ERROR_INIT;
+    struct address address;
+    struct stream *stream;
+    sluice_status st;
+
+    (void)host;
+    if (to->port == 0 || to->port > PORT_MAX ||
+        address_parse(to->address, (uint16_t)to->port, &address) != SLUICE_OK) {
+        st = error_set(&err, SLUICE_TEMP, "\"%.*s\" port %u is no address to connect to",
+                       SPAN_ARGS(to->address), (unsigned)to->port);
+    } else {
+        st = stream_connect(&address, deadline_ms, &stream, &err);
+    }
+    if (st != SLUICE_OK) {
+        explain(errors, &err);
+        return st;
+    }
+    *ret_stream = (struct sluice_stream *)(void *)stream;
+    return SLUICE_OK;
+}
+
+static sluice_status io_read(struct sluice_stream *stream, void *buffer, size_t size,
+                             int64_t deadline_ms, size_t *ret_len)
+{
+    return stream_read(stream_of(stream), buffer, size, deadline_ms, ret_len);
+}
+
+static sluice_status io_write(struct sluice_stream *stream, struct sluice_span data,
+                              int64_t deadline_ms)
+{
+    return stream_write(stream_of(stream), data, deadline_ms);
+}
+
+static int32_t io_is_readable(struct sluice_stream *stream)
+{
+    return stream_is_readable(stream_of(stream)) ? 1 : 0;
+}
+
+static const char *io_explain(struct sluice_stream *stream)
+{
+    return stream_explain(stream_of(stream));
+}
+
+static void io_close(struct sluice_stream *stream)
+{
+    stream_close(stream_of(stream));
+}
+
+static sluice_status io_sleep(const struct sluice_host *host, int64_t deadline_ms)
+{
+    (void)host;
+    return task_sleep_until(deadline_ms);
+}
+
+static const struct sluice_io io_service = {
+    .struct_size = sizeof(io_service),
+    .connect = io_connect,
+    .read = io_read,
+    .write = io_write,
+    .is_readable = io_is_readable,
+    .explain = io_explain,
+    .close = io_close,
+    .sleep = io_sleep,
+};
+
+/* ---- dns, offload --------------------------------------------------------------------------- */
+
+static sluice_status query(const struct sluice_host *host, struct sluice_span name, uint32_t type,
+                           int64_t deadline_ms, const struct sluice_dns_sink *sink,
+                           const struct sluice_errors *errors)
+{
+    struct error err = ERROR_INIT;
+    sluice_status st = dns_query(name, type, deadline_ms, sink, &err);
+
+    (void)host;
+    if (st != SLUICE_OK && err.text[0] != '\0')
+        explain(errors, &err);
+    return st;
+}
+
+static const struct sluice_dns dns_service = {
+    .struct_size = sizeof(dns_service),
+    .query = query,
+};
+
+static sluice_status offload_run(const struct sluice_host *host,
+                                 sluice_status (*work)(void *argument),
+                                 void (*release)(void *argument), void *argument,
+                                 int64_t deadline_ms, sluice_status *ret_status)
+{
+    struct host *own = host_of(host);
+
+    if (own->offload == NULL &&
+        pool_new(own->sdk.instance, OFFLOAD_THREADS_MAX, &own->offload) != SLUICE_OK) {
+        if (release != NULL)
+            release(argument); /* as for work that has ended */
+        return SLUICE_TEMP;
+    }
+    return pool_run(own->offload, work, release, argument, deadline_ms, ret_status);
+}
+
+static const struct sluice_offload offload_service = {
+    .struct_size = sizeof(offload_service),
+    .run = offload_run,
+};
+
+/* ---- the host ------------------------------------------------------------------------------- */
+
+static const void *get_service(const struct sluice_host *host, const char *id)
+{
+    static const struct {
+        const char *id;
+        const void *service;
+    } services[] = {
+        {SLUICE_LOG_ID, &log_service},       {SLUICE_CLOCK_ID, &clock_service},
+        {SLUICE_MEMORY_ID, &memory_service}, {SLUICE_IO_ID, &io_service},
+        {SLUICE_DNS_ID, &dns_service},       {SLUICE_OFFLOAD_ID, &offload_service},
+    };
+
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+        if (strcmp(services[i].id, id) == 0)
+            return services[i].service;
+    }
+    return strcmp(id, SLUICE_BASE_ID) == 0 ? host_of(host)->base : NULL;
+}
+
+void host_init(struct host *host, const char *instance, const char *label)
+{
+    *host = (struct host){
+        .sdk = {.struct_size = sizeof(host->sdk),
+                .abi_minor = SLUICE_ABI_MINOR,
+                .version = SLUICE_VERSION,
+                .instance = instance,
+                .get_service = get_service},
+        .label = label,
+    };
+}
+
+void host_done(struct host *host)
+{
+    pool_free(host->offload);
+}

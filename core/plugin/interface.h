@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * interface: what the host knows about each kind of plugin: which operations there must be, and how
+ * open() and close() are called.
+ */
+#ifndef PLUGIN_INTERFACE_H
+#define PLUGIN_INTERFACE_H
+
+#include "base/error.h"
+#include "sluice/plugin.h"
+
+#include <stdbool.h>
+
+/* ops is what a plugin gave for that interface. is_complete: no base stands behind it. CONFIG. */
+sluice_status interface_check_ops(const char *interface, const void *ops, bool is_complete,
+                                  const char *plugin, struct error *err);
+
+/* Calls ops->open; NULL as *ret_self with OK where a derived plugin has none. argument: see
+ * instance_open. */
+sluice_status interface_open(const char *interface, const void *ops, const struct sluice_host *host,
+                             const struct sluice_config *config, const char *argument,
+                             struct error *err, void **ret_self);
+/* Calls ops->close, if there is one. */
+void interface_close(const char *interface, const void *ops, void *self);
+
+#endif
