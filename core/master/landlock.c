@@ -42,8 +42,7 @@
 /* All rights that this kernel can take away; 0: none. */
 static uint64_t find_rights(void)
 {
-    long abi =
-        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     uint64_t rights = abi >= 1 ? RIGHTS_ABI_1 : 0;
 
     if (abi >= 2)
@@ -146,7 +145,8 @@ sluice_status landlock_new(const char *folder, int *ret_ruleset, struct error *e
     if (path == NULL)
         return error_set(err, SLUICE_TEMP, "%s: %s", folder, strerror(errno));
     /* The size of the first member: all that an older kernel knows of it. */
-    way.ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+    way.ruleset =
+        (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
     if (way.ruleset == -1) {
         free(path);
         return error_set(err, SLUICE_UNSUPPORTED, "%s", strerror(errno));
@@ -212,6 +212,22 @@ sluice_status landlock_allow_table(int ruleset, const char *folder, const char *
     return status;
 }
 
+/* "transport" in the working directory, or "transport.db", as against the "staff" of "ldap:staff". */
+static bool is_file(const char *argument)
+{
+    size_t len = strlen(argument);
+    bool is_found = strchr(argument, '/') != NULL;
+    DIR *listing = is_found ? NULL : opendir(".");
+    const struct dirent *entry;
+
+    while (listing != NULL && !is_found && (entry = readdir(listing)) != NULL)
+        is_found = strncmp(entry->d_name, argument, len) == 0 &&
+                   (entry->d_name[len] == '.' || entry->d_name[len] == '\0');
+    if (listing != NULL)
+        (void)closedir(listing); /* only read */
+    return is_found;
+}
+
 sluice_status landlock_allow_tables(int ruleset, const char *folder, const struct config *config,
                                     bool *is_readable, struct error *err)
 {
@@ -220,7 +236,7 @@ sluice_status landlock_allow_tables(int ruleset, const char *folder, const struc
 
     for (size_t i = 0; i < count && status == SLUICE_OK; i++) {
         const struct config_instance *instance = config_instance_at(config, i);
-        if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0 && instance->argument[0] != '\0')
+        if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0 && is_file(instance->argument))
             status = landlock_allow_table(ruleset, folder, instance->argument, is_readable, err);
     }
     return status;

@@ -17,11 +17,9 @@ sluice_status privileges_find(const char *user, struct privileges *ret_privilege
         *ret_privileges = (struct privileges){.uid = geteuid(), .gid = getegid()};
         return SLUICE_OK;
     }
-    errno = 0;
     const struct passwd *entry = getpwnam(user);
-    if (entry == NULL)
-        return error_set(err, SLUICE_CONFIG, "user \"%s\": %s", user,
-                         errno != 0 ? strerror(errno) : "there is no such user");
+    if (entry == NULL) /* errno says nothing of use: each source of users has its own idea of it */
+        return error_set(err, SLUICE_CONFIG, "user \"%s\": there is no such user", user);
     if (entry->pw_uid == 0 || entry->pw_gid == 0)
         return error_set(err, SLUICE_CONFIG, "user \"%s\" has the rights of root", user);
     *ret_privileges =

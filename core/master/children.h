@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * children: the role processes of one generation: started, linked with each other, started again
+ * when they die, drained.
+ *
+ * Each has a task that sees it through its lives. Queue is linked with every receive and deliver
+ * process, as soon as both ends are ready, and again when one of them was restarted.
+ */
+#ifndef MASTER_CHILDREN_H
+#define MASTER_CHILDREN_H
+
+#include "base/error.h"
+#include "base/log.h"
+#include "config/role.h"
+#include "master/generation.h"
+#include "master/privileges.h"
+
+struct children;
+
+struct children_setup {
+    const struct generation *generation;
+    enum log_target log_target;
+    bool is_quiet; /* no standard output and error for roles */
+    int lock_fd;
+    struct privileges queue_owner;
+    struct privileges network_owner;
+    int ruleset;                           /* for all but queue; -1: none */
+    const struct role_listener *listeners; /* for receive */
+    size_t listener_count;
+};
+
+/* setup and what it points to stay the caller's, and stay. [loop] */
+sluice_status children_new(const struct children_setup *setup, struct children **ret_children);
+
+/* Starts count processes of a role and waits until they are ready. One that dies before is not
+ * started again: CONFIG where it says so (EX_CONFIG), else TEMP. [task: waits] */
+sluice_status children_start(struct children *children, const char *role, unsigned count,
+                             struct error *err);
+/* Asks the processes of a role to finish, and waits until they have left. None is started again.
+ * TEMP: deadline or cancelled. [task: waits] */
+sluice_status children_drain(struct children *children, const char *role, int64_t deadline_ms);
+/* Kills what still runs, and frees all. Accepts NULL. [task: waits] */
+void children_free(struct children *children);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * listeners: socket, bind, listen. An IPv6 socket takes IPv6 alone, so that "0.0.0.0:25" and
+ * "[::]:25" can stand beside each other.
+ */
+#include "master/listeners.h"
+
+#include "base/log.h"
+#include "net/address.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+static bool set_up(int fd, const struct address *address)
+{
+    int on = 1;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)
+        return false;
+    if (address->any.sa_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
+        return false;
+    return bind(fd, &address->any, address->len) == 0 && listen(fd, BACKLOG) == 0;
+}
+
+/* Says the address that it really is: port 0 stands for any free one. */
+static void log_listener(int fd, const char *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct address bound;
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+
+    if (getsockname(fd, (struct sockaddr *)&name, &len) == -1) {
+        log_info("listening on %s", address);
+        return;
+    }
+    address_from_sockaddr((const struct sockaddr *)&name, len, &bound);
+    log_info("listening on %s", address_format_port(&bound, text));
+}
+
+sluice_status listener_open(const char *address, bool is_optional, int *ret_fd, struct error *err)
+{
+    struct address parsed;
+    sluice_status status = address_parse_listen(sluice_span_of(address), &parsed, err);
+
+    if (status != SLUICE_OK)
+        return status;
+    int fd = socket(parsed.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd != -1 && set_up(fd, &parsed)) {
+        log_listener(fd, address);
+        *ret_fd = fd;
+        return SLUICE_OK;
+    }
+    int error = errno;
+    if (fd != -1)
+        (void)close(fd); /* nobody has used it */
+    if (is_optional && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)) {
+        log_warning("not listening on %s: %s", address, strerror(error));
+        *ret_fd = -1;
+        return SLUICE_OK;
+    }
+    return error_set(err, SLUICE_TEMP, "listen on %s: %s", address, strerror(error));
+}
+
+sluice_status listeners_open(const struct config *config, struct listeners *ret_listeners,
+                             struct error *err)
+{
+    size_t count = config_count(config, "listen");
+    bool is_optional = !config_is_set(config, "listen"); /* by default both families are tried */
+    struct listeners listeners = {.list = calloc(count + 1, sizeof(*listeners.list))};
+    sluice_status status = SLUICE_OK;
+
+    if (listeners.list == NULL)
+        return error_set(err, SLUICE_TEMP, "listen: out of memory");
+    for (size_t i = 0; i < count && status == SLUICE_OK; i++) {
+        struct role_listener *listener = &listeners.list[listeners.count];
+        listener->address = config_item(config, "listen", i);
+        status = listener_open(listener->address, is_optional, &listener->fd, err);
+        if (status == SLUICE_OK && listener->fd != -1)
+            listeners.count++;
+    }
+    if (status != SLUICE_OK) {
+        error_prefix(err, "%s", config_origin(config, "listen"));
+        listeners_close(&listeners);
+        return status;
+    }
+    *ret_listeners = listeners;
+    return SLUICE_OK;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        (void)close(listeners->list[i].fd); /* listening only */
+    free(listeners->list);
+    *listeners = (struct listeners){0};
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * listeners: the listening sockets. The master keeps them, one for each address; receive processes
+ * inherit them.
+ */
+#ifndef MASTER_LISTENERS_H
+#define MASTER_LISTENERS_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "config/role.h"
+
+struct listeners {
+    struct role_listener *list;
+    size_t count;
+};
+
+/* Those of the parameter listen. TEMP: an address cannot be had. */
+sluice_status listeners_open(const struct config *config, struct listeners *ret_listeners,
+                             struct error *err);
+/* The same for one address; *ret_fd is -1 where is_optional and the machine has no such family. */
+sluice_status listener_open(const char *address, bool is_optional, int *ret_fd, struct error *err);
+void listeners_close(struct listeners *listeners);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sluiced: the daemon's one binary. Started by somebody it is the master; the master starts it again
+ * with --role.
+ */
+#include "deliver/deliver.h"
+#include "master/check.h"
+#include "master/master.h"
+#include "queue/queue.h"
+#include "receive/receive.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+
+#define DEFAULT_CONFIG "/etc/sluice/sluice.conf"
+
+struct arguments {
+    struct master_options options;
+    const char *role; /* NULL: the master */
+    bool is_help;
+};
+
+static int say_usage(FILE *to)
+{
+    (void)fprintf(to, "usage: sluiced [-c FILE] [-f] [-t]\n"
+                      "  -c FILE  the configuration (default " DEFAULT_CONFIG ")\n"
+                      "  -f       stay in the foreground, log to standard error\n"
+                      "  -t       only check the configuration\n");
+    return to == stdout ? EX_OK : EX_USAGE;
+}
+
+static bool parse(int argc, char **argv, struct arguments *ret_arguments)
+{
+    static const struct option long_options[] = {{"role", required_argument, NULL, 'r'}, {0}};
+    int c;
+
+    *ret_arguments = (struct arguments){.options.config_path = DEFAULT_CONFIG};
+    while ((c = getopt_long(argc, argv, "c:fth", long_options, NULL)) != -1) {
+        if (c == 'c')
+            ret_arguments->options.config_path = optarg;
+        else if (c == 'f')
+            ret_arguments->options.is_foreground = true;
+        else if (c == 't')
+            ret_arguments->options.is_test_only = true;
+        else if (c == 'r')
+            ret_arguments->role = optarg;
+        else if (c == 'h')
+            ret_arguments->is_help = true;
+        else
+            return false;
+    }
+    return optind == argc;
+}
+
+static int run_role(const struct arguments *arguments)
+{
+    if (strcmp(arguments->role, "check") == 0)
+        return check_main(arguments->options.config_path, arguments->options.is_test_only);
+    if (strcmp(arguments->role, "receive") == 0)
+        return receive_main();
+    if (strcmp(arguments->role, "queue") == 0)
+        return queue_main();
+    if (strcmp(arguments->role, "deliver") == 0)
+        return deliver_main();
+    return say_usage(stderr);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+
+    (void)prctl(PR_SET_NAME, "sluiced"); /* after execveat it would be a number */
+    if (!parse(argc, argv, &arguments))
+        return say_usage(stderr);
+    if (arguments.is_help)
+        return say_usage(stdout);
+    return arguments.role != NULL ? run_role(&arguments) : master_run(&arguments.options);
+}
