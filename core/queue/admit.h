@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * admit: from a durable record to scheduled units: mail that has just come, and mail that a start
+ * finds in the store.
+ */
+#ifndef QUEUE_ADMIT_H
+#define QUEUE_ADMIT_H
+
+#include "ipc/envelope.h"
+
+struct queue;
+struct queue_message;
+struct unit;
+
+/* A message that has just become durable: every unit goes at once, waits, or is held, as its
+ * deferral says. Logs it. */
+void admit_new(struct queue *queue, struct queue_message *message,
+               const struct envelope *envelope);
+
+/* Everything that the store has, before any other work. What is overdue is spread over up to
+ * minimal_backoff_time, 1,000 messages in a second, so that a start is no stampede. [task: waits] */
+sluice_status admit_stored(struct queue *queue, struct error *err);
+
+/* How long from now until the unit may be attempted, by its recipients' history: 0: at once;
+ * DEFERRAL_ON_RELEASE. */
+int64_t admit_delay(const struct unit *unit, const struct envelope *envelope);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * commit: everything that can fail for want of memory is done before the store is asked, so that
+ * once a message is durable nothing can keep it from being scheduled.
+ */
+#include "queue/commit.h"
+
+#include "base/log.h"
+#include "base/span.h"
+#include "ipc/envelope.h"
+#include "queue/admit.h"
+#include "queue/intake.h"
+#include "queue/intake_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+struct commit {
+    struct store_change change;
+    struct intake_link *link;
+    struct queue_message *message;
+    struct envelope envelope; /* borrows from bytes */
+    uint64_t cost;
+    struct commit *prev; /* among its link's */
+    struct commit *next;
+    char bytes[]; /* record and content */
+};
+
+static void commit_free(struct commit *commit)
+{
+    struct intake_link *link = commit->link;
+
+    link->used_bytes -= commit->cost;
+    link->used_messages--;
+    DL_DELETE(link->commits, commit);
+    intake_link_unref(link);
+    if (commit->change.change.content_fd != -1)
+        (void)close(commit->change.change.content_fd); /* the store has taken it over, or not */
+    envelope_done(&commit->envelope);
+    free(commit);
+}
+
+static struct commit *commit_new(struct intake_link *link, uint64_t id,
+                                 const struct message_commit *message)
+{
+    size_t record_len = message->envelope.len;
+    struct commit *commit = calloc(1, sizeof(*commit) + record_len + message->content.len);
+
+    if (commit == NULL)
+        return NULL;
+    if (record_len > 0)
+        memcpy(commit->bytes, message->envelope.ptr, record_len);
+    if (message->content.len > 0)
+        memcpy(commit->bytes + record_len, message->content.ptr, message->content.len);
+    commit->change.change = (struct sluice_queue_change){
+        .kind = SLUICE_QUEUE_PUT,
+        .id = id,
+        .content_fd = -1,
+        .record = {.ptr = commit->bytes, .len = record_len},
+        .content = {.ptr = commit->bytes + record_len, .len = message->content.len},
+    };
+    commit->cost = message->content.len;
+    commit->link = link;
+    link->references++;
+    link->used_bytes += commit->cost;
+    link->used_messages++;
+    DL_APPEND(link->commits, commit);
+    return commit;
+}
+
+/* The descriptor comes from a process that strangers talk to: only a plain file will do. */
+static sluice_status take_file(struct commit *commit, int *fd)
+{
+    struct stat info;
+
+    commit->change.change.content_fd = *fd;
+    *fd = -1;
+    if (fstat(commit->change.change.content_fd, &info) == -1 || !S_ISREG(info.st_mode))
+        return SLUICE_PERM;
+    commit->change.file_size = (uint64_t)info.st_size;
+    return SLUICE_OK;
+}
+
+static sluice_status check(struct commit *commit)
+{
+    const struct sluice_queue_change *change = &commit->change.change;
+    uint64_t size = change->content_fd != -1 ? commit->change.file_size : change->content.len;
+    sluice_status st = envelope_decode(change->record, &commit->envelope, NULL);
+
+    if (st != SLUICE_OK)
+        return st;
+    if (commit->envelope.content_size != size || commit->envelope.recipient_count == 0)
+        return SLUICE_PERM;
+    for (size_t i = 0; i < commit->envelope.recipient_count; i++) {
+        if (commit->envelope.recipients[i].state != RECIPIENT_WAITING)
+            return SLUICE_PERM;
+    }
+    return SLUICE_OK;
+}
+
+static void on_stored(struct store_change *change, sluice_status status, const struct error *err)
+{
+    struct commit *commit = (struct commit *)(void *)change; /* its first member */
+    struct intake_link *link = commit->link;
+    struct queue *queue = link->queue;
+    struct queue_message *message = commit->message;
+
+    message->active = NULL; /* it was the commit until now */
+    if (status == SLUICE_OK) {
+        admit_new(queue, message, &commit->envelope);
+        (void)task_queue_wake_one(&queue->work);
+        intake_answer(link, MESSAGE_COMMITTED, message->id, SLUICE_OK, "", "");
+    } else {
+        intake_answer(link, MESSAGE_COMMITTED, message->id, SLUICE_TEMP,
+                      err->dsn[0] != '\0' ? err->dsn : "4.3.0", err->text);
+        schedule_remove(&queue->schedule, message, 0);
+    }
+    commit_free(commit);
+}
+
+static sluice_status prepare(struct commit *commit, int *fd)
+{
+    struct schedule *schedule = &commit->link->queue->schedule;
+    sluice_status st = *fd != -1 ? take_file(commit, fd) : SLUICE_OK;
+
+    if (st == SLUICE_OK)
+        st = check(commit);
+    if (st == SLUICE_OK)
+        st = schedule_add(schedule, commit->change.change.id, &commit->envelope, &commit->message);
+    return st;
+}
+
+sluice_status commit_begin(struct intake_link *link, uint64_t id,
+                           const struct message_commit *message, int *fd)
+{
+    struct queue *queue = link->queue;
+    struct commit *commit;
+    sluice_status st;
+
+    if (link->used_messages >= INTAKE_LINK_MESSAGES_MAX ||
+        message->content.len > link->credit_bytes - link->used_bytes)
+        return SLUICE_PERM;
+    if (!queue->is_accepting) {
+        intake_answer(link, MESSAGE_COMMITTED, id, SLUICE_TEMP, "4.3.1",
+                      "insufficient space in the queue");
+        return SLUICE_OK;
+    }
+    commit = commit_new(link, id, message);
+    st = commit != NULL ? prepare(commit, fd) : SLUICE_TEMP;
+    if (st != SLUICE_OK) {
+        if (commit != NULL)
+            commit_free(commit);
+        if (st != SLUICE_TEMP)
+            return SLUICE_PERM;
+        intake_answer(link, MESSAGE_COMMITTED, id, SLUICE_TEMP, "4.3.0", "out of memory");
+        return SLUICE_OK;
+    }
+    commit->message->commit = commit;
+    commit->change.done = on_stored;
+    store_submit(queue->store, &commit->change);
+    return SLUICE_OK;
+}
+
+/* True if it was not too late. */
+static bool take_back(struct commit *commit)
+{
+    struct queue *queue = commit->link->queue;
+
+    if (!store_withdraw(queue->store, &commit->change))
+        return false;
+    intake_answer(commit->link, MESSAGE_COMMITTED, commit->message->id, SLUICE_TEMP, "4.3.0",
+                  "withdrawn");
+    schedule_remove(&queue->schedule, commit->message, 0);
+    commit_free(commit);
+    return true;
+}
+
+void commit_withdraw(struct intake_link *link, uint64_t id)
+{
+    struct queue_message *message = schedule_find(&link->queue->schedule, id);
+
+    if (message != NULL && !message->is_durable && message->commit->link == link)
+        (void)take_back(message->commit); /* else its COMMITTED is on the way */
+}
+
+void commit_withdraw_all(struct intake_link *link)
+{
+    struct commit *commit;
+    struct commit *next;
+
+    DL_FOREACH_SAFE(link->commits, commit, next)
+        (void)take_back(commit); /* one that is too late stays */
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control: the listening socket, its connections, and which command does what.
+ */
+#include "queue/control.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/inspect.h"
+#include "queue/session.h"
+#include "queue/state.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTEN_BACKLOG 64
+
+struct control {
+    struct queue *queue;
+    int fd;
+    unsigned session_count;
+    struct task_queue slots; /* woken when a session has ended */
+};
+
+/* ---- releases -------------------------------------------------------------------------------- */
+
+static sluice_status released(struct session *session, uint64_t count)
+{
+    (void)task_queue_wake_one(&session->queue->work);
+    return error_set(&session->err, SLUICE_OK, "%llu %s", (unsigned long long)count,
+                     count == 1 ? "message" : "messages");
+}
+
+static sluice_status release_queue(struct session *session, json_t *request)
+{
+    struct schedule *schedule = &session->queue->schedule;
+    const char *id = session_text(request, "id");
+    struct queue_message *message;
+
+    if (strcmp(id, "ALL") == 0)
+        return released(session, release_all(schedule, clock_monotonic_ms()));
+    message = inspect_find(session, id);
+    if (message == NULL)
+        return SLUICE_NOT_FOUND;
+    return released(session, release_message(schedule, message, clock_monotonic_ms()));
+}
+
+/* A site by its name; any other name is a recipient domain, "@domain" with its sub-domains. */
+static sluice_status release_name(struct session *session, json_t *request)
+{
+    struct schedule *schedule = &session->queue->schedule;
+    const char *name = session_text(request, "name");
+    struct site *site = inspect_site(session, name);
+    bool with_subdomains = name[0] == '@';
+
+    if (site != NULL)
+        return released(session, release_site(schedule, site, clock_monotonic_ms()));
+    return released(session,
+                    release_domain(schedule, sluice_span_of(name + (with_subdomains ? 1 : 0)),
+                                   with_subdomains, clock_monotonic_ms()));
+}
+
+/* Plain names only: tables are not for this role. A list with a table may have any domain. */
+static bool is_listed(const struct config *config, const char *list, const char *domain)
+{
+    for (size_t i = 0; i < config_count(config, list); i++) {
+        const char *item = config_item(config, list, i);
+
+        if (strchr(item, ':') != NULL || strcasecmp(item, domain) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Whoever may use this socket may release anything. So a domain that has mail waiting is flushed,
+ * listed or not; one that has none is refused if it is not listed, so that a mistyped name is
+ * noticed.
+ */
+static sluice_status flush_domain(struct session *session, json_t *request)
+{
+    const char *domain = session_text(request, "domain");
+    const struct config *config = session->queue->role->config;
+    uint64_t count = release_domain(&session->queue->schedule, sluice_span_of(domain), false,
+                                    clock_monotonic_ms());
+
+    if (count == 0 && !is_listed(config, "fast_flush_domains", domain) &&
+        !is_listed(config, "relay_domains", domain))
+        return error_set(&session->err, SLUICE_NOT_FOUND,
+                         "Flush service is not configured for destination \"%s\"", domain);
+    return released(session, count);
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    sluice_status (*run)(struct session *session, json_t *request);
+} commands[] = {
+    {"status", inspect_status},        {"queue list", inspect_queue},
+    {"queue show", inspect_message},   {"queue release", release_queue},
+    {"site list", inspect_sites},      {"site show", inspect_one_site},
+    {"site release", release_name},    {"flush", flush_domain},
+};
+
+static sluice_status run_command(struct session *session, json_t *request)
+{
+    const char *name = session_text(request, "command");
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(session, request);
+    }
+    return error_set(&session->err, SLUICE_UNSUPPORTED, "unknown command");
+}
+
+struct connection {
+    struct control *control;
+    int fd;
+};
+
+static void serve(struct control *control, int fd)
+{
+    struct session session = {.queue = control->queue};
+    json_t *request;
+
+    if (stream_new(fd, &session.stream) != SLUICE_OK) {
+        (void)close(fd); /* the asker sees its end */
+        return;
+    }
+    if (session_read_request(&session, &request) == SLUICE_OK) {
+        sluice_status st = run_command(&session, request);
+        json_decref(request);
+        session_end(&session, st);
+    }
+    stream_close(session.stream);
+}
+
+static void run_session(void *arg)
+{
+    struct connection *connection = arg;
+    struct control *control = connection->control;
+
+    serve(control, connection->fd);
+    free(connection);
+    control->session_count--;
+    (void)task_queue_wake_one(&control->slots);
+}
+
+static void start_session(struct control *control, int fd)
+{
+    struct connection *connection = malloc(sizeof(*connection));
+
+    if (connection != NULL) {
+        *connection = (struct connection){.control = control, .fd = fd};
+        control->session_count++;
+        if (queue_start_task(control->queue, "control", run_session, connection) == SLUICE_OK)
+            return;
+        control->session_count--;
+    }
+    free(connection);
+    (void)close(fd); /* the asker sees its end */
+}
+
+static void listener(void *arg)
+{
+    struct control *control = arg;
+
+    while (!task_is_cancelled()) {
+        if (control->session_count >= CONTROL_SESSIONS_MAX) {
+            (void)task_queue_wait(&control->slots, CLOCK_NEVER);
+            continue;
+        }
+        int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd != -1)
+            start_session(control, fd);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            (void)task_wait_fd(control->fd, TASK_READABLE, CLOCK_NEVER);
+        else /* no descriptors, no memory: those who wait keep waiting */
+            (void)task_sleep_until(clock_monotonic_ms() + 100);
+    }
+}
+
+/* ---- the socket ------------------------------------------------------------------------------ */
+
+/* One that a daemon before us has left behind makes way: there is a lock against two daemons. */
+static sluice_status bind_socket(struct control *control, const char *folder, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", folder);
+
+    if (len < 0 || (size_t)len >= sizeof(address.sun_path))
+        return error_set(err, SLUICE_CONFIG, "run_directory: %s is too long for a socket's name",
+                         folder);
+    control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    (void)unlink(address.sun_path); /* usually not there; else bind says so */
+    if (control->fd == -1 ||
+        bind(control->fd, (struct sockaddr *)&address, sizeof(address)) == -1 ||
+        chmod(address.sun_path, 0666) == -1 || listen(control->fd, LISTEN_BACKLOG) == -1)
+        return error_set(err, SLUICE_TEMP, "%s: %s", address.sun_path, strerror(errno));
+    return SLUICE_OK;
+}
+
+sluice_status control_start(struct queue *queue, struct control **ret_control, struct error *err)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    sluice_status st;
+
+    if (control == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    control->queue = queue;
+    control->fd = -1;
+    st = bind_socket(control, config_text(queue->role->config, "run_directory"), err);
+    if (st == SLUICE_OK && queue_start_task(queue, "control", listener, control) != SLUICE_OK)
+        st = error_set(err, SLUICE_TEMP, "out of memory");
+    if (st != SLUICE_OK) {
+        control_free(control);
+        return st;
+    }
+    *ret_control = control;
+    return SLUICE_OK;
+}
+
+/* The name stays: the next daemon may have put its own socket there already. */
+void control_free(struct control *control)
+{
+    if (control == NULL)
+        return;
+    if (control->fd != -1)
+        (void)close(control->fd);
+    free(control);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control: the local socket, run_directory/control, for sluice, mailq, postqueue and sendmail.
+ *
+ * A connection asks one thing: a line of JSON, {"command": "queue list", ...}. The answer is lines of
+ * JSON, one for each thing listed, and a last one, {"end": true, "status": "OK", "text": ""}. Anyone
+ * on this machine may list and release; what follows in size is bounded, and what is listed is
+ * read from the store message by message, no faster than the asker reads.
+ *
+ *   command        members         lines, or what it does
+ *   status                         one: counts, space, links
+ *   queue list     site, domain    each message, oldest first
+ *   queue show     id              that message
+ *   queue release  id              lets that message go; "ALL": all
+ *   site list                      each site
+ *   site show      name            the site "transport:nexthop"
+ *   site release   name            a site, or a recipient domain
+ *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
+ */
+#ifndef QUEUE_CONTROL_H
+#define QUEUE_CONTROL_H
+
+#include "base/error.h"
+
+struct control;
+struct queue;
+
+#define CONTROL_SESSIONS_MAX 64 /* further ones wait in the socket's backlog */
+#define CONTROL_LINE_MAX 4096
+#define CONTROL_SILENCE_MS 30000
+
+sluice_status control_start(struct queue *queue, struct control **ret_control, struct error *err);
+/* After its tasks have ended; accepts NULL. */
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * deferral: asks the plugins, and bounds what they answer.
+ */
+#include "queue/deferral.h"
+
+#include "plugin/instance.h"
+
+#include <stdlib.h>
+
+struct deferral {
+    struct instance *instance; /* NULL: made by deferral_new */
+    const struct sluice_deferral_ops *ops;
+    struct sluice_deferral *self;
+    int64_t minimal_ms;
+    int64_t maximal_ms;
+};
+
+struct deferral *deferral_new(const struct sluice_deferral_ops *ops, struct sluice_deferral *self,
+                              int64_t minimal_ms, int64_t maximal_ms)
+{
+    struct deferral *deferral = calloc(1, sizeof(*deferral));
+
+    if (deferral != NULL) {
+        deferral->ops = ops;
+        deferral->self = self;
+        deferral->minimal_ms = minimal_ms;
+        deferral->maximal_ms = maximal_ms;
+    }
+    return deferral;
+}
+
+void deferral_free(struct deferral *deferral)
+{
+    if (deferral == NULL)
+        return;
+    if (deferral->instance != NULL && deferral->ops != NULL)
+        deferral->ops->close(deferral->self);
+    instance_free(deferral->instance);
+    free(deferral);
+}
+
+static sluice_status open_plugin(struct deferral *deferral, struct error *err)
+{
+    struct instance *instance = deferral->instance;
+    struct instance_side *base = instance_base(instance);
+    const struct sluice_deferral_ops *ops = INSTANCE_OPS(base, struct sluice_deferral_ops);
+    struct error_sink sink;
+    struct sluice_deferral *self = NULL;
+    sluice_status st;
+
+    if (instance_derived(instance) != NULL)
+        return error_set(err, SLUICE_CONFIG, "a deferral cannot have operations of a base's");
+    error_sink_init(&sink, err);
+    st = ops->open(instance_host(instance), instance_config(instance), &sink.sdk, &self);
+    if (st != SLUICE_OK)
+        return status_known(st);
+    base->self = self;
+    deferral->self = self;
+    deferral->ops = ops;
+    return SLUICE_OK;
+}
+
+static sluice_status open_named(const struct config *config, const char *name,
+                                struct deferral **ret_deferral, struct error *err)
+{
+    const struct config_instance *configured =
+        config_instance_find(config, SLUICE_DEFERRAL_ID, name);
+    if (configured == NULL)
+        return error_set(err, SLUICE_CONFIG, "deferral %s is not configured", name);
+
+    struct deferral *deferral =
+        deferral_new(NULL, NULL, config_number(config, "minimal_backoff_time"),
+                     config_number(config, "maximal_backoff_time"));
+    if (deferral == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    sluice_status st = instance_new(configured, &deferral->instance, err);
+    if (st == SLUICE_OK)
+        st = open_plugin(deferral, err);
+    if (st != SLUICE_OK) {
+        error_prefix(err, "%s: deferral %s", configured->origin, name);
+        deferral_free(deferral);
+        return st;
+    }
+    *ret_deferral = deferral;
+    return SLUICE_OK;
+}
+
+sluice_status deferrals_open(const struct config *config, struct deferrals *ret_deferrals,
+                             struct error *err)
+{
+    struct deferrals deferrals = {0};
+    sluice_status st = open_named(config, "backoff", &deferrals.backoff, err);
+
+    if (st == SLUICE_OK)
+        st = open_named(config, "on-demand", &deferrals.on_demand, err);
+    if (st == SLUICE_OK)
+        *ret_deferrals = deferrals;
+    else
+        deferrals_close(&deferrals);
+    return st;
+}
+
+void deferrals_close(struct deferrals *deferrals)
+{
+    deferral_free(deferrals->backoff);
+    deferral_free(deferrals->on_demand);
+    *deferrals = (struct deferrals){0};
+}
+
+/* An answer as a delay. What the host does not know counts as AT with the shortest wait; nothing but
+ * a release waits longer than the longest. */
+static int64_t to_delay(const struct deferral *deferral, int32_t answer, int64_t at_ms,
+                        int64_t now_ms)
+{
+    int64_t delay_ms;
+
+    if (answer == SLUICE_DEFER_GO)
+        return 0;
+    if (answer == SLUICE_DEFER_ON_RELEASE)
+        return DEFERRAL_ON_RELEASE;
+    if (answer != SLUICE_DEFER_AT)
+        return deferral->minimal_ms;
+    if (at_ms <= now_ms)
+        return 0;
+    if (__builtin_sub_overflow(at_ms, now_ms, &delay_ms) || delay_ms > deferral->maximal_ms)
+        return deferral->maximal_ms;
+    return delay_ms;
+}
+
+int64_t deferral_next(const struct deferral *deferral, const struct sluice_unit_history *unit,
+                      const struct sluice_site_history *site, int64_t now_ms)
+{
+    int64_t at_ms = 0;
+    int32_t answer = deferral->ops->next(deferral->self, unit, site, now_ms, &at_ms);
+
+    return to_delay(deferral, answer, at_ms, now_ms);
+}
+
+int64_t deferral_site_next(const struct deferral *deferral, const struct sluice_site_history *site,
+                           int64_t now_ms)
+{
+    int64_t at_ms = 0;
+
+    if (!SLUICE_HAS(struct sluice_deferral_ops, deferral->ops, site_next))
+        return 0;
+    int32_t answer = deferral->ops->site_next(deferral->self, site, now_ms, &at_ms);
+    return to_delay(deferral, answer, at_ms, now_ms);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dispatch: from the schedule to a deliver process and back.
+ */
+#include "queue/dispatch.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "queue/active.h"
+#include "queue/results.h"
+#include "queue/state.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
+
+static struct job *job_find(const struct queue *queue, uint64_t ref)
+{
+    struct job *job;
+
+    HASH_FIND(hh, queue->jobs, &ref, sizeof(ref), job);
+    return job;
+}
+
+/* Units are empty by now: they have been rescheduled. */
+static void job_end(struct job *job)
+{
+    struct queue *queue = job->queue;
+
+    if (job->link != NULL) {
+        job->link->used_messages--;
+        job->link->used_bytes -= job->cost;
+    }
+    if (job->active != NULL)
+        active_unref(job->active);
+    HASH_DEL(queue->jobs, job);
+    free(job->recipients);
+    free(job);
+    (void)task_queue_wake_one(&queue->work);
+    if (queue->jobs == NULL)
+        task_queue_wake_all(&queue->ended);
+}
+
+static void job_give_back(struct job *job, int64_t delay_ms)
+{
+    results_return(job, delay_ms);
+    job_end(job);
+}
+
+static bool has_room(const struct deliver_link *link)
+{
+    return link->channel != NULL && link->used_messages < link->credit_messages &&
+           (link->used_bytes == 0 || link->used_bytes + CONTENT_INLINE_MAX <= link->credit_bytes);
+}
+
+/* The one that has the site's connections if it has room, else the one with the most room. */
+static struct deliver_link *pick_link(const struct queue *queue, const struct site *site)
+{
+    struct deliver_link *best = NULL;
+    struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (!has_room(link))
+            continue;
+        if (site != NULL && link->index == site->link)
+            return link;
+        if (best == NULL || link->credit_messages - link->used_messages >
+                                best->credit_messages - best->used_messages)
+            best = link;
+    }
+    return best;
+}
+
+/* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
+static struct job *job_new(struct queue *queue)
+{
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (job == NULL)
+        return NULL;
+    job->queue = queue;
+    job->ref = ++queue->next_ref;
+    HASH_ADD(hh, queue->jobs, ref, sizeof(job->ref), job);
+    if (job->hh.tbl == NULL) {
+        free(job);
+        return NULL;
+    }
+    return job;
+}
+
+static uint64_t cost_of(const struct queue_message *message)
+{
+    return message->content_size <= CONTENT_INLINE_MAX ? message->content_size : 0;
+}
+
+/* The next job, with credit taken for it; NULL: nothing can go now. */
+static struct job *next_job(struct queue *queue)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    schedule_advance(&queue->schedule, now_ms);
+    if (queue->is_draining || queue->schedule.sites.runnable == NULL ||
+        pick_link(queue, NULL) == NULL)
+        return NULL;
+    struct job *job = job_new(queue);
+    if (job == NULL)
+        return NULL; /* something else will wake us */
+
+    job->site = schedule_take(&queue->schedule, now_ms, &job->units);
+    job->is_released = job->units->is_released;
+    job->started_ms = now_ms;
+    job->started_wall_ms = clock_wall_ms();
+    job->link = pick_link(queue, job->site);
+    job->site->link = job->link->index;
+    job->cost = cost_of(job->units->message);
+    job->link->used_messages++;
+    job->link->used_bytes += job->cost;
+    return job;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static bool job_has(const struct job *job, const struct envelope_recipient *recipient, size_t index)
+{
+    const struct unit *unit;
+
+    DL_FOREACH(job->units, unit)
+    {
+        if (schedule_unit_has(unit, recipient, index))
+            return true;
+    }
+    return false;
+}
+
+/* Leaves the job's recipients alone in the envelope, and notes where they were. */
+static sluice_status select_recipients(struct job *job, struct envelope *envelope)
+{
+    job->recipients = calloc(envelope->recipient_count + 1, sizeof(*job->recipients));
+    if (job->recipients == NULL)
+        return SLUICE_TEMP;
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        if (!job_has(job, &envelope->recipients[i], i))
+            continue;
+        envelope->recipients[job->recipient_count] = envelope->recipients[i];
+        job->recipients[job->recipient_count++] = (uint32_t)i;
+    }
+    envelope->recipient_count = job->recipient_count;
+    return job->recipient_count > 0 ? SLUICE_OK : SLUICE_NOT_FOUND;
+}
+
+static sluice_status send_job(struct job *job, const struct envelope *envelope,
+                              const struct store_content *content)
+{
+    struct buffer encoded = BUFFER_INIT;
+    struct buffer head = BUFFER_INIT;
+    sluice_status st = SLUICE_TEMP;
+
+    envelope_encode(envelope, &encoded);
+    struct message_job message = {
+        .message_id = job->active->message->id,
+        .transport = envelope->recipients[0].transport,
+        .nexthop = envelope->recipients[0].nexthop,
+        .is_released = job->is_released,
+        .envelope = buffer_span(&encoded),
+        .content = buffer_span(&content->bytes),
+    };
+    message_job_encode_head(&message, &head);
+    if (!buffer_failed(&encoded) && !buffer_failed(&head)) {
+        struct sluice_span parts[] = {buffer_span(&head), message.content};
+        st = channel_send(job->link->channel, MESSAGE_JOB, job->ref, parts, 2, content->fd);
+    }
+    buffer_done(&head);
+    buffer_done(&encoded);
+    return st;
+}
+
+static sluice_status encode_and_send(struct job *job, const struct store_content *content,
+                                     struct error *err)
+{
+    struct envelope envelope = ENVELOPE_INIT;
+    sluice_status st = envelope_decode(buffer_span(&job->active->record), &envelope, err);
+
+    if (st != SLUICE_OK)
+        return st;
+    st = select_recipients(job, &envelope);
+    if (st == SLUICE_OK)
+        st = send_job(job, &envelope, content);
+    if (st != SLUICE_OK)
+        (void)error_set(err, st, st == SLUICE_NOT_FOUND ? "its record has no recipients for %s:%s"
+                                                        : "no memory for a job for %s:%s",
+                        job->site->transport, job->site->nexthop);
+    envelope_done(&envelope);
+    return st;
+}
+
+/* Reads the message. What others have done with its record meanwhile is newer than what was read. */
+static sluice_status load(struct job *job, struct store_content *content, struct error *err)
+{
+    struct buffer record = BUFFER_INIT;
+    struct queue_message *message = job->units->message;
+    sluice_status st;
+
+    job->active = active_get(job->queue, message);
+    if (job->active == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    st = store_read(job->queue->store, message->id, &record, content, err);
+    if (st == SLUICE_NOT_FOUND)
+        return error_set(err, st, "the store does not have this message");
+    if (st == SLUICE_OK)
+        active_set(job->active, &record);
+    return st;
+}
+
+/* A message that cannot be read waits: somebody has to look at it, and nothing is thrown away. */
+static void start_job(struct job *job)
+{
+    struct queue *queue = job->queue;
+    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
+    struct error err = ERROR_INIT;
+    char id[ID_TEXT_SIZE];
+
+    sluice_status st = load(job, &content, &err);
+    if (job->link == NULL) {
+        job_give_back(job, DISPATCH_RETURN_MS);
+    } else {
+        if (st == SLUICE_OK)
+            st = encode_and_send(job, &content, &err);
+        job->is_sent = st == SLUICE_OK;
+        if (st != SLUICE_OK) {
+            log_error("%s: cannot be attempted: %s", id_format(job->units->message->id, id),
+                      err.text);
+            job_give_back(job, queue->settings.minimal_backoff_ms);
+        }
+    }
+    store_content_done(&content);
+}
+
+/* When to look again, if nobody wakes us. */
+static int64_t next_look(const struct queue *queue)
+{
+    if (queue->is_draining || pick_link(queue, NULL) == NULL)
+        return CLOCK_NEVER;
+    return schedule_next_ms(&queue->schedule, clock_monotonic_ms() + 1000);
+}
+
+static void dispatcher(void *arg)
+{
+    struct queue *queue = arg;
+
+    while (!task_is_cancelled()) {
+        struct job *job = next_job(queue);
+
+        if (job == NULL) {
+            (void)task_queue_wait(&queue->work, next_look(queue)); /* whichever: look again */
+            continue;
+        }
+        if (queue->schedule.sites.runnable != NULL)
+            (void)task_queue_wake_one(&queue->work); /* while this one reads, another may go on */
+        start_job(job);
+    }
+}
+
+sluice_status dispatch_start(struct queue *queue, struct error *err)
+{
+    for (int i = 0; i < DISPATCH_TASKS; i++) {
+        if (queue_start_task(queue, "dispatch", dispatcher, queue) != SLUICE_OK)
+            return error_set(err, SLUICE_TEMP, "out of memory");
+    }
+    return SLUICE_OK;
+}
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+static sluice_status on_credit(struct deliver_link *link, struct sluice_span body)
+{
+    struct message_credit credit;
+
+    if (message_credit_decode(body, &credit) != SLUICE_OK)
+        return SLUICE_PERM;
+    link->credit_bytes = credit.bytes;
+    link->credit_messages = credit.messages;
+    (void)task_queue_wake_one(&link->queue->work);
+    return SLUICE_OK;
+}
+
+static sluice_status on_result(struct deliver_link *link, const struct channel_frame *frame)
+{
+    struct job *job = job_find(link->queue, frame->ref);
+    struct message_result result;
+
+    if (job == NULL || job->link != link || !job->is_sent ||
+        message_result_decode(frame->body, &result) != SLUICE_OK)
+        return SLUICE_PERM;
+    results_apply(job, &result);
+    job_end(job);
+    message_result_done(&result);
+    return SLUICE_OK;
+}
+
+/* Jobs whose message is still being read are given back by their dispatcher. */
+static void take_jobs_back(struct deliver_link *link)
+{
+    struct job *job;
+    struct job *next;
+
+    HASH_ITER(hh, link->queue->jobs, job, next)
+    {
+        if (job->link != link)
+            continue;
+        job->link = NULL;
+        if (job->is_sent)
+            job_give_back(job, DISPATCH_RETURN_MS);
+    }
+}
+
+static void leave(struct deliver_link *link)
+{
+    struct queue *queue = link->queue;
+
+    channel_free(link->channel);
+    DL_DELETE(queue->delivers, link);
+    take_jobs_back(link);
+    free(link);
+    task_queue_wake_all(&queue->ended);
+}
+
+static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    struct deliver_link *link = user;
+    sluice_status st = SLUICE_PERM;
+
+    (void)channel;
+    if (frame->type == MESSAGE_CREDIT)
+        st = on_credit(link, frame->body);
+    else if (frame->type == MESSAGE_RESULT)
+        st = on_result(link, frame);
+    if (st == SLUICE_OK)
+        return;
+    log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",
+              link->index, frame->type);
+    leave(link);
+}
+
+static void on_closed(struct channel *channel, const char *reason, void *user)
+{
+    struct deliver_link *link = user;
+
+    (void)channel;
+    log_info("deliver %u is gone: %s", link->index, reason);
+    leave(link);
+}
+
+void dispatch_link(struct queue *queue, const struct message_link *message, int fd)
+{
+    static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
+    struct deliver_link *link = calloc(1, sizeof(*link));
+
+    if (link != NULL) {
+        link->queue = queue;
+        link->index = message->index;
+        if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
+            DL_APPEND(queue->delivers, link);
+            return;
+        }
+    }
+    log_error("no memory for a link to deliver %u", message->index);
+    free(link);
+    (void)close(fd); /* deliver sees its end */
+}
+
+size_t dispatch_link_count(const struct queue *queue)
+{
+    const struct deliver_link *link;
+    size_t count = 0;
+
+    DL_COUNT(queue->delivers, link, count);
+    return count;
+}
+
+/* Jobs go back to the schedule, so that every unit is in one place when it is freed. */
+void dispatch_done(struct queue *queue)
+{
+    while (queue->delivers != NULL)
+        leave(queue->delivers);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dispatch: deliver's side of the queue: jobs out, results in.
+ *
+ * A few tasks take what the schedule gives, as far as the deliver processes have given credit, read
+ * the message and send it. A link that closes gives its jobs back: they are tried again soon, and no
+ * attempt is counted.
+ */
+#ifndef QUEUE_DISPATCH_H
+#define QUEUE_DISPATCH_H
+
+#include "base/error.h"
+#include "ipc/channel.h"
+#include "queue/message.h"
+
+struct message_link;
+struct queue;
+
+#define DISPATCH_TASKS 8           /* messages that are read at a time */
+#define DISPATCH_RETURN_MS 1000    /* until what a deliver process gave back is tried again */
+
+/* A deliver process. */
+struct deliver_link {
+    struct queue *queue;
+    struct channel *channel;
+    unsigned index;
+    uint64_t credit_bytes; /* what it takes at a time */
+    uint64_t credit_messages;
+    uint64_t used_bytes;
+    uint64_t used_messages;
+    struct deliver_link *prev;
+    struct deliver_link *next;
+};
+
+/* Units of one message at one site, on their way. */
+struct job {
+    uint64_t ref;
+    struct queue *queue;
+    struct deliver_link *link; /* NULL: it closed while the message was read */
+    struct site *site;
+    struct active *active;
+    struct unit *units;
+    uint32_t *recipients; /* of the job's envelope: their places in the record */
+    size_t recipient_count;
+    uint64_t cost; /* in bytes of credit */
+    int64_t started_ms;
+    int64_t started_wall_ms;
+    bool is_released;
+    bool is_sent;
+    UT_hash_handle hh;
+};
+
+sluice_status dispatch_start(struct queue *queue, struct error *err);
+/* Takes fd over. */
+void dispatch_link(struct queue *queue, const struct message_link *link, int fd);
+size_t dispatch_link_count(const struct queue *queue);
+void dispatch_done(struct queue *queue);
+
+#endif

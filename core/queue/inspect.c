@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * inspect: records and schedule as JSON. Members of a message are named as postqueue -j has them;
+ * further ones are ours.
+ */
+#include "queue/inspect.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/span.h"
+#include "queue/active.h"
+#include "queue/dispatch.h"
+#include "queue/intake.h"
+#include "queue/state.h"
+
+#include <stdlib.h>
+
+#define MESSAGES_PER_TURN 256 /* that are passed over before others get their turn */
+
+/* Adds a member that may be missing for want of memory: the object says so in the end. */
+static void set(json_t *object, const char *name, json_t *value, bool *is_whole)
+{
+    if (json_object_set_new(object, name, value) == -1)
+        *is_whole = false;
+}
+
+static void set_span(json_t *object, const char *name, struct sluice_span text, bool *is_whole)
+{
+    set(object, name, session_string(text), is_whole);
+}
+
+/* Seconds since 1970 of an instant of the monotonic clock. */
+static json_t *seconds_of(int64_t monotonic_ms)
+{
+    return json_integer((clock_wall_ms() + (monotonic_ms - clock_monotonic_ms())) / 1000);
+}
+
+static json_t *finished(json_t *object, bool is_whole)
+{
+    if (is_whole)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* ---- recipients ------------------------------------------------------------------------------ */
+
+static const struct unit *unit_of(const struct queue_message *message,
+                                  const struct envelope_recipient *recipient, size_t index)
+{
+    const struct unit *unit = message->units;
+
+    while (unit != NULL && !schedule_unit_has(unit, recipient, index))
+        unit = unit->next_of_message;
+    return unit;
+}
+
+static const char *state_word(const struct envelope_recipient *recipient)
+{
+    static const char *const words[] = {
+        [RECIPIENT_WAITING] = "waiting",
+        [RECIPIENT_DELIVERED] = "delivered",
+        [RECIPIENT_FAILED] = "failed",
+    };
+
+    return recipient->state <= RECIPIENT_FAILED ? words[recipient->state] : "unknown";
+}
+
+/* Why it is still here: what the last attempt said, or why there was none. */
+static json_t *delay_reason(const struct envelope_recipient *recipient, const struct unit *unit)
+{
+    if (recipient->text.len > 0)
+        return session_string(recipient->text);
+    if (unit != NULL && unit->state == UNIT_HELD)
+        return json_string("deferred transport");
+    if (unit == NULL || unit->state == UNIT_IN_FLIGHT ||
+        !site_is_suspended(unit->site, clock_monotonic_ms()))
+        return NULL;
+    return json_sprintf("delivery temporarily suspended: %s",
+                        unit->site->last_text != NULL ? unit->site->last_text : "");
+}
+
+static void set_schedule(json_t *object, const struct unit *unit, bool *is_whole)
+{
+    static const char *const words[] = {
+        [UNIT_NEW] = "new",     [UNIT_HELD] = "on release",    [UNIT_WAITING] = "waiting",
+        [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted",
+    };
+
+    set(object, "schedule", json_string(words[unit->state]), is_whole);
+    if (unit->state == UNIT_WAITING)
+        set(object, "next_attempt", seconds_of(unit->due.due_ms), is_whole);
+}
+
+static json_t *recipient_json(const struct queue_message *message,
+                              const struct envelope_recipient *recipient, size_t index)
+{
+    const struct unit *unit = unit_of(message, recipient, index);
+    json_t *reason = delay_reason(recipient, unit);
+    json_t *object = json_object();
+    bool is_whole = true;
+
+    set_span(object, "address", recipient->address, &is_whole);
+    if (reason != NULL)
+        set(object, "delay_reason", reason, &is_whole);
+    set(object, "state", json_string(state_word(recipient)), &is_whole);
+    set_span(object, "dsn", recipient->dsn, &is_whole);
+    set_span(object, "transport", recipient->transport, &is_whole);
+    set_span(object, "nexthop", recipient->nexthop, &is_whole);
+    set(object, "attempts", json_integer(recipient->attempts), &is_whole);
+    if (recipient->last_attempt_ms > 0)
+        set(object, "last_attempt", json_integer(recipient->last_attempt_ms / 1000), &is_whole);
+    if (unit != NULL)
+        set_schedule(object, unit, &is_whole);
+    return finished(object, is_whole);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static bool is_active(const struct queue_message *message)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->state == UNIT_IN_FLIGHT ||
+            (u->state == UNIT_READY && (u->is_released || !site_is_suspended(u->site, now_ms))))
+            return true;
+    }
+    return false;
+}
+
+static json_t *recipients_json(const struct queue_message *message,
+                               const struct envelope *envelope)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list != NULL && i < envelope->recipient_count; i++) {
+        if (json_array_append_new(
+                list, recipient_json(message, &envelope->recipients[i], i)) == -1) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+/* What only `queue show` tells. */
+static void set_details(json_t *object, const struct envelope *envelope, bool *is_whole)
+{
+    set_span(object, "client_address", envelope->client_address, is_whole);
+    set_span(object, "client_name", envelope->client_name, is_whole);
+    set_span(object, "helo", envelope->helo, is_whole);
+    set_span(object, "protocol", envelope->protocol, is_whole);
+    set_span(object, "envid", envelope->envid, is_whole);
+    set(object, "smtputf8", json_boolean(envelope->is_smtputf8), is_whole);
+}
+
+static json_t *message_json(const struct queue_message *message, const struct envelope *envelope,
+                            bool with_details)
+{
+    json_t *object = json_object();
+    bool is_whole = true;
+    char id[ID_TEXT_SIZE];
+
+    set(object, "queue_name", json_string(is_active(message) ? "active" : "deferred"), &is_whole);
+    set(object, "queue_id", json_string(id_format(message->id, id)), &is_whole);
+    set(object, "arrival_time", json_integer(message->arrival_ms / 1000), &is_whole);
+    set(object, "message_size", json_integer((json_int_t)message->content_size), &is_whole);
+    set(object, "forced_expire", json_false(), &is_whole);
+    set_span(object, "sender", envelope->sender, &is_whole);
+    if (with_details)
+        set_details(object, envelope, &is_whole);
+    set(object, "recipients", recipients_json(message, envelope), &is_whole);
+    return finished(object, is_whole);
+}
+
+/* The newest record: the one in memory, or the store's. */
+static sluice_status read_record(struct queue *queue, uint64_t id, struct buffer *record,
+                                 struct error *err)
+{
+    const struct queue_message *message = schedule_find(&queue->schedule, id);
+
+    if (message != NULL && message->active != NULL && message->active->record.len > 0) {
+        buffer_add_span(record, buffer_span(&message->active->record));
+        return buffer_failed(record) ? SLUICE_TEMP : SLUICE_OK;
+    }
+    return store_read(queue->store, id, record, NULL, err);
+}
+
+/* While the record was read the message may have been delivered and removed: then nothing is put. */
+static sluice_status put_message(struct session *session, uint64_t id, bool with_details)
+{
+    struct queue *queue = session->queue;
+    struct envelope envelope = ENVELOPE_INIT;
+    struct buffer record = BUFFER_INIT;
+    struct queue_message *message;
+
+    sluice_status st = read_record(queue, id, &record, &session->err);
+    if (st == SLUICE_OK)
+        st = envelope_decode(buffer_span(&record), &envelope, &session->err);
+    message = schedule_find(&queue->schedule, id);
+    if (message == NULL)
+        st = SLUICE_NOT_FOUND;
+    else if (st == SLUICE_OK)
+        st = session_put(session, message_json(message, &envelope, with_details));
+    envelope_done(&envelope);
+    buffer_done(&record);
+    return st;
+}
+
+static bool is_listed(const struct queue_message *message)
+{
+    return message->is_durable && (message->active == NULL || !message->active->is_finished);
+}
+
+/* site NULL, domain empty: all. */
+static bool is_wanted(const struct queue_message *message, const struct site *site,
+                      struct sluice_span domain)
+{
+    if (site == NULL && domain.len == 0)
+        return true;
+    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if ((site == NULL || u->site == site) &&
+            (domain.len == 0 ||
+             span_equal(domain, (struct sluice_span){u->domain->name, u->domain->name_len})))
+            return true;
+    }
+    return false;
+}
+
+static sluice_status list_messages(struct session *session, struct cursor *cursor,
+                                   const char *site_name, struct sluice_span domain)
+{
+    struct queue_message *message;
+    unsigned passed = 0;
+
+    while ((message = cursor_next(cursor)) != NULL) {
+        /* Looked up each time: a site may go while we wait. */
+        const struct site *site = inspect_site(session, site_name);
+        bool is_nowhere = site_name[0] != '\0' && site == NULL;
+        sluice_status st = SLUICE_OK;
+
+        if (++passed % MESSAGES_PER_TURN == 0) {
+            uint64_t id = message->id;
+
+            task_yield();
+            message = schedule_find(&session->queue->schedule, id);
+            site = inspect_site(session, site_name);
+        }
+        if (message != NULL && !is_nowhere && is_listed(message) &&
+            is_wanted(message, site, domain))
+            st = put_message(session, message->id, false);
+        if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
+            return st;
+    }
+    return SLUICE_OK;
+}
+
+sluice_status inspect_queue(struct session *session, json_t *request)
+{
+    char name[DOMAIN_NAME_SIZE];
+    struct sluice_span domain =
+        domain_fold(sluice_span_of(session_text(request, "domain")), name);
+    struct cursor cursor;
+
+    cursor_start(&cursor, &session->queue->schedule);
+    sluice_status st = list_messages(session, &cursor, session_text(request, "site"), domain);
+    cursor_stop(&cursor, &session->queue->schedule);
+    return st;
+}
+
+struct queue_message *inspect_find(struct session *session, const char *id)
+{
+    struct queue_message *message = NULL;
+    uint64_t number;
+
+    if (id_parse(sluice_span_of(id), &number))
+        message = schedule_find(&session->queue->schedule, number);
+    if (message != NULL && is_listed(message))
+        return message;
+    (void)error_set(&session->err, SLUICE_NOT_FOUND, "%s: no such message in the queue", id);
+    return NULL;
+}
+
+sluice_status inspect_message(struct session *session, json_t *request)
+{
+    const struct queue_message *message = inspect_find(session, session_text(request, "id"));
+
+    return message != NULL ? put_message(session, message->id, true) : SLUICE_NOT_FOUND;
+}
+
+/* ---- sites ----------------------------------------------------------------------------------- */
+
+struct site *inspect_site(const struct session *session, const char *name)
+{
+    struct sluice_span all = sluice_span_of(name);
+    size_t colon = span_find(all, ':');
+
+    return site_find(&session->queue->schedule.sites, span_first(all, colon),
+                     span_skip(all, colon + 1));
+}
+
+static json_t *site_json(const struct site *site)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    json_t *object = json_object();
+    bool is_whole = true;
+
+    set(object, "site", json_sprintf("%s:%s", site->transport, site->nexthop), &is_whole);
+    set(object, "transport", json_string(site->transport), &is_whole);
+    set(object, "nexthop", json_string(site->nexthop), &is_whole);
+    set(object, "units", json_integer((json_int_t)site->unit_count), &is_whole);
+    set(object, "on_release", json_integer((json_int_t)site->held_count), &is_whole);
+    set(object, "waiting", json_integer((json_int_t)site->waiting.count), &is_whole);
+    set(object, "ready", json_integer((json_int_t)site->ready_count), &is_whole);
+    set(object, "jobs", json_integer(site->in_flight), &is_whole);
+    set(object, "failures", json_integer(site->history.failures), &is_whole);
+    if (site_is_suspended(site, now_ms))
+        set(object, "suspended_until", seconds_of(site->not_before_ms), &is_whole);
+    if (site->last_text != NULL)
+        set_span(object, "last_failure", sluice_span_of(site->last_text), &is_whole);
+    return finished(object, is_whole);
+}
+
+/* Names first: while they are written sites come and go. */
+static sluice_status list_names(struct session *session, char ***ret_names, size_t *ret_count)
+{
+    struct sites *sites = &session->queue->schedule.sites;
+    char **names = calloc(HASH_COUNT(sites->table) + 1, sizeof(*names));
+    size_t count = 0;
+
+    if (names == NULL)
+        return error_set(&session->err, SLUICE_TEMP, "out of memory");
+    for (struct site *site = sites->table; site != NULL; site = site->hh.next) {
+        struct buffer name = BUFFER_INIT;
+
+        if (site->unit_count == 0)
+            continue;
+        buffer_printf(&name, "%s:%s", site->transport, site->nexthop);
+        if (buffer_text(&name) != NULL)
+            names[count++] = name.ptr;
+        else
+            buffer_done(&name);
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return SLUICE_OK;
+}
+
+sluice_status inspect_sites(struct session *session, json_t *request)
+{
+    char **names;
+    size_t count;
+    sluice_status st = list_names(session, &names, &count);
+
+    (void)request;
+    if (st != SLUICE_OK)
+        return st;
+    for (size_t i = 0; i < count; i++) {
+        const struct site *site = inspect_site(session, names[i]);
+
+        if (st == SLUICE_OK && site != NULL)
+            st = session_put(session, site_json(site));
+        free(names[i]);
+    }
+    free(names);
+    return st;
+}
+
+sluice_status inspect_one_site(struct session *session, json_t *request)
+{
+    const char *name = session_text(request, "name");
+    const struct site *site = inspect_site(session, name);
+
+    if (site == NULL)
+        return error_set(&session->err, SLUICE_NOT_FOUND, "%s: no such site", name);
+    return session_put(session, site_json(site));
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static size_t count_sites(const struct sites *sites)
+{
+    return HASH_COUNT(sites->table) - sites->idle_count;
+}
+
+sluice_status inspect_status(struct session *session, json_t *request)
+{
+    const struct queue *queue = session->queue;
+    json_t *object = json_object();
+    bool is_whole = true;
+
+    (void)request;
+    set(object, "messages", json_integer((json_int_t)HASH_COUNT(queue->schedule.messages)),
+        &is_whole);
+    set(object, "units", json_integer((json_int_t)queue->schedule.unit_count), &is_whole);
+    set(object, "attempted", json_integer((json_int_t)queue->schedule.in_flight), &is_whole);
+    set(object, "sites", json_integer((json_int_t)count_sites(&queue->schedule.sites)), &is_whole);
+    set(object, "receive", json_integer((json_int_t)intake_link_count(queue)), &is_whole);
+    set(object, "deliver", json_integer((json_int_t)dispatch_link_count(queue)), &is_whole);
+    set(object, "accepting", json_boolean(queue->is_accepting), &is_whole);
+    set(object, "free_bytes", json_integer((json_int_t)queue->space.free_bytes), &is_whole);
+    set(object, "used_bytes", json_integer((json_int_t)queue->space.used_bytes), &is_whole);
+    set(object, "reserved_bytes", json_integer((json_int_t)queue->space.reserved_bytes), &is_whole);
+    set(object, "generation", json_integer((json_int_t)queue->role->generation), &is_whole);
+    return session_put(session, finished(object, is_whole));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * inspect: what the control socket shows: messages, sites, the whole.
+ */
+#ifndef QUEUE_INSPECT_H
+#define QUEUE_INSPECT_H
+
+#include "queue/session.h"
+
+struct queue_message;
+struct site;
+
+/* The commands of control.h that list; each writes its lines. [task: waits] */
+sluice_status inspect_status(struct session *session, json_t *request);
+sluice_status inspect_queue(struct session *session, json_t *request);
+sluice_status inspect_message(struct session *session, json_t *request);
+sluice_status inspect_sites(struct session *session, json_t *request);
+sluice_status inspect_one_site(struct session *session, json_t *request);
+
+/* The message of that id, or NULL with the session's error set. */
+struct queue_message *inspect_find(struct session *session, const char *id);
+/* The site of that name, "transport:nexthop", or NULL. */
+struct site *inspect_site(const struct session *session, const char *name);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * intake: frames from receive, and what they set off.
+ */
+#include "queue/intake.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/commit.h"
+#include "queue/intake_private.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+/* ---- to receive ------------------------------------------------------------------------------ */
+
+/* Without memory for an answer the link is of no use: receive starts afresh with a new one. */
+static void send_body(struct intake_link *link, uint16_t type, uint64_t ref,
+                      struct buffer *body)
+{
+    if (link->channel != NULL &&
+        (buffer_failed(body) ||
+         channel_send_body(link->channel, type, ref, buffer_span(body)) != SLUICE_OK))
+        log_error("no memory for an answer to receive %u", link->index);
+    buffer_done(body);
+}
+
+void intake_answer(struct intake_link *link, uint16_t type, uint64_t ref, sluice_status status,
+                   const char *dsn, const char *text)
+{
+    struct message_status answer = {
+        .status = status,
+        .dsn = sluice_span_of(dsn),
+        .text = sluice_span_of(text),
+    };
+    struct buffer body = BUFFER_INIT;
+
+    message_status_encode(&answer, &body);
+    send_body(link, type, ref, &body);
+}
+
+static void send_credit(struct intake_link *link)
+{
+    struct message_credit credit = {
+        .bytes = link->credit_bytes,
+        .messages = link->queue->is_draining ? 0 : INTAKE_LINK_MESSAGES_MAX,
+    };
+    struct buffer body = BUFFER_INIT;
+
+    message_credit_encode(&credit, &body);
+    send_body(link, MESSAGE_CREDIT, 0, &body);
+}
+
+static void send_space(struct intake_link *link)
+{
+    struct message_space space = {
+        .is_accepting = link->queue->is_accepting,
+        .free_bytes = link->queue->space.free_bytes,
+    };
+    struct buffer body = BUFFER_INIT;
+
+    message_space_encode(&space, &body);
+    send_body(link, MESSAGE_SPACE, 0, &body);
+}
+
+void intake_send_space(struct queue *queue)
+{
+    struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+        send_space(link);
+}
+
+/* ---- leases ---------------------------------------------------------------------------------- */
+
+/* Ranges that follow each other become one. */
+static bool remember_range(struct intake_link *link, uint64_t first, uint64_t count)
+{
+    struct id_range *last = link->range_count > 0 ? &link->ranges[link->range_count - 1] : NULL;
+
+    if (last != NULL && last->first + last->count == first) {
+        last->count += count;
+        return true;
+    }
+    struct id_range *ranges = realloc(link->ranges, (link->range_count + 1) * sizeof(*ranges));
+    if (ranges == NULL)
+        return false;
+    link->ranges = ranges;
+    ranges[link->range_count++] = (struct id_range){.first = first, .count = count};
+    return true;
+}
+
+static bool may_use(const struct intake_link *link, uint64_t id)
+{
+    for (size_t i = link->range_count; i-- > 0;) {
+        if (id >= link->ranges[i].first && id - link->ranges[i].first < link->ranges[i].count)
+            return true;
+    }
+    return false;
+}
+
+static void grant_lease(struct intake_link *link)
+{
+    struct message_lease lease;
+    struct buffer body = BUFFER_INIT;
+
+    link->wants_lease = true;
+    if (!lease_take(&link->queue->lease, &lease.first, &lease.count) ||
+        !remember_range(link, lease.first, lease.count))
+        return;
+    link->wants_lease = false;
+    message_lease_encode(&lease, &body);
+    send_body(link, MESSAGE_LEASE, 0, &body);
+}
+
+void intake_grant_leases(struct queue *queue)
+{
+    struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+    {
+        if (link->wants_lease && link->channel != NULL)
+            grant_lease(link);
+    }
+}
+
+/* ---- staging --------------------------------------------------------------------------------- */
+
+struct staging {
+    struct intake_link *link;
+    uint64_t id;
+};
+
+static void run_staging(void *arg)
+{
+    struct staging *staging = arg;
+    struct intake_link *link = staging->link;
+    struct error err = ERROR_INIT;
+    struct message_status answer = {.status = SLUICE_OK};
+    struct buffer body = BUFFER_INIT;
+    int fd;
+
+    if (store_stage(link->queue->store, staging->id, &fd, &err) != SLUICE_OK) {
+        log_error("no file for a large message: %s", err.text);
+        intake_answer(link, MESSAGE_STAGED, staging->id, SLUICE_TEMP, "4.3.0", err.text);
+    } else {
+        message_status_encode(&answer, &body);
+        struct sluice_span part = buffer_span(&body);
+        if (link->channel != NULL &&
+            (buffer_failed(&body) || channel_send(link->channel, MESSAGE_STAGED, staging->id, &part,
+                                                  1, fd) != SLUICE_OK))
+            log_error("no memory for an answer to receive %u", link->index);
+        (void)close(fd); /* receive has its own */
+        buffer_done(&body);
+    }
+    link->staging_count--;
+    intake_link_unref(link);
+    free(staging);
+}
+
+static void on_stage(struct intake_link *link, uint64_t id)
+{
+    struct staging *staging = NULL;
+
+    if (link->staging_count < INTAKE_STAGING_MAX)
+        staging = malloc(sizeof(*staging));
+    if (staging != NULL) {
+        *staging = (struct staging){.link = link, .id = id};
+        link->staging_count++;
+        link->references++;
+        if (queue_start_task(link->queue, "stage", run_staging, staging) == SLUICE_OK)
+            return;
+        link->staging_count--;
+        link->references--;
+        free(staging);
+    }
+    intake_answer(link, MESSAGE_STAGED, id, SLUICE_TEMP, "4.3.0", "too busy for a large message");
+}
+
+/* ---- releases -------------------------------------------------------------------------------- */
+
+static sluice_status on_release(struct intake_link *link, const struct channel_frame *frame)
+{
+    struct queue *queue = link->queue;
+    struct message_release release;
+    struct message_released released = {.status = SLUICE_OK};
+    struct buffer body = BUFFER_INIT;
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (message_release_decode(frame->body, &release) != SLUICE_OK)
+        return SLUICE_PERM;
+    if (release.domain.len == 0)
+        released.count = release_all(&queue->schedule, now_ms);
+    else
+        released.count = release_domain_paced(
+            &queue->schedule, release.domain, release.with_subdomains,
+            release.is_exempt ? 0 : queue->settings.etrn_interval_ms, now_ms,
+            &released.is_postponed);
+    (void)task_queue_wake_one(&queue->work);
+    message_released_encode(&released, &body);
+    send_body(link, MESSAGE_RELEASED, frame->ref, &body);
+    return SLUICE_OK;
+}
+
+/* ---- from receive ---------------------------------------------------------------------------- */
+
+static sluice_status on_commit(struct intake_link *link, struct channel_frame *frame)
+{
+    struct message_commit commit;
+
+    if (message_commit_decode(frame->body, &commit) != SLUICE_OK || !may_use(link, frame->ref))
+        return SLUICE_PERM;
+    return commit_begin(link, frame->ref, &commit, &frame->fd);
+}
+
+static sluice_status handle(struct intake_link *link, struct channel_frame *frame)
+{
+    switch (frame->type) {
+    case MESSAGE_COMMIT:
+        return on_commit(link, frame);
+    case MESSAGE_WITHDRAW:
+        commit_withdraw(link, frame->ref);
+        return SLUICE_OK;
+    case MESSAGE_STAGE:
+        on_stage(link, frame->ref);
+        return SLUICE_OK;
+    case MESSAGE_WANT_LEASE:
+        grant_lease(link);
+        return SLUICE_OK;
+    case MESSAGE_RELEASE:
+        return on_release(link, frame);
+    default:
+        return SLUICE_PERM;
+    }
+}
+
+/* Commits whose batch has not begun would only become duplicates: their client gets no 250. */
+static void leave(struct intake_link *link)
+{
+    struct queue *queue = link->queue;
+
+    channel_free(link->channel);
+    link->channel = NULL;
+    commit_withdraw_all(link);
+    DL_DELETE(queue->intakes, link);
+    intake_link_unref(link);
+    task_queue_wake_all(&queue->ended);
+}
+
+static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    struct intake_link *link = user;
+
+    (void)channel;
+    if (handle(link, frame) == SLUICE_OK)
+        return;
+    log_error("receive %u sent a frame of type %u that makes no sense: its link is closed",
+              link->index, frame->type);
+    leave(link);
+}
+
+static void on_closed(struct channel *channel, const char *reason, void *user)
+{
+    struct intake_link *link = user;
+
+    (void)channel;
+    log_info("receive %u is gone: %s", link->index, reason);
+    leave(link);
+}
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+void intake_link_unref(struct intake_link *link)
+{
+    if (--link->references > 0)
+        return;
+    free(link->ranges);
+    free(link);
+}
+
+static size_t share_of_bytes(void)
+{
+    long processes = sysconf(_SC_NPROCESSORS_ONLN); /* as many as there are receives */
+    size_t share = INTAKE_BYTES_MAX / (processes > 0 ? (size_t)processes : 1);
+
+    return share < INTAKE_LINK_BYTES_MAX ? share : INTAKE_LINK_BYTES_MAX;
+}
+
+void intake_link(struct queue *queue, const struct message_link *message, int fd)
+{
+    static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
+    struct intake_link *link = calloc(1, sizeof(*link));
+
+    if (link == NULL) {
+        log_error("no memory for a link to receive %u", message->index);
+        (void)close(fd); /* receive sees its end */
+        return;
+    }
+    link->queue = queue;
+    link->index = message->index;
+    link->references = 1;
+    link->credit_bytes = share_of_bytes();
+    if (channel_new(fd, "queue to receive", &handlers, link, &link->channel) != SLUICE_OK) {
+        log_error("no memory for a link to receive %u", message->index);
+        (void)close(fd);
+        free(link);
+        return;
+    }
+    DL_APPEND(queue->intakes, link);
+    grant_lease(link);
+    send_space(link);
+    send_credit(link);
+}
+
+void intake_send_credit(struct queue *queue)
+{
+    struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+        send_credit(link);
+}
+
+size_t intake_link_count(const struct queue *queue)
+{
+    const struct intake_link *link;
+    size_t count = 0;
+
+    DL_COUNT(queue->intakes, link, count);
+    return count;
+}
+
+void intake_done(struct queue *queue)
+{
+    while (queue->intakes != NULL)
+        leave(queue->intakes);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * queue: the role's start, links, ticks and end.
+ */
+#include "queue/queue.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "queue/admit.h"
+#include "queue/control.h"
+#include "queue/dispatch.h"
+#include "queue/intake.h"
+#include "queue/state.h"
+#include "sluice/transport.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define TICK_MS 1000
+#define SPACE_MIN ((uint64_t)1024 * 1024) /* less than that is no room for new mail */
+#define DRAIN_INTAKE_MS 1000              /* for receive to leave */
+#define DRAIN_STORE_MS 30000
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+struct helper {
+    struct queue *queue;
+    struct task *task;
+    task_fn *fn;
+    void *arg;
+    struct helper *prev;
+    struct helper *next;
+};
+
+static void run_helper(void *arg)
+{
+    struct helper *helper = arg;
+    struct queue *queue = helper->queue;
+
+    helper->fn(helper->arg);
+    DL_DELETE(queue->helpers, helper);
+    free(helper);
+    task_queue_wake_all(&queue->ended);
+}
+
+sluice_status queue_start_task(struct queue *queue, const char *name, task_fn *fn, void *arg)
+{
+    struct helper *helper = malloc(sizeof(*helper));
+
+    if (helper == NULL)
+        return SLUICE_TEMP;
+    *helper = (struct helper){.queue = queue, .fn = fn, .arg = arg};
+    if (task_start(name, run_helper, helper, &helper->task) != SLUICE_OK) {
+        free(helper);
+        return SLUICE_TEMP;
+    }
+    DL_APPEND(queue->helpers, helper);
+    return SLUICE_OK;
+}
+
+void queue_end_tasks(struct queue *queue)
+{
+    struct helper *helper;
+
+    DL_FOREACH(queue->helpers, helper)
+        task_cancel(helper->task);
+    while (queue->helpers != NULL && task_queue_wait(&queue->ended, CLOCK_NEVER) == SLUICE_OK)
+        ;
+}
+
+/* ---- settings -------------------------------------------------------------------------------- */
+
+static bool is_deferred_transport(const struct config *config, struct sluice_span transport)
+{
+    for (size_t i = 0; i < config_count(config, "defer_transports"); i++) {
+        if (span_equal(sluice_span_of(config_item(config, "defer_transports", i)), transport))
+            return true;
+    }
+    return false;
+}
+
+/* The transport's own option, or 0 if it has none of that name. */
+static unsigned transport_number(const struct config *config, const char *transport,
+                                 const char *option)
+{
+    const struct config_instance *instance =
+        config_instance_find(config, SLUICE_TRANSPORT_ID, transport);
+    int64_t number = 0;
+
+    if (instance != NULL)
+        number = instance->options->get_number(instance->options, option);
+    return number > 0 && number < UINT32_MAX ? (unsigned)number : 0;
+}
+
+static struct site_limits limits_of(void *user, struct sluice_span transport)
+{
+    const struct queue *queue = user;
+    const struct config *config = queue->role->config;
+    char name[256];
+    struct site_limits limits = {
+        .jobs = queue->settings.destination_jobs,
+        .recipients = queue->settings.destination_recipients,
+        .deferral = is_deferred_transport(config, transport) ? queue->deferrals.on_demand
+                                                             : queue->deferrals.backoff,
+    };
+
+    if (transport.len >= sizeof(name))
+        return limits;
+    memcpy(name, transport.ptr, transport.len);
+    name[transport.len] = '\0';
+    unsigned jobs = transport_number(config, name, "destination_concurrency_limit");
+    unsigned recipients = transport_number(config, name, "destination_recipient_limit");
+    limits.jobs = jobs > 0 ? jobs : limits.jobs;
+    limits.recipients = recipients > 0 ? recipients : limits.recipients;
+    return limits;
+}
+
+/* 0 means no limit, as in Postfix. */
+static unsigned limit_number(const struct config *config, const char *name)
+{
+    int64_t number = config_number(config, name);
+
+    return number > 0 && number < UINT32_MAX ? (unsigned)number : UINT32_MAX;
+}
+
+static void read_settings(struct queue *queue)
+{
+    const struct config *config = queue->role->config;
+
+    queue->settings = (struct queue_settings){
+        .minimal_backoff_ms = config_number(config, "minimal_backoff_time"),
+        .maximal_backoff_ms = config_number(config, "maximal_backoff_time"),
+        .drain_ms = config_number(config, "drain_timeout"),
+        .etrn_interval_ms = config_number(config, "etrn_minimum_interval"),
+        .destination_jobs = limit_number(config, "default_destination_concurrency_limit"),
+        .destination_recipients = limit_number(config, "default_destination_recipient_limit"),
+    };
+}
+
+/* ---- space, and what happens once a second --------------------------------------------------- */
+
+static void look_at_space(struct queue *queue)
+{
+    struct error err = ERROR_INIT;
+    sluice_status st = store_space(queue->store, &queue->space, &err);
+    bool is_accepting = st == SLUICE_OK && queue->space.free_bytes >= SPACE_MIN;
+
+    if (is_accepting == queue->is_accepting)
+        return;
+    queue->is_accepting = is_accepting;
+    if (is_accepting)
+        log_notice("there is space again: new mail is accepted");
+    else
+        log_error("no new mail is accepted: %s",
+                  st == SLUICE_OK ? "not enough space in the queue" : err.text);
+    intake_send_space(queue);
+}
+
+static void ticker(void *arg)
+{
+    struct queue *queue = arg;
+
+    while (task_sleep_until(clock_monotonic_ms() + TICK_MS) == SLUICE_OK) {
+        look_at_space(queue);
+        intake_grant_leases(queue);
+        release_postponed(&queue->schedule, queue->settings.etrn_interval_ms,
+                          clock_monotonic_ms());
+        (void)task_queue_wake_one(&queue->work);
+    }
+}
+
+/* ---- the role -------------------------------------------------------------------------------- */
+
+static const struct config_instance *find_store(const struct config *config)
+{
+    for (size_t i = 0; i < config_instance_count(config); i++) {
+        const struct config_instance *instance = config_instance_at(config, i);
+
+        if (strcmp(instance->interface, SLUICE_QUEUE_ID) == 0)
+            return instance;
+    }
+    return NULL;
+}
+
+static sluice_status open_store(struct queue *queue, struct error *err)
+{
+    const struct config *config = queue->role->config;
+    const struct config_instance *store = find_store(config);
+
+    if (store == NULL)
+        return error_set(err, SLUICE_CONFIG, "no queue store is configured");
+    return store_open(store, config_text(config, "queue_directory"), &queue->store, err);
+}
+
+static sluice_status start_tasks(struct queue *queue, struct error *err)
+{
+    look_at_space(queue);
+    lease_start(&queue->lease, queue);
+    if (queue_start_task(queue, "store", store_run, queue->store) != SLUICE_OK ||
+        queue_start_task(queue, "tick", ticker, queue) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    sluice_status st = dispatch_start(queue, err);
+    if (st == SLUICE_OK)
+        st = control_start(queue, &queue->control, err);
+    return st;
+}
+
+static sluice_status queue_start(struct role *role, struct error *err)
+{
+    struct queue *queue = calloc(1, sizeof(*queue));
+    sluice_status st;
+
+    if (queue == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    role->user = queue;
+    queue->role = role;
+    queue->is_accepting = true;
+    read_settings(queue);
+    schedule_init(&queue->schedule, limits_of, queue);
+    st = deferrals_open(role->config, &queue->deferrals, err);
+    if (st == SLUICE_OK)
+        st = open_store(queue, err);
+    if (st == SLUICE_OK)
+        st = admit_stored(queue, err);
+    if (st == SLUICE_OK)
+        st = start_tasks(queue, err);
+    if (st != SLUICE_OK)
+        queue_end_tasks(queue);
+    return st;
+}
+
+static void queue_link(struct role *role, const struct message_link *link, int fd)
+{
+    struct queue *queue = role->user;
+
+    if (span_equal(link->role, SPAN_LITERAL("receive"))) {
+        intake_link(queue, link, fd);
+    } else if (span_equal(link->role, SPAN_LITERAL("deliver"))) {
+        dispatch_link(queue, link, fd);
+    } else {
+        log_error("a link to %.*s, which this role does not know", SPAN_ARGS(link->role));
+        (void)close(fd);
+    }
+}
+
+/* Until there is nothing of a kind left, or the time is over. */
+static void wait_until_none(struct queue *queue, bool (*is_none)(const struct queue *),
+                            int64_t time_ms)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + time_ms;
+
+    while (!is_none(queue) && task_queue_wait(&queue->ended, deadline_ms) == SLUICE_OK)
+        ;
+}
+
+static bool no_jobs(const struct queue *queue)
+{
+    return queue->jobs == NULL;
+}
+
+static bool no_intakes(const struct queue *queue)
+{
+    return queue->intakes == NULL;
+}
+
+/* Results that come after this are lost with their links, and those recipients attempted again. */
+static void drain(void *arg)
+{
+    struct queue *queue = arg;
+
+    wait_until_none(queue, no_jobs, queue->settings.drain_ms);
+    wait_until_none(queue, no_intakes, DRAIN_INTAKE_MS);
+    intake_done(queue);
+    dispatch_done(queue);
+    if (store_settle(queue->store, clock_monotonic_ms() + DRAIN_STORE_MS) != SLUICE_OK)
+        log_error("the store does not take the last results: some mail may be delivered again");
+    queue_end_tasks(queue);
+    role_finished(queue->role);
+}
+
+static void queue_drain(struct role *role)
+{
+    struct queue *queue = role->user;
+
+    if (queue->is_draining)
+        return;
+    queue->is_draining = true;
+    intake_send_credit(queue);
+    if (task_start("drain", drain, queue, NULL) != SLUICE_OK)
+        role_finished(role);
+}
+
+static void queue_stop(struct role *role)
+{
+    struct queue *queue = role->user;
+
+    if (queue == NULL)
+        return;
+    control_free(queue->control);
+    intake_done(queue);
+    dispatch_done(queue);
+    store_close(queue->store);
+    lease_done(&queue->lease);
+    schedule_done(&queue->schedule);
+    deferrals_close(&queue->deferrals);
+    free(queue);
+    role->user = NULL;
+}
+
+const struct role_ops *queue_role_ops(void)
+{
+    static const struct role_ops ops = {
+        .name = "queue",
+        .start = queue_start,
+        .link = queue_link,
+        .drain = queue_drain,
+        .stop = queue_stop,
+    };
+
+    return &ops;
+}
+
+int queue_main(void)
+{
+    return role_run(queue_role_ops());
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * results: outcomes by recipient, then consequences by site and unit.
+ */
+#include "queue/results.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "queue/active.h"
+#include "queue/admit.h"
+#include "queue/delivery_log.h"
+#include "queue/dispatch.h"
+#include "queue/state.h"
+
+#include <utlist.h>
+
+#define RESULT_TEXT_MAX 2048 /* of a peer's reply, in the record */
+
+static const struct message_outcome no_outcome = {
+    .status = SLUICE_TEMP,
+    .text = {.ptr = "no result was reported", .len = sizeof("no result was reported") - 1},
+};
+
+static struct sluice_span dsn_of(const struct message_outcome *outcome)
+{
+    if (outcome->dsn.len > 0)
+        return outcome->dsn;
+    if (outcome->status == SLUICE_OK)
+        return SPAN_LITERAL("2.0.0");
+    return outcome->status == SLUICE_PERM ? SPAN_LITERAL("5.0.0") : SPAN_LITERAL("4.0.0");
+}
+
+/* Anything that is neither done nor refused for good is tried again. */
+static enum recipient_state state_of(sluice_status status)
+{
+    if (status == SLUICE_OK)
+        return RECIPIENT_DELIVERED;
+    return status == SLUICE_PERM ? RECIPIENT_FAILED : RECIPIENT_WAITING;
+}
+
+static void apply_outcome(const struct job *job, const struct message_result *result,
+                          const struct envelope *envelope, struct envelope_recipient *recipient,
+                          const struct message_outcome *outcome)
+{
+    struct delivery_line line = {
+        .id = job->active->message->id,
+        .recipient = recipient,
+        .relay = outcome->relay,
+        .arrival_ms = envelope->arrival_ms,
+        .started_ms = job->started_wall_ms,
+        .connect_ms = result->connect_ms,
+        .transfer_ms = result->transfer_ms,
+        .status = outcome->status,
+        .dsn = dsn_of(outcome),
+        .text = outcome->text,
+    };
+
+    recipient->state = state_of(outcome->status);
+    recipient->attempts++;
+    recipient->last_attempt_ms = clock_wall_ms();
+    recipient->next_due_ms = 0;
+    recipient->dsn = line.dsn;
+    recipient->text = span_first(outcome->text, RESULT_TEXT_MAX);
+    delivery_log(&line);
+}
+
+static void apply_outcomes(const struct job *job, const struct message_result *result,
+                           struct envelope *envelope)
+{
+    for (size_t i = 0; i < job->recipient_count; i++) {
+        const struct message_outcome *outcome =
+            i < result->outcome_count ? &result->outcomes[i] : &no_outcome;
+
+        apply_outcome(job, result, envelope, &envelope->recipients[job->recipients[i]], outcome);
+    }
+}
+
+/* ---- the site -------------------------------------------------------------------------------- */
+
+/* Why the site could not be reached: the first recipient that says something. */
+static struct sluice_span failure_text(const struct message_result *result)
+{
+    for (size_t i = 0; i < result->outcome_count; i++) {
+        if (result->outcomes[i].status != SLUICE_OK && result->outcomes[i].text.len > 0)
+            return result->outcomes[i].text;
+    }
+    return SPAN_LITERAL("the site could not be reached");
+}
+
+static void judge_site(const struct job *job, const struct message_result *result)
+{
+    struct site *site = job->site;
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t wall_ms = clock_wall_ms();
+
+    if (result->site == SITE_REACHED)
+        site_reached(site, wall_ms);
+    if (result->site != SITE_FAILED ||
+        !site_failed(site, job->started_ms, now_ms, wall_ms, failure_text(result)))
+        return;
+    int64_t delay_ms = deferral_site_next(site->limits.deferral, &site->history, wall_ms);
+    site->not_before_ms = delay_ms == DEFERRAL_ON_RELEASE ? CLOCK_NEVER : now_ms + delay_ms;
+}
+
+/*
+ * A site that cannot be reached has had its chance: what a release has let go there waits again,
+ * rather than trying every message. Not while other attempts may still prove the contrary.
+ */
+static void give_up_release(const struct job *job)
+{
+    struct site *site = job->site;
+
+    if (site->released == NULL || site->history.failures == 0 || site->in_flight > 0)
+        return;
+    log_notice("site %s:%s cannot be reached: what was released and not attempted waits again",
+               site->transport, site->nexthop);
+    schedule_recall(&job->queue->schedule, site, clock_monotonic_ms());
+}
+
+/* ---- the units ------------------------------------------------------------------------------- */
+
+static void set_due(const struct unit *unit, struct envelope *envelope, int64_t due_ms)
+{
+    for (size_t i = unit->first; i <= unit->last; i++) {
+        if (schedule_unit_has(unit, &envelope->recipients[i], i))
+            envelope->recipients[i].next_due_ms = due_ms;
+    }
+}
+
+static uint32_t count_waiting(const struct unit *unit, const struct envelope *envelope)
+{
+    uint32_t count = 0;
+
+    for (size_t i = unit->first; i <= unit->last; i++)
+        count += schedule_unit_has(unit, &envelope->recipients[i], i);
+    return count;
+}
+
+static void reschedule(struct queue *queue, struct unit *unit, struct envelope *envelope)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    unit->recipient_count = count_waiting(unit, envelope);
+    if (unit->recipient_count == 0) {
+        schedule_settle(&queue->schedule, unit);
+        return;
+    }
+    int64_t delay_ms = admit_delay(unit, envelope);
+    if (delay_ms == DEFERRAL_ON_RELEASE) {
+        set_due(unit, envelope, ENVELOPE_ON_RELEASE);
+        schedule_defer(&queue->schedule, unit, CLOCK_NEVER, now_ms);
+    } else {
+        set_due(unit, envelope, clock_wall_ms() + delay_ms);
+        schedule_defer(&queue->schedule, unit, now_ms + delay_ms, now_ms);
+    }
+}
+
+static void reschedule_all(struct job *job, struct envelope *envelope)
+{
+    struct unit *unit;
+    struct unit *next;
+
+    DL_FOREACH_SAFE(job->units, unit, next)
+        reschedule(job->queue, unit, envelope);
+    job->units = NULL;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static bool is_finished(const struct envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        if (envelope->recipients[i].state != RECIPIENT_DELIVERED)
+            return false;
+    }
+    return true;
+}
+
+static void record(struct job *job, const struct envelope *envelope)
+{
+    struct buffer bytes = BUFFER_INIT;
+
+    envelope_encode(envelope, &bytes);
+    if (!buffer_failed(&bytes)) {
+        active_change(job->active, &bytes, is_finished(envelope));
+        return;
+    }
+    log_error("out of memory: a result is lost, its recipients may be tried again");
+    buffer_done(&bytes);
+}
+
+void results_apply(struct job *job, const struct message_result *result)
+{
+    struct envelope envelope = ENVELOPE_INIT;
+    struct error err = ERROR_INIT;
+
+    judge_site(job, result);
+    if (envelope_decode(buffer_span(&job->active->record), &envelope, &err) != SLUICE_OK) {
+        /* It could be decoded when the job was made: there is no memory now. */
+        log_error("a result is lost, its recipients will be tried again: %s", err.text);
+        results_return(job, job->queue->settings.minimal_backoff_ms);
+        return;
+    }
+    apply_outcomes(job, result, &envelope);
+    reschedule_all(job, &envelope);
+    schedule_job_done(&job->queue->schedule, job->site, clock_monotonic_ms());
+    give_up_release(job);
+    record(job, &envelope);
+    envelope_done(&envelope);
+}
+
+void results_return(struct job *job, int64_t delay_ms)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    struct unit *unit;
+    struct unit *next;
+
+    DL_FOREACH_SAFE(job->units, unit, next)
+        schedule_return(&job->queue->schedule, unit, now_ms + delay_ms, now_ms);
+    job->units = NULL;
+    schedule_job_done(&job->queue->schedule, job->site, now_ms);
+}

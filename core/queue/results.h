@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * results: what an attempt came to: into the message's record, the log, the site and the schedule.
+ */
+#ifndef QUEUE_RESULTS_H
+#define QUEUE_RESULTS_H
+
+#include "ipc/messages.h"
+
+struct job;
+
+/* The job's units are settled or wait again afterwards, and its site has room again. */
+void results_apply(struct job *job, const struct message_result *result);
+/* The attempt did not take place: its units wait for delay_ms, and nothing is counted. */
+void results_return(struct job *job, int64_t delay_ms);
+
+#endif

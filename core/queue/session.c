@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session: lines of JSON over a stream.
+ */
+#include "queue/session.h"
+
+#include "base/clock.h"
+#include "base/span.h"
+#include "queue/control.h"
+
+#include <stdlib.h>
+
+static sluice_status read_line(struct session *session, struct sluice_span *ret_line)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + CONTROL_SILENCE_MS;
+
+    for (;;) {
+        struct sluice_span all = stream_buffered(session->stream);
+        size_t len = span_find(all, '\n');
+
+        if (len < all.len && len <= CONTROL_LINE_MAX) {
+            *ret_line = span_first(all, len);
+            return SLUICE_OK;
+        }
+        if (all.len > CONTROL_LINE_MAX)
+            return error_set(&session->err, SLUICE_PERM, "the request is too long");
+        if (stream_fill(session->stream, deadline_ms) != SLUICE_OK)
+            return error_set(&session->err, SLUICE_TEMP, "no request");
+    }
+}
+
+sluice_status session_read_request(struct session *session, json_t **ret_request)
+{
+    struct sluice_span line;
+    sluice_status st = read_line(session, &line);
+
+    if (st == SLUICE_OK) {
+        json_t *request = json_loadb(line.ptr, line.len, 0, NULL);
+
+        stream_consume(session->stream, line.len + 1);
+        if (json_is_object(request)) {
+            *ret_request = request;
+            return SLUICE_OK;
+        }
+        json_decref(request);
+        st = error_set(&session->err, SLUICE_PERM, "the request is no object of JSON");
+    }
+    session_end(session, st);
+    return st;
+}
+
+const char *session_text(const json_t *request, const char *name)
+{
+    const char *text = json_string_value(json_object_get(request, name));
+
+    return text != NULL ? text : "";
+}
+
+static sluice_status write_line(struct session *session, json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    sluice_status st = SLUICE_TEMP;
+
+    if (text != NULL) {
+        /* The NUL makes room for the line feed. */
+        size_t len = strlen(text);
+        text[len] = '\n';
+        st = stream_write(session->stream, (struct sluice_span){.ptr = text, .len = len + 1},
+                          clock_monotonic_ms() + CONTROL_SILENCE_MS);
+    }
+    free(text);
+    return st;
+}
+
+sluice_status session_put(struct session *session, json_t *object)
+{
+    if (object == NULL)
+        return error_set(&session->err, SLUICE_TEMP, "out of memory");
+    sluice_status st = write_line(session, object);
+    json_decref(object);
+    if (st != SLUICE_OK)
+        return error_set(&session->err, st, "the answer cannot be written");
+    return SLUICE_OK;
+}
+
+void session_end(struct session *session, sluice_status status)
+{
+    json_t *end = json_pack("{s:b, s:s, s:o}", "end", 1, "status", status_name(status), "text",
+                            session_string(sluice_span_of(session->err.text)));
+
+    if (end != NULL)
+        (void)write_line(session, end); /* who has gone does not want it */
+    json_decref(end);
+}
+
+json_t *session_string(struct sluice_span bytes)
+{
+    json_t *string = json_stringn(bytes.len > 0 ? bytes.ptr : "", bytes.len);
+    if (string != NULL)
+        return string;
+
+    char *ascii = malloc(bytes.len + 1);
+    if (ascii == NULL)
+        return NULL;
+    for (size_t i = 0; i < bytes.len; i++)
+        ascii[i] = (unsigned char)bytes.ptr[i] < 0x80 ? bytes.ptr[i] : '?';
+    string = json_stringn(ascii, bytes.len);
+    free(ascii);
+    return string;
+}

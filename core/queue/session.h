@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session: one connection of the control socket: a request, lines of answer, an end.
+ */
+#ifndef QUEUE_SESSION_H
+#define QUEUE_SESSION_H
+
+#include "base/error.h"
+#include "net/stream.h"
+
+#include <jansson.h>
+
+struct queue;
+
+struct session {
+    struct queue *queue;
+    struct stream *stream;
+    struct error err; /* what the end says, also when all went well */
+};
+
+/* OK: the caller drops *ret_request. Otherwise the asker has been told. [task: waits] */
+sluice_status session_read_request(struct session *session, json_t **ret_request);
+/* A member of a request that is a text; "" if it is not there. */
+const char *session_text(const json_t *request, const char *name);
+/* Writes a line; takes the object. TEMP: the asker has gone, or there is no memory (object is NULL
+ * then, too). [task: waits] */
+sluice_status session_put(struct session *session, json_t *object);
+/* Writes the last line. [task: waits] */
+void session_end(struct session *session, sluice_status status);
+
+/* A text of JSON from bytes of any kind: what is no UTF-8 becomes question marks. */
+json_t *session_string(struct sluice_span bytes);
+
+#endif

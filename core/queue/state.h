@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * state: what the parts of the queue role share. One struct queue in the process, handed to every
+ * part; all on the loop's thread.
+ */
+#ifndef QUEUE_STATE_H
+#define QUEUE_STATE_H
+
+#include "config/role.h"
+#include "queue/deferral.h"
+#include "queue/lease.h"
+#include "queue/release.h"
+#include "queue/schedule.h"
+#include "queue/store.h"
+#include "task/task.h"
+
+struct control;
+struct deliver_link;
+struct helper;
+struct intake_link;
+struct job;
+
+struct queue_settings {
+    int64_t minimal_backoff_ms;
+    int64_t maximal_backoff_ms;
+    int64_t etrn_interval_ms;
+    int64_t drain_ms;
+    unsigned destination_jobs;       /* default_destination_concurrency_limit */
+    unsigned destination_recipients; /* default_destination_recipient_limit */
+};
+
+struct queue {
+    struct role *role;
+    struct queue_settings settings;
+    struct deferrals deferrals;
+    struct store *store;
+    struct sluice_queue_space space; /* of a moment ago */
+    bool is_accepting;               /* there is space for new mail */
+    struct schedule schedule;
+    struct lease lease;
+    struct intake_link *intakes;
+    struct deliver_link *delivers;
+    struct job *jobs; /* by ref */
+    uint64_t next_ref;
+    struct task_queue work;  /* dispatchers wait here */
+    struct task_queue ended; /* woken when a job, a link or a task has gone */
+    struct control *control;
+    struct helper *helpers;
+    bool is_draining;
+};
+
+/* Starts a task that ends before the queue does: fn must return soon after it is cancelled. TEMP:
+ * no memory. */
+sluice_status queue_start_task(struct queue *queue, const char *name, task_fn *fn, void *arg);
+/* Cancels all of them and waits until they have ended. [task: waits; not one of them] */
+void queue_end_tasks(struct queue *queue);
+
+#endif
