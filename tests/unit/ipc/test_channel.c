@@ -68,7 +68,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
 {
     struct end *end = user;
 
-    if (frame->type != MESSAGE_JOB || frame->ref != end->frames || !is_body(frame->ref, frame->body))
+    if (frame->type != MESSAGE_JOB || frame->ref != end->frames ||
+        !is_body(frame->ref, frame->body))
         end->errors++;
     if (frame->fd != -1) {
         uint64_t number = 0;
@@ -79,8 +80,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     }
     end->frames++;
     if (end->is_echoing)
-        assert_int_equal(
-            channel_send(channel, frame->type, frame->ref, &frame->body, 1, frame->fd), SLUICE_OK);
+        assert_int_equal(channel_send(channel, frame->type, frame->ref, &frame->body, 1, frame->fd),
+                         SLUICE_OK);
     if (end->is_freeing) {
         channel_free(channel);
         end->channel = NULL;
@@ -333,19 +334,40 @@ static void nonsense(void **state)
         const char *reason;
     } cases[] = {
         {"no hello", false, {.type = MESSAGE_JOB}, false, "end: the first frame is no hello"},
-        {"another version", false, {.type = MESSAGE_HELLO, .ref = CHANNEL_VERSION + 1}, false,
+        {"another version",
+         false,
+         {.type = MESSAGE_HELLO, .ref = CHANNEL_VERSION + 1},
+         false,
          "end: the peer talks version 2, this program 1"},
-        {"too large", true, {.type = MESSAGE_JOB, .size = CHANNEL_BODY_MAX + 1}, false,
+        {"too large",
+         true,
+         {.type = MESSAGE_JOB, .size = CHANNEL_BODY_MAX + 1},
+         false,
          "end: a frame that is too large"},
-        {"largest number", true, {.type = MESSAGE_JOB, .size = UINT32_MAX}, false,
+        {"largest number",
+         true,
+         {.type = MESSAGE_JOB, .size = UINT32_MAX},
+         false,
          "end: a frame that is too large"},
-        {"unknown flag", true, {.type = MESSAGE_JOB, .flags = 2}, false,
+        {"unknown flag",
+         true,
+         {.type = MESSAGE_JOB, .flags = 2},
+         false,
          "end: a frame with unknown flags"},
-        {"no descriptor", true, {.type = MESSAGE_JOB, .flags = FRAME_HAS_FD}, false,
+        {"no descriptor",
+         true,
+         {.type = MESSAGE_JOB, .flags = FRAME_HAS_FD},
+         false,
          "end: a frame without its descriptor"},
-        {"a stray descriptor", true, {.type = MESSAGE_JOB}, true,
+        {"a stray descriptor",
+         true,
+         {.type = MESSAGE_JOB},
+         true,
          "end: a descriptor without a frame"},
-        {"cut", true, {.type = MESSAGE_JOB, .size = 1}, false,
+        {"cut",
+         true,
+         {.type = MESSAGE_JOB, .size = 1},
+         false,
          "end: the peer has gone in the middle of a frame"},
     };
     size_t before = open_descriptors();
@@ -403,7 +425,7 @@ static void last_words(void **state)
         add_job(&bytes, ref);
     assert_int_equal(send(pair[1], bytes.ptr, bytes.len, 0), bytes.len);
     for (uint64_t ref = 0; ref < 100; ref++)
-        send_frame(end.channel, ref, -1); /* more than the socket takes */
+        send_frame(end.channel, ref, -1);        /* more than the socket takes */
     assert_int_equal(write(pair[0], "x", 1), 1); /* one byte is on its way when the peer dies */
     (void)close(pair[1]);
     task_loop_run();

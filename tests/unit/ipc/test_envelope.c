@@ -291,8 +291,8 @@ static void random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),      cmocka_unit_test(common_case_is_small),
-        cmocka_unit_test(many_recipients), cmocka_unit_test(unknown_is_kept),
+        cmocka_unit_test(round_trip),         cmocka_unit_test(common_case_is_small),
+        cmocka_unit_test(many_recipients),    cmocka_unit_test(unknown_is_kept),
         cmocka_unit_test(cut_at_each_length), cmocka_unit_test(refused),
         cmocka_unit_test(random_bytes),
     };

@@ -15,7 +15,10 @@
 #include <cmocka.h>
 
 #define ODD "a\0b\r\n\xff"
-#define TEXT(text) {.ptr = (text), .len = sizeof(text) - 1} /* for static tables */
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        .ptr = (text), .len = sizeof(text) - 1                                                     \
+    } /* for static tables */
 
 /* One message of each kind behind one pair of functions, so that all go through the same tests. */
 union any {
@@ -66,33 +69,57 @@ static const struct kind {
     union any value;
     struct sluice_span content; /* the part that follows the head */
 } kinds[] = {
-    {"setup", encode_setup, decode_setup,
+    {"setup",
+     encode_setup,
+     decode_setup,
      {.setup = {.generation = UINT64_MAX, .index = UINT32_MAX, .log_target = 1}}},
     {"setup of zeros", encode_setup, decode_setup, {.setup = {0}}},
-    {"link", encode_link, decode_link,
+    {"link",
+     encode_link,
+     decode_link,
      {.link = {.role = TEXT("queue"), .index = 7, .generation = 1}}},
-    {"credit", encode_credit, decode_credit,
+    {"credit",
+     encode_credit,
+     decode_credit,
      {.credit = {.bytes = UINT64_MAX, .messages = UINT64_MAX}}},
     {"lease", encode_lease, decode_lease, {.lease = {.first = UINT64_MAX, .count = 1}}},
     {"space", encode_space, decode_space, {.space = {.is_accepting = true, .free_bytes = 1}}},
-    {"commit", encode_commit, decode_commit,
+    {"commit",
+     encode_commit,
+     decode_commit,
      {.commit = {.envelope = TEXT(ODD), .content = TEXT("Subject: x\r\n\r\n")}},
      TEXT("Subject: x\r\n\r\n")},
     {"commit of a file", encode_commit, decode_commit, {.commit = {.envelope = TEXT(ODD)}}},
-    {"status", encode_status, decode_status,
+    {"status",
+     encode_status,
+     decode_status,
      {.status = {.status = INT32_MAX, .dsn = TEXT("4.3.1"), .text = TEXT(ODD)}}},
-    {"release", encode_release, decode_release,
+    {"release",
+     encode_release,
+     decode_release,
      {.release = {.domain = TEXT("customer.tld"), .is_exempt = true}}},
-    {"released", encode_released, decode_released,
+    {"released",
+     encode_released,
+     decode_released,
      {.released = {.status = -1, .count = UINT64_MAX, .is_postponed = true}}},
-    {"job", encode_job, decode_job,
-     {.job = {.message_id = UINT64_MAX, .transport = TEXT("smtp"),
-              .nexthop = TEXT("[mx]:2525"), .is_released = true, .envelope = TEXT(ODD),
+    {"job",
+     encode_job,
+     decode_job,
+     {.job = {.message_id = UINT64_MAX,
+              .transport = TEXT("smtp"),
+              .nexthop = TEXT("[mx]:2525"),
+              .is_released = true,
+              .envelope = TEXT(ODD),
               .content = TEXT(ODD)}},
      TEXT(ODD)},
-    {"result", encode_result, decode_result,
-     {.result = {.site = SITE_FAILED, .connect_ms = INT64_MAX, .transfer_ms = INT64_MIN,
-                 .outcomes = outcomes, .outcome_count = 3}}},
+    {"result",
+     encode_result,
+     decode_result,
+     {.result = {.site = SITE_FAILED,
+                 .connect_ms = INT64_MAX,
+                 .transfer_ms = INT64_MIN,
+                 .outcomes = outcomes,
+                 .outcome_count = 3}}},
     {"result of nothing", encode_result, decode_result, {.result = {0}}},
 };
 
@@ -238,12 +265,9 @@ static void random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(members_are_not_mixed_up),
-        cmocka_unit_test(cut_at_each_length),
-        cmocka_unit_test(later_fields_are_skipped),
-        cmocka_unit_test(wrong_values),
-        cmocka_unit_test(random_bytes),
+        cmocka_unit_test(round_trip),         cmocka_unit_test(members_are_not_mixed_up),
+        cmocka_unit_test(cut_at_each_length), cmocka_unit_test(later_fields_are_skipped),
+        cmocka_unit_test(wrong_values),       cmocka_unit_test(random_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

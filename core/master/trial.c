@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * trial: see trial.h. Instances are made from a snapshot, so that what is tried is what roles get.
+ */
+#include "master/trial.h"
+
+#include "config/config.h"
+#include "config/snapshot.h"
+#include "plugin/instance.h"
+#include "sluice/access.h"
+#include "sluice/lookup.h"
+#include "sluice/queue.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct words {
+    const struct sluice_restriction **list; /* of all access plugins */
+    size_t count;
+};
+
+struct trial {
+    struct draft *draft;
+    struct config *config;
+    struct words words;
+};
+
+/* ---- instances ------------------------------------------------------------------------------ */
+
+static bool is_kind(const struct draft_instance *instance, const char *interface)
+{
+    return strcmp(instance->interface, interface) == 0;
+}
+
+static void add_words(struct trial *trial, struct instance *instance)
+{
+    const struct instance_side *side =
+        INSTANCE_SIDE(instance, struct sluice_access_ops, restrictions);
+    const struct sluice_access_ops *ops;
+    struct words *words = &trial->words;
+
+    if (side == NULL)
+        return;
+    ops = INSTANCE_OPS(side, struct sluice_access_ops);
+    for (uint32_t i = 0; i < ops->restriction_count; i++) {
+        const char *place = (const char *)ops->restrictions + (size_t)i * ops->restriction_size;
+
+        words->list =
+            arena_grow(&trial->draft->arena, words->list, words->count, sizeof(*words->list));
+        words->list[words->count++] = (const struct sluice_restriction *)(const void *)place;
+    }
+}
+
+static void report_failure(struct trial *trial, const struct draft_instance *instance,
+                           const struct error *err)
+{
+    struct report *report = &trial->draft->report;
+
+    if (is_kind(instance, SLUICE_LOOKUP_ID))
+        report_warning(report, instance->place, "table %s cannot be opened: %s", instance->name,
+                       err->text);
+    else
+        report_error(report, instance->place, "%s: %s", instance->name, err->text);
+}
+
+static void try_instance(struct trial *trial, const struct draft_instance *drafted)
+{
+    const struct config_instance *configured =
+        config_instance_find(trial->config, drafted->interface, drafted->name);
+    bool has_errors = trial->draft->report.error_count > 0;
+    struct error err = ERROR_INIT;
+    struct instance *instance;
+
+    if (instance_new(configured, &instance, &err) != SLUICE_OK) {
+        report_error(&trial->draft->report, drafted->place, "%s: %s", drafted->name, err.text);
+        return;
+    }
+    if (is_kind(drafted, SLUICE_ACCESS_ID))
+        add_words(trial, instance);
+    /* With values missing open() would complain about what has been reported already. */
+    if (!is_kind(drafted, SLUICE_QUEUE_ID) && !has_errors &&
+        instance_open(instance, configured->argument, &err) != SLUICE_OK)
+        report_failure(trial, drafted, &err);
+    instance_close(instance);
+    instance_free(instance);
+}
+
+/* ---- restrictions --------------------------------------------------------------------------- */
+
+static const struct sluice_restriction *find_word(const struct trial *trial, const char *word)
+{
+    for (size_t i = 0; i < trial->words.count; i++) {
+        if (strcmp(trial->words.list[i]->name, word) == 0)
+            return trial->words.list[i];
+    }
+    return NULL;
+}
+
+/* True if the list has a word that may refuse, or one that is not known. */
+static bool check_list(struct trial *trial, const char *name)
+{
+    const struct draft_parameter *list = draft_parameter(trial->draft, name);
+    bool refuses = false;
+
+    for (size_t i = 0; i < list->value.item_count; i++) {
+        const char *item = list->value.items[i];
+        const struct sluice_restriction *word = find_word(trial, item);
+
+        if (word == NULL)
+            report_error(&trial->draft->report, draft_item_place(list, item),
+                         "%s: no access plugin knows the restriction \"%s\"", name, item);
+        if (word == NULL || (word->flags & SLUICE_RESTRICTION_REFUSES) != 0)
+            refuses = true;
+    }
+    return refuses;
+}
+
+static void check_restrictions(struct trial *trial)
+{
+    bool relay_refuses = check_list(trial, "smtpd_relay_restrictions");
+    bool recipient_refuses = check_list(trial, "smtpd_recipient_restrictions");
+    struct place place = draft_place(trial->draft, "smtpd_relay_restrictions");
+
+    (void)check_list(trial, "smtpd_etrn_restrictions"); /* refusing nobody is a choice there */
+    if (relay_refuses || recipient_refuses)
+        return;
+    if (place.file == NULL)
+        place = draft_place(trial->draft, "smtpd_recipient_restrictions");
+    report_error(&trial->draft->report, place,
+                 "smtpd_relay_restrictions and smtpd_recipient_restrictions refuse nobody: this "
+                 "would be an open relay; add reject_unauth_destination");
+}
+
+static bool open_config(struct trial *trial)
+{
+    struct error err = ERROR_INIT;
+    sluice_status st;
+    int fd;
+
+    st = snapshot_write(trial->draft, DRAFT_RECEIVE | DRAFT_QUEUE | DRAFT_DELIVER, &fd, &err);
+    if (st == SLUICE_OK) {
+        st = config_open(fd, &trial->config, &err);
+        (void)close(fd); /* it is mapped */
+    }
+    if (st != SLUICE_OK)
+        report_error(&trial->draft->report, PLACE_DEFAULT, "%s", err.text);
+    return st == SLUICE_OK;
+}
+
+void trial_run(struct draft *draft)
+{
+    struct trial trial = {.draft = draft};
+    bool has_words = true;
+
+    if (!open_config(&trial))
+        return;
+    for (size_t i = 0; i < draft->instance_count; i++) {
+        if (!draft->instances[i].is_missing)
+            try_instance(&trial, &draft->instances[i]);
+        else if (is_kind(&draft->instances[i], SLUICE_ACCESS_ID))
+            has_words = false;
+    }
+    if (has_words)
+        check_restrictions(&trial);
+    config_close(trial.config);
+}
