@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postmap_table: see postmap_table.h.
+ */
+#include "postmap_table.h"
+
+#include "base/clock.h"
+#include "base/span.h"
+#include "plugin/load.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEADLINE_MS 60000 /* for a table that waits */
+
+/* ---- services: a table that is a file needs no more ------------------------------------------ */
+
+static void log_line(const struct sluice_host *host, int32_t level, const char *line)
+{
+    (void)host;
+    if (level <= SLUICE_LOG_WARNING)
+        (void)fprintf(stderr, "postmap: warning: %s\n", line);
+}
+
+static int64_t wall_ms(const struct sluice_host *host)
+{
+    (void)host;
+    return clock_wall_ms();
+}
+
+static int64_t monotonic_ms(const struct sluice_host *host)
+{
+    (void)host;
+    return clock_monotonic_ms();
+}
+
+static const void *get_service(const struct sluice_host *host, const char *id)
+{
+    static const struct sluice_log log = {.struct_size = sizeof(log), .write = log_line};
+    static const struct sluice_clock clock = {
+        .struct_size = sizeof(clock), .wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
+
+    (void)host;
+    if (strcmp(id, SLUICE_LOG_ID) == 0)
+        return &log;
+    return strcmp(id, SLUICE_CLOCK_ID) == 0 ? &clock : NULL;
+}
+
+/* ---- the plugin ------------------------------------------------------------------------------ */
+
+static bool is_type(const char *type)
+{
+    for (const char *at = type; *at != '\0'; at++) {
+        if (isalnum((unsigned char)*at) == 0 && *at != '-' && *at != '_')
+            return false;
+    }
+    return type[0] != '\0';
+}
+
+/* A type without a file of its name is the user's mistake, and said in Postfix's words. */
+static sluice_status load(const char *directory, const char *plugin_name, const char *type,
+                          struct plugin **ret_plugin, struct error *err)
+{
+    char path[4096];
+    sluice_status st;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/%s.so", directory, plugin_name);
+    if (access(path, F_OK) == -1 && errno == ENOENT)
+        return error_set(err, SLUICE_UNSUPPORTED, "unsupported dictionary type: %s", type);
+    st = plugin_open_file(directory, plugin_name, geteuid(), &fd, err);
+    if (st != SLUICE_OK)
+        return st;
+    st = plugin_load(plugin_name, fd, ret_plugin, err);
+    (void)close(fd); /* the loader has its own */
+    return st;
+}
+
+static sluice_status settle(struct postmap_table *table, struct draft *draft, const char *name,
+                            const struct sluice_plugin_desc *desc, struct error *err)
+{
+    struct draft_instance *instance = draft_add_table(draft, name, PLACE_DEFAULT, 0);
+    size_t errors_before = draft->report.error_count;
+
+    if (instance == NULL)
+        return error_set(err, SLUICE_CONFIG, "%s: not the name of a table", name);
+    draft_declare(draft, instance->plugin, desc->options, desc->option_count);
+    draft_settle(draft, instance, desc->options, desc->option_count);
+    if (draft->report.error_count > errors_before)
+        return error_set(err, SLUICE_CONFIG, "table %s: its options do not check; try sluiced -t",
+                         name);
+    values_init(&table->values, instance->values, instance->value_count);
+    table->path = instance->argument;
+    return SLUICE_OK;
+}
+
+sluice_status postmap_table_init(struct postmap_table *table, struct draft *draft, const char *name,
+                                 struct error *err)
+{
+    const struct sluice_plugin_desc *desc;
+    struct plugin *plugin;
+    const char *plugin_name;
+    sluice_status st;
+
+    *table = (struct postmap_table){
+        .type = arena_printf(&draft->arena, "%.*s", (int)strcspn(name, ":"), name),
+        .host = {.struct_size = sizeof(table->host),
+                 .abi_minor = SLUICE_ABI_MINOR,
+                 .version = SLUICE_VERSION,
+                 .instance = name,
+                 .get_service = get_service},
+    };
+    if (!is_type(table->type))
+        return error_set(err, SLUICE_UNSUPPORTED, "unsupported dictionary type: %s", table->type);
+    plugin_name = arena_printf(&draft->arena, "lookup/%s", table->type);
+    st = load(draft_parameter(draft, "plugin_directory")->value.text, plugin_name, table->type,
+              &plugin, err);
+    if (st != SLUICE_OK)
+        return st;
+    desc = plugin_desc(plugin);
+    table->ops = desc->get_interface(SLUICE_LOOKUP_ID);
+    if (table->ops == NULL)
+        return error_set(err, SLUICE_CONFIG, "plugin %s has no tables of its own", plugin_name);
+    return settle(table, draft, name, desc, err);
+}
+
+void postmap_table_set(struct postmap_table *table, const char *key, bool value)
+{
+    for (size_t i = 0; i < table->values.count; i++) {
+        struct value *option = &table->values.list[i];
+
+        if (strcmp(option->key, key) == 0 && option->type == SLUICE_OPT_BOOLEAN) {
+            option->is_set = true;
+            option->number = value ? 1 : 0;
+        }
+    }
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+char *postmap_table_key(const struct postmap_table *table, struct sluice_span key)
+{
+    char *copy = span_dup(key);
+
+    if (copy != NULL && !table->keeps_case && (table->ops->flags & SLUICE_LOOKUP_EXACT) == 0)
+        span_fold(copy, key.len);
+    return copy;
+}
+
+sluice_status postmap_table_open(struct postmap_table *table, struct error *err)
+{
+    struct error_sink errors;
+
+    if (table->lookup != NULL)
+        return SLUICE_OK;
+    error_sink_init(&errors, err);
+    return status_known(table->ops->open(&table->host, &table->values.sdk, table->path, &errors.sdk,
+                                         &table->lookup));
+}
+
+struct answer {
+    struct sluice_lookup_sink sdk;
+    struct buffer *value;
+};
+
+static void take_value(const struct sluice_lookup_sink *sdk, struct sluice_span value)
+{
+    const struct answer *answer = (const struct answer *)sdk; /* its first member */
+
+    if (answer->value->len > 0)
+        buffer_add_byte(answer->value, ',');
+    buffer_add_span(answer->value, value);
+}
+
+sluice_status postmap_table_find(struct postmap_table *table, struct sluice_span key,
+                                 struct buffer *value, struct error *err)
+{
+    struct answer answer = {.sdk = {.struct_size = sizeof(answer.sdk), .value = take_value},
+                            .value = value};
+    struct error_sink errors;
+    sluice_status st = postmap_table_open(table, err);
+    char *copy;
+
+    if (st != SLUICE_OK)
+        return st;
+    copy = postmap_table_key(table, key);
+    if (copy == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    error_sink_init(&errors, err);
+    st = table->ops->find(table->lookup, (struct sluice_span){copy, key.len},
+                          clock_monotonic_ms() + DEADLINE_MS, &answer.sdk, &errors.sdk);
+    free(copy);
+    return status_known(st);
+}
+
+sluice_status postmap_table_list(struct postmap_table *table,
+                                 const struct sluice_lookup_entry_sink *sink, struct error *err)
+{
+    struct error_sink errors;
+    sluice_status st;
+
+    if (!SLUICE_HAS(struct sluice_lookup_ops, table->ops, list))
+        return error_set(err, SLUICE_UNSUPPORTED, "dictionary type: %s does not support listing",
+                         table->type);
+    st = postmap_table_open(table, err);
+    if (st != SLUICE_OK)
+        return st;
+    error_sink_init(&errors, err);
+    return status_known(table->ops->list(table->lookup, sink, &errors.sdk));
+}
+
+void postmap_table_done(struct postmap_table *table)
+{
+    if (table->lookup != NULL)
+        table->ops->close(table->lookup);
+    table->lookup = NULL;
+}

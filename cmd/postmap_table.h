@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postmap_table: a table as postmap works on it: the plugin of its type, loaded under the same rules
+ * of trust as by the daemon, and its options.
+ *
+ * Order: postmap_table_init -> postmap_table_set* -> (postmap_table_find | postmap_table_list |
+ * the plugin's writer)* -> postmap_table_done.
+ */
+#ifndef CMD_POSTMAP_TABLE_H
+#define CMD_POSTMAP_TABLE_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "config/draft.h"
+#include "sluice/lookup.h"
+
+struct postmap_table {
+    const char *type; /* "hash" */
+    const char *path; /* what follows the colon */
+    const struct sluice_lookup_ops *ops;
+    struct sluice_host host;
+    struct values values;         /* of its options; &values.sdk is what the plugin gets */
+    bool keeps_case;              /* keys are not folded */
+    struct sluice_lookup *lookup; /* open after the first find or list */
+};
+
+/* name: "hash:/etc/sluice/transport". The draft has been read and must outlive the table, which
+ * must not move. CONFIG with a text; UNSUPPORTED: there is no plugin of that type. */
+sluice_status postmap_table_init(struct postmap_table *table, struct draft *draft, const char *name,
+                                 struct error *err);
+
+/* Sets a boolean option, if the plugin has one of that key. */
+void postmap_table_set(struct postmap_table *table, const char *key, bool value);
+
+/* The key as the table has it: folded unless it, or the user, tells cases apart. The caller frees
+ * it; NULL: no memory. */
+char *postmap_table_key(const struct postmap_table *table, struct sluice_span key);
+
+/* One look-up, no partial keys; several values are joined by commas. NOT_FOUND, or TEMP or CONFIG
+ * with a text. [waits] */
+sluice_status postmap_table_find(struct postmap_table *table, struct sluice_span key,
+                                 struct buffer *value, struct error *err);
+/* Every entry; UNSUPPORTED if the plugin cannot. [waits] */
+sluice_status postmap_table_list(struct postmap_table *table,
+                                 const struct sluice_lookup_entry_sink *sink, struct error *err);
+/* OK if the table can be read at all. [waits] */
+sluice_status postmap_table_open(struct postmap_table *table, struct error *err);
+
+void postmap_table_done(struct postmap_table *table);
+
+#endif
