@@ -38,7 +38,9 @@ struct draft_instance {
     const struct setting *group; /* NULL: it is not listed */
     uint32_t roles;              /* DRAFT_...: that load it */
     bool is_missing;             /* its plugin cannot be had, which has been reported */
-    struct value *values;        /* after draft_settle */
+    const char *const *plugins; /* plugin and the bases that it derives from, once they are known */
+    size_t plugin_count;
+    struct value *values; /* after draft_settle */
     size_t value_count;
 };
 

@@ -187,6 +187,8 @@ sluice_status derive_resolve(const char *plugin, const char *interface,
         st = find_ops(&chain, interface, &derivation, err);
     if (st == SLUICE_OK)
         st = merge_options(&chain, &derivation, err);
+    for (size_t i = 0; i < chain.count; i++)
+        derivation.plugins[derivation.plugin_count++] = chain.links[i].desc->name;
     if (st != SLUICE_OK) {
         derive_done(&derivation);
         return st;

@@ -12,9 +12,11 @@
 #define DERIVE_DEPTH_MAX 8 /* plugins in a chain */
 
 struct derivation {
-    const void *base_ops;    /* of the plugin at the end of the chain */
-    const void *derived_ops; /* of the one plugin before it that has some, or NULL */
-    int32_t mode;            /* SLUICE_MODE_... */
+    const void *base_ops;                  /* of the plugin at the end of the chain */
+    const void *derived_ops;               /* of the one plugin before it that has some, or NULL */
+    int32_t mode;                          /* SLUICE_MODE_... */
+    const char *plugins[DERIVE_DEPTH_MAX]; /* the names of the chain, the one asked for first */
+    size_t plugin_count;
     struct sluice_option *options;
     size_t option_count;
 };

@@ -8,15 +8,13 @@
 
 #include <string.h>
 
-/* The option table lives as long as the draft: values point to its keys. */
-static const struct sluice_option *keep(struct draft *draft, const struct derivation *derivation)
+static void *copy(struct draft *draft, const void *from, size_t size)
 {
-    size_t size = derivation->option_count * sizeof(*derivation->options);
-    struct sluice_option *table = arena_alloc(&draft->arena, size);
+    void *to = arena_alloc(&draft->arena, size);
 
     if (size > 0)
-        memcpy(table, derivation->options, size);
-    return table;
+        memcpy(to, from, size);
+    return to;
 }
 
 static void settle(struct draft *draft, struct draft_instance *instance)
@@ -30,7 +28,11 @@ static void settle(struct draft *draft, struct draft_instance *instance)
         instance->is_missing = true;
         return;
     }
-    table = keep(draft, &derivation);
+    /* Both live as long as the draft: values point to the keys. */
+    table = copy(draft, derivation.options, derivation.option_count * sizeof(*table));
+    instance->plugins =
+        copy(draft, derivation.plugins, derivation.plugin_count * sizeof(derivation.plugins[0]));
+    instance->plugin_count = derivation.plugin_count;
     draft_declare(draft, instance->plugin, table, derivation.option_count);
     draft_settle(draft, instance, table, derivation.option_count);
     derive_done(&derivation);
