@@ -2,10 +2,12 @@
 /*
  * fibre: ucontext on mapped stacks, with what ASan, LSan and TSan need to follow.
  *
- * A mapping holds, from its bottom: the guard, the stack, and at the top the struct fibre itself, so
- * that a parked task touches one page less. swapcontext saves the signal mask with a system call:
- * 0.2 to 0.3 µs a switch in all, some twenty switches a message. Own assembly would save most of it,
- * and is not worth having for each kind of processor.
+ * A mapping holds, from its bottom: the guard, the stack, and at the top the struct fibre itself, on
+ * the page of the first frames: a task that waits near its beginning holds one page.
+ *
+ * swapcontext saves the signal mask with a system call: 0.2 to 0.3 µs a switch in all, some twenty
+ * switches a message. Own assembly would save most of it, and is not worth having for each kind of
+ * processor.
  */
 #include "task/fibre.h"
 
@@ -39,11 +41,12 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#define STACK_SIZE (FIBRE_STACK_SIZE * STACK_FACTOR)
 /* More than a page: a frame with a large array may step over a small guard. */
 #define GUARD_SIZE ((size_t)64 * 1024)
 #define TOP_SIZE ((sizeof(struct fibre) + 63) / 64 * 64)
-#define MAPPING_SIZE (GUARD_SIZE + STACK_SIZE + TOP_SIZE)
+/* A page more, of which the struct takes the end and the first frames the rest. */
+#define MAPPING_SIZE (GUARD_SIZE + FIBRE_STACK_SIZE * STACK_FACTOR + 4096)
+#define STACK_SIZE (MAPPING_SIZE - GUARD_SIZE - TOP_SIZE)
 /* Mapping a stack, its first touch and unmapping it cost 10 µs; a kept one costs its memory. */
 #define IDLE_MAX 128
 
