@@ -32,7 +32,7 @@ struct sluice_unit_history {
     uint32_t struct_size;
     uint32_t attempts;       /* so far, of this unit; 0: it has just arrived */
     int64_t arrival_ms;      /* of the message */
-    int64_t last_attempt_ms;
+    int64_t last_attempt_ms; /* when the latest of these ended */
 };
 
 struct sluice_site_history {
