@@ -269,17 +269,23 @@ struct collector {
     char text[256];
 };
 
-static void collect(const struct sluice_dns_sink *sink, const struct sluice_dns_record *record)
+static void collect_any_ttl(const struct sluice_dns_sink *sink,
+                            const struct sluice_dns_record *record)
 {
     struct collector *collector = (struct collector *)(uintptr_t)sink;
     size_t len = strlen(collector->text);
 
-    assert_true(record->ttl_s > 0 && record->ttl_s <= 300);
     if (record->type == SLUICE_DNS_MX)
         len += (size_t)snprintf(collector->text + len, sizeof(collector->text) - len, "%u ",
                                 (unsigned)record->preference);
     (void)snprintf(collector->text + len, sizeof(collector->text) - len, "%.*s;",
                    SPAN_ARGS(record->target));
+}
+
+static void collect(const struct sluice_dns_sink *sink, const struct sluice_dns_record *record)
+{
+    assert_true(record->ttl_s > 0 && record->ttl_s <= 300);
+    collect_any_ttl(sink, record);
 }
 
 static sluice_status ask(const char *name, uint32_t type, int64_t wait_ms,
@@ -485,6 +491,34 @@ static void test_refused_server(void **state)
     task_loop_done();
 }
 
+static void ask_localhost(void *arg)
+{
+    struct collector *collector = arg;
+    struct error err;
+
+    *collector = (struct collector){.sdk = {.struct_size = sizeof(collector->sdk)}};
+    collector->sdk.record = collect_any_ttl;
+    assert_int_equal(dns_query(SPAN_LITERAL("localhost"), SLUICE_DNS_A, clock_monotonic_ms() + 8000,
+                               &collector->sdk, &err),
+                     SLUICE_OK);
+}
+
+/* Answered without a packet, by the hosts file or libunbound itself. */
+static void test_system_servers(void **state)
+{
+    struct collector collector;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(task_loop_init(), SLUICE_OK);
+    assert_int_equal(dns_init(NULL, 0, &err), SLUICE_OK);
+    start("localhost", ask_localhost, &collector);
+    task_loop_run();
+    assert_string_equal(collector.text, "127.0.0.1;");
+    dns_done();
+    task_loop_done();
+}
+
 static void test_bad_server(void **state)
 {
     const char *servers[] = {"ns.example"};
@@ -502,9 +536,13 @@ static void test_bad_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_answers),         WITH_SERVER(test_deadline),
-        WITH_SERVER(test_cancel),          WITH_SERVER(test_refresh),
-        WITH_SERVER(test_many_at_once),    cmocka_unit_test(test_refused_server),
+        WITH_SERVER(test_answers),
+        WITH_SERVER(test_deadline),
+        WITH_SERVER(test_cancel),
+        WITH_SERVER(test_refresh),
+        WITH_SERVER(test_many_at_once),
+        cmocka_unit_test(test_refused_server),
+        cmocka_unit_test(test_system_servers),
         cmocka_unit_test(test_bad_server),
     };
 

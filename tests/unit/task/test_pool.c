@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -286,6 +286,37 @@ static void test_free_finishes_what_was_submitted(void **state)
     assert_int_equal(atomic_load(&fixture->runs), 10);
 }
 
+/* In a process that ends with its threads hanging. Takes the 5 s that pool_free waits. */
+static void leave_hung_threads(struct fixture *fixture)
+{
+    for (int i = 0; i < 3; i++) {
+        if (pool_submit(fixture->pool, work_hang, on_done, fixture) != SLUICE_OK)
+            _exit(2);
+    }
+    pool_free(fixture->pool);
+    task_loop_done();
+    /* The third never began: its submitter is told. */
+    _exit(fixture->done == 1 && fixture->done_status == SLUICE_TEMP ? 0 : 1);
+}
+
+static void test_free_leaves_hung_threads(void **state)
+{
+    int status;
+    pid_t child = fork();
+
+    (void)state;
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        void *fixture;
+        (void)alarm(60);
+        if (set_up(&fixture) != 0)
+            _exit(3);
+        leave_hung_threads(fixture);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 #define ON_POOL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -297,6 +328,7 @@ int main(void)
         ON_POOL(test_hung_calls),
         ON_POOL(test_cancel),
         ON_POOL(test_free_finishes_what_was_submitted),
+        cmocka_unit_test(test_free_leaves_hung_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
