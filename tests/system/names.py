@@ -25,11 +25,22 @@ class NameServer:
             f"port={self.port}", f"listen-address={address}", "bind-interfaces", "no-resolv",
             "no-hosts", "no-daemon", "log-queries", "log-facility=-", "user=", "group=",
             "local=/#/", "local-ttl=1", *lines, ""]))
+        self.command = ["/usr/sbin/dnsmasq", f"--conf-file={config}", "--pid-file"]
         self.log_file = open(self.log_path, "wb")
-        self.process = subprocess.Popen(
-            ["/usr/sbin/dnsmasq", f"--conf-file={config}", "--pid-file"],
-            stdout=self.log_file, stderr=self.log_file, stdin=subprocess.DEVNULL)
-        wait_for(lambda: "started" in self.log_path.read_text())
+        self.starts = 0
+        self._start()
+
+    def _start(self):
+        self.starts += 1
+        self.process = subprocess.Popen(self.command, stdout=self.log_file, stderr=self.log_file,
+                                        stdin=subprocess.DEVNULL)
+        wait_for(lambda: self.log_path.read_text().count(": started") == self.starts)
+
+    def restart(self):
+        """With what the configuration file says now."""
+        self.process.terminate()
+        self.process.wait(10)
+        self._start()
 
     def queries(self):
         """["MX customer.tld", "A mail.customer.tld", ...] in the order of arrival."""
