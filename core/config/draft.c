@@ -185,7 +185,7 @@ static struct draft_parameter *add_parameter(struct draft *draft,
 
 void draft_read(struct draft *draft, const char *path)
 {
-    draft->path = arena_text(&draft->arena, sluice_span_of(path));
+    draft->report.path = arena_text(&draft->arena, sluice_span_of(path));
     file_read(path, &draft->arena, &draft->report, &draft->file);
     for (size_t i = 0; i < parameter_count; i++)
         (void)add_parameter(draft, &parameters[i], true);
@@ -243,6 +243,20 @@ static void settle_one(struct draft *draft, struct draft_instance *instance,
     if ((option->flags & SLUICE_OPT_REQUIRED) != 0 && !ret_value->is_set)
         report_error(&draft->report, setting != NULL ? setting->place : instance->place,
                      "%s: %s is required", instance->name, option->key);
+}
+
+struct place draft_error_place(struct draft *draft, const struct draft_instance *instance,
+                               const char *text)
+{
+    for (size_t i = 0; i < instance->value_count; i++) {
+        const struct value *value = &instance->values[i];
+        const struct setting *setting =
+            instance->group != NULL ? setting_find(instance->group, value->key) : NULL;
+
+        if (value->is_named && strstr(text, value->key) != NULL)
+            return setting != NULL ? setting->place : draft_place(draft, value->key);
+    }
+    return instance->place;
 }
 
 static bool is_host_key(const char *key)

@@ -48,7 +48,6 @@ struct draft {
     struct arena arena;
     struct report report;
     struct file file;
-    const char *path;
     struct options options;
     struct draft_parameter *parameters;
     size_t parameter_count;
@@ -67,6 +66,10 @@ const struct draft_parameter *draft_parameter(struct draft *draft, const char *n
 struct place draft_place(struct draft *draft, const char *name);
 /* Where an item of a list was set: its element, for lists of many lines. */
 struct place draft_item_place(const struct draft_parameter *parameter, const char *item);
+/* Where an error of the instance's plugin comes from: the option that its text names, if one of
+ * those that were set; else the instance. */
+struct place draft_error_place(struct draft *draft, const struct draft_instance *instance,
+                               const char *text);
 /* NULL if there is none. */
 struct draft_instance *draft_instance_find(struct draft *draft, const char *interface,
                                            const char *name);

@@ -207,12 +207,34 @@ static void add_transport(struct draft *draft, const struct setting *group)
     instance->group = group;
 }
 
+/* A transport that is always there: the line that names it, if there is one. */
+static struct place mention_place(struct draft *draft, const char *transport)
+{
+    static const char *const texts[] = {"relay_transport", "default_transport"};
+    const struct draft_parameter *deferred = draft_parameter(draft, "defer_transports");
+    size_t len = strlen(transport);
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = draft_parameter(draft, texts[i])->value.text;
+
+        if (text != NULL && strcspn(text, ":") == len && strncmp(text, transport, len) == 0 &&
+            draft_place(draft, texts[i]).file != NULL)
+            return draft_place(draft, texts[i]);
+    }
+    for (size_t i = 0; i < deferred->value.item_count; i++) {
+        if (strcmp(deferred->value.items[i], transport) == 0)
+            return draft_item_place(deferred, transport);
+    }
+    return PLACE_DEFAULT;
+}
+
 static void find_transports(struct draft *draft)
 {
     static const char *const always[] = {"smtp", "relay", "etrn-only"};
 
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-        (void)add(draft, SLUICE_TRANSPORT_ID, always[i], always[i], PLACE_DEFAULT);
+        (void)add(draft, SLUICE_TRANSPORT_ID, always[i], always[i],
+                  mention_place(draft, always[i]));
     each_group(draft, "transports", add_transport);
 }
 

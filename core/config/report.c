@@ -48,7 +48,9 @@ static void add_line(struct report *report, struct place place, const char *kind
             *c = '?';
     }
     if (place.file == NULL)
-        buffer_printf(&report->text, "default: %s%s\n", kind, text);
+        buffer_printf(&report->text, "%s%sdefault: %s%s\n",
+                      report->path != NULL ? report->path : "", report->path != NULL ? ":" : "",
+                      kind, text);
     else if (place.line == 0)
         buffer_printf(&report->text, "%s: %s%s\n", place.file, kind, text);
     else

@@ -19,6 +19,7 @@ struct place {
 #define PLACE_DEFAULT ((struct place){.file = NULL})
 
 struct report {
+    const char *path;     /* of the configuration, for what is a default; may be NULL */
     struct buffer text;   /* lines that end in LF */
     struct place *failed; /* where errors are */
     size_t failed_count;
@@ -32,7 +33,7 @@ struct report {
     }
 
 void report_done(struct report *report);
-/* "FILE:LINE: text" */
+/* "FILE:LINE: text"; "FILE:default: text" for what no line says. */
 void report_error(struct report *report, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "FILE:LINE: warning: text" */

@@ -55,12 +55,12 @@ static void report_failure(struct trial *trial, const struct draft_instance *ins
                            const struct error *err)
 {
     struct report *report = &trial->draft->report;
+    struct place place = draft_error_place(trial->draft, instance, err->text);
 
     if (is_kind(instance, SLUICE_LOOKUP_ID))
-        report_warning(report, instance->place, "table %s cannot be opened: %s", instance->name,
-                       err->text);
+        report_warning(report, place, "table %s cannot be opened: %s", instance->name, err->text);
     else
-        report_error(report, instance->place, "%s: %s", instance->name, err->text);
+        report_error(report, place, "%s: %s", instance->name, err->text);
 }
 
 static void try_instance(struct trial *trial, const struct draft_instance *drafted)

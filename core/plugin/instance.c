@@ -164,12 +164,19 @@ const struct instance_side *instance_side(const struct instance *instance, size_
 
 /* ---- open and close ------------------------------------------------------------------------- */
 
+/* A derived side without an open of its own works on its base. */
 static sluice_status open_side(struct instance *instance, struct instance_side *side,
                                const char *argument, struct error *err)
 {
-    sluice_status st =
-        interface_open(instance->configured->interface, side->ops, &instance->host.sdk,
-                       instance->configured->options, argument, err, &side->self);
+    const struct config_instance *configured = instance->configured;
+    sluice_status st;
+
+    if (!interface_has_open(configured->interface, side->ops)) {
+        side->self = &instance->base_service;
+        return SLUICE_OK;
+    }
+    st = interface_open(configured->interface, side->ops, &instance->host.sdk, configured->options,
+                        argument, err, &side->self);
 
     if (st != SLUICE_OK && (err == NULL || err->text[0] == '\0'))
         (void)error_set(err, st, "it gives no reason");
@@ -199,8 +206,6 @@ sluice_status instance_open(struct instance *instance, const char *argument, str
         instance->host.base = NULL;
         return st;
     }
-    if (derived != NULL && derived->self == NULL)
-        derived->self = &instance->base_service; /* it has no open of its own */
     instance->is_open = true;
     return SLUICE_OK;
 }

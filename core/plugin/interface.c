@@ -159,6 +159,11 @@ sluice_status interface_check_ops(const char *interface, const void *ops, bool i
     return SLUICE_OK;
 }
 
+bool interface_has_open(const char *interface, const void *ops)
+{
+    return has_operation(ops, &find(interface)->required[0]);
+}
+
 sluice_status interface_open(const char *interface, const void *ops, const struct sluice_host *host,
                              const struct sluice_config *config, const char *argument,
                              struct error *err, void **ret_self)
@@ -169,15 +174,9 @@ sluice_status interface_open(const char *interface, const void *ops, const struc
     void *self = NULL;
     sluice_status st;
 
-    if (!has_operation(ops, &known->required[0])) {
-        *ret_self = NULL;
-        return SLUICE_OK;
-    }
     error_sink_init(&sink, err);
     with.errors = &sink.sdk;
     st = status_known(known->open(ops, &with, &self));
-    if (st == SLUICE_OK && self == NULL)
-        return error_set(err, SLUICE_TEMP, "open() says OK and gives nothing");
     if (st == SLUICE_OK)
         *ret_self = self;
     return st;

@@ -15,8 +15,9 @@
 sluice_status interface_check_ops(const char *interface, const void *ops, bool is_complete,
                                   const char *plugin, struct error *err);
 
-/* Calls ops->open; NULL as *ret_self with OK where a derived plugin has none. argument: see
- * instance_open. */
+/* Always true for a plugin that does not derive from another one. */
+bool interface_has_open(const char *interface, const void *ops);
+/* Calls ops->open, which must be there. argument: see instance_open. */
 sluice_status interface_open(const char *interface, const void *ops, const struct sluice_host *host,
                              const struct sluice_config *config, const char *argument,
                              struct error *err, void **ret_self);
