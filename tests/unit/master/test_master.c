@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * master: this very program as daemon, with roles that do nothing but say what happens to them:
+ * start, links, deaths, drains, a second daemon, a start that fails, the background. What the roles
+ * are told to do is in the parameter mail_name.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "config/draft.h"
+#include "config/snapshot.h"
+#include "config/role.h"
+#include "master/master.h"
+#include "task/task.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 60000
+#define LOG_SIZE ((size_t)1024 * 1024)
+
+/* ---- roles ------------------------------------------------------------------------------------- */
+
+static bool is_told(const struct role *role, const char *what)
+{
+    return strstr(config_text(role->config, "mail_name"), what) != NULL;
+}
+
+static sluice_status fake_start(struct role *role, struct error *err)
+{
+    char bad[32];
+
+    (void)snprintf(bad, sizeof(bad), "bad-%s", role->name);
+    if (is_told(role, bad))
+        return error_set(err, SLUICE_CONFIG, "%s does not like this", role->name);
+    log_info("%s %u start, generation %llu, %zu listeners, plugin %d", role->name, role->index,
+             (unsigned long long)role->generation, role->listener_count,
+             role_plugin_fd("lookup/fake") != -1);
+    return SLUICE_OK;
+}
+
+static void fake_link(struct role *role, const struct message_link *link, int fd)
+{
+    log_info("%s %u link %.*s %u", role->name, role->index, SPAN_ARGS(link->role), link->index);
+    (void)close(fd); /* nothing to say to each other */
+}
+
+static void fake_drain(struct role *role)
+{
+    log_info("%s %u drain", role->name, role->index);
+    if (!is_told(role, "hang"))
+        role_finished(role);
+}
+
+static void fake_stop(struct role *role)
+{
+    log_info("%s %u stop", role->name, role->index);
+}
+
+static int fake_main(const char *name)
+{
+    struct role_ops ops = {.name = name,
+                           .start = fake_start,
+                           .link = fake_link,
+                           .drain = fake_drain,
+                           .stop = fake_stop};
+
+    return role_run(&ops);
+}
+
+/* ---- check ------------------------------------------------------------------------------------- */
+
+static void ignore_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    (void)channel;
+    (void)frame;
+    (void)user;
+}
+
+static void stop_at_end(struct channel *channel, const char *reason, void *user)
+{
+    (void)reason;
+    (void)user;
+    channel_free(channel);
+    task_loop_stop();
+}
+
+static void send_snapshot(struct channel *channel, const struct draft *draft, const char *role,
+                          uint32_t bit)
+{
+    struct sluice_span body = sluice_span_of(role);
+    int fd;
+
+    if (snapshot_write(draft, bit, &fd, NULL) != SLUICE_OK ||
+        channel_send(channel, MESSAGE_SNAPSHOT, 0, &body, 1, fd) != SLUICE_OK)
+        abort();
+    (void)close(fd);
+    body = SPAN_LITERAL("lookup/fake");
+    if (bit == DRAFT_RECEIVE &&
+        channel_send(channel, MESSAGE_PLUGIN, 0, &body, 1, STDIN_FILENO) != SLUICE_OK)
+        abort();
+}
+
+static int hand_over(const struct draft *draft)
+{
+    static const struct channel_handlers handlers = {.frame = ignore_frame, .closed = stop_at_end};
+    struct channel *channel;
+
+    if (task_loop_init() != SLUICE_OK ||
+        channel_new(ROLE_MASTER_FD, "master", &handlers, NULL, &channel) != SLUICE_OK)
+        return EX_OSERR;
+    send_snapshot(channel, draft, "master", DRAFT_MASTER);
+    send_snapshot(channel, draft, "receive", DRAFT_RECEIVE);
+    send_snapshot(channel, draft, "queue", DRAFT_QUEUE);
+    send_snapshot(channel, draft, "deliver", DRAFT_DELIVER);
+    (void)channel_send_body(channel, MESSAGE_CHECKED, 0, SPAN_EMPTY);
+    task_loop_run();
+    task_loop_done();
+    return EX_OK;
+}
+
+static int fake_check(const char *path)
+{
+    static struct draft draft; /* must not move */
+
+    draft_init(&draft);
+    draft_read(&draft, path);
+    int status = draft.report.error_count > 0 ? EX_CONFIG : hand_over(&draft);
+    if (draft.report.error_count > 0)
+        (void)fprintf(stderr, "%s", buffer_text(&draft.report.text));
+    draft_done(&draft);
+    return status;
+}
+
+/* ---- a daemon ---------------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/sluice-master-XXXXXX"; /* the working directory */
+
+static const char *owner(void)
+{
+    return geteuid() == 0 ? "nobody" : "anybody";
+}
+
+static void write_config(const char *listen, const char *told)
+{
+    FILE *file = fopen("sluice.conf", "we");
+
+    assert_non_null(file);
+    (void)fprintf(file,
+                  "myhostname = \"mx.example.org\";\nlisten = [ \"%s\" ];\n"
+                  "queue_directory = \"queue\";\nrun_directory = \"run\";\n"
+                  "mail_owner = \"%s\";\nnetwork_owner = \"%s\";\nmail_name = \"%s\";\n"
+                  "receive_processes = 2;\ndeliver_processes = 1;\n",
+                  listen, owner(), owner(), told);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* --master: -f unless is_background. Its log goes to the end of the file. */
+static pid_t start_daemon(bool is_background)
+{
+    pid_t pid = fork();
+
+    assert_int_not_equal(pid, -1);
+    if (pid != 0)
+        return pid;
+    int log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    (void)dup2(log, STDOUT_FILENO);
+    (void)dup2(log, STDERR_FILENO);
+    (void)execl("/proc/self/exe", "test", "--master", is_background ? "-b" : "-f", (char *)NULL);
+    _exit(EX_OSERR);
+}
+
+static char *read_log(void)
+{
+    char *text = calloc(1, LOG_SIZE + 1);
+    int fd = open("log", O_RDONLY | O_CLOEXEC);
+
+    assert_non_null(text);
+    if (fd != -1) {
+        assert_true(read(fd, text, LOG_SIZE) >= 0);
+        (void)close(fd);
+    }
+    return text;
+}
+
+static int count_in_log(const char *pattern)
+{
+    char *text = read_log();
+    regmatch_t match;
+    regex_t regex;
+    int count = 0;
+
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE), 0);
+    for (const char *at = text; regexec(&regex, at, 1, &match, 0) == 0; at += match.rm_eo)
+        count++;
+    regfree(&regex);
+    free(text);
+    return count;
+}
+
+static void fail_with_log(const char *what)
+{
+    char *text = read_log();
+
+    print_error("%s\nlog:\n%s\n", what, text);
+    free(text);
+    fail();
+}
+
+static void wait_for_log(const char *pattern, int count)
+{
+    int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
+
+    while (count_in_log(pattern) < count) {
+        if (clock_monotonic_ms() > end_ms)
+            fail_with_log(pattern);
+        (void)poll(NULL, 0, 10);
+    }
+}
+
+static int wait_for_end(pid_t pid)
+{
+    int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
+    int status;
+
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (clock_monotonic_ms() > end_ms) {
+            (void)kill(pid, SIGKILL);
+            fail_with_log("the daemon does not end");
+        }
+        (void)poll(NULL, 0, 10);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void expect_end(pid_t pid, int want)
+{
+    int status = wait_for_end(pid);
+
+    if (status != want) {
+        print_error("exit status %d, not %d\n", status, want);
+        fail_with_log("wrong end");
+    }
+    assert_int_equal(count_in_log("Sanitizer|runtime error"), 0);
+}
+
+/* The pid at the end of a line that a role has logged: "sluice/queue[123]: queue 0 start". */
+static pid_t find_pid(const char *role, int which)
+{
+    char *text = read_log();
+    char mark[32];
+    pid_t pid = 0;
+
+    (void)snprintf(mark, sizeof(mark), "sluice/%s[", role);
+    const char *at = text;
+    for (int i = 0; i <= which && at != NULL;) {
+        at = strstr(at, mark);
+        if (at == NULL)
+            break;
+        at += strlen(mark);
+        const char *end = strchr(at, '\n');
+        if (end != NULL && memmem(at, (size_t)(end - at), " start,", 7) != NULL && i++ == which)
+            pid = (pid_t)strtol(at, NULL, 10);
+    }
+    free(text);
+    assert_int_not_equal(pid, 0);
+    return pid;
+}
+
+static pid_t start_ready(const char *told)
+{
+    write_config("127.0.0.1:0", told);
+    pid_t pid = start_daemon(false);
+    wait_for_log("ready, pid", 1);
+    return pid;
+}
+
+/* ---- the tests --------------------------------------------------------------------------------- */
+
+static void start_links_and_drain(void **state)
+{
+    struct stat info;
+
+    (void)state;
+    pid_t pid = start_ready("x");
+    assert_int_equal(count_in_log("queue 0 start, generation 1, 0 listeners, plugin 0$"), 1);
+    assert_int_equal(count_in_log("receive [01] start, generation 1, 1 listeners, plugin 1$"), 2);
+    assert_int_equal(count_in_log("deliver 0 start, generation 1, 0 listeners, plugin 0$"), 1);
+    wait_for_log("queue 0 link (receive [01]|deliver 0)$", 3);
+    wait_for_log("receive [01] link queue 0$", 2);
+    wait_for_log("deliver 0 link queue 0$", 1);
+    assert_int_equal(stat("queue", &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0700);
+    assert_int_equal(stat("run/sluiced.pid", &info), 0);
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for_log("reload is not available yet", 1);
+
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+    assert_int_equal(stat("run/sluiced.pid", &info), -1);
+    assert_int_equal(count_in_log("(receive [01]|deliver 0|queue 0) stop$"), 4);
+    char *text = read_log();
+    const char *queue = strstr(text, "queue 0 drain");
+    const char *deliver = strstr(text, "deliver 0 drain");
+    assert_non_null(queue);
+    assert_non_null(deliver);
+    assert_null(strstr(deliver, "receive 0 stop")); /* one after the other */
+    assert_null(strstr(queue, "deliver 0 stop"));
+    free(text);
+}
+
+/* A service manager sends SIGTERM to all; a terminal SIGINT. The order stays. */
+static void signals_to_roles_change_nothing(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    assert_int_equal(kill(find_pid("queue", 0), SIGTERM), 0);
+    assert_int_equal(kill(find_pid("deliver", 0), SIGINT), 0);
+    assert_int_equal(kill(find_pid("receive", 0), SIGHUP), 0);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    expect_end(pid, EX_OK);
+    assert_int_equal(count_in_log("died"), 0);
+}
+
+static void killed_roles_come_back_with_links(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    wait_for_log("queue 0 link", 3);
+    assert_int_equal(kill(find_pid("queue", 0), SIGKILL), 0);
+    wait_for_log("role queue 0 \\(pid [0-9]+\\) died: signal 9; restarting$", 1);
+    wait_for_log("queue 0 link (receive [01]|deliver 0)$", 6);
+    wait_for_log("receive [01] link queue 0$", 4);
+    wait_for_log("deliver 0 link queue 0$", 2);
+    assert_int_equal(kill(find_pid("deliver", 0), SIGKILL), 0);
+    wait_for_log("role deliver 0 \\(pid [0-9]+\\) died: signal 9; restarting in 1 s$", 1);
+    wait_for_log("deliver 0 link queue 0$", 3);
+    assert_int_equal(kill(find_pid("receive", 1), SIGKILL), 0);
+    wait_for_log("receive [01] link queue 0$", 5);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+}
+
+static void second_daemon_and_dead_master(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    expect_end(start_daemon(false), EX_TEMPFAIL);
+    char text[64];
+    (void)snprintf(text, sizeof(text), "already running, pid %ld ", (long)pid);
+    assert_int_equal(count_in_log(text), 1);
+
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(wait_for_end(pid), 128 + SIGKILL);
+    pid = start_daemon(false); /* waits for the roles of the first */
+    wait_for_log("ready, pid", 2);
+    assert_int_equal(count_in_log("master: the peer has gone: finishing"), 4);
+    assert_int_equal(count_in_log("(receive [01]|deliver 0|queue 0) stop$"), 4);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+}
+
+static void a_second_signal_kills(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("hang");
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    wait_for_log("receive [01] drain$", 2);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+    assert_int_equal(count_in_log("did not finish in time: killed"), 4);
+}
+
+static void failing_starts(void **state)
+{
+    (void)state;
+    write_config("127.0.0.1:0", "bad-queue");
+    expect_end(start_daemon(false), EX_CONFIG);
+    assert_int_equal(count_in_log("queue does not like this"), 1);
+    assert_int_equal(count_in_log("receive"), 0);
+
+    write_config("127.0.0.1:0", "bad-receive");
+    expect_end(start_daemon(false), EX_CONFIG);
+    assert_int_equal(count_in_log("queue 0 stop"), 2); /* what had started has left in order */
+
+    write_config("127.0.0.1:nonsense", "x");
+    (void)wait_for_end(start_daemon(false));
+    assert_int_equal(count_in_log("ready"), 0);
+
+    FILE *file = fopen("sluice.conf", "we");
+    assert_non_null(file);
+    (void)fprintf(file, "myhostname = ;\n");
+    assert_int_equal(fclose(file), 0);
+    expect_end(start_daemon(false), EX_CONFIG);
+    assert_int_equal(count_in_log("sluice.conf:1: "), 1);
+}
+
+static void address_in_use(void **state)
+{
+    char text[128];
+
+    (void)state;
+    pid_t pid = start_ready("x");
+    char *log = read_log();
+    const char *at = strstr(log, "listening on 127.0.0.1:");
+    assert_non_null(at);
+    unsigned port = (unsigned)strtoul(at + strlen("listening on 127.0.0.1:"), NULL, 10);
+    free(log);
+    (void)snprintf(text, sizeof(text), "127.0.0.1:%u", port);
+    FILE *file = fopen("sluice.conf", "we"); /* another run folder, the same address */
+    assert_non_null(file);
+    (void)fprintf(file,
+                  "listen = [ \"%s\" ]; queue_directory = \"queue\"; run_directory = \"run2\";\n"
+                  "mail_owner = \"%s\"; network_owner = \"%s\";\n",
+                  text, owner(), owner());
+    assert_int_equal(fclose(file), 0);
+    expect_end(start_daemon(false), EX_OSERR);
+    assert_int_equal(count_in_log("listen on 127.0.0.1:[0-9]+: Address already in use"), 1);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+}
+
+static void in_the_background(void **state)
+{
+    char text[32] = "";
+
+    (void)state;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    write_config("127.0.0.1:0", "bad-queue");
+    expect_end(start_daemon(true), EX_CONFIG); /* its exit status comes through */
+    assert_int_equal(count_in_log("sluiced: role queue 0 \\(pid [0-9]+\\) died: exit status 78"),
+                     1);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        continue;
+
+    write_config("127.0.0.1:0", "x");
+    expect_end(start_daemon(true), EX_OK); /* ready */
+    int fd = open("run/sluiced.pid", O_RDONLY | O_CLOEXEC);
+    assert_int_not_equal(fd, -1);
+    assert_true(read(fd, text, sizeof(text) - 1) > 0);
+    (void)close(fd);
+    pid_t pid = (pid_t)strtol(text, NULL, 10);
+    assert_int_equal(getsid(pid), pid);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+}
+
+static int enter_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) != NULL && chmod(folder, 0755) == 0 && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    (void)unlink("log");
+    (void)unlink("sluice.conf");
+    (void)unlink("run/sluiced.pid");
+    (void)unlink("run2/sluiced.pid");
+    (void)rmdir("queue");
+    (void)rmdir("run");
+    (void)rmdir("run2");
+    return 0;
+}
+
+static int leave_folder(void **state)
+{
+    (void)clean(state);
+    return rmdir(folder);
+}
+
+static int test_all(void)
+{
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, NULL, clean)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(start_links_and_drain),
+        IN_FOLDER(signals_to_roles_change_nothing),
+        IN_FOLDER(killed_roles_come_back_with_links),
+        IN_FOLDER(second_daemon_and_dead_master),
+        IN_FOLDER(a_second_signal_kills),
+        IN_FOLDER(failing_starts),
+        IN_FOLDER(address_in_use),
+        IN_FOLDER(in_the_background),
+    };
+
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
+
+int main(int argc, char **argv)
+{
+    struct master_options options = {.config_path = "sluice.conf"};
+
+    if (argc > 2 && strcmp(argv[1], "--role") == 0)
+        return strcmp(argv[2], "check") == 0 ? fake_check(options.config_path) : fake_main(argv[2]);
+    if (argc > 2 && strcmp(argv[1], "--master") == 0) {
+        options.is_foreground = strcmp(argv[2], "-f") == 0;
+        return master_run(&options);
+    }
+    return test_all();
+}
