@@ -131,8 +131,7 @@ static sluice_status link_resolve(struct instance *instance, struct sluice_span 
         st = hosts_add(hosts, &question->hosts.list[i]);
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
         *err = question->err;
-    if (pool == NULL)
-        question_free(question);
+    question_free(question);
     return st;
 }
 
