@@ -271,7 +271,7 @@ void intake_free(struct intake *intake)
     free(intake);
 }
 
-void intake_link(struct intake *intake, int fd)
+void intake_connect(struct intake *intake, int fd)
 {
     static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
 

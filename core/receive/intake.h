@@ -38,7 +38,7 @@ struct intake_stage {
 sluice_status intake_new(const struct intake_limits *limits, struct intake **ret_intake);
 void intake_free(struct intake *intake); /* accepts NULL; nobody may wait in it */
 /* Takes over the socket of a new link; ends the one before. */
-void intake_link(struct intake *intake, int fd);
+void intake_connect(struct intake *intake, int fd);
 /* Threads for writing staged files, which may block on a slow disk. */
 struct pool *intake_disk(struct intake *intake);
 

@@ -130,7 +130,7 @@ static void receive_link(struct role *role, const struct message_link *link, int
     struct receive *receive = role->user;
 
     if (span_equal(link->role, SPAN_LITERAL("queue"))) {
-        intake_link(receive->receiver.intake, fd);
+        intake_connect(receive->receiver.intake, fd);
         return;
     }
     log_warning("a link to %.*s makes no sense", SPAN_ARGS(link->role));

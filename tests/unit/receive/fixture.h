@@ -245,7 +245,7 @@ static inline void link_queue(struct fixture *f)
                "socketpair"))
         return;
     (void)channel_new(fds[0], "receive", &handlers, &f->queue, &f->queue.channel);
-    intake_link(f->receiver.intake, fds[1]);
+    intake_connect(f->receiver.intake, fds[1]);
     queue_credit(&f->queue, 1024 * 1024, 100);
     queue_lease(&f->queue, FIRST_ID, 1000);
 }
