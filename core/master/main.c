@@ -3,9 +3,11 @@
  * sluiced: the daemon's one binary. Started by somebody it is the master; the master starts it again
  * with --role.
  */
+#include "config/role.h"
 #include "deliver/deliver.h"
 #include "master/check.h"
 #include "master/master.h"
+#include "plugin/load.h"
 #include "queue/queue.h"
 #include "receive/receive.h"
 
@@ -59,6 +61,7 @@ static int run_role(const struct arguments *arguments)
 {
     if (strcmp(arguments->role, "check") == 0)
         return check_main(arguments->options.config_path, arguments->options.is_test_only);
+    plugin_set_finder(role_plugin_fd); /* a role has its plugins from the master */
     if (strcmp(arguments->role, "receive") == 0)
         return receive_main();
     if (strcmp(arguments->role, "queue") == 0)
