@@ -149,11 +149,11 @@ static sluice_status judge(int wait_status, struct error *err)
                      process_format_end(wait_status, text));
 }
 
-/* channel_fd: check's end, or -1 for a test only. */
+/* channel_fd: check's end. */
 static sluice_status run_check(const char *config_path, int channel_fd, struct error *err)
 {
     struct process_spec spec = {
-        .arguments = {"--role", "check", "-c", config_path, channel_fd == -1 ? "-t" : NULL},
+        .arguments = {"--role", "check", "-c", config_path},
         .channel_fd = channel_fd,
         .lock_fd = -1,
         .ruleset = -1,
@@ -162,8 +162,7 @@ static sluice_status run_check(const char *config_path, int channel_fd, struct e
     int wait_status;
     sluice_status status = process_start(&spec, &process, err);
 
-    if (channel_fd != -1)
-        (void)close(channel_fd); /* the process has its own */
+    (void)close(channel_fd); /* the process has its own */
     if (status != SLUICE_OK)
         return status;
     if (process_wait(process, CLOCK_NEVER, &wait_status) != SLUICE_OK)
@@ -173,11 +172,6 @@ static sluice_status run_check(const char *config_path, int channel_fd, struct e
         status = judge(wait_status, err);
     process_free(process);
     return status;
-}
-
-sluice_status generation_test(const char *config_path, struct error *err)
-{
-    return run_check(config_path, -1, err);
 }
 
 static sluice_status open_channel(struct run *run, int *ret_peer, struct error *err)

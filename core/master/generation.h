@@ -41,9 +41,6 @@ void generation_done(struct generation *generation);
  */
 sluice_status generation_check(struct generation *generation, const char *config_path,
                                struct error *err);
-/* Only what `sluiced -t` asks for: whether the file checks. [task: waits] */
-sluice_status generation_test(const char *config_path, struct error *err);
-
 const struct generation_role *generation_role(const struct generation *generation,
                                               const char *name);
 

@@ -22,6 +22,7 @@
 struct arguments {
     struct master_options options;
     const char *role; /* NULL: the master */
+    bool is_test_only;
     bool is_help;
 };
 
@@ -46,7 +47,7 @@ static bool parse(int argc, char **argv, struct arguments *ret_arguments)
         else if (c == 'f')
             ret_arguments->options.is_foreground = true;
         else if (c == 't')
-            ret_arguments->options.is_test_only = true;
+            ret_arguments->is_test_only = true;
         else if (c == 'r')
             ret_arguments->role = optarg;
         else if (c == 'h')
@@ -60,7 +61,7 @@ static bool parse(int argc, char **argv, struct arguments *ret_arguments)
 static int run_role(const struct arguments *arguments)
 {
     if (strcmp(arguments->role, "check") == 0)
-        return check_main(arguments->options.config_path, arguments->options.is_test_only);
+        return check_main(arguments->options.config_path, false);
     plugin_set_finder(role_plugin_fd); /* a role has its plugins from the master */
     if (strcmp(arguments->role, "receive") == 0)
         return receive_main();
@@ -80,5 +81,7 @@ int main(int argc, char **argv)
         return say_usage(stderr);
     if (arguments.is_help)
         return say_usage(stdout);
+    if (arguments.is_test_only) /* this very process is the check role */
+        return check_main(arguments.options.config_path, true);
     return arguments.role != NULL ? run_role(&arguments) : master_run(&arguments.options);
 }

@@ -220,15 +220,6 @@ static void start(struct master *master)
         fail(master, status == SLUICE_CONFIG ? EX_CONFIG : failure, &err);
 }
 
-static void test(struct master *master)
-{
-    struct error err = ERROR_INIT;
-    sluice_status status = generation_test(master->options->config_path, &err);
-
-    if (status != SLUICE_OK)
-        fail(master, status == SLUICE_CONFIG ? EX_CONFIG : EX_TEMPFAIL, &err);
-}
-
 /* ---- drain ----------------------------------------------------------------------------------- */
 
 /* Receive first, so that nothing new comes in; queue last, so that every result is recorded. */
@@ -326,11 +317,11 @@ static void give_back(struct master *master)
 static void live(void *arg)
 {
     struct master *master = arg;
-    struct phase start_phase = {.run = master->options->is_test_only ? test : start};
+    struct phase start_phase = {.run = start};
     struct phase drain_phase = {.run = drain, .is_drain = true};
 
     run_phase(master, &start_phase);
-    bool is_up = master->exit_status == EX_OK && !master->options->is_test_only;
+    bool is_up = master->exit_status == EX_OK;
     if (is_up && !is_stopping(master))
         be_ready(master);
     while (is_up && !is_stopping(master))
@@ -373,7 +364,7 @@ static void run_loop(struct master *master)
 
 int master_run(const struct master_options *options)
 {
-    bool is_background = !options->is_foreground && !options->is_test_only;
+    bool is_background = !options->is_foreground;
     struct master master = {.options = options, .report_fd = -1, .ruleset = -1};
 
     if (is_background && (master.report_fd = daemon_detach()) == -1) {

@@ -12,7 +12,6 @@
 struct master_options {
     const char *config_path;
     bool is_foreground; /* log to standard error */
-    bool is_test_only;
 };
 
 /* The whole life of the daemon; returns its exit status. */

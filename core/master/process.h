@@ -18,7 +18,7 @@ struct process;
 
 struct process_spec {
     const char *arguments[PROCESS_ARGUMENTS_MAX]; /* behind "sluiced"; NULL ends them */
-    int channel_fd;                               /* becomes ROLE_MASTER_FD; -1: none */
+    int channel_fd;                               /* becomes ROLE_MASTER_FD */
     int lock_fd;                                  /* becomes ROLE_LOCK_FD; -1: none */
     bool is_quiet;                                /* standard output and error go to /dev/null */
     const struct privileges *privileges;          /* NULL: those that the master has */
