@@ -10,8 +10,8 @@
 
 struct deferral {
     struct instance *instance; /* NULL: made by deferral_new */
-    const struct sluice_deferral_ops *ops;
-    struct sluice_deferral *self;
+    struct instance_side next;
+    struct instance_side site_next; /* its ops are NULL: there is none */
     int64_t minimal_ms;
     int64_t maximal_ms;
 };
@@ -21,12 +21,13 @@ struct deferral *deferral_new(const struct sluice_deferral_ops *ops, struct slui
 {
     struct deferral *deferral = calloc(1, sizeof(*deferral));
 
-    if (deferral != NULL) {
-        deferral->ops = ops;
-        deferral->self = self;
-        deferral->minimal_ms = minimal_ms;
-        deferral->maximal_ms = maximal_ms;
-    }
+    if (deferral == NULL)
+        return NULL;
+    deferral->next = (struct instance_side){.ops = ops, .self = self};
+    if (ops != NULL && SLUICE_HAS(struct sluice_deferral_ops, ops, site_next))
+        deferral->site_next = deferral->next;
+    deferral->minimal_ms = minimal_ms;
+    deferral->maximal_ms = maximal_ms;
     return deferral;
 }
 
@@ -34,30 +35,26 @@ void deferral_free(struct deferral *deferral)
 {
     if (deferral == NULL)
         return;
-    if (deferral->instance != NULL && deferral->ops != NULL)
-        deferral->ops->close(deferral->self);
+    if (deferral->instance != NULL)
+        instance_close(deferral->instance);
     instance_free(deferral->instance);
     free(deferral);
 }
 
-static sluice_status open_plugin(struct deferral *deferral, struct error *err)
+static sluice_status open_plugin(struct deferral *deferral,
+                                 const struct config_instance *configured, struct error *err)
 {
-    struct instance *instance = deferral->instance;
-    struct instance_side *base = instance_base(instance);
-    const struct sluice_deferral_ops *ops = INSTANCE_OPS(base, struct sluice_deferral_ops);
-    struct error_sink sink;
-    struct sluice_deferral *self = NULL;
-    sluice_status st;
+    const struct instance_side *side;
+    sluice_status st = instance_new(configured, &deferral->instance, err);
 
-    if (instance_derived(instance) != NULL)
-        return error_set(err, SLUICE_CONFIG, "a deferral cannot have operations of a base's");
-    error_sink_init(&sink, err);
-    st = ops->open(instance_host(instance), instance_config(instance), &sink.sdk, &self);
+    if (st == SLUICE_OK)
+        st = instance_open(deferral->instance, NULL, err);
     if (st != SLUICE_OK)
-        return status_known(st);
-    base->self = self;
-    deferral->self = self;
-    deferral->ops = ops;
+        return st;
+    deferral->next = *INSTANCE_SIDE(deferral->instance, struct sluice_deferral_ops, next);
+    side = INSTANCE_SIDE(deferral->instance, struct sluice_deferral_ops, site_next);
+    if (side != NULL)
+        deferral->site_next = *side;
     return SLUICE_OK;
 }
 
@@ -74,9 +71,7 @@ static sluice_status open_named(const struct config *config, const char *name,
                      config_number(config, "maximal_backoff_time"));
     if (deferral == NULL)
         return error_set(err, SLUICE_TEMP, "out of memory");
-    sluice_status st = instance_new(configured, &deferral->instance, err);
-    if (st == SLUICE_OK)
-        st = open_plugin(deferral, err);
+    sluice_status st = open_plugin(deferral, configured, err);
     if (st != SLUICE_OK) {
         error_prefix(err, "%s: deferral %s", configured->origin, name);
         deferral_free(deferral);
@@ -132,7 +127,8 @@ int64_t deferral_next(const struct deferral *deferral, const struct sluice_unit_
                       const struct sluice_site_history *site, int64_t now_ms)
 {
     int64_t at_ms = 0;
-    int32_t answer = deferral->ops->next(deferral->self, unit, site, now_ms, &at_ms);
+    int32_t answer = INSTANCE_OPS(&deferral->next, struct sluice_deferral_ops)
+                         ->next(deferral->next.self, unit, site, now_ms, &at_ms);
 
     return to_delay(deferral, answer, at_ms, now_ms);
 }
@@ -142,8 +138,9 @@ int64_t deferral_site_next(const struct deferral *deferral, const struct sluice_
 {
     int64_t at_ms = 0;
 
-    if (!SLUICE_HAS(struct sluice_deferral_ops, deferral->ops, site_next))
+    if (deferral->site_next.ops == NULL)
         return 0;
-    int32_t answer = deferral->ops->site_next(deferral->self, site, now_ms, &at_ms);
+    int32_t answer = INSTANCE_OPS(&deferral->site_next, struct sluice_deferral_ops)
+                         ->site_next(deferral->site_next.self, site, now_ms, &at_ms);
     return to_delay(deferral, answer, at_ms, now_ms);
 }

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/durable.h"
 #include "base/log.h"
-#include "plugin/instance.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,25 +35,6 @@ static sluice_status make_threads(struct store *store)
     return st;
 }
 
-static sluice_status open_plugin(struct store *store, struct error *err)
-{
-    struct instance_side *base = instance_base(store->instance);
-    struct error_sink sink;
-    struct sluice_queue *self = NULL;
-    sluice_status st;
-
-    error_sink_init(&sink, err);
-    st = INSTANCE_OPS(base, struct sluice_queue_ops)
-             ->open(instance_host(store->instance), instance_config(store->instance),
-                    store->folder, &sink.sdk, &self);
-    if (st != SLUICE_OK)
-        return status_known(st);
-    base->self = self;
-    store->self = self;
-    store->ops = INSTANCE_OPS(base, struct sluice_queue_ops);
-    return SLUICE_OK;
-}
-
 /* The name does not tell which store it is of: one that finds another's files there refuses. */
 static sluice_status make_folder(struct store *store, const char *queue_folder, struct error *err)
 {
@@ -80,12 +60,10 @@ sluice_status store_open(const struct config_instance *configured, const char *f
     st = make_folder(store, folder, err);
     if (st == SLUICE_OK)
         st = instance_new(configured, &store->instance, err);
-    if (st == SLUICE_OK && instance_derived(store->instance) != NULL)
-        st = error_set(err, SLUICE_CONFIG, "a queue store cannot have operations of a base's");
     if (st == SLUICE_OK && make_threads(store) != SLUICE_OK)
         st = error_set(err, SLUICE_TEMP, "no threads for the store");
     if (st == SLUICE_OK)
-        st = open_plugin(store, err);
+        st = instance_open(store->instance, store->folder, err);
     if (st != SLUICE_OK) {
         error_prefix(err, "%s: queue store %s", configured->origin, configured->name);
         store_close(store);
@@ -102,8 +80,8 @@ void store_close(struct store *store)
     if (store->readers != store->writer)
         pool_free(store->readers);
     pool_free(store->writer);
-    if (store->self != NULL)
-        store->ops->close(store->self);
+    if (store->instance != NULL)
+        instance_close(store->instance);
     instance_free(store->instance);
     free(store->folder);
     free(store);
@@ -217,8 +195,8 @@ static sluice_status apply_work(struct store_call *call, const struct sluice_err
     if (!store_takes_files(call->store))
         st = load_files(batch, errors);
     if (st == SLUICE_OK)
-        st = call->store->ops->apply(call->store->self, batch->changes, batch->count,
-                                     sizeof(batch->changes[0]), errors);
+        st = STORE_CALL(call->store, apply, batch->changes, batch->count,
+                        sizeof(batch->changes[0]), errors);
     return st;
 }
 
@@ -404,7 +382,7 @@ static void plain_free(struct store_call *call)
 
 static sluice_status maintain_work(struct store_call *call, const struct sluice_errors *errors)
 {
-    return call->store->ops->maintain(call->store->self, MAINTAIN_BUDGET_MS, errors);
+    return STORE_CALL(call->store, maintain, MAINTAIN_BUDGET_MS, errors);
 }
 
 /* When to call it again. */
@@ -414,7 +392,7 @@ static int64_t maintain(struct store *store)
     struct store_call *call;
     sluice_status st;
 
-    if (!SLUICE_HAS(struct sluice_queue_ops, store->ops, maintain))
+    if (STORE_SIDE(store, maintain) == NULL)
         return CLOCK_NEVER;
     call = calloc(1, sizeof(*call));
     if (call == NULL)

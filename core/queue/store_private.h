@@ -6,16 +6,21 @@
 #define QUEUE_STORE_PRIVATE_H
 
 #include "base/log.h"
+#include "plugin/instance.h"
 #include "queue/store.h"
 #include "task/pool.h"
 #include "task/task.h"
 
-struct instance;
+/* Calls an operation that the plugin has. */
+#define STORE_CALL(store, operation, ...)                                                          \
+    (STORE_OPS(store, operation)->operation(STORE_SIDE(store, operation)->self, __VA_ARGS__))
+#define STORE_SIDE(store, operation)                                                               \
+    INSTANCE_SIDE((store)->instance, struct sluice_queue_ops, operation)
+#define STORE_OPS(store, operation)                                                                \
+    INSTANCE_OPS(STORE_SIDE(store, operation), struct sluice_queue_ops)
 
 struct store {
     struct instance *instance;
-    const struct sluice_queue_ops *ops;
-    struct sluice_queue *self;
     char *folder;
     struct pool *writer;  /* NULL: the plugin never blocks */
     struct pool *readers; /* the writer, if the plugin is serial */

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "ipc/messages.h"
-#include "plugin/instance.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +58,7 @@ static sluice_status scan_work(struct store_call *call, const struct sluice_erro
     struct scan_call *scan = (struct scan_call *)(void *)call;
 
     (void)errors;
-    return call->store->ops->scan(call->store->self, &scan->sink, &to_log);
+    return STORE_CALL(call->store, scan, &scan->sink, &to_log);
 }
 
 static void plain_free(struct store_call *call)
@@ -183,7 +182,7 @@ static sluice_status read_work(struct store_call *call, const struct sluice_erro
 {
     struct read_call *read_call = (struct read_call *)(void *)call;
 
-    return call->store->ops->read(call->store->self, read_call->id, &read_call->sink, errors);
+    return STORE_CALL(call->store, read, read_call->id, &read_call->sink, errors);
 }
 
 void store_content_done(struct store_content *content)
@@ -261,7 +260,7 @@ static sluice_status stage_staged(const struct sluice_queue_sink *sink, int fd)
 
 bool store_takes_files(const struct store *store)
 {
-    return SLUICE_HAS(struct sluice_queue_ops, store->ops, stage);
+    return STORE_SIDE(store, stage) != NULL;
 }
 
 static sluice_status stage_work(struct store_call *call, const struct sluice_errors *errors)
@@ -270,7 +269,7 @@ static sluice_status stage_work(struct store_call *call, const struct sluice_err
     sluice_status st = SLUICE_OK;
 
     if (store_takes_files(call->store))
-        st = call->store->ops->stage(call->store->self, stage->id, &stage->sink, errors);
+        st = STORE_CALL(call->store, stage, stage->id, &stage->sink, errors);
     else
         stage->fd = open_spill(call->store);
     if (st == SLUICE_OK && stage->fd == -1)
@@ -315,7 +314,7 @@ static sluice_status space_work(struct store_call *call, const struct sluice_err
     struct space_call *space = (struct space_call *)(void *)call;
 
     (void)errors;
-    return call->store->ops->space(call->store->self, &space->space);
+    return STORE_CALL(call->store, space, &space->space);
 }
 
 sluice_status store_space(struct store *store, struct sluice_queue_space *ret_space,

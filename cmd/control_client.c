@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control_client: one request, lines back.
+ */
+#include "control_client.h"
+
+#include "config/draft.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SILENCE_S 60 /* the daemon may be busy for so long */
+
+/* The socket's name. Other mistakes in the configuration are not ours to report. */
+static sluice_status find_socket(const char *config_path, struct sockaddr_un *ret_address,
+                                 struct error *err)
+{
+    const struct draft_parameter *folder;
+    struct draft draft;
+    sluice_status st = SLUICE_OK;
+
+    if (access(config_path, R_OK) == -1)
+        return error_set(err, SLUICE_CONFIG, "open %s: %s", config_path, strerror(errno));
+    draft_init(&draft);
+    draft_read(&draft, config_path);
+    folder = draft_parameter(&draft, "run_directory");
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (folder == NULL || folder->value.text == NULL)
+        st = error_set(err, SLUICE_CONFIG, "%s: run_directory does not check", config_path);
+    else if ((size_t)snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "%s/control",
+                              folder->value.text) >= sizeof(ret_address->sun_path))
+        st = error_set(err, SLUICE_CONFIG, "%s: run_directory is too long", config_path);
+    draft_done(&draft);
+    return st;
+}
+
+static sluice_status connect_to(const struct sockaddr_un *address, FILE **ret_file,
+                                struct error *err)
+{
+    struct timeval silence = {.tv_sec = SILENCE_S};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return error_set(err, SLUICE_TEMP, "socket: %s", strerror(errno));
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)); /* else we wait */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence));
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == -1) {
+        sluice_status st = error_set(err, SLUICE_UNSUPPORTED, "the mail system is down (%s: %s)",
+                                     address->sun_path, strerror(errno));
+        (void)close(fd);
+        return st;
+    }
+    *ret_file = fdopen(fd, "r+");
+    if (*ret_file == NULL) {
+        (void)close(fd);
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    }
+    return SLUICE_OK;
+}
+
+static sluice_status status_of(const char *name)
+{
+    for (sluice_status st = SLUICE_OK; st <= SLUICE_UNSUPPORTED; st++) {
+        if (strcmp(status_name(st), name) == 0)
+            return st;
+    }
+    return SLUICE_TEMP;
+}
+
+static sluice_status read_end(const json_t *end, struct error *err)
+{
+    const char *name = json_string_value(json_object_get(end, "status"));
+    const char *text = json_string_value(json_object_get(end, "text"));
+
+    return error_set(err, status_of(name != NULL ? name : ""), "%s", text != NULL ? text : "");
+}
+
+static sluice_status read_answer(FILE *file, control_line *line, void *user, struct error *err)
+{
+    sluice_status st = SLUICE_TEMP;
+    bool is_ended = false;
+    char *text = NULL;
+    size_t size = 0;
+
+    while (!is_ended && getline(&text, &size, file) > 0) {
+        json_t *object = json_loads(text, 0, NULL);
+
+        if (object == NULL)
+            break;
+        is_ended = json_is_true(json_object_get(object, "end"));
+        if (is_ended)
+            st = read_end(object, err);
+        else if (line != NULL)
+            line(user, object);
+        json_decref(object);
+    }
+    free(text);
+    return is_ended ? st : error_set(err, SLUICE_TEMP, "the daemon's answer broke off");
+}
+
+sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
+                          struct error *err)
+{
+    struct sockaddr_un address;
+    FILE *file;
+    sluice_status st = find_socket(config_path, &address, err);
+
+    if (st == SLUICE_OK && request == NULL)
+        st = error_set(err, SLUICE_TEMP, "out of memory");
+    if (st == SLUICE_OK)
+        st = connect_to(&address, &file, err);
+    if (st == SLUICE_OK) {
+        /* A failure to write shows as an answer that breaks off. */
+        (void)json_dumpf(request, file, JSON_COMPACT);
+        (void)fputc('\n', file);
+        (void)fflush(file);
+        st = read_answer(file, line, user, err);
+        (void)fclose(file);
+    }
+    json_decref(request);
+    return st;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control_client: how the commands talk to the daemon: core/queue/control.h from the other side.
+ */
+#ifndef CMD_CONTROL_CLIENT_H
+#define CMD_CONTROL_CLIENT_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+
+#define CONTROL_DEFAULT_CONFIG "/etc/sluice/sluice.conf"
+
+/* A line of the answer, borrowed. */
+typedef void control_line(void *user, const json_t *line);
+
+/*
+ * Asks the daemon whose configuration that is (its run_directory). Takes request; line is called for
+ * each line but the last one, and may be NULL. What the daemon says of the whole: OK, NOT_FOUND, ...
+ * with its text in err, also when it is OK. CONFIG: the configuration cannot be read. TEMP: the
+ * answer broke off. UNSUPPORTED: the daemon does not run, or does not know the command.
+ */
+sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
+                          struct error *err);
+
+#endif

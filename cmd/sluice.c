@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sluice: the operator's command: what is in the queue, where it waits, let it go.
+ *
+ *   sluice [-c FILE] [--json] COMMAND
+ *
+ * Exit codes are those of sysexits.h: 64 usage, 69 the daemon does not run or cannot do that, 66 no
+ * such message, site or plugin, 75 try again, 78 the configuration.
+ */
+#include "sluice.h"
+
+#include "control_client.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char usage_text[] =
+    "usage: sluice [-c FILE] [--json] COMMAND\n"
+    "\n"
+    "  status                         the whole at a glance\n"
+    "  queue list [--site SITE] [--domain DOMAIN]\n"
+    "  queue show ID\n"
+    "  queue release ID | ALL         let it go now\n"
+    "  site list\n"
+    "  site show SITE                 a site is TRANSPORT:NEXTHOP\n"
+    "  site release SITE | DOMAIN     let go what waits there; @DOMAIN: sub-domains, too\n"
+    "  plugin list                    the plugins that the configuration uses\n"
+    "  plugin show PLUGIN             a plugin's manual\n"
+    "  plugin check PLUGIN            whether it can be loaded\n";
+
+int sluice_fatal(int code, const char *format, ...)
+{
+    va_list args;
+
+    (void)fflush(stdout); /* what was said before comes first */
+    (void)fputs("sluice: ", stderr);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+const char *sluice_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "";
+}
+
+long long sluice_number(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+/* ---- commands that the daemon answers -------------------------------------------------------- */
+
+static void show_json(void *user, const json_t *line)
+{
+    (void)user;
+    (void)json_dumpf(line, stdout, 0); /* main looks at stdout in the end */
+    (void)putchar('\n');
+}
+
+static int exit_code(sluice_status status)
+{
+    static const int codes[] = {
+        [SLUICE_OK] = EX_OK,           [SLUICE_NOT_FOUND] = EX_NOINPUT,
+        [SLUICE_TEMP] = EX_TEMPFAIL,   [SLUICE_PERM] = EX_DATAERR,
+        [SLUICE_CONFIG] = EX_CONFIG,   [SLUICE_UNSUPPORTED] = EX_UNAVAILABLE,
+    };
+
+    return codes[status_known(status)];
+}
+
+struct command {
+    const char *noun;
+    const char *verb;   /* NULL: the noun is all */
+    const char *member; /* of the request that the argument goes into; NULL: no argument */
+    control_line *show; /* NULL: the daemon's text is shown */
+    int (*local)(const struct sluice *sluice, const char *argument);
+};
+
+static int list_plugins(const struct sluice *sluice, const char *argument)
+{
+    (void)argument;
+    return sluice_plugin_list(sluice);
+}
+
+static int not_available(const struct sluice *sluice, const char *argument)
+{
+    (void)sluice;
+    (void)argument;
+    return sluice_fatal(EX_UNAVAILABLE, "this command is not available in this version");
+}
+
+static const struct command commands[] = {
+    {"status", NULL, NULL, sluice_show_status, NULL},
+    {"queue", "list", NULL, sluice_show_listed, NULL},
+    {"queue", "show", "id", sluice_show_message, NULL},
+    {"queue", "release", "id", NULL, NULL},
+    {"queue", "hold", "id", NULL, not_available},
+    {"queue", "unhold", "id", NULL, not_available},
+    {"queue", "remove", "id", NULL, not_available},
+    {"site", "list", NULL, sluice_show_listed_site, NULL},
+    {"site", "show", "name", sluice_show_site, NULL},
+    {"site", "release", "name", NULL, NULL},
+    {"plugin", "list", NULL, NULL, list_plugins},
+    {"plugin", "show", "name", NULL, sluice_plugin_show},
+    {"plugin", "check", "name", NULL, sluice_plugin_check},
+    {"reload", NULL, NULL, NULL, not_available},
+};
+
+static json_t *make_request(const struct sluice *sluice, const struct command *command,
+                            const char *argument)
+{
+    json_t *request =
+        json_pack("{s:o}", "command",
+                  json_sprintf("%s%s%s", command->noun, command->verb != NULL ? " " : "",
+                               command->verb != NULL ? command->verb : ""));
+
+    if (command->member != NULL)
+        (void)json_object_set_new(request, command->member, json_string(argument));
+    if (sluice->site != NULL)
+        (void)json_object_set_new(request, "site", json_string(sluice->site));
+    if (sluice->domain != NULL)
+        (void)json_object_set_new(request, "domain", json_string(sluice->domain));
+    return request;
+}
+
+static int ask(const struct sluice *sluice, const struct command *command, const char *argument)
+{
+    struct error err = ERROR_INIT;
+    unsigned long lines = 0;
+    control_line *show = sluice->wants_json ? show_json : command->show;
+    sluice_status st = control_ask(sluice->config_path, make_request(sluice, command, argument),
+                                   show, &lines, &err);
+
+    if (st != SLUICE_OK)
+        return sluice_fatal(exit_code(st), "%s", err.text);
+    if (command->show == NULL && !sluice->wants_json)
+        printf("released: %s\n", err.text);
+    return EX_OK;
+}
+
+static int run(const struct sluice *sluice, const struct command *command, const char *argument)
+{
+    return command->local != NULL ? command->local(sluice, argument)
+                                  : ask(sluice, command, argument);
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static bool is_command(const struct command *command, int count, char **words)
+{
+    int wanted = 1 + (command->verb != NULL) + (command->member != NULL);
+
+    return count == wanted && strcmp(words[0], command->noun) == 0 &&
+           (command->verb == NULL || strcmp(words[1], command->verb) == 0);
+}
+
+static int usage(void)
+{
+    (void)fputs(usage_text, stderr);
+    return EX_USAGE;
+}
+
+/* Options may stand anywhere. */
+static int parse(struct sluice *sluice, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"site", required_argument, NULL, 's'},
+        {"domain", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            sluice->config_path = optarg;
+            break;
+        case 'j':
+            sluice->wants_json = true;
+            break;
+        case 's':
+            sluice->site = optarg;
+            break;
+        case 'd':
+            sluice->domain = optarg;
+            break;
+        case 'h':
+            (void)fputs(usage_text, stdout);
+            exit(EX_OK);
+        default:
+            return EX_USAGE;
+        }
+    }
+    return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct sluice sluice = {.config_path = CONTROL_DEFAULT_CONFIG};
+
+    if (parse(&sluice, argc, argv) != EX_OK)
+        return usage();
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (is_command(&commands[i], argc - optind, argv + optind)) {
+            const char *argument = commands[i].member != NULL ? argv[argc - 1] : NULL;
+            int code = run(&sluice, &commands[i], argument);
+
+            if (fflush(stdout) == EOF || ferror(stdout) != 0)
+                return sluice_fatal(EX_IOERR, "standard output cannot be written");
+            return code;
+        }
+    }
+    return usage();
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sluice: what the files of the command sluice share.
+ */
+#ifndef CMD_SLUICE_H
+#define CMD_SLUICE_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct sluice {
+    const char *config_path;
+    bool wants_json;
+    const char *site;   /* --site, --domain: of queue list */
+    const char *domain;
+};
+
+/* Says why and returns code. */
+int sluice_fatal(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A member's text; "" if it has none. */
+const char *sluice_text(const json_t *object, const char *name);
+long long sluice_number(const json_t *object, const char *name);
+
+/* How each kind of line is shown to a person. user: number of lines so far, for a header. */
+void sluice_show_status(void *user, const json_t *status);
+void sluice_show_listed(void *user, const json_t *message);
+void sluice_show_message(void *user, const json_t *message);
+void sluice_show_listed_site(void *user, const json_t *site);
+void sluice_show_site(void *user, const json_t *site);
+
+/* The plugins of the configuration; these need no daemon. All return the exit code. */
+int sluice_plugin_list(const struct sluice *sluice);
+int sluice_plugin_show(const struct sluice *sluice, const char *name);
+int sluice_plugin_check(const struct sluice *sluice, const char *name);
+
+#endif
