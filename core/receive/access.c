@@ -16,6 +16,7 @@
 struct access_source {
     struct instance *instance;  /* NULL: came with access_add */
     struct instance_side added; /* then these are its operations */
+    struct pool *pool;          /* NULL: asked on the caller's task */
     struct access_source *next;
 };
 
@@ -95,6 +96,7 @@ static sluice_status add_configured(struct access *access, const struct config_i
         source_free(source);
         return st;
     }
+    source->pool = instance_pool(source->instance);
     LL_APPEND(access->sources, source);
     return SLUICE_OK;
 }
@@ -133,13 +135,14 @@ void access_free(struct access *access)
 }
 
 sluice_status access_add(struct access *access, const struct sluice_access_ops *ops,
-                         struct sluice_access *self)
+                         struct sluice_access *self, struct pool *pool)
 {
     struct access_source *source = calloc(1, sizeof(*source));
 
     if (source == NULL)
         return SLUICE_TEMP;
     source->added = (struct instance_side){.ops = ops, .self = self};
+    source->pool = pool;
     LL_APPEND(access->sources, source);
     return SLUICE_OK;
 }
@@ -355,7 +358,7 @@ static bool copy_request(struct job *job, const struct sluice_access_request *re
     return true;
 }
 
-static sluice_status decide_on_thread(const struct access_rule *rule, struct pool *pool,
+static sluice_status decide_on_thread(const struct access_rule *rule,
                                       const struct sluice_access_request *request,
                                       int64_t deadline_ms, struct access_verdict *verdict,
                                       struct error *err)
@@ -369,7 +372,7 @@ static sluice_status decide_on_thread(const struct access_rule *rule, struct poo
     }
     job->rule = rule;
     job->deadline_ms = deadline_ms;
-    if (pool_run(pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
+    if (pool_run(rule->source->pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", rule->word);
     *verdict = job->verdict;
     *err = job->err;
@@ -383,12 +386,10 @@ sluice_status access_list_decide(const struct access_list *list,
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct access_rule *rule = &list->rules[i];
-        struct instance *instance = rule->source->instance;
-        struct pool *pool = instance != NULL ? instance_pool(instance) : NULL;
         struct access_verdict verdict = {.verdict = SLUICE_VERDICT_NONE};
-        sluice_status st = pool == NULL
+        sluice_status st = rule->source->pool == NULL
                                ? decide_here(rule, request, deadline_ms, &verdict, err)
-                               : decide_on_thread(rule, pool, request, deadline_ms, &verdict, err);
+                               : decide_on_thread(rule, request, deadline_ms, &verdict, err);
         if (st != SLUICE_OK)
             return st;
         if (verdict.verdict != SLUICE_VERDICT_NONE) {

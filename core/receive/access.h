@@ -14,6 +14,7 @@
 
 #define ACCESS_TEXT_MAX 256
 
+struct pool;
 struct access; /* all open access plugins */
 struct access_rule;
 
@@ -33,9 +34,10 @@ struct access_verdict {
 sluice_status access_new(const struct config *config, struct access **ret_access,
                          struct error *err);
 void access_free(struct access *access); /* accepts NULL */
-/* A plugin of mode INLINE whose operations are at hand, opened already; closed with the rest. */
+/* A plugin whose operations are at hand, opened already; closed with the rest. pool: the threads
+ * that it is asked on, which must outlive access, or NULL. */
 sluice_status access_add(struct access *access, const struct sluice_access_ops *ops,
-                         struct sluice_access *self);
+                         struct sluice_access *self, struct pool *pool);
 
 /* Appends one word. CONFIG if no plugin knows it. */
 sluice_status access_list_add(struct access_list *list, struct access *access, const char *word,

@@ -190,8 +190,8 @@ static void accept_message(struct upload *upload)
 {
     struct session *session = upload->session;
 
+    log_message_id(upload);
     if (upload->is_kept && commit(upload) == SLUICE_OK) {
-        log_message_id(upload);
         session->error_count = 0; /* spec M-46 */
         session->junk_count = 0;
         session_reply(session, "250 2.0.0 Ok: queued as %s", upload->id);

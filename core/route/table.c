@@ -22,6 +22,7 @@ struct table {
     const char *argument;       /* what follows the colon in the name */
     struct instance *instance;  /* NULL: came with tables_add */
     struct instance_side added; /* then these are its operations */
+    struct pool *pool;          /* NULL: asked on the caller's task */
     bool is_open;
     int64_t next_open_ms;
     struct error closed_because;
@@ -167,6 +168,7 @@ static sluice_status configure(struct tables *tables, const char *name, struct t
         table_free(table);
         return st;
     }
+    table->pool = instance_pool(table->instance);
     try_open(table);
     HASH_ADD_KEYPTR(hh, tables->by_name, table->name, strlen(table->name), table);
     *ret_table = table;
@@ -186,13 +188,15 @@ sluice_status tables_get(struct tables *tables, const char *name, struct table *
 }
 
 sluice_status tables_add(struct tables *tables, const char *name,
-                         const struct sluice_lookup_ops *ops, struct sluice_lookup *self)
+                         const struct sluice_lookup_ops *ops, struct sluice_lookup *self,
+                         struct pool *pool)
 {
     struct table *table;
 
     if (table_new(name, &table) != SLUICE_OK)
         return SLUICE_TEMP;
     table->added = (struct instance_side){.ops = ops, .self = self};
+    table->pool = pool;
     table->is_open = true;
     HASH_ADD_KEYPTR(hh, tables->by_name, table->name, strlen(table->name), table);
     return SLUICE_OK;
@@ -342,16 +346,15 @@ static struct job *job_new(const struct table *table, struct sluice_span key, in
     return job;
 }
 
-static sluice_status find_on_thread(const struct table *table, struct pool *pool,
-                                    struct sluice_span key, int64_t deadline_ms,
-                                    struct buffer *value, struct error *err)
+static sluice_status find_on_thread(const struct table *table, struct sluice_span key,
+                                    int64_t deadline_ms, struct buffer *value, struct error *err)
 {
     struct job *job = job_new(table, key, deadline_ms);
     sluice_status st;
 
     if (job == NULL)
         return error_set(err, SLUICE_TEMP, "%s: no memory for a look-up", table->name);
-    if (pool_run(pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
+    if (pool_run(table->pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table->name);
     *err = job->err;
     buffer_add_span(value, buffer_span(&job->value));
@@ -372,10 +375,8 @@ static bool is_available(struct table *table)
 static sluice_status find(struct table *table, struct sluice_span key, int64_t deadline_ms,
                           struct buffer *value, struct error *err)
 {
-    struct pool *pool = table->instance != NULL ? instance_pool(table->instance) : NULL;
-
-    sluice_status st = pool == NULL ? find_here(table, key, deadline_ms, value, err)
-                                    : find_on_thread(table, pool, key, deadline_ms, value, err);
+    sluice_status st = table->pool == NULL ? find_here(table, key, deadline_ms, value, err)
+                                           : find_on_thread(table, key, deadline_ms, value, err);
     if (st == SLUICE_TEMP)
         complain(&table->complaint, LOG_LEVEL_WARNING, "%s", err->text);
     else

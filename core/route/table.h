@@ -18,6 +18,7 @@
 
 #define TABLE_VALUE_MAX ((size_t)64 * 1024) /* all values of one key, joined */
 
+struct pool;
 struct table;
 struct tables;
 
@@ -31,10 +32,11 @@ void tables_free(struct tables *tables); /* accepts NULL; waits for threads of t
  */
 sluice_status tables_get(struct tables *tables, const char *name, struct table **ret_table,
                          struct error *err);
-/* Puts a table of mode INLINE in whose operations are at hand, opened already; self is closed with
- * the set. TEMP: no memory. [main] */
+/* Puts a table in whose operations are at hand, opened already; self is closed with the set. pool:
+ * the threads that it is asked on, which must outlive the set, or NULL. TEMP: no memory. [main] */
 sluice_status tables_add(struct tables *tables, const char *name,
-                         const struct sluice_lookup_ops *ops, struct sluice_lookup *self);
+                         const struct sluice_lookup_ops *ops, struct sluice_lookup *self,
+                         struct pool *pool);
 
 const char *table_name(const struct table *table);
 /* True if keys are matched whole, so that asking for parts of an address makes no sense. */

@@ -44,6 +44,7 @@ struct fake_queue {
     unsigned stages;
     unsigned withdrawals;
     unsigned releases;
+    unsigned leases_wanted;
     bool with_subdomains; /* of the last release */
     bool is_exempt;
     char domain[256];
@@ -218,6 +219,9 @@ static inline void queue_frame(struct channel *channel, struct channel_frame *fr
     case MESSAGE_WITHDRAW:
         queue->withdrawals++;
         break;
+    case MESSAGE_WANT_LEASE:
+        queue->leases_wanted++;
+        break;
     case MESSAGE_RELEASE:
         queue_release(queue, frame);
         break;
@@ -347,7 +351,8 @@ static inline void set_up_lists(struct receiver *receiver)
     struct error err = ERROR_INIT;
 
     assert_int_equal(tables_new(NULL, &receiver->tables), SLUICE_OK);
-    assert_int_equal(tables_add(receiver->tables, "fake:broken", &broken_ops, NULL), SLUICE_OK);
+    assert_int_equal(tables_add(receiver->tables, "fake:broken", &broken_ops, NULL, NULL),
+                     SLUICE_OK);
     receiver->router = (struct router){
         .relay_domains.with_parents = true,
         .myorigin = "mx.test",
@@ -372,7 +377,7 @@ static inline void set_up_access(struct receiver *receiver)
     struct error err = ERROR_INIT;
 
     assert_int_equal(access_new(NULL, &receiver->access, &err), SLUICE_OK);
-    assert_int_equal(access_add(receiver->access, &fake_access_ops, NULL), SLUICE_OK);
+    assert_int_equal(access_add(receiver->access, &fake_access_ops, NULL, NULL), SLUICE_OK);
     assert_int_equal(
         access_list_add(&receiver->relay_restrictions, receiver->access, "permit_mynetworks", &err),
         SLUICE_OK);

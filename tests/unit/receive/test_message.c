@@ -462,10 +462,12 @@ static void lease_body(struct fixture *f)
 {
     uint64_t id = 0;
 
+    settle(); /* the lease arrives */
     for (uint64_t want = FIRST_ID; want < FIRST_ID + 1000; want++)
         check(f, intake_take_id(f->receiver.intake, &id) == SLUICE_OK && id == want, "id %llu",
               (unsigned long long)id);
     check(f, intake_take_id(f->receiver.intake, &id) == SLUICE_TEMP, "an id out of nothing");
+    check(f, f->queue.leases_wanted == 1, "asked %u times for more", f->queue.leases_wanted);
     queue_lease(&f->queue, 5000, 1);
     check(f, intake_take_id(f->receiver.intake, &id) == SLUICE_OK && id == 5000, "id %llu",
           (unsigned long long)id);

@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include "task/pool.h"
+
 #define STRANGER "192.0.2.1"
 #define FRIEND "127.0.0.1"
 
@@ -586,6 +588,38 @@ static void test_unknown_restriction(void **state)
     assert_false(access_list_refuses(&f->receiver.recipient_restrictions));
 }
 
+/* The same verdicts from a plugin that is asked on a thread, with copies of what it is asked. */
+static const struct step on_a_thread[] = {
+    {"MAIL FROM:<a@b>\r\n", "250 2.1.0 Ok\r\n"},
+    {"RCPT TO:<u@relay.test>\r\n", "250 2.1.5 Ok\r\n"},
+    {"RCPT TO:<u@foreign.test>\r\n", "554 5.7.1 <u@foreign.test>: Relay access denied\r\n"},
+    END,
+};
+
+static void on_a_thread_body(struct fixture *f)
+{
+    run_script(f, STRANGER, on_a_thread);
+}
+
+static void test_restrictions_on_a_thread(void **state)
+{
+    struct fixture *f = *state;
+    struct access *access;
+    struct pool *pool;
+    struct error err = ERROR_INIT;
+
+    access_list_done(&f->receiver.relay_restrictions);
+    assert_int_equal(pool_new("access", 1, &pool), SLUICE_OK);
+    assert_int_equal(access_new(NULL, &access, &err), SLUICE_OK);
+    assert_int_equal(access_add(access, &fake_access_ops, NULL, pool), SLUICE_OK);
+    assert_int_equal(
+        access_list_add(&f->receiver.relay_restrictions, access, "reject_unauth_destination", &err),
+        SLUICE_OK);
+    run_on_loop(f, on_a_thread_body);
+    access_free(access);
+    pool_free(pool);
+}
+
 /* ---- ETRN ------------------------------------------------------------------------------------ */
 
 static void etrn_body(struct fixture *f)
@@ -703,6 +737,7 @@ int main(void)
         TEST(test_no_postmaster),
         TEST(test_second_list),
         TEST(test_unknown_restriction),
+        TEST(test_restrictions_on_a_thread),
         TEST(test_etrn),
         TEST(test_etrn_from_strangers),
         TEST(test_drain),

@@ -7,7 +7,10 @@
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "task/pool.h"
+#include "task/task.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -36,12 +39,12 @@ static int set_up(void **state)
     f->pattern.entries = no_entries;
     f->broken.entries = fail_entries;
     assert_int_equal(tables_new(NULL, &f->tables), SLUICE_OK);
-    assert_int_equal(tables_add(f->tables, "fake:a", &fake_ops, fake_self(&f->a)), SLUICE_OK);
-    assert_int_equal(tables_add(f->tables, "fake:b", &fake_ops, fake_self(&f->b)), SLUICE_OK);
-    assert_int_equal(tables_add(f->tables, "fake:broken", &fake_ops, fake_self(&f->broken)),
+    assert_int_equal(tables_add(f->tables, "fake:a", &fake_ops, fake_self(&f->a), NULL), SLUICE_OK);
+    assert_int_equal(tables_add(f->tables, "fake:b", &fake_ops, fake_self(&f->b), NULL), SLUICE_OK);
+    assert_int_equal(tables_add(f->tables, "fake:broken", &fake_ops, fake_self(&f->broken), NULL),
                      SLUICE_OK);
-    assert_int_equal(tables_add(f->tables, "pat:p", &fake_pattern_ops, fake_self(&f->pattern)),
-                     SLUICE_OK);
+    assert_int_equal(
+        tables_add(f->tables, "pat:p", &fake_pattern_ops, fake_self(&f->pattern), NULL), SLUICE_OK);
     *state = f;
     return 0;
 }
@@ -91,6 +94,74 @@ static void test_table_keeps_case_where_exact(void **state)
     assert_int_equal(tables_get(f->tables, "pat:p", &table, NULL), SLUICE_OK);
     (void)table_find(table, SPAN_LITERAL("U@Dom"), CLOCK_NEVER, &value, NULL);
     assert_string_equal(f->pattern.asked, "U@Dom ");
+}
+
+/* ---- on threads ------------------------------------------------------------------------------ */
+
+/* A table whose key "slow" takes until it is let go. */
+struct slow_table {
+    sem_t go;
+    struct pool *pool;
+    struct table *table;
+    sluice_status quick;
+    sluice_status late;
+    struct buffer value;
+    struct error err;
+};
+
+static sluice_status slow_find(struct sluice_lookup *self, struct sluice_span key,
+                               int64_t deadline_ms, const struct sluice_lookup_sink *sink,
+                               const struct sluice_errors *errors)
+{
+    struct slow_table *slow = (struct slow_table *)self;
+
+    (void)deadline_ms;
+    (void)errors;
+    if (span_equal(key, SPAN_LITERAL("slow")))
+        (void)sem_wait(&slow->go);
+    sink->value(sink, key);
+    sink->value(sink, SPAN_LITERAL("second"));
+    return SLUICE_OK;
+}
+
+static const struct sluice_lookup_ops slow_ops = {
+    .struct_size = sizeof(slow_ops), .close = fake_close, .find = slow_find};
+
+static void ask_slow_table(void *arg)
+{
+    struct slow_table *slow = arg;
+    struct buffer none = BUFFER_INIT;
+
+    slow->quick = table_find(slow->table, SPAN_LITERAL("Quick"), CLOCK_NEVER, &slow->value, NULL);
+    slow->late =
+        table_find(slow->table, SPAN_LITERAL("slow"), clock_monotonic_ms() + 20, &none, &slow->err);
+    (void)sem_post(&slow->go); /* the answer comes when nobody waits for it */
+    buffer_done(&none);
+    task_loop_stop();
+}
+
+static void test_table_on_a_thread(void **state)
+{
+    struct fixture *f = *state;
+    struct slow_table slow = {.quick = SLUICE_PERM};
+
+    assert_int_equal(task_loop_init(), SLUICE_OK);
+    assert_int_equal(sem_init(&slow.go, 0, 0), 0);
+    assert_int_equal(pool_new("slow", 2, &slow.pool), SLUICE_OK);
+    assert_int_equal(
+        tables_add(f->tables, "slow:s", &slow_ops, (struct sluice_lookup *)&slow, slow.pool),
+        SLUICE_OK);
+    assert_int_equal(tables_get(f->tables, "slow:s", &slow.table, NULL), SLUICE_OK);
+    assert_int_equal(task_start("ask", ask_slow_table, &slow, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(slow.quick, SLUICE_OK);
+    assert_true(span_equal(buffer_span(&slow.value), SPAN_LITERAL("quick,second")));
+    assert_int_equal(slow.late, SLUICE_TEMP);
+    assert_string_equal(slow.err.text, "slow:s: no answer in time");
+    pool_free(slow.pool);
+    task_loop_done();
+    buffer_done(&slow.value);
+    (void)sem_destroy(&slow.go);
 }
 
 /* ---- lists ----------------------------------------------------------------------------------- */
@@ -402,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_table_answers),
         TEST(test_table_keeps_case_where_exact),
+        TEST(test_table_on_a_thread),
         TEST(test_domain_lists),
         TEST(test_domain_list_from_file),
         TEST(test_networks),

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Small modules of receive: settings, stock, the parameters of MAIL and RCPT.
+ */
+#include "base/span.h"
+#include "receive/esmtp.h"
+#include "receive/settings.h"
+#include "receive/stock.h"
+#include "sluice/transport.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* ---- message_reject_characters --------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    const char *text;
+    const char *characters; /* NULL: refused */
+    size_t count;
+} character_cases[] = {
+    {"nothing", "", "", 0},
+    {"NUL", "\\0", "\0", 1},
+    {"three digits and plain ones", "\\033x\\177", "\033x\177", 3},
+    {"names", "\\a\\b\\f\\v\\t\\\\", "\a\b\f\v\t\\", 6},
+    {"digits end", "\\0009",
+     "\0"
+     "9",
+     2},
+    {"unknown", "\\q", NULL, 0},
+    {"too large", "\\777", NULL, 0},
+    {"at the end", "x\\", NULL, 0},
+};
+
+static void test_reject_characters(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(character_cases) / sizeof(character_cases[0]); i++) {
+        struct settings settings = {0};
+        struct error err = ERROR_INIT;
+        print_message("  %s\n", character_cases[i].name);
+        sluice_status st = settings_parse_characters(character_cases[i].text, &settings, &err);
+        if (character_cases[i].characters == NULL) {
+            assert_int_equal(st, SLUICE_CONFIG);
+            continue;
+        }
+        assert_int_equal(st, SLUICE_OK);
+        assert_int_equal(settings.reject_character_count, character_cases[i].count);
+        assert_memory_equal(settings.reject_characters, character_cases[i].characters,
+                            character_cases[i].count);
+    }
+}
+
+/* ---- stock ----------------------------------------------------------------------------------- */
+
+static void test_stock(void **state)
+{
+    struct stock stock = {0};
+
+    (void)state;
+    assert_false(credit_try(&stock.credit, 1));
+    stock_set(&stock, 100);
+    assert_true(credit_try(&stock.credit, 60));
+    assert_false(credit_try(&stock.credit, 41));
+    stock_set(&stock, 50); /* 60 are out: 10 more than there may be */
+    assert_false(credit_try(&stock.credit, 1));
+    stock_give(&stock, 20);
+    assert_true(credit_try(&stock.credit, 10));
+    assert_false(credit_try(&stock.credit, 1));
+    stock_set(&stock, 0); /* the giver is gone, 50 are out */
+    stock_set(&stock, 70);
+    assert_true(credit_try(&stock.credit, 20));
+    assert_false(credit_try(&stock.credit, 1));
+    stock_give(&stock, 70);
+    assert_true(credit_try(&stock.credit, 70));
+    assert_false(credit_try(&stock.credit, 1));
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+static void test_mail_parameters(void **state)
+{
+    struct esmtp_mail mail;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL(""), 0, &mail, &err), SLUICE_OK);
+    assert_int_equal(mail.size, 0);
+    assert_int_equal(mail.ret, SLUICE_RET_DEFAULT);
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("  size=7\tBody=8bitmime Ret=Full ENVID=q+2B "),
+                                      0, &mail, &err),
+                     SLUICE_OK);
+    assert_int_equal(mail.size, 7);
+    assert_int_equal(mail.body, SLUICE_BODY_8BITMIME);
+    assert_int_equal(mail.ret, SLUICE_RET_FULL);
+    assert_true(span_equal(mail.envid, SPAN_LITERAL("q+2B")));
+    /* no limit of ours, but one of the file system's */
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775807"), 0, &mail, &err),
+                     SLUICE_OK);
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775808"), 0, &mail, &err),
+                     SLUICE_PERM);
+    assert_string_equal(err.text, "552 5.3.4 Message size exceeds file system imposed limit");
+}
+
+static void test_rcpt_parameters(void **state)
+{
+    char text[ESMTP_ORCPT_MAX + 64];
+    struct esmtp_rcpt rcpt;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(esmtp_parse_rcpt(SPAN_LITERAL("notify=never"), &rcpt, &err), SLUICE_OK);
+    assert_int_equal(rcpt.notify, SLUICE_NOTIFY_NEVER);
+    assert_int_equal(esmtp_parse_rcpt(SPAN_LITERAL("NOTIFY=DELAY,DELAY"), &rcpt, &err),
+                     SLUICE_PERM);
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "ORCPT=rfc822;", 13);
+    struct sluice_span longest = {.ptr = text, .len = ESMTP_ORCPT_MAX + 6};
+    assert_int_equal(esmtp_parse_rcpt(longest, &rcpt, &err), SLUICE_OK);
+    assert_int_equal(rcpt.orcpt.len, ESMTP_ORCPT_MAX);
+    longest.len++;
+    assert_int_equal(esmtp_parse_rcpt(longest, &rcpt, &err), SLUICE_PERM);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reject_characters),
+        cmocka_unit_test(test_stock),
+        cmocka_unit_test(test_mail_parameters),
+        cmocka_unit_test(test_rcpt_parameters),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
