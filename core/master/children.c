@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/span.h"
 #include "ipc/messages.h"
+#include "master/output.h"
 #include "master/process.h"
 #include "master/restart.h"
 #include "task/task.h"
@@ -23,6 +24,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#define CHILD_NAME_SIZE 32
 #define CHANNEL_NAME_SIZE 48
 #define KILL_WAIT_MS 5000 /* for the end of a process that was killed */
 
@@ -30,13 +32,14 @@ struct child {
     struct children *children;
     const struct generation_role *role;
     unsigned index;
-    struct process *process; /* NULL between two lives */
-    struct channel *channel; /* NULL: none, or it is broken */
-    bool is_ready;           /* in this life */
-    bool was_ready;          /* in any */
-    bool is_leaving;         /* asked to; the present life is the last */
-    bool has_left;           /* its task is over */
-    struct error fault;      /* why it never became ready */
+    char name[CHILD_NAME_SIZE]; /* "queue 0" */
+    struct process *process;    /* NULL between two lives */
+    struct channel *channel;    /* NULL: none, or it is broken */
+    bool is_ready;              /* in this life */
+    bool was_ready;             /* in any */
+    bool is_leaving;            /* asked to; the present life is the last */
+    bool has_left;              /* its task is over */
+    struct error fault;         /* why it never became ready */
     struct restart restart;
     struct child *next;
 };
@@ -65,8 +68,7 @@ static void send_link(struct child *to, const struct child *peer, int fd)
     struct sluice_span part = buffer_span(&body);
     if (buffer_failed(&body) ||
         channel_send(to->channel, MESSAGE_LINK, 0, &part, 1, fd) != SLUICE_OK)
-        log_error("role %s %u: no link to %s %u", to->role->name, to->index, peer->role->name,
-                  peer->index);
+        log_error("role %s: no link to %s", to->name, peer->name);
     buffer_done(&body);
 }
 
@@ -75,7 +77,7 @@ static void link_pair(struct child *a, struct child *b)
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
-        log_error("link of %s and %s: %s", a->role->name, b->role->name, strerror(errno));
+        log_error("link of %s and %s: %s", a->name, b->name, strerror(errno));
         return;
     }
     send_link(a, b, pair[0]);
@@ -105,8 +107,7 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
 
     (void)channel;
     if (frame->type != MESSAGE_READY || child->is_ready) {
-        log_error("role %s %u: frame %u makes no sense", child->role->name, child->index,
-                  frame->type);
+        log_error("role %s: frame %u makes no sense", child->name, frame->type);
         process_kill(child->process, SIGKILL);
         return;
     }
@@ -171,12 +172,19 @@ static sluice_status execute(struct child *child, int channel_fd, struct error *
         .arguments = {"--role", child->role->name},
         .channel_fd = channel_fd,
         .lock_fd = setup->lock_fd,
-        .is_quiet = setup->is_quiet,
+        .output_fd = -1,
         .privileges = is_queue ? &setup->queue_owner : &setup->network_owner,
         .ruleset = is_queue ? -1 : setup->ruleset,
     };
+    sluice_status status = SLUICE_OK;
 
-    return process_start(&spec, &child->process, err);
+    if (setup->is_output_logged)
+        status = output_open(child->name, &spec.output_fd, err);
+    if (status == SLUICE_OK)
+        status = process_start(&spec, &child->process, err);
+    if (spec.output_fd != -1)
+        (void)close(spec.output_fd); /* the process has its own */
+    return status;
 }
 
 /* A process that has been handed all that it needs. */
@@ -188,7 +196,7 @@ static sluice_status begin_life(struct child *child, struct error *err)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
         return error_set(err, SLUICE_TEMP, "socketpair: %s", strerror(errno));
-    (void)snprintf(name, sizeof(name), "master to %s %u", child->role->name, child->index);
+    (void)snprintf(name, sizeof(name), "master to %s", child->name);
     sluice_status status = channel_new(pair[0], name, &handlers, child, &child->channel);
     if (status != SLUICE_OK) {
         (void)close(pair[0]); /* nothing was sent */
@@ -223,8 +231,8 @@ static sluice_status live(struct child *child, struct error *err)
     if (process_wait(child->process, CLOCK_NEVER, &wait_status) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "cancelled");
     bool is_config = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_CONFIG;
-    return error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s %u (pid %ld) died: %s",
-                     child->role->name, child->index, (long)process_pid(child->process),
+    return error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s (pid %ld) died: %s",
+                     child->name, (long)process_pid(child->process),
                      process_format_end(wait_status, text));
 }
 
@@ -274,7 +282,6 @@ static void supervise(void *arg)
 static sluice_status add_child(struct children *children, const char *role, unsigned index,
                                struct error *err)
 {
-    char name[CHANNEL_NAME_SIZE];
     struct child *child = calloc(1, sizeof(*child));
 
     if (child == NULL)
@@ -282,8 +289,8 @@ static sluice_status add_child(struct children *children, const char *role, unsi
     child->children = children;
     child->role = generation_role(children->setup->generation, role);
     child->index = index;
-    (void)snprintf(name, sizeof(name), "%s %u", role, index);
-    if (task_start(name, supervise, child, NULL) != SLUICE_OK) {
+    (void)snprintf(child->name, sizeof(child->name), "%s %u", role, index);
+    if (task_start(child->name, supervise, child, NULL) != SLUICE_OK) {
         free(child);
         return error_set(err, SLUICE_TEMP, "role %s %u: out of memory", role, index);
     }
@@ -381,8 +388,8 @@ void children_free(struct children *children)
         child->is_leaving = true;
         if (child->process == NULL)
             continue;
-        log_warning("role %s %u (pid %ld) did not finish in time: killed", child->role->name,
-                    child->index, (long)process_pid(child->process));
+        log_warning("role %s (pid %ld) did not finish in time: killed", child->name,
+                    (long)process_pid(child->process));
         process_kill(child->process, SIGKILL);
     }
     task_queue_wake_all(&children->changed);

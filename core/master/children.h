@@ -20,7 +20,7 @@ struct children;
 struct children_setup {
     const struct generation *generation;
     enum log_target log_target;
-    bool is_quiet; /* no standard output and error for roles */
+    bool is_output_logged; /* standard output and error of roles: lines of the log */
     int lock_fd;
     struct privileges queue_owner;
     struct privileges network_owner;

@@ -156,6 +156,7 @@ static sluice_status run_check(const char *config_path, int channel_fd, struct e
         .arguments = {"--role", "check", "-c", config_path},
         .channel_fd = channel_fd,
         .lock_fd = -1,
+        .output_fd = -1,
         .ruleset = -1,
     };
     struct process *process;

@@ -375,7 +375,7 @@ int master_run(const struct master_options *options)
     (void)signal(SIGPIPE, SIG_IGN);
     raise_limits();
     master.setup.log_target = is_background ? LOG_TO_SYSLOG : LOG_TO_STDERR;
-    master.setup.is_quiet = is_background;
+    master.setup.is_output_logged = is_background;
     log_start("master", master.setup.log_target, LOG_LEVEL_INFO);
     generation_init(&master.generation, 1);
     if (task_loop_init() == SLUICE_OK) {

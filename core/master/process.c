@@ -85,13 +85,12 @@ static void place_descriptors(const struct birth *birth)
 {
     int channel = move_away(birth->spec->channel_fd);
     int lock = move_away(birth->spec->lock_fd);
+    int output = move_away(birth->spec->output_fd);
     int null = move_away(birth->null_fd);
 
     place_fd(null, STDIN_FILENO);
-    if (birth->spec->is_quiet) {
-        place_fd(null, STDOUT_FILENO);
-        place_fd(null, STDERR_FILENO);
-    }
+    place_fd(output, STDOUT_FILENO);
+    place_fd(output, STDERR_FILENO);
     place_fd(channel, ROLE_MASTER_FD);
     place_fd(lock, ROLE_LOCK_FD);
 }

@@ -20,9 +20,9 @@ struct process_spec {
     const char *arguments[PROCESS_ARGUMENTS_MAX]; /* behind "sluiced"; NULL ends them */
     int channel_fd;                               /* becomes ROLE_MASTER_FD */
     int lock_fd;                                  /* becomes ROLE_LOCK_FD; -1: none */
-    bool is_quiet;                                /* standard output and error go to /dev/null */
-    const struct privileges *privileges;          /* NULL: those that the master has */
-    int ruleset;                                  /* landlock.h; -1: none */
+    int output_fd;                       /* becomes standard output and error; -1: the master's */
+    const struct privileges *privileges; /* NULL: those that the master has */
+    int ruleset;                         /* landlock.h; -1: none */
 };
 
 /* Opens the executable and watches for the end of processes. Once, on the loop. */

@@ -69,11 +69,11 @@ def make_daemon(folder):
 
 @pytest.fixture
 def make_names(folder):
-    """make_names({"customer.tld MX": [...]}): a name server (dnsmasq) with a query log."""
+    """make_names(["address=/name/127.0.0.1", ...]): a name server (dnsmasq) with a query log."""
     servers = []
 
-    def make(lines):
-        servers.append(NameServer(folder / f"names{len(servers)}", lines))
+    def make(lines, **options):
+        servers.append(NameServer(folder / f"names{len(servers)}", lines, **options))
         return servers[-1]
 
     yield make

@@ -14,7 +14,7 @@ class NameServer:
     "mx-host=customer.tld,mail.customer.tld,10". Unknown names do not exist.
     """
 
-    def __init__(self, folder, lines, address="127.0.0.1"):
+    def __init__(self, folder, lines, address="127.0.0.1", ttl=1):
         folder = Path(folder)
         folder.mkdir()
         self.log_path = folder / "log"
@@ -24,7 +24,7 @@ class NameServer:
         config.write_text("\n".join([
             f"port={self.port}", f"listen-address={address}", "bind-interfaces", "no-resolv",
             "no-hosts", "no-daemon", "log-queries", "log-facility=-", "user=", "group=",
-            "local=/#/", "local-ttl=1", *lines, ""]))
+            "local=/#/", f"local-ttl={ttl}", *lines, ""]))
         self.command = ["/usr/sbin/dnsmasq", f"--conf-file={config}", "--pid-file"]
         self.log_file = open(self.log_path, "wb")
         self.starts = 0

@@ -10,8 +10,12 @@
  *
  * A full disk: Berkeley DB cannot be told to stay within limits, and a log that cannot grow
  * makes its environment unusable until it is recovered. So apply looks first. When
- * little is left, PUTs are refused; UPDATE and REMOVE get the space of the file "reserve", which is
- * made anew when there is room again.
+ * little is left, the log is written off into the trees; is it still little, then PUTs are refused,
+ * and UPDATE and REMOVE get the space of the file "reserve", which is made anew when there is
+ * room again.
+ *
+ * After a write that failed Berkeley DB gives up as a whole. That batch ends with TEMP, and the next
+ * one opens the database again, which recovers it.
  */
 #include "../common/batch.h"
 #include "../common/failure.h"
@@ -23,11 +27,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What a batch may need beyond its own bytes: a new log file's first pages, pages that split. */
+/* What a batch may need beyond its own bytes and the pages that wait in the cache: a new log file's
+ * first pages, pages that split, the regions of the environment at the next open. */
 #define HEADROOM ((uint64_t)4 << 20)
 #define GROWTH 4 /* bytes on disk for each byte of a batch: log, pages, before-images */
 
 struct sluice_queue {
+    const struct sluice_host *host;
+    char *path;
     int folder;
     int lock;
     struct large large;
@@ -35,10 +42,51 @@ struct sluice_queue {
     struct database database;
     uint64_t reserve_size;
     bool has_reserve;
+    bool has_removed; /* messages, since the database was last shrunk */
     uint64_t cache_size;
     uint64_t message_count; /* without id 0 */
     uint64_t content_bytes;
 };
+
+/* ---- the database --------------------------------------------------------------------------- */
+
+static sluice_status count_message(void *user, const struct stored *stored)
+{
+    struct sluice_queue *queue = user;
+
+    queue->message_count += stored->id != 0;
+    queue->content_bytes += stored->content_size;
+    return SLUICE_OK;
+}
+
+static sluice_status open_database(struct sluice_queue *queue, const struct sluice_errors *errors)
+{
+    sluice_status st =
+        database_open(&queue->database, queue->host, queue->path, queue->cache_size, errors);
+
+    queue->message_count = 0;
+    queue->content_bytes = 0;
+    if (st == SLUICE_OK)
+        st = database_each(&queue->database, count_message, queue, errors);
+    return st;
+}
+
+static sluice_status reopen_if_lost(struct sluice_queue *queue, const struct sluice_errors *errors)
+{
+    sluice_status st;
+
+    if (!queue->database.is_lost)
+        return SLUICE_OK;
+    pthread_rwlock_wrlock(&queue->guard);
+    database_close(&queue->database);
+    st = open_database(queue, errors);
+    if (st != SLUICE_OK) {
+        database_close(&queue->database);
+        queue->database.is_lost = true;
+    }
+    pthread_rwlock_unlock(&queue->guard);
+    return st;
+}
 
 /* ---- apply ---------------------------------------------------------------------------------- */
 
@@ -53,23 +101,48 @@ static sluice_status exists(void *user, uint64_t id)
     return st;
 }
 
+/* A PUT also needs room for the reserve, if that was given away. */
+static bool has_room(const struct sluice_queue *queue, const struct batch *batch, bool has_put)
+{
+    uint64_t needed = HEADROOM + queue->cache_size + batch_bytes(batch) * GROWTH;
+
+    if (has_put && !queue->has_reserve)
+        needed += queue->reserve_size;
+    return folder_free_bytes(queue->folder) >= needed;
+}
+
+/* Only after a removal: without one there is nothing to gain. */
+static void shrink(struct sluice_queue *queue)
+{
+    pthread_rwlock_wrlock(&queue->guard);
+    database_shrink(&queue->database);
+    pthread_rwlock_unlock(&queue->guard);
+    queue->has_removed = false;
+}
+
 static sluice_status make_room(struct sluice_queue *queue, const struct batch *batch,
                                const struct sluice_errors *errors)
 {
-    uint64_t needed = HEADROOM + batch_bytes(batch) * GROWTH;
+    bool has_put = batch_has_put(batch);
+    bool is_roomy = has_room(queue, batch, has_put);
 
-    if (batch_has_put(batch)) {
-        if (!queue->has_reserve)
-            queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
-        if (!queue->has_reserve || folder_free_bytes(queue->folder) < needed)
-            return failure(errors, SLUICE_TEMP, "4.3.1",
-                           "the disk is full: what is left is kept for results");
+    if (!is_roomy) {
+        if (queue->has_removed && has_put)
+            shrink(queue);
+        database_shrink_log(&queue->database);
+        is_roomy = has_room(queue, batch, has_put);
+    }
+    if (is_roomy && has_put && !queue->has_reserve) {
+        queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
+        is_roomy = queue->has_reserve;
+    }
+    if (is_roomy)
         return SLUICE_OK;
-    }
-    if (queue->has_reserve && folder_free_bytes(queue->folder) < needed) {
-        folder_reserve_release(queue->folder);
-        queue->has_reserve = false;
-    }
+    if (has_put)
+        return failure(errors, SLUICE_TEMP, "4.3.1",
+                       "the disk is full: what is left is kept for results");
+    folder_reserve_release(queue->folder);
+    queue->has_reserve = false;
     return SLUICE_OK;
 }
 
@@ -144,7 +217,7 @@ static sluice_status run_transaction(struct sluice_queue *queue, const struct ba
         return st;
     st = make_changes(queue, batch, errors);
     if (st == SLUICE_OK)
-        st = database_commit(&queue->database, errors);
+        st = database_commit(&queue->database, queue->folder, errors);
     else
         database_abort(&queue->database);
     if (st != SLUICE_OK) {
@@ -156,13 +229,15 @@ static sluice_status run_transaction(struct sluice_queue *queue, const struct ba
 
 /* Files of contents that are no longer mentioned. Those of a batch that failed stay: its commit may
  * have reached the disk. The next open removes them if it did not. */
-static void remove_large(const struct sluice_queue *queue, const struct batch *batch)
+static void remove_large(struct sluice_queue *queue, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct sluice_queue_change *change = batch_get(batch, i);
 
-        if (change->kind == SLUICE_QUEUE_REMOVE)
+        if (change->kind == SLUICE_QUEUE_REMOVE) {
             large_remove(&queue->large, change->id);
+            queue->has_removed = true;
+        }
     }
 }
 
@@ -171,8 +246,10 @@ static sluice_status bdb_apply(struct sluice_queue *queue,
                                size_t change_size, const struct sluice_errors *errors)
 {
     struct batch batch = {changes, count, change_size};
-    sluice_status st = batch_check(&batch, exists, queue, errors);
+    sluice_status st = count > 0 ? reopen_if_lost(queue, errors) : SLUICE_OK;
 
+    if (st == SLUICE_OK)
+        st = batch_check(&batch, exists, queue, errors);
     if (st != SLUICE_OK || count == 0)
         return st;
     st = make_room(queue, &batch, errors);
@@ -257,6 +334,8 @@ static sluice_status scan_message(void *user, const struct stored *stored)
 static sluice_status bdb_scan(struct sluice_queue *queue, const struct sluice_queue_sink *sink,
                               const struct sluice_errors *errors)
 {
+    if (queue->database.records == NULL)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "the database is not open");
     return database_each(&queue->database, scan_message, (void *)(uintptr_t)sink, errors);
 }
 
@@ -302,26 +381,14 @@ static bool is_wanted(void *user, uint64_t id)
     return st != SLUICE_NOT_FOUND && (st != SLUICE_OK || stored.is_large);
 }
 
-static sluice_status count_message(void *user, const struct stored *stored)
-{
-    struct sluice_queue *queue = user;
-
-    queue->message_count += stored->id != 0;
-    queue->content_bytes += stored->content_size;
-    return SLUICE_OK;
-}
-
-static sluice_status recover(struct sluice_queue *queue, const char *folder,
-                             const struct sluice_errors *errors)
+static sluice_status recover(struct sluice_queue *queue, const struct sluice_errors *errors)
 {
     sluice_status st = folder_list(queue->folder, visit_name, (void *)(uintptr_t)errors, errors);
 
     if (st == SLUICE_OK)
         st = large_open(&queue->large, queue->folder, errors);
     if (st == SLUICE_OK)
-        st = database_open(&queue->database, folder, queue->cache_size, errors);
-    if (st == SLUICE_OK)
-        st = database_each(&queue->database, count_message, queue, errors);
+        st = open_database(queue, errors);
     if (st == SLUICE_OK)
         st = large_sweep(&queue->large, is_wanted, queue, errors);
     if (st == SLUICE_OK)
@@ -338,6 +405,7 @@ static void bdb_close(struct sluice_queue *queue)
     close(queue->folder);
     close(queue->lock);
     pthread_rwlock_destroy(&queue->guard);
+    free(queue->path);
     free(queue);
 }
 
@@ -347,13 +415,15 @@ static sluice_status queue_new(const struct sluice_config *config, const char *f
     struct sluice_queue *queue = calloc(1, sizeof(*queue));
     sluice_status st;
 
-    if (queue == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0) {
-        free(queue);
-        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
-    }
-    st = folder_open(folder, errors, &queue->folder, &queue->lock);
+    if (queue != NULL)
+        queue->path = strdup(folder);
+    if (queue == NULL || queue->path == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0)
+        st = failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
+    else
+        st = folder_open(folder, errors, &queue->folder, &queue->lock);
     if (st != SLUICE_OK) {
-        pthread_rwlock_destroy(&queue->guard);
+        if (queue != NULL)
+            free(queue->path);
         free(queue);
         return st;
     }
@@ -368,13 +438,13 @@ static sluice_status bdb_open(const struct sluice_host *host, const struct sluic
                               const char *folder, const struct sluice_errors *errors,
                               struct sluice_queue **ret_queue)
 {
-    struct sluice_queue *queue;
+    struct sluice_queue *queue = NULL;
     sluice_status st = queue_new(config, folder, errors, &queue);
 
-    (void)host;
     if (st != SLUICE_OK)
         return st;
-    st = recover(queue, folder, errors);
+    queue->host = host;
+    st = recover(queue, errors);
     if (st != SLUICE_OK) {
         bdb_close(queue);
         return st;

@@ -7,13 +7,18 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RECORDS "records.db"
 #define CONTENTS "contents.db"
 
-#define LOG_FILE_SIZE ((uint32_t)16 << 20)
+#define LOG_FILE_SIZE ((uint32_t)4 << 20)
 #define CHECKPOINT_KB (32u << 10) /* of log between two checkpoints */
-#define LOCKS_MAX 200000u         /* pages that one transaction may change */
+#define LOCKS_MAX                                                                                  \
+    30000u /* pages that one transaction may change: a batch of 10000 small messages */
+
+/* Pages that one call of compact may change: each is logged, on a disk that is almost full. */
+#define COMPACT_PAGES 200u
 
 /* In front of each record, little-endian: flags, 1 if large, size of the content. */
 #define HEAD_SIZE 16
@@ -26,11 +31,33 @@ static sluice_status explain(const struct sluice_errors *errors, int error, cons
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* Berkeley DB says more than its error codes, and would say it to standard error. */
+static void on_message(const DB_ENV *env, const char *prefix, const char *text)
+{
+    const struct database *database = env->app_private;
+
+    (void)prefix;
+    if (database->log != NULL)
+        database->log->write(database->host, SLUICE_LOG_WARNING, text);
+}
+
+static void on_event(DB_ENV *env, uint32_t event, void *info)
+{
+    struct database *database = env->app_private;
+
+    (void)info;
+    if (event == DB_EVENT_PANIC)
+        database->is_lost = true;
+}
+
 static int open_env(DB_ENV *env, const char *folder, uint64_t cache_size)
 {
     int error = env->set_cachesize(env, (uint32_t)(cache_size >> 30),
                                    (uint32_t)(cache_size & ((1u << 30) - 1)), 1);
 
+    env->set_errcall(env, on_message);
+    if (error == 0)
+        error = env->set_event_notify(env, on_event);
     if (error == 0)
         error = env->set_lg_max(env, LOG_FILE_SIZE);
     if (error == 0)
@@ -65,7 +92,8 @@ static sluice_status open_tree(struct database *database, const char *name,
     return SLUICE_OK;
 }
 
-sluice_status database_open(struct database *database, const char *folder, uint64_t cache_size,
+sluice_status database_open(struct database *database, const struct sluice_host *host,
+                            const char *folder, uint64_t cache_size,
                             const struct sluice_errors *errors)
 {
     sluice_status st;
@@ -73,6 +101,9 @@ sluice_status database_open(struct database *database, const char *folder, uint6
 
     if (error != 0)
         return explain(errors, error, "cannot make an environment");
+    database->host = host;
+    database->log = host->get_service(host, SLUICE_LOG_ID);
+    database->env->app_private = database;
     error = open_env(database->env, folder, cache_size);
     if (error != 0)
         return explain(errors, error, "cannot open the environment");
@@ -110,17 +141,59 @@ sluice_status database_begin(struct database *database, const struct sluice_erro
     return error == 0 ? SLUICE_OK : explain(errors, error, "cannot begin a transaction");
 }
 
-sluice_status database_commit(struct database *database, const struct sluice_errors *errors)
+/* Berkeley DB syncs its log files, but not the folder that they are made in. */
+static sluice_status sync_log_name(struct database *database, int folder,
+                                   const struct sluice_errors *errors)
+{
+    DB_LOG_STAT *stat;
+    int error = database->env->log_stat(database->env, &stat, 0);
+    uint32_t file;
+
+    if (error != 0)
+        return explain(errors, error, "cannot look at the log");
+    file = stat->st_cur_file;
+    free(stat);
+    if (file == database->log_file)
+        return SLUICE_OK;
+    if (fsync(folder) == -1)
+        return failure_errno(errors, "cannot sync", "the folder");
+    database->log_file = file;
+    return SLUICE_OK;
+}
+
+sluice_status database_commit(struct database *database, int folder,
+                              const struct sluice_errors *errors)
 {
     DB_TXN *txn = database->txn;
     int error = txn->commit(txn, DB_TXN_SYNC);
+    sluice_status st;
 
     database->txn = NULL;
     if (error != 0)
         return explain(errors, error, "cannot commit");
+    st = sync_log_name(database, folder, errors);
     /* Lets old log files go. If it fails, the next one has more to do. */
     (void)database->env->txn_checkpoint(database->env, CHECKPOINT_KB, 0, 0);
-    return SLUICE_OK;
+    return st;
+}
+
+static void shrink_tree(DB *tree)
+{
+    DB_COMPACT limits = {.compact_pages = COMPACT_PAGES};
+
+    /* Best effort: what does not go now goes at the next call. */
+    (void)tree->compact(tree, NULL, NULL, NULL, &limits, DB_FREE_SPACE, NULL);
+}
+
+void database_shrink(struct database *database)
+{
+    shrink_tree(database->contents);
+    shrink_tree(database->records);
+}
+
+void database_shrink_log(struct database *database)
+{
+    (void)database->env->txn_checkpoint(database->env, 0, 0, DB_FORCE);
 }
 
 void database_abort(struct database *database)
@@ -226,6 +299,8 @@ static sluice_status get(const struct database *database, DB *tree, uint64_t id,
     DBT key = key_of(&big_endian_id);
     int error;
 
+    if (tree == NULL)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "the database is not open");
     value->flags = DB_DBT_MALLOC;
     error = tree->get(tree, database->txn, &key, value, 0);
     if (error == DB_NOTFOUND)

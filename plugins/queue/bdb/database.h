@@ -15,9 +15,13 @@
 #include <db.h>
 #include <stdbool.h>
 
-#include "sluice/types.h"
+#include "sluice/host.h"
 
 struct database {
+    const struct sluice_host *host;
+    const struct sluice_log *log; /* or NULL */
+    bool is_lost;      /* Berkeley DB has given up: nothing works until it is opened again */
+    uint32_t log_file; /* the number of the log file that was last known to have a durable name */
     DB_ENV *env;
     DB *records;
     DB *contents;
@@ -34,18 +38,21 @@ struct stored {
     void *bytes; /* of the record, from malloc() */
 };
 
-/* Recovers from whatever happened before. */
-sluice_status database_open(struct database *database, const char *folder, uint64_t cache_size,
+/* Recovers from whatever happened before. The database stays where it is until close; after a
+ * failure, too, it has to be closed. */
+sluice_status database_open(struct database *database, const struct sluice_host *host,
+                            const char *folder, uint64_t cache_size,
                             const struct sluice_errors *errors);
-/* Accepts a half-open one. */
+/* Accepts one that is half open, or closed. */
 void database_close(struct database *database);
 
 /* Whether a file in the store's folder is one of Berkeley DB's or ours. */
 bool database_owns(const char *name);
 
 sluice_status database_begin(struct database *database, const struct sluice_errors *errors);
-/* Durable when it is OK. Also writes a checkpoint when enough has come together. */
-sluice_status database_commit(struct database *database, const struct sluice_errors *errors);
+/* Durable when it is OK. folder is the store's. Also writes a checkpoint when there is enough log. */
+sluice_status database_commit(struct database *database, int folder,
+                              const struct sluice_errors *errors);
 void database_abort(struct database *database);
 
 sluice_status database_put(struct database *database, const struct stored *stored,
@@ -54,6 +61,13 @@ sluice_status database_put_content(struct database *database, uint64_t id,
                                    struct sluice_span content, const struct sluice_errors *errors);
 sluice_status database_remove(struct database *database, uint64_t id,
                               const struct sluice_errors *errors);
+
+/* Gives the pages that removed messages left behind back to the disk, as far as it goes in short time.
+ * Nobody may read meanwhile. */
+void database_shrink(struct database *database);
+
+/* Writes everything into the trees, so that no log is needed any more and its files go. */
+void database_shrink_log(struct database *database);
 
 /* The caller frees bytes. */
 sluice_status database_find(const struct database *database, uint64_t id,

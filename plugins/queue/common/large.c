@@ -72,7 +72,7 @@ static sluice_status open_unnamed(const struct large *large, const struct sluice
 sluice_status large_stage(const struct large *large, const struct sluice_queue_sink *sink,
                           const struct sluice_errors *errors)
 {
-    int fd;
+    int fd = -1;
     sluice_status st = open_unnamed(large, errors, &fd);
 
     if (st != SLUICE_OK)

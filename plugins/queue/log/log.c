@@ -137,7 +137,7 @@ static sluice_status log_open(const struct sluice_host *host, const struct sluic
                               struct sluice_queue **ret_queue)
 {
     struct numbers numbers = {.errors = errors};
-    struct sluice_queue *queue;
+    struct sluice_queue *queue = NULL;
     sluice_status st = queue_new(config, folder, errors, &queue);
 
     (void)host;

@@ -73,6 +73,7 @@ static bool find_frame(const struct loaded *loaded, uint64_t offset, struct fram
 
     return left >= FORMAT_FRAME_SIZE &&
            format_parse_frame(loaded->data + offset, loaded->header.salt, ret_frame) &&
+           ret_frame->type >= FRAME_PUT && ret_frame->type <= FRAME_COMMIT &&
            ret_frame->record_size <= left && frame_inline_size(ret_frame) <= left &&
            frame_size(ret_frame) <= left;
 }

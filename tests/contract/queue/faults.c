@@ -50,7 +50,7 @@ static enum verdict judge(bool is_write)
     if (!faults.is_armed)
         return PASS;
     now = ++faults.count;
-    if (faults.fault == FAULT_SHORT && now == faults.nth + 1) {
+    if (faults.fault == FAULT_SHORT && now == faults.nth + 1 && faults.nth / 2 % 2 == 0) {
         errno = ENOSPC;
         return FAIL;
     }

@@ -10,6 +10,7 @@
 #ifndef SLUICE_TEST_FAULTS_H
 #define SLUICE_TEST_FAULTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum fault {
@@ -29,9 +30,10 @@ unsigned long faults_count(void);
  * Power cuts: after faults_shadow() each file and folder that is synced is copied to the folder
  * shadow. faults_cut() then builds in the empty folder target what a disk may hold of the
  * folder source when the power fails: all that was synced; of the rest each name, and each
- * sector of each file, only by chance. 0, or -1 where that did not work.
+ * sector of each file, only by chance. Sectors are so many bytes. 0, or -1 where it did not work.
  */
 void faults_shadow(const char *shadow);
-int faults_cut(const char *source, const char *shadow, const char *target, uint64_t seed);
+int faults_cut(const char *source, const char *shadow, const char *target, size_t sector,
+               uint64_t seed);
 
 #endif

@@ -2,10 +2,15 @@
 /*
  * The contract test of queue stores, ours and anybody's:
  *
- *   contract-queue PLUGIN.so [--volatile] [KEY=VALUE]...
+ *   contract-queue PLUGIN.so [--volatile] [--trusts-pages] [--points=N] [KEY=VALUE]...
  *
- * --volatile is for a store that keeps nothing beyond close(); the cases about that are
- * skipped, and it says so. KEY=VALUE sets an option of the store; small sizes test more.
+ * --volatile       the store keeps nothing beyond close(): the cases about that are skipped
+ * --trusts-pages   the store trusts the disk to write an aligned page of 4 KiB whole or not at all:
+ *                  power cuts leave such pages whole, and the case of short writes is skipped
+ * --points=N       faults are tried at about N calls of a scenario, evenly spread; default: at each
+ * KEY=VALUE        sets an option of the store; small sizes test more
+ *
+ * What is skipped is said on standard error.
  */
 #include "cases.h"
 #include "subject.h"
@@ -13,36 +18,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void set(char *argument)
+static void take_argument(char *argument)
 {
     char *equals = strchr(argument, '=');
 
-    if (equals == NULL) {
-        (void)fprintf(stderr, "%s: neither --volatile nor KEY=VALUE\n", argument);
+    if (strcmp(argument, "--volatile") == 0) {
+        traits.is_volatile = true;
+    } else if (strcmp(argument, "--trusts-pages") == 0) {
+        traits.trusts_pages = true;
+    } else if (strncmp(argument, "--points=", 9) == 0) {
+        traits.points = strtoul(argument + 9, NULL, 10);
+    } else if (argument[0] != '-' && equals != NULL) {
+        *equals = '\0';
+        subject_set(argument, equals + 1);
+    } else {
+        (void)fprintf(stderr, "%s: not understood\n", argument);
         exit(EXIT_FAILURE);
     }
-    *equals = '\0';
-    subject_set(argument, equals + 1);
 }
 
 int main(int argc, char **argv)
 {
-    bool is_volatile = false;
     int failed;
 
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: %s PLUGIN.so [--volatile] [KEY=VALUE]...\n", argv[0]);
+        (void)fprintf(stderr,
+                      "usage: %s PLUGIN.so [--volatile] [--trusts-pages] [--points=N] "
+                      "[KEY=VALUE]...\n",
+                      argv[0]);
         return EXIT_FAILURE;
     }
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--volatile") == 0)
-            is_volatile = true;
-        else
-            set(argv[i]);
-    }
-    subject_load(argv[1], is_volatile);
+    for (int i = 2; i < argc; i++)
+        take_argument(argv[i]);
+    subject_load(argv[1]);
     failed = run_contract_cases();
-    if (is_volatile) {
+    if (traits.is_volatile) {
         (void)fprintf(stderr, "SKIPPED: all cases about what survives close(), a crash or a full "
                               "disk: the store is volatile\n");
     } else {

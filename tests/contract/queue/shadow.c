@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SECTOR 512
 #define NAMES_MAX 512
 #define NAME_MAX_BYTES 64
 
@@ -165,6 +164,7 @@ void shadow_keep(int folder, const char *path)
 
 struct cut {
     int shadow;
+    size_t sector;
     uint64_t state;    /* of the chance */
     unsigned kindness; /* how many of four un-synced things reach the disk */
 };
@@ -184,9 +184,9 @@ static struct image mix(struct cut *cut, struct image synced, struct image lates
     image.bytes = calloc(1, image.size + 1);
     if (image.bytes == NULL)
         abort();
-    for (size_t at = 0; at < image.size; at += SECTOR) {
+    for (size_t at = 0; at < image.size; at += cut->sector) {
         struct image from = is_lucky(cut) && latest.bytes != NULL ? latest : synced;
-        size_t size = image.size - at < SECTOR ? image.size - at : SECTOR;
+        size_t size = image.size - at < cut->sector ? image.size - at : cut->sector;
 
         if (at >= from.size)
             continue;
@@ -282,9 +282,10 @@ static int cut_folder(struct cut *cut, int source, int target)
     return done;
 }
 
-int faults_cut(const char *source, const char *shadow, const char *target, uint64_t seed)
+int faults_cut(const char *source, const char *shadow, const char *target, size_t sector,
+               uint64_t seed)
 {
-    struct cut cut = {.state = seed};
+    struct cut cut = {.sector = sector, .state = seed};
     int from = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int to = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int done = -1;

@@ -9,10 +9,11 @@
 
 #define SETTINGS_MAX 16
 
+struct traits traits;
+
 static struct {
     const struct sluice_plugin_desc *desc;
     const struct sluice_queue_ops *ops;
-    bool is_volatile;
     size_t setting_count;
     struct {
         const char *key;
@@ -142,7 +143,7 @@ static void give_up(const char *path, const char *why)
     exit(EXIT_FAILURE);
 }
 
-void subject_load(const char *path, bool is_volatile)
+void subject_load(const char *path)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const struct sluice_plugin_desc *(*entry)(void) = NULL;
@@ -156,7 +157,6 @@ void subject_load(const char *path, bool is_volatile)
     subject.ops = subject.desc->get_interface(SLUICE_QUEUE_ID);
     if (subject.ops == NULL)
         give_up(path, "does not offer " SLUICE_QUEUE_ID);
-    subject.is_volatile = is_volatile;
 }
 
 void subject_set(const char *key, const char *value)
@@ -166,16 +166,6 @@ void subject_set(const char *key, const char *value)
     subject.settings[subject.setting_count].key = key;
     subject.settings[subject.setting_count].value = value;
     subject.setting_count++;
-}
-
-bool subject_is_volatile(void)
-{
-    return subject.is_volatile;
-}
-
-bool subject_has_option(const char *key)
-{
-    return find_option(key) != NULL;
 }
 
 bool subject_can_stage(void)

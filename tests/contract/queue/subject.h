@@ -40,11 +40,18 @@ struct found {
 
 extern _Thread_local struct explained explained;
 
-/* Exits with a text if the file is no queue store. is_volatile: nothing survives close(). */
-void subject_load(const char *path, bool is_volatile);
+/* What a store declares about itself, on the command line (main.c). */
+struct traits {
+    bool is_volatile;
+    bool trusts_pages;
+    unsigned long points; /* of a scenario at which a fault is tried; 0: at every call */
+};
+
+extern struct traits traits;
+
+/* Exits with a text if the file is no queue store. */
+void subject_load(const char *path);
 void subject_set(const char *key, const char *value); /* an option, as in the configuration */
-bool subject_is_volatile(void);
-bool subject_has_option(const char *key);
 bool subject_can_stage(void);
 
 sluice_status subject_open(const char *folder, struct sluice_queue **ret_queue);
