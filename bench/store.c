@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bench/store: messages a second that queue stores make durable, in batches of 1, 8 and 64.
+ *
+ *   cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSLUICE_BENCH=ON
+ *   cmake --build build/bench --target bench-store plugin-queue-log plugin-queue-bdb
+ *   build/bench/bench/bench-store FOLDER build/bench/plugins/queue/log.so build/bench/plugins/queue/bdb.so
+ *
+ * FOLDER must be on the disk in question, not in memory. Each message is a record of 400 bytes and
+ * a content of 4 KiB. A batch of 64 is what 64 clients at once amount to.
+ */
+#include "subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define CONTENT_SIZE 4096
+#define RECORD_SIZE 400
+#define BATCH_MAX 64
+#define RUN_SECONDS 2.0
+#define PATH_SIZE 512
+
+static double now(void)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void give_up(const char *what)
+{
+    (void)fprintf(stderr, "%s: %s\n", what, explained.text);
+    exit(EXIT_FAILURE);
+}
+
+/* Puts batches until the time is over, and removes each one that is ten batches old. */
+static double run(struct sluice_queue *queue, size_t batch, uint64_t *next_id)
+{
+    static char content[CONTENT_SIZE];
+    static char record[RECORD_SIZE];
+    struct change changes[2 * BATCH_MAX];
+    uint64_t first = *next_id;
+    double start = now();
+
+    while (now() - start < RUN_SECONDS) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < batch; i++) {
+            changes[count++] = change_put(*next_id, 0, (struct sluice_span){record, RECORD_SIZE},
+                                          (struct sluice_span){content, CONTENT_SIZE});
+            if (*next_id - first >= 10 * batch)
+                changes[count++] = change_remove(*next_id - 10 * batch);
+            (*next_id)++;
+        }
+        if (subject_apply(queue, changes, count) != SLUICE_OK)
+            give_up("apply");
+    }
+    return (double)(*next_id - first) / (now() - start);
+}
+
+static void bench(const char *plugin, const char *base, int number)
+{
+    static const size_t batches[] = {1, 8, BATCH_MAX};
+    char folder[PATH_SIZE];
+    struct sluice_queue *queue;
+    uint64_t next_id = 1;
+
+    (void)snprintf(folder, sizeof(folder), "%s/store-%d", base, number);
+    if (mkdir(folder, 0700) == -1)
+        give_up(folder);
+    subject_load(plugin);
+    if (subject_open(folder, &queue) != SLUICE_OK)
+        give_up(plugin);
+    (void)printf("%s\n", plugin);
+    for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++)
+        (void)printf("  batches of %2zu: %8.0f messages/s\n", batches[i],
+                     run(queue, batches[i], &next_id));
+    subject_close(queue);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        (void)fprintf(stderr, "usage: %s FOLDER PLUGIN.so...\n", argv[0]);
+        return EXIT_FAILURE;
+    }
+    for (int i = 2; i < argc; i++)
+        bench(argv[i], argv[1], i);
+    return EXIT_SUCCESS;
+}

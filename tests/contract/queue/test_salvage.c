@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the store log makes of damage: it keeps what can be read, reports what cannot, and cuts
+ * nothing off. Bytes of its segments are changed while it is closed; doc/log-store.md says which.
+ *
+ *   contract-queue-log-salvage LOG.so
+ */
+#include "scratch.h"
+#include "subject.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define MESSAGES 20
+#define CONTENT_SIZE 1000
+#define HEADER_SIZE 64
+/* PUT: header, record of 8 bytes, content; and the COMMIT after it. */
+#define BATCH_SIZE (64 + 8 + CONTENT_SIZE + 64)
+
+static char folder[SCRATCH_PATH_MAX];
+static char segment[SCRATCH_PATH_MAX + 16];
+
+static struct sluice_queue *open_ok(void)
+{
+    struct sluice_queue *queue = NULL;
+
+    assert_int_equal(subject_open(folder, &queue), SLUICE_OK);
+    return queue;
+}
+
+static struct sluice_span record_of(const char *text)
+{
+    return (struct sluice_span){text, 8};
+}
+
+static void apply_ok(struct sluice_queue *queue, struct change change)
+{
+    assert_int_equal(subject_apply(queue, &change, 1), SLUICE_OK);
+}
+
+/* Messages 1 to MESSAGES, each in a batch of its own, all in the first segment. */
+static int setup(void **state)
+{
+    static const char content[CONTENT_SIZE] = "content";
+    struct sluice_queue *queue;
+
+    (void)state;
+    scratch_make(folder);
+    (void)snprintf(segment, sizeof(segment), "%s/00000001.seg", folder);
+    queue = open_ok();
+    for (uint64_t id = 1; id <= MESSAGES; id++)
+        apply_ok(queue, change_put(id, 0, record_of("record 1"),
+                                   (struct sluice_span){content, CONTENT_SIZE}));
+    subject_close(queue);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    scratch_remove(folder);
+    return 0;
+}
+
+static off_t batch_of(uint64_t id)
+{
+    return (off_t)(HEADER_SIZE + (id - 1) * BATCH_SIZE);
+}
+
+static void overwrite(off_t offset, int byte, size_t size)
+{
+    char *bytes = malloc(size);
+    int fd = open(segment, O_RDWR);
+
+    assert_non_null(bytes);
+    assert_int_not_equal(fd, -1);
+    memset(bytes, byte, size);
+    assert_int_equal(pwrite(fd, bytes, size, offset), size);
+    close(fd);
+    free(bytes);
+}
+
+static sluice_status status_of(struct sluice_queue *queue, uint64_t id)
+{
+    struct found found;
+    sluice_status st = subject_read(queue, id, &found);
+
+    if (st == SLUICE_OK)
+        assert_memory_equal(found.content, "content", 7);
+    found_done(&found);
+    return st;
+}
+
+/* Opens the store, twice: the second time it must look the same. */
+static void assert_state(bool is_reported, uint64_t first, uint64_t last, sluice_status wanted)
+{
+    for (int round = 0; round < 2; round++) {
+        struct sluice_queue *queue = open_ok();
+
+        assert_int_equal(explained.count > 0, is_reported);
+        for (uint64_t id = 1; id <= MESSAGES; id++)
+            assert_int_equal(status_of(queue, id), id >= first && id <= last ? wanted : SLUICE_OK);
+        apply_ok(queue, change_put(100 + (uint64_t)round, 0, record_of("record 1"),
+                                   sluice_span_of("content")));
+        subject_close(queue);
+    }
+}
+
+static void test_content(void **state)
+{
+    (void)state;
+    overwrite(batch_of(5) + 64 + 8 + 500, 'x', 1);
+    assert_state(true, 5, 5, SLUICE_TEMP);
+}
+
+static void test_frame_header(void **state)
+{
+    (void)state;
+    overwrite(batch_of(5) + 20, 'x', 1);
+    assert_state(true, 5, 5, SLUICE_NOT_FOUND);
+}
+
+static void test_sectors(void **state)
+{
+    (void)state;
+    overwrite(batch_of(5), 0, 3 * BATCH_SIZE);
+    assert_state(true, 5, 7, SLUICE_NOT_FOUND);
+}
+
+static void test_segment_header(void **state)
+{
+    (void)state;
+    overwrite(0, 0, HEADER_SIZE);
+    assert_state(true, 1, 0, SLUICE_OK);
+}
+
+/* It cannot be told from a batch that was never acknowledged. */
+static void test_tail(void **state)
+{
+    (void)state;
+    overwrite(batch_of(MESSAGES) + 64 + 8 + 500, 'x', 1);
+    assert_state(false, MESSAGES, MESSAGES, SLUICE_NOT_FOUND);
+}
+
+static void test_update(void **state)
+{
+    struct sluice_queue *queue = open_ok();
+    struct found found;
+
+    (void)state;
+    apply_ok(queue, change_update(3, 2, record_of("record 2")));
+    apply_ok(queue, change_update(4, 2, record_of("record 2")));
+    subject_close(queue);
+    overwrite(batch_of(MESSAGES + 1) + 64, 'x', 1);
+    queue = open_ok();
+    assert_true(explained.count > 0);
+    assert_int_equal(subject_read(queue, 3, &found), SLUICE_OK);
+    assert_memory_equal(found.record, "record 1", 8);
+    found_done(&found);
+    assert_int_equal(subject_read(queue, 4, &found), SLUICE_OK);
+    assert_memory_equal(found.record, "record 2", 8);
+    found_done(&found);
+    subject_close(queue);
+}
+
+/* What is damaged stays for whoever looks into it, also when all messages are gone. */
+static void test_evidence(void **state)
+{
+    struct sluice_queue *queue;
+    struct stat info;
+
+    (void)state;
+    overwrite(batch_of(5), 0, BATCH_SIZE);
+    queue = open_ok();
+    for (uint64_t id = 1; id <= MESSAGES; id++) {
+        if (id != 5)
+            apply_ok(queue, change_remove(id));
+    }
+    subject_close(queue);
+    subject_close(open_ok());
+    assert_int_equal(stat(segment, &info), 0);
+}
+
+static void test_newer_version(void **state)
+{
+    struct sluice_queue *queue = NULL;
+    unsigned char header[HEADER_SIZE];
+    int fd = open(segment, O_RDWR);
+    uint32_t crc;
+
+    (void)state;
+    assert_int_equal(pread(fd, header, sizeof(header), 0), sizeof(header));
+    header[8] = 2;
+    crc = (uint32_t)crc32(0, header, 60);
+    for (int i = 0; i < 4; i++)
+        header[60 + i] = (unsigned char)(crc >> (8 * i));
+    assert_int_equal(pwrite(fd, header, sizeof(header), 0), sizeof(header));
+    close(fd);
+    assert_int_equal(subject_open(folder, &queue), SLUICE_CONFIG);
+    assert_non_null(strstr(explained.text, "newer version"));
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_content), CASE(test_frame_header), CASE(test_sectors),  CASE(test_segment_header),
+        CASE(test_tail),    CASE(test_update),       CASE(test_evidence), CASE(test_newer_version),
+    };
+
+    if (argc != 2)
+        return EXIT_FAILURE;
+    subject_load(argv[1]);
+    subject_set("reserve", "64K");
+    subject_set("segment_size", "64K");
+    return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
+}
