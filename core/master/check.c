@@ -12,10 +12,12 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "master/files.h"
+#include "master/landlock.h"
 #include "master/privileges.h"
 #include "master/trial.h"
 #include "plugin/load.h"
 #include "plugin/settle.h"
+#include "sluice/lookup.h"
 #include "task/task.h"
 
 #include <stdio.h>
@@ -83,6 +85,38 @@ static bool find_users(struct check *check)
     return has_mail && has_network;
 }
 
+/* A rule set that closes the queue folder to plugins' code as it will be closed to the roles, or -1:
+ * there is no folder yet, or no Landlock, which the master says. */
+static int close_queue_folder(const struct draft *draft, const char *folder)
+{
+    bool is_readable = false;
+    int ruleset;
+
+    if (folder == NULL || landlock_new(folder, &ruleset, NULL) != SLUICE_OK)
+        return -1;
+    for (size_t i = 0; i < draft->instance_count; i++) {
+        const struct draft_instance *instance = &draft->instances[i];
+
+        if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0)
+            (void)landlock_allow_table(ruleset, folder, instance->argument, &is_readable, NULL);
+    }
+    return ruleset;
+}
+
+/* Becomes network_owner, without a way into the queue folder. Returns 0 or an errno. */
+static int confine(struct check *check)
+{
+    const struct value *folder = &draft_parameter(&check->draft, "queue_directory")->value;
+    int ruleset = close_queue_folder(&check->draft, folder->text);
+    int error = privileges_apply(&check->network);
+
+    if (error == 0 && ruleset != -1)
+        error = landlock_apply(ruleset);
+    if (ruleset != -1)
+        (void)close(ruleset); /* in the kernel */
+    return error;
+}
+
 /* False: no plugin's code may run. */
 static bool prepare(struct check *check, const char *config_path)
 {
@@ -96,7 +130,7 @@ static bool prepare(struct check *check, const char *config_path)
     files_open(&check->draft, geteuid());
     if (!has_users)
         return false;
-    error = privileges_apply(&check->network);
+    error = confine(check);
     if (error != 0) {
         report_error(&check->draft.report, PLACE_DEFAULT, "become user \"%s\": %s",
                      draft_parameter(&check->draft, "network_owner")->text, strerror(error));

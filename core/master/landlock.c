@@ -169,6 +169,22 @@ sluice_status landlock_allow(int ruleset, int fd, struct error *err)
     return SLUICE_OK;
 }
 
+/* "transport" in the working directory, or "transport.db"; not the "staff" of "ldap:staff". */
+static bool is_file(const char *argument)
+{
+    size_t len = strlen(argument);
+    bool is_found = strchr(argument, '/') != NULL;
+    DIR *listing = is_found || len == 0 ? NULL : opendir(".");
+    const struct dirent *entry;
+
+    while (listing != NULL && !is_found && (entry = readdir(listing)) != NULL)
+        is_found = strncmp(entry->d_name, argument, len) == 0 &&
+                   (entry->d_name[len] == '.' || entry->d_name[len] == '\0');
+    if (listing != NULL)
+        (void)closedir(listing); /* only read */
+    return is_found;
+}
+
 /* The real path of the folder that file is in, or NULL; the caller frees it. */
 static char *folder_of(const char *file)
 {
@@ -194,7 +210,7 @@ static bool is_on_the_way(const char *place, const char *folder)
 sluice_status landlock_allow_table(int ruleset, const char *folder, const char *table,
                                    bool *is_readable, struct error *err)
 {
-    char *place = folder_of(table);
+    char *place = is_file(table) ? folder_of(table) : NULL;
     char *path = realpath(folder, NULL);
     sluice_status status = SLUICE_OK;
 
@@ -212,22 +228,6 @@ sluice_status landlock_allow_table(int ruleset, const char *folder, const char *
     return status;
 }
 
-/* "transport" in the working directory, or "transport.db", as against the "staff" of "ldap:staff". */
-static bool is_file(const char *argument)
-{
-    size_t len = strlen(argument);
-    bool is_found = strchr(argument, '/') != NULL;
-    DIR *listing = is_found ? NULL : opendir(".");
-    const struct dirent *entry;
-
-    while (listing != NULL && !is_found && (entry = readdir(listing)) != NULL)
-        is_found = strncmp(entry->d_name, argument, len) == 0 &&
-                   (entry->d_name[len] == '.' || entry->d_name[len] == '\0');
-    if (listing != NULL)
-        (void)closedir(listing); /* only read */
-    return is_found;
-}
-
 sluice_status landlock_allow_tables(int ruleset, const char *folder, const struct config *config,
                                     bool *is_readable, struct error *err)
 {
@@ -236,7 +236,7 @@ sluice_status landlock_allow_tables(int ruleset, const char *folder, const struc
 
     for (size_t i = 0; i < count && status == SLUICE_OK; i++) {
         const struct config_instance *instance = config_instance_at(config, i);
-        if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0 && is_file(instance->argument))
+        if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0)
             status = landlock_allow_table(ruleset, folder, instance->argument, is_readable, err);
     }
     return status;

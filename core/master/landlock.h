@@ -26,10 +26,11 @@ sluice_status landlock_new(const char *folder, int *ret_ruleset, struct error *e
 /* Allows reading and executing the very file or folder behind fd, wherever it is. */
 sluice_status landlock_allow(int ruleset, int fd, struct error *err);
 /* Keeps the folder of a table's file readable if it is on the way to folder; *is_readable becomes
- * true then, and stays as it is otherwise. */
+ * true then, and stays as it is otherwise. table: "/etc/sluice/transport"; "staff", which is no file,
+ * gives nothing. */
 sluice_status landlock_allow_table(int ruleset, const char *folder, const char *table,
                                    bool *is_readable, struct error *err);
-/* The same for all tables of a configuration that name a file: "hash:/etc/sluice/transport". */
+/* The same for all tables of a configuration. */
 sluice_status landlock_allow_tables(int ruleset, const char *folder, const struct config *config,
                                     bool *is_readable, struct error *err);
 /* Puts this process under the rule set, for good. Needs no_new_privs (privileges.h). Returns 0 or an

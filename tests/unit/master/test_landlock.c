@@ -184,7 +184,11 @@ static void table_above_the_queue_may_be_replaced(void **state)
     in_child(ruleset, replaced_neighbour, -1); /* without being named it would be closed */
     assert_int_equal(landlock_allow_table(ruleset, "queue", "tables/t", &is_readable, NULL),
                      SLUICE_OK);
-    assert_false(is_readable); /* not on the way */
+    assert_int_equal(landlock_allow_table(ruleset, "queue", "nosuch", &is_readable, NULL),
+                     SLUICE_OK);
+    assert_int_equal(landlock_allow_table(ruleset, "queue", "", &is_readable, NULL), SLUICE_OK);
+    assert_false(is_readable); /* not on the way; no file */
+    in_child(ruleset, replaced_neighbour, -1);
     assert_int_equal(landlock_allow_table(ruleset, "queue", "beside", &is_readable, NULL),
                      SLUICE_OK);
     assert_true(is_readable);
