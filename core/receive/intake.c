@@ -18,7 +18,8 @@
 #include <uthash.h>
 
 #define DISK_THREADS 8
-#define LEASE_LOW 64 /* ids left when more are asked for */
+#define STAGES_AT_A_TIME 16 /* asked for at once: the queue refuses when it gets too many */
+#define LEASE_LOW 64        /* ids left when more are asked for */
 
 /* What was asked. */
 struct key {
@@ -42,6 +43,7 @@ struct intake {
     struct channel *link;
     uint64_t link_number;    /* counts links */
     struct task_queue ready; /* who waits for a link or an id */
+    struct credit stages;    /* how many more may be asked for */
     struct stock bytes;
     struct stock messages;
     struct message_lease lease;
@@ -233,6 +235,7 @@ sluice_status intake_new(const struct intake_limits *limits, struct intake **ret
         return SLUICE_TEMP;
     intake->limits = *limits;
     intake->space = (struct message_space){.is_accepting = true, .free_bytes = UINT64_MAX};
+    credit_give(&intake->stages, STAGES_AT_A_TIME);
     if (pool_new("disk", DISK_THREADS, &intake->disk) != SLUICE_OK) {
         free(intake);
         return SLUICE_TEMP;
@@ -342,26 +345,36 @@ void intake_withdraw(struct intake *intake, uint64_t id)
     (void)send_frame(intake, MESSAGE_WITHDRAW, id, NULL, 0, -1);
 }
 
+static sluice_status stage(struct intake *intake, struct pending *pending,
+                           struct intake_stage *ret_stage, struct error *err)
+{
+    uint64_t id = pending->key.ref;
+
+    if (send_frame(intake, MESSAGE_STAGE, id, NULL, 0, -1) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "there is no link to the queue");
+    if (!wait_for_answer(pending, intake->limits.stage_ms)) {
+        intake_withdraw(intake, id);
+        return error_set(err, SLUICE_TEMP, "the queue gave no file in time");
+    }
+    if (pending->fd == -1)
+        return error_set(err, SLUICE_TEMP, "%s", pending->err.text);
+    *ret_stage = (struct intake_stage){.fd = pending->fd, .link = intake->link_number};
+    return SLUICE_OK;
+}
+
 sluice_status intake_stage(struct intake *intake, uint64_t id, struct intake_stage *ret_stage,
                            struct error *err)
 {
-    struct pending *pending = pending_new(intake, MESSAGE_STAGE, id);
-    sluice_status st = SLUICE_TEMP;
+    int64_t deadline_ms = clock_monotonic_ms() + intake->limits.stage_ms;
 
-    if (pending == NULL)
-        return error_set(err, SLUICE_TEMP, "no memory");
-    if (send_frame(intake, MESSAGE_STAGE, id, NULL, 0, -1) != SLUICE_OK) {
-        (void)error_set(err, SLUICE_TEMP, "there is no link to the queue");
-    } else if (!wait_for_answer(pending, intake->limits.stage_ms)) {
-        (void)error_set(err, SLUICE_TEMP, "the queue gave no file in time");
-        intake_withdraw(intake, id);
-    } else if (pending->fd == -1) {
-        *err = pending->err;
-    } else {
-        *ret_stage = (struct intake_stage){.fd = pending->fd, .link = intake->link_number};
-        st = SLUICE_OK;
-    }
-    pending_free(intake, pending);
+    if (credit_take(&intake->stages, 1, deadline_ms) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "too many large messages wait for a file");
+    struct pending *pending = pending_new(intake, MESSAGE_STAGE, id);
+    sluice_status st = pending != NULL ? stage(intake, pending, ret_stage, err)
+                                       : error_set(err, SLUICE_TEMP, "no memory");
+    if (pending != NULL)
+        pending_free(intake, pending);
+    credit_give(&intake->stages, 1);
     return st;
 }
 

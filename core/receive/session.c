@@ -136,10 +136,13 @@ static void say_goodbye(struct session *session, const char *reply_text)
     session->is_closing = true;
 }
 
-static const char *last_word(const struct session *session)
+static const char *last_verb(const struct session *session)
 {
-    return session->last_command == COMMAND_COUNT ? "CONNECT"
-                                                  : command_at(session->last_command)->word;
+    if (session->last_command == COMMAND_COUNT)
+        return "CONNECT";
+    if (session->last_command == COMMAND_UNKNOWN)
+        return "UNKNOWN";
+    return command_at(session->last_command)->verb;
 }
 
 void session_lost(struct session *session, sluice_status status)
@@ -150,10 +153,10 @@ void session_lost(struct session *session, sluice_status status)
         return;
     session->is_closing = true;
     if (status == SLUICE_NOT_FOUND || !stream_timed_out(session->stream)) {
-        log_info("lost connection after %s from %s", last_word(session), session->name);
+        log_info("lost connection after %s from %s", last_verb(session), session->name);
         return;
     }
-    log_info("timeout after %s from %s", last_word(session), session->name);
+    log_info("timeout after %s from %s", last_verb(session), session->name);
     (void)snprintf(line, sizeof(line), "421 4.4.2 %s Error: timeout exceeded",
                    session->receiver->settings.myhostname);
     say_goodbye(session, line);
@@ -272,7 +275,7 @@ static bool is_out_of_step(const struct session *session, const struct command *
 
 static void end_out_of_step(struct session *session)
 {
-    log_notice("improper command pipelining after %s from %s", last_word(session), session->name);
+    log_notice("improper command pipelining after %s from %s", last_verb(session), session->name);
     say_goodbye(session, "554 5.5.0 Error: SMTP protocol synchronization");
 }
 
@@ -333,7 +336,7 @@ static bool may_go_on(struct session *session)
     char text[REPLY_MAX];
 
     if (session->error_count >= settings->hard_error_limit) {
-        log_notice("too many errors after %s from %s", last_word(session), session->name);
+        log_notice("too many errors after %s from %s", last_verb(session), session->name);
         (void)snprintf(text, sizeof(text), "421 4.7.0 %s Error: too many errors",
                        settings->myhostname);
         say_goodbye(session, text);

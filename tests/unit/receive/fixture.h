@@ -42,6 +42,8 @@ struct fake_queue {
     bool has_broken_file; /* stages a file that cannot be written */
     unsigned commits;
     unsigned stages;
+    unsigned stages_under_way; /* answered a little later, if stages_max is set */
+    unsigned stages_max;
     unsigned withdrawals;
     unsigned releases;
     unsigned leases_wanted;
@@ -175,17 +177,43 @@ static inline void queue_committed(struct fake_queue *queue, const struct channe
         queue_status(queue, MESSAGE_COMMITTED, frame->ref, queue->commit, -1);
 }
 
-static inline void queue_stage(struct fake_queue *queue, uint64_t ref)
+static inline void queue_staged(struct fake_queue *queue, uint64_t ref)
 {
     int fd = queue->has_broken_file ? open("/dev/full", O_RDWR | O_CLOEXEC)
                                     : memfd_create("staged", MFD_CLOEXEC);
 
-    queue->stages++;
-    if (queue->has_no_file)
-        queue_status(queue, MESSAGE_STAGED, ref, SLUICE_TEMP, -1);
-    else if (!queue->is_silent)
-        queue_status(queue, MESSAGE_STAGED, ref, SLUICE_OK, fd);
+    queue_status(queue, MESSAGE_STAGED, ref, SLUICE_OK, fd);
     (void)close(fd); /* the channel has its own */
+}
+
+struct late_stage {
+    struct fake_queue *queue;
+    uint64_t ref;
+};
+
+static inline void queue_staged_late(void *arg)
+{
+    struct late_stage *late = arg;
+
+    (void)task_sleep_until(clock_monotonic_ms() + 2);
+    queue_staged(late->queue, late->ref);
+    late->queue->stages_under_way--;
+    free(late);
+}
+
+static inline void queue_stage(struct fake_queue *queue, uint64_t ref)
+{
+    queue->stages++;
+    if (queue->stages_max > 0 && queue->stages_under_way < queue->stages_max) {
+        struct late_stage *late = malloc(sizeof(*late));
+        *late = (struct late_stage){.queue = queue, .ref = ref};
+        queue->stages_under_way++;
+        (void)task_start("late", queue_staged_late, late, NULL);
+    } else if (queue->has_no_file || queue->stages_max > 0) {
+        queue_status(queue, MESSAGE_STAGED, ref, SLUICE_TEMP, -1);
+    } else if (!queue->is_silent) {
+        queue_staged(queue, ref);
+    }
 }
 
 static inline void queue_release(struct fake_queue *queue, const struct channel_frame *frame)

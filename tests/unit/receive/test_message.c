@@ -371,6 +371,39 @@ static void test_large(void **state)
     run_on_loop(f, large_body);
 }
 
+/* More than the queue would take at once: they wait for each other. */
+#define MANY 40
+
+static void stage_one(void *arg)
+{
+    struct fixture *f = arg;
+    struct intake_stage stage;
+    struct error err = ERROR_INIT;
+    uint64_t id = 0;
+
+    (void)intake_take_id(f->receiver.intake, &id);
+    if (check(f, intake_stage(f->receiver.intake, id, &stage, &err) == SLUICE_OK, "%s", err.text))
+        (void)close(stage.fd);
+}
+
+static void many_stages_body(struct fixture *f)
+{
+    f->queue.stages_max = 16;
+    for (int i = 0; i < MANY; i++)
+        (void)task_start("stage", stage_one, f, NULL);
+    while (f->queue.stages < MANY && f->failure[0] == '\0')
+        settle();
+    settle();
+}
+
+static void test_many_stages_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, many_stages_body);
+}
+
 static void no_byte_credit_body(struct fixture *f)
 {
     struct stream *stream = connect_esmtp(f, STRANGER);
@@ -495,6 +528,7 @@ int main(void)
         TEST(test_space),
         TEST(test_message_credit),
         TEST(test_large),
+        TEST(test_many_stages_at_once),
         TEST(test_byte_credit),
         TEST(test_file_trouble),
         TEST(test_stage_of_a_former_queue),
