@@ -79,10 +79,10 @@ static struct domain *add_to_table(struct domains *domains, struct sluice_span n
 /* Frees the domain if nothing needs it, and then its parent, and so on. */
 static void drop_unused(struct domains *domains, struct domain *domain)
 {
-    while (domain != NULL && domain->unit_count == 0 && domain->children == NULL) {
+    while (domain != NULL && domain->unit_count == 0 && domain->children == NULL &&
+           domain->last_pass_ms == 0) {
         struct domain *parent = domain->parent;
 
-        (void)domain_take_postponed(domains, domain); /* nothing is left to release */
         if (parent != NULL)
             DL_DELETE(parent->children, domain);
         HASH_DEL(domains->table, domain);
@@ -175,20 +175,23 @@ struct domain *domain_next(const struct domain *root, const struct domain *domai
     return domain != root ? domain->next : NULL;
 }
 
-void domain_postpone(struct domains *domains, struct domain *domain, enum domain_pass pass)
+static void unlink_pass(struct domains *domains, struct domain *domain)
 {
-    if (domain->postponed == PASS_NONE)
-        DL_APPEND2(domains->postponed, domain, postponed_prev, postponed_next);
-    if (pass > domain->postponed)
-        domain->postponed = pass;
+    if (domain->last_pass_ms != 0)
+        DL_DELETE2(domains->passed, domain, pass_prev, pass_next);
+    domain->last_pass_ms = 0;
 }
 
-enum domain_pass domain_take_postponed(struct domains *domains, struct domain *domain)
+void domain_passed(struct domains *domains, struct domain *domain, int64_t now_ms)
 {
-    enum domain_pass pass = domain->postponed;
+    unlink_pass(domains, domain);
+    domain->last_pass_ms = now_ms;
+    DL_APPEND2(domains->passed, domain, pass_prev, pass_next);
+}
 
-    if (pass != PASS_NONE)
-        DL_DELETE2(domains->postponed, domain, postponed_prev, postponed_next);
+void domain_forget_pass(struct domains *domains, struct domain *domain)
+{
+    unlink_pass(domains, domain);
     domain->postponed = PASS_NONE;
-    return pass;
+    drop_unused(domains, domain);
 }

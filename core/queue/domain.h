@@ -29,10 +29,10 @@ struct domain {
     struct unit *units;     /* those that wait: held, waiting, ready */
     size_t unit_count;      /* in all states */
     uint64_t message_count; /* messages with units that wait here */
-    int64_t last_pass_ms;   /* monotonic; 0: none */
+    int64_t last_pass_ms;   /* monotonic; 0: none that is remembered */
     enum domain_pass postponed;
-    struct domain *postponed_prev; /* all have the same interval: first asked, first due */
-    struct domain *postponed_next;
+    struct domain *pass_prev; /* among those with a pass, the earliest first */
+    struct domain *pass_next;
     UT_hash_handle hh;
     size_t name_len;
     char name[]; /* lower case */
@@ -40,7 +40,7 @@ struct domain {
 
 struct domains {
     struct domain *table;
-    struct domain *postponed;
+    struct domain *passed;
 };
 
 /* The domain of an address, in lower case, into out; empty for an address without one. */
@@ -62,8 +62,9 @@ void domain_unwait(struct unit *unit);
 /* The one after domain in a walk through root and all below it; NULL: that was all. */
 struct domain *domain_next(const struct domain *root, const struct domain *domain);
 
-void domain_postpone(struct domains *domains, struct domain *domain, enum domain_pass pass);
-/* Takes the domain out of those that are postponed. */
-enum domain_pass domain_take_postponed(struct domains *domains, struct domain *domain);
+/* A release has passed over the domain. */
+void domain_passed(struct domains *domains, struct domain *domain, int64_t now_ms);
+/* Forgets that, and a release that is postponed; the domain may be gone afterwards. */
+void domain_forget_pass(struct domains *domains, struct domain *domain);
 
 #endif

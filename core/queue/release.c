@@ -35,7 +35,7 @@ static void pass_domain(struct pass *pass, struct domain *domain)
 {
     struct unit *unit;
 
-    domain->last_pass_ms = pass->now_ms;
+    domain_passed(&pass->schedule->domains, domain, pass->now_ms);
     DL_FOREACH2(domain->units, unit, domain_next)
         pass_unit(pass, unit);
 }
@@ -99,7 +99,7 @@ static uint64_t run(struct schedule *schedule, struct domain *root, bool with_su
     struct pass pass = pass_start(schedule, now_ms);
 
     if (with_subdomains || root->postponed == PASS_DOMAIN)
-        (void)domain_take_postponed(&schedule->domains, root); /* this pass does it, too */
+        root->postponed = PASS_NONE; /* this pass does it, too */
     for (struct domain *d = root; d != NULL; d = next_in(root, d, with_subdomains))
         pass_domain(&pass, d);
     return pass.count;
@@ -134,18 +134,22 @@ uint64_t release_domain_paced(struct schedule *schedule, struct sluice_span name
         return 0;
     if (!*ret_is_postponed)
         return run(schedule, root, with_subdomains, now_ms);
-    domain_postpone(&schedule->domains, root, with_subdomains ? PASS_SUBDOMAINS : PASS_DOMAIN);
+    enum domain_pass wanted = with_subdomains ? PASS_SUBDOMAINS : PASS_DOMAIN;
+    if (root->postponed < wanted)
+        root->postponed = wanted;
     return count_messages(root, with_subdomains);
 }
 
 void release_postponed(struct schedule *schedule, int64_t interval_ms, int64_t now_ms)
 {
     struct domain *domain;
-    struct domain *next;
 
-    DL_FOREACH_SAFE2(schedule->domains.postponed, domain, next, postponed_next)
-    {
-        if (now_ms - domain->last_pass_ms >= interval_ms)
+    /* A pass makes its domain the latest one, so this comes to an end. */
+    while ((domain = schedule->domains.passed) != NULL && domain->last_pass_ms < now_ms &&
+           now_ms - domain->last_pass_ms >= interval_ms) {
+        if (domain->postponed == PASS_NONE)
+            domain_forget_pass(&schedule->domains, domain);
+        else
             (void)run(schedule, domain, domain->postponed == PASS_SUBDOMAINS, now_ms);
     }
 }

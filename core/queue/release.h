@@ -29,7 +29,8 @@ uint64_t release_domain(struct schedule *schedule, struct sluice_span name, bool
 uint64_t release_domain_paced(struct schedule *schedule, struct sluice_span name,
                               bool with_subdomains, int64_t interval_ms, int64_t now_ms,
                               bool *ret_is_postponed);
-/* Runs the postponed passes whose interval is over; call it about once a second. */
+/* Runs the postponed passes whose interval is over, and forgets the others; call it about once a
+ * second. */
 void release_postponed(struct schedule *schedule, int64_t interval_ms, int64_t now_ms);
 
 #endif

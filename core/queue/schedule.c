@@ -28,6 +28,8 @@ void schedule_done(struct schedule *schedule)
 
     HASH_ITER(hh, schedule->messages, message, next)
         schedule_remove(schedule, message, 0);
+    while (schedule->domains.passed != NULL)
+        domain_forget_pass(&schedule->domains, schedule->domains.passed);
     sites_done(&schedule->sites);
     assert(schedule->domains.table == NULL);
 }

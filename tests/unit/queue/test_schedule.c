@@ -491,15 +491,46 @@ static void test_strangers_are_paced(void **state)
     assert_int_equal(take(&s, 10999, NULL), 0);
     release_postponed(&s, 10000, 11000);
     assert_int_equal(take_all(&s, 11000), 3);
-    assert_null(s.domains.postponed);
+    release_postponed(&s, 10000, 20999);
+    assert_int_equal(take_all(&s, 20999), 0); /* once */
 
     /* Somebody who is not paced does it for them, too. */
-    add_held(&s, 4, "a@customer.tld", 11001);
-    (void)release_domain_paced(&s, domain, false, 10000, 11001, &is_postponed);
+    add_held(&s, 4, "a@customer.tld", 20999);
+    (void)release_domain_paced(&s, domain, false, 10000, 20999, &is_postponed);
     assert_true(is_postponed);
-    assert_int_equal(release_domain_paced(&s, domain, false, 0, 11002, &is_postponed), 1);
+    assert_int_equal(release_domain_paced(&s, domain, false, 0, 20999, &is_postponed), 1);
     assert_false(is_postponed);
-    assert_null(s.domains.postponed);
+    assert_int_equal(take_all(&s, 20999), 1);
+    add_held(&s, 5, "a@customer.tld", 21000);
+    release_postponed(&s, 10000, 31000);
+    assert_int_equal(take_all(&s, 31000), 0);
+    finish(&s);
+}
+
+/* All mail that was released has gone: the next release has to wait all the same. */
+static void test_a_release_is_remembered(void **state)
+{
+    struct schedule s;
+    struct unit *units;
+    bool is_postponed;
+    struct sluice_span domain = SPAN_LITERAL("customer.tld");
+
+    (void)state;
+    start(&s, 20, 50);
+    struct queue_message *message = add_held(&s, 1, "a@customer.tld", 1000);
+    (void)release_domain_paced(&s, domain, false, 10000, 1000, &is_postponed);
+    assert_int_equal(take(&s, 1000, &units), 1);
+    end(&s, units, -1, 1001);
+    schedule_remove(&s, message, 1001);
+    add_held(&s, 2, "a@customer.tld", 2000);
+    (void)release_domain_paced(&s, domain, false, 10000, 2000, &is_postponed);
+    assert_true(is_postponed);
+    release_postponed(&s, 10000, 11000);
+    assert_int_equal(take(&s, 11000, &units), 2);
+    end(&s, units, -1, 11001);
+    schedule_remove(&s, schedule_find(&s, 2), 11001);
+    release_postponed(&s, 10000, 21000);
+    assert_null(s.domains.table); /* but not for ever */
     finish(&s);
 }
 
@@ -632,7 +663,7 @@ static void check(struct model *model)
 
         DL_FOREACH2(d->units, unit, domain_next)
             by_domain++;
-        assert_true(d->unit_count > 0 || d->children != NULL);
+        assert_true(d->unit_count > 0 || d->children != NULL || d->last_pass_ms > 0);
         assert_true((d->message_count == 0) == (d->units == NULL));
     }
     assert_int_equal(units, s->unit_count);
@@ -783,6 +814,7 @@ int main(void)
         cmocka_unit_test(test_recalled_mail_is_held_again),
         cmocka_unit_test(test_what_did_not_take_place_stays_released),
         cmocka_unit_test(test_strangers_are_paced),
+        cmocka_unit_test(test_a_release_is_remembered),
         cmocka_unit_test(test_release_of_a_message_and_a_site),
         cmocka_unit_test(test_a_walk_survives_removals),
         cmocka_unit_test(test_idle_sites_are_few),
