@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A configuration with plugins: their options at the top and in groups, and plugins that are not
+ * there.
+ */
+#include "plugin/settle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../config/folder.h"
+#include "plugins.h"
+
+/* Only tables, so that no plugin but the tests' own is needed. */
+static void read_tables(struct draft *draft, const char *text)
+{
+    folder_write("t.conf", text, strlen(text));
+    draft_init(draft);
+    draft_read(draft, "t.conf");
+    for (size_t i = 0; i < draft->instance_count; i++)
+        draft->instances[i].is_missing =
+            strcmp(draft->instances[i].interface, "sluice.lookup/1") != 0;
+    settle_instances(draft);
+}
+
+static const struct {
+    const char *name;
+    const char *text;
+    const char *report;
+} cases[] = {
+    {"good ones",
+     "tables = ( { name = \"a\"; plugin = \"test/base\"; greeting = \"x\"; },\n"
+     " { name = \"b\"; plugin = \"test/changed-twice\"; own = \"y\"; limit = 10; } );\n",
+     ""},
+    {"mistakes in options",
+     "tables = ( { name = \"a\"; plugin = \"test/base\"; limit = 11; },\n"
+     " { name = \"b\"; plugin = \"test/plain\";\n  limit = \"x\";\n  greting = \"y\"; } );\n",
+     "t.conf:1: limit: 11 is not in the range 1..10\n"
+     "t.conf:3: limit: wants an integer, not a text\n"
+     "t.conf:4: plain:b: plugin test/plain has no option greting\n"},
+    {"plugins that are not there or not good",
+     "tables = ( { name = \"a\"; plugin = \"test/nowhere\"; },\n"
+     " { name = \"b\"; plugin = \"test/undefined\"; },\n"
+     " { name = \"c\"; plugin = \"test/no-base\"; } );\n",
+     "t.conf:1: nowhere:a: plugin test/nowhere: its file is not there\n"
+     "t.conf:2: undefined:b: plugin test/undefined: undefined symbol: test_function_of_nobody\n"
+     "t.conf:3: no-base:c: plugin test/no-base: plugin test/nowhere: its file is not there\n"},
+};
+
+static void test_reports(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct draft draft;
+        const char *report;
+
+        read_tables(&draft, cases[i].text);
+        report = draft.report.text.len > 0 ? buffer_text(&draft.report.text) : "";
+        if (strcmp(report, cases[i].report) != 0)
+            print_error("case \"%s\"\n", cases[i].name);
+        assert_string_equal(report, cases[i].report);
+        draft_done(&draft);
+    }
+}
+
+static void test_plugins_of_an_instance(void **state)
+{
+    struct draft draft;
+    const struct draft_instance *instance;
+
+    (void)state;
+    read_tables(&draft, cases[0].text);
+    instance = draft_instance_find(&draft, "sluice.lookup/1", "changed-twice:b");
+    assert_int_equal(instance->plugin_count, 3);
+    assert_string_equal(instance->plugins[0], "test/changed-twice");
+    assert_string_equal(instance->plugins[2], "test/base");
+    assert_int_equal(instance->value_count, 3);
+    draft_done(&draft);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_reports, folder_enter, folder_leave),
+        cmocka_unit_test_setup_teardown(test_plugins_of_an_instance, folder_enter, folder_leave),
+    };
+
+    plugin_set_finder(plugins_find);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
