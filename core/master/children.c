@@ -26,6 +26,7 @@
 
 #define CHILD_NAME_SIZE 32
 #define CHANNEL_NAME_SIZE 48
+#define EARLY_DEATHS_MAX 3
 #define KILL_WAIT_MS 5000 /* for the end of a process that was killed */
 
 struct child {
@@ -37,6 +38,8 @@ struct child {
     struct channel *channel;    /* NULL: none, or it is broken */
     bool is_ready;              /* in this life */
     bool was_ready;             /* in any */
+    bool was_killed;            /* its last life was ended by a signal */
+    unsigned early_deaths;      /* before it was ever ready */
     bool is_leaving;            /* asked to; the present life is the last */
     bool has_left;              /* its task is over */
     struct error fault;         /* why it never became ready */
@@ -230,6 +233,7 @@ static sluice_status live(struct child *child, struct error *err)
         return status;
     if (process_wait(child->process, CLOCK_NEVER, &wait_status) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "cancelled");
+    child->was_killed = WIFSIGNALED(wait_status);
     bool is_config = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_CONFIG;
     return error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s (pid %ld) died: %s",
                      child->name, (long)process_pid(child->process),
@@ -251,6 +255,16 @@ static int64_t mourn(struct child *child, int64_t started_ms, const struct error
     return delay_ms;
 }
 
+/* It says itself that it cannot start, or crashes whenever it does: trying for ever helps nobody. A
+ * signal may also have come from outside. */
+static bool is_hopeless(struct child *child)
+{
+    if (child->was_ready)
+        return false;
+    child->early_deaths++;
+    return !child->was_killed || child->early_deaths == EARLY_DEATHS_MAX;
+}
+
 static void wait_for_life(struct child *child, int64_t until_ms)
 {
     while (!child->is_leaving && clock_monotonic_ms() < until_ms &&
@@ -269,7 +283,7 @@ static void supervise(void *arg)
         end_life(child);
         if (child->is_leaving)
             break;
-        if (!child->was_ready) {
+        if (is_hopeless(child)) {
             child->fault = err;
             break;
         }

@@ -32,8 +32,8 @@ struct children_setup {
 /* setup and what it points to stay the caller's, and stay. [loop] */
 sluice_status children_new(const struct children_setup *setup, struct children **ret_children);
 
-/* Starts count processes of a role and waits until they are ready. One that dies before is not
- * started again: CONFIG where it says so (EX_CONFIG), else TEMP. [task: waits] */
+/* Starts count processes of a role and waits until they are ready. One that cannot start is not
+ * tried again: CONFIG where it says so (EX_CONFIG), else TEMP. [task: waits] */
 sluice_status children_start(struct children *children, const char *role, unsigned count,
                              struct error *err);
 /* Asks the processes of a role to finish, and waits until they have left. None is started again.

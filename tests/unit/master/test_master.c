@@ -49,6 +49,12 @@ static sluice_status fake_start(struct role *role, struct error *err)
     (void)snprintf(bad, sizeof(bad), "bad-%s", role->name);
     if (is_told(role, bad))
         return error_set(err, SLUICE_CONFIG, "%s does not like this", role->name);
+    (void)snprintf(bad, sizeof(bad), "crash-%s", role->name);
+    if (is_told(role, bad))
+        (void)raise(SIGKILL);
+    (void)snprintf(bad, sizeof(bad), "once-%s", role->name);
+    if (is_told(role, bad) && mkdir("run/once", 0700) == 0)
+        (void)raise(SIGKILL);
     log_info("%s %u start, generation %llu, %zu listeners, plugin %d", role->name, role->index,
              (unsigned long long)role->generation, role->listener_count,
              role_plugin_fd("lookup/fake") != -1);
@@ -387,6 +393,20 @@ static void a_second_signal_kills(void **state)
     assert_int_equal(count_in_log("did not finish in time: killed"), 4);
 }
 
+/* A signal may have come from outside; but one that dies again and again ends the start. */
+static void crashes_at_the_start(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("once-queue");
+    assert_int_equal(count_in_log("role queue 0 \\(pid [0-9]+\\) died: signal 9; restarting$"), 1);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+
+    write_config("127.0.0.1:0", "crash-queue");
+    expect_end(start_daemon(false), EX_TEMPFAIL);
+    assert_int_equal(count_in_log("role queue 0 \\(pid [0-9]+\\) died: signal 9"), 1 + 3);
+}
+
 static void failing_starts(void **state)
 {
     (void)state;
@@ -473,6 +493,7 @@ static int clean(void **state)
     (void)unlink("log");
     (void)unlink("sluice.conf");
     (void)unlink("run/sluiced.pid");
+    (void)rmdir("run/once");
     (void)unlink("run2/sluiced.pid");
     (void)rmdir("queue");
     (void)rmdir("run");
@@ -495,6 +516,7 @@ static int test_all(void)
         IN_FOLDER(killed_roles_come_back_with_links),
         IN_FOLDER(second_daemon_and_dead_master),
         IN_FOLDER(a_second_signal_kills),
+        IN_FOLDER(crashes_at_the_start),
         IN_FOLDER(failing_starts),
         IN_FOLDER(address_in_use),
         IN_FOLDER(in_the_background),
