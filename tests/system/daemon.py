@@ -112,6 +112,7 @@ class Daemon:
         log.close()
         if wait:
             self.wait_until_ready()
+            wait_for(lambda: f"ready, pid {self.process.pid}" in self.log(), 60)
 
     def wait_until_ready(self):
         def is_ready():

@@ -35,7 +35,7 @@ MISTAKES = {
     'relay_domain = [ "x.tld" ];': "relay_domains",  # the nearest name is offered
     'smtpd_timeout = "300 parsecs";': "smtpd_timeout",
     "smtpd_recipient_limit = \"many\";": "smtpd_recipient_limit",
-    "message_size_limit = 99999999999;": "message_size_limit",  # libconfig would wrap it
+    "message_size_limit = 99999999999;": "99999999999L",  # libconfig would wrap it
     'smtpd_forbid_bare_newline = "perhaps";': "smtpd_forbid_bare_newline",
     'transports = ( { name = "x"; plugin = "nosuch"; } );': "nosuch",
     'transports = ( { name = "x"; plugin = "smtp"; smtp_helo_timout = 3; } );': "smtp_helo_timout",
