@@ -37,46 +37,17 @@ static const struct sluice_access_ops *ops_of(const struct instance_side *side)
     return INSTANCE_OPS(side, struct sluice_access_ops);
 }
 
-static sluice_status open_side(struct instance *instance, struct instance_side *side,
-                               struct error *err)
+static void close_added(struct access_source *source)
 {
-    struct sluice_access *self = NULL;
-    struct error_sink sink;
-
-    error_sink_init(&sink, err);
-    sluice_status st =
-        ops_of(side)->open(instance_host(instance), instance_config(instance), &sink.sdk, &self);
-    if (st == SLUICE_OK)
-        side->self = self;
-    return status_known(st);
-}
-
-static void close_side(struct instance_side *side)
-{
-    if (side != NULL && side->self != NULL &&
-        SLUICE_HAS(struct sluice_access_ops, ops_of(side), close))
-        ops_of(side)->close(side->self);
-}
-
-static sluice_status open_sides(struct instance *instance, struct error *err)
-{
-    struct instance_side *derived = instance_derived(instance);
-
-    sluice_status st = open_side(instance, instance_base(instance), err);
-    if (st != SLUICE_OK || derived == NULL)
-        return st;
-    if (!SLUICE_HAS(struct sluice_access_ops, ops_of(derived), open))
-        return st;
-    return open_side(instance, derived, err);
+    if (source->added.ops != NULL &&
+        SLUICE_HAS(struct sluice_access_ops, ops_of(&source->added), close))
+        ops_of(&source->added)->close(source->added.self);
 }
 
 static void source_free(struct access_source *source)
 {
-    if (source->instance != NULL) {
-        close_side(instance_derived(source->instance));
-        close_side(instance_base(source->instance));
-    }
-    close_side(&source->added);
+    instance_close(source->instance);
+    close_added(source);
     instance_free(source->instance);
     free(source);
 }
@@ -90,7 +61,7 @@ static sluice_status add_configured(struct access *access, const struct config_i
         return error_set(err, SLUICE_TEMP, "no memory for %s", configured->name);
     sluice_status st = instance_new(configured, &source->instance, err);
     if (st == SLUICE_OK)
-        st = open_sides(source->instance, err);
+        st = instance_open(source->instance, NULL, err);
     if (st != SLUICE_OK) {
         error_prefix(err, "%s: access %s", configured->origin, configured->name);
         source_free(source);

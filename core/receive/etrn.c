@@ -7,13 +7,12 @@
  */
 #include "base/clock.h"
 #include "receive/command.h"
+#include "receive/judge.h"
 #include "receive/session.h"
 #include "route/mailbox.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-#define DECIDE_TIMEOUT_MS 60000
 
 struct request {
     struct session *session;
@@ -63,35 +62,22 @@ static void refuse_service(struct request *request)
 static bool may_ask(struct request *request)
 {
     struct session *session = request->session;
-    char address[ADDRESS_TEXT_SIZE];
-    struct access_verdict verdict;
     struct error err = ERROR_INIT;
-    struct sluice_access_request question = {
-        .struct_size = sizeof(question),
+    struct question question = {
+        .command = "ETRN",
         .stage = SLUICE_STAGE_ETRN,
-        .client_address = sluice_span_of(address_format(&session->client, address)),
-        .client_name = SPAN_LITERAL("unknown"),
-        .helo = sluice_span_of(session->helo),
-        .recipient = request->domain,
+        .subject = request->domain,
     };
     sluice_status st = session_in_mynetworks(session, &err);
 
+    if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
+        judge_fail(session, &question);
+        return false;
+    }
     request->is_trusted = st == SLUICE_OK;
     if (request->is_trusted)
         question.facts = SLUICE_FACT_MYNETWORKS;
-    if (st == SLUICE_OK || st == SLUICE_NOT_FOUND)
-        st = access_list_decide(&session->receiver->etrn_restrictions, &question,
-                                clock_monotonic_ms() + DECIDE_TIMEOUT_MS, &verdict, &err);
-    if (st != SLUICE_OK) {
-        session_reject(session, "ETRN", SPAN_EMPTY, "451 4.3.0 <%.*s>: Temporary lookup failure",
-                       SPAN_ARGS(request->domain));
-        return false;
-    }
-    if (verdict.verdict != SLUICE_VERDICT_REJECT && verdict.verdict != SLUICE_VERDICT_DEFER)
-        return true;
-    session_reject(session, "ETRN", SPAN_EMPTY, "%d %s <%.*s>: %s", (int)verdict.code, verdict.dsn,
-                   SPAN_ARGS(request->domain), verdict.text);
-    return false;
+    return judge(session, &session->receiver->etrn_restrictions, &question);
 }
 
 /* The domain's. False: refused. */
@@ -102,7 +88,7 @@ static bool is_eligible(struct request *request)
 
     if (!request->is_group)
         st = domain_list_match(&request->session->receiver->fast_flush_domains, request->domain,
-                               clock_monotonic_ms() + DECIDE_TIMEOUT_MS, &err);
+                               clock_monotonic_ms() + SESSION_LOOKUP_MS, &err);
     if (st == SLUICE_NOT_FOUND)
         session_reject(request->session, "ETRN", SPAN_EMPTY, "459 <%.*s>: service unavailable",
                        SPAN_ARGS(request->domain));

@@ -4,10 +4,10 @@
  */
 #include "base/clock.h"
 #include "receive/command.h"
+#include "receive/judge.h"
 #include "receive/session.h"
 
 #define OVERSHOOT_LIMIT 1000 /* recipients beyond the limit that are no errors yet */
-#define LOOKUP_TIMEOUT_MS 60000
 
 /* A recipient being judged. */
 struct candidate {
@@ -15,20 +15,7 @@ struct candidate {
     const char *command;
     struct mailbox mailbox;
     struct route route;
-    uint64_t facts;
-    int64_t deadline_ms;
 };
-
-static void refuse(struct candidate *candidate, const char *code, const char *text)
-{
-    session_reject(candidate->session, candidate->command, candidate->mailbox.plain,
-                   "%s <%.*s>: %s", code, SPAN_ARGS(candidate->mailbox.plain), text);
-}
-
-static void refuse_lookup(struct candidate *candidate)
-{
-    refuse(candidate, "451 4.3.0", "Temporary lookup failure");
-}
 
 /* spec R-10: an address with a route of its own is nobody's to authorize */
 static bool is_authorized(const struct candidate *candidate)
@@ -37,71 +24,51 @@ static bool is_authorized(const struct candidate *candidate)
 }
 
 /* Route and facts. False: refused. */
-static bool find_out(struct candidate *candidate)
+static bool find_out(struct candidate *candidate, struct question *question)
 {
     struct session *session = candidate->session;
     struct error err = ERROR_INIT;
+    bool is_postmaster = route_is_postmaster(&candidate->mailbox);
 
-    sluice_status st = route_resolve(&session->receiver->router, &candidate->mailbox,
-                                     candidate->deadline_ms, &candidate->route, &err);
-    if (st != SLUICE_OK && route_is_postmaster(&candidate->mailbox)) {
-        refuse(candidate, "451 4.3.5", "Recipient address rejected: no route for postmaster");
+    sluice_status st =
+        route_resolve(&session->receiver->router, &candidate->mailbox,
+                      clock_monotonic_ms() + SESSION_LOOKUP_MS, &candidate->route, &err);
+    if (st != SLUICE_OK && is_postmaster) {
+        session_reject(session, candidate->command, candidate->mailbox.plain,
+                       "451 4.3.5 <%.*s>: Recipient address rejected: no route for postmaster",
+                       SPAN_ARGS(candidate->mailbox.plain));
         return false;
     }
     if (st == SLUICE_OK)
         st = session_in_mynetworks(session, &err);
     if (st == SLUICE_OK)
-        candidate->facts |= SLUICE_FACT_MYNETWORKS;
+        question->facts |= SLUICE_FACT_MYNETWORKS;
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
-        refuse_lookup(candidate);
+        judge_fail(session, question);
         return false;
     }
     if (is_authorized(candidate))
-        candidate->facts |= SLUICE_FACT_AUTH_DESTINATION;
+        question->facts |= SLUICE_FACT_AUTH_DESTINATION;
     return true;
-}
-
-static bool passes(struct candidate *candidate, const struct access_list *list)
-{
-    struct session *session = candidate->session;
-    char address[ADDRESS_TEXT_SIZE];
-    struct access_verdict verdict;
-    struct error err = ERROR_INIT;
-    struct sluice_access_request request = {
-        .struct_size = sizeof(request),
-        .stage = SLUICE_STAGE_RCPT,
-        .facts = candidate->facts,
-        .client_address = sluice_span_of(address_format(&session->client, address)),
-        .client_name = SPAN_LITERAL("unknown"),
-        .helo = sluice_span_of(session->helo),
-        .recipient = candidate->mailbox.plain,
-    };
-
-    if (session->transaction != NULL)
-        request.sender = session->transaction->envelope.sender;
-    if (access_list_decide(list, &request, candidate->deadline_ms, &verdict, &err) != SLUICE_OK) {
-        refuse_lookup(candidate);
-        return false;
-    }
-    if (verdict.verdict != SLUICE_VERDICT_REJECT && verdict.verdict != SLUICE_VERDICT_DEFER)
-        return true;
-    session_reject(session, candidate->command, candidate->mailbox.plain, "%d %s <%.*s>: %s",
-                   (int)verdict.code, verdict.dsn, SPAN_ARGS(candidate->mailbox.plain),
-                   verdict.text);
-    return false;
 }
 
 /* False: refused, the reply is out. */
 static bool check(struct candidate *candidate)
 {
-    const struct receiver *receiver = candidate->session->receiver;
+    struct session *session = candidate->session;
+    const struct receiver *receiver = session->receiver;
+    struct question question = {
+        .command = candidate->command,
+        .stage = SLUICE_STAGE_RCPT,
+        .subject = candidate->mailbox.plain,
+    };
 
-    if (!find_out(candidate))
+    if (!find_out(candidate, &question))
         return false;
     if (route_is_postmaster(&candidate->mailbox))
         return true; /* RFC 5321 4.5.1 */
-    return passes(candidate, &receiver->relay_restrictions) &&
-           passes(candidate, &receiver->recipient_restrictions);
+    return judge(session, &receiver->relay_restrictions, &question) &&
+           judge(session, &receiver->recipient_restrictions, &question);
 }
 
 static bool parse(struct candidate *candidate, struct sluice_span path)
@@ -115,16 +82,6 @@ static bool parse(struct candidate *candidate, struct sluice_span path)
     else
         return true;
     return false;
-}
-
-static void candidate_init(struct candidate *candidate, struct session *session,
-                           const char *command)
-{
-    *candidate = (struct candidate){
-        .session = session,
-        .command = command,
-        .deadline_ms = clock_monotonic_ms() + LOOKUP_TIMEOUT_MS,
-    };
 }
 
 static void candidate_done(struct candidate *candidate)
@@ -166,7 +123,7 @@ static bool is_one_too_many(struct session *session)
 
 void command_rcpt(struct session *session, struct sluice_span argument)
 {
-    struct candidate candidate;
+    struct candidate candidate = {.session = session, .command = "RCPT"};
     struct esmtp_rcpt parameters;
     struct sluice_span path;
     struct sluice_span parameter_text;
@@ -180,7 +137,6 @@ void command_rcpt(struct session *session, struct sluice_span argument)
         session_reply(session, "501 5.5.4 Syntax: RCPT TO:<address>");
         return;
     }
-    candidate_init(&candidate, session, "RCPT");
     if (!parse(&candidate, path))
         goto out;
     if (esmtp_parse_rcpt(parameter_text, &parameters, &err) != SLUICE_OK) {
@@ -197,7 +153,7 @@ out:
 
 void command_vrfy(struct session *session, struct sluice_span argument)
 {
-    struct candidate candidate;
+    struct candidate candidate = {.session = session, .command = "VRFY"};
 
     if (session->receiver->settings.is_vrfy_disabled) {
         session_reply(session, "502 5.5.1 VRFY command is disabled");
@@ -207,7 +163,6 @@ void command_vrfy(struct session *session, struct sluice_span argument)
         session_reply(session, "501 5.5.4 Syntax: VRFY address");
         return;
     }
-    candidate_init(&candidate, session, "VRFY");
     if (parse(&candidate, argument) && check(&candidate))
         session_reply(session, "252 2.0.0 %.*s", SPAN_ARGS(argument));
     candidate_done(&candidate);

@@ -16,7 +16,6 @@
 
 #define REPLY_MAX 1024   /* one line; longer ones are cut */
 #define REPLIES_MAX 4096 /* gathered before they are sent in any case */
-#define LOOKUP_TIMEOUT_MS 60000
 #define QUOTE_MAX 256
 
 /* ---- replies --------------------------------------------------------------------------------- */
@@ -174,7 +173,7 @@ void session_reset(struct session *session)
 sluice_status session_in_mynetworks(struct session *session, struct error *err)
 {
     return domain_list_match_address(&session->receiver->mynetworks, &session->client,
-                                     clock_monotonic_ms() + LOOKUP_TIMEOUT_MS, err);
+                                     clock_monotonic_ms() + SESSION_LOOKUP_MS, err);
 }
 
 void session_drop_line(struct session *session)

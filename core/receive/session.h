@@ -17,6 +17,7 @@
 #include "receive/receiver.h"
 #include "receive/transaction.h"
 
+#define SESSION_LOOKUP_MS 60000 /* for tables and restrictions, at each step */
 #define SESSION_NAME_MAX (ADDRESS_TEXT_SIZE + 16)
 #define SESSION_HELO_MAX 255 /* RFC 5321 4.5.3.1.2; longer ones are cut */
 
