@@ -193,10 +193,7 @@ static sluice_status link_open(const struct config *config, const char *name,
 {
     const struct config_instance *configured =
         config_instance_find(config, SLUICE_NEXTHOP_ID, name);
-    const struct sluice_nexthop_ops *ops;
-    struct sluice_nexthop *nexthop = NULL;
     struct instance *link;
-    struct error_sink errors;
     sluice_status st;
 
     if (configured == NULL)
@@ -204,15 +201,11 @@ static sluice_status link_open(const struct config *config, const char *name,
     st = instance_new(configured, &link, err);
     if (st != SLUICE_OK)
         return st;
-    ops = instance_base(link)->ops;
-    error_sink_init(&errors, err);
-    st = status_known(
-        ops->open(instance_host(link), instance_config(link), &errors.sdk, &nexthop));
+    st = instance_open(link, NULL, err);
     if (st != SLUICE_OK) {
         instance_free(link);
         return st;
     }
-    instance_base(link)->self = nexthop;
     *ret_link = link;
     return SLUICE_OK;
 }
@@ -247,9 +240,7 @@ void nexthop_chain_close(struct nexthop_chain *chain)
     if (chain == NULL)
         return;
     for (size_t i = 0; i < chain->count; i++) {
-        const struct instance_side *base = instance_base(chain->links[i]);
-
-        INSTANCE_OPS(base, struct sluice_nexthop_ops)->close(base->self);
+        instance_close(chain->links[i]);
         instance_free(chain->links[i]);
     }
     free(chain->links);

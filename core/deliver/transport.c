@@ -229,34 +229,6 @@ unsigned transport_port(const struct transport *transport)
     return side == NULL ? 0 : INSTANCE_OPS(side, struct sluice_transport_ops)->port(side->self);
 }
 
-/* Opens one side of the instance, if it has an open of its own. */
-static sluice_status side_open(struct instance *instance, struct instance_side *side,
-                               struct error *err)
-{
-    const struct sluice_transport_ops *ops = side->ops;
-    struct sluice_transport *opened = NULL;
-    struct error_sink errors;
-    sluice_status st;
-
-    if (!SLUICE_HAS(struct sluice_transport_ops, ops, open))
-        return SLUICE_OK;
-    error_sink_init(&errors, err);
-    st = status_known(
-        ops->open(instance_host(instance), instance_config(instance), &errors.sdk, &opened));
-    if (st == SLUICE_OK)
-        side->self = opened;
-    return st;
-}
-
-static void side_close(struct instance_side *side)
-{
-    const struct sluice_transport_ops *ops = side->ops;
-
-    if (SLUICE_HAS(struct sluice_transport_ops, ops, open) &&
-        SLUICE_HAS(struct sluice_transport_ops, ops, close))
-        ops->close(side->self);
-}
-
 sluice_status transport_open(const struct config_instance *configured,
                              struct transport **ret_transport, struct error *err)
 {
@@ -270,12 +242,7 @@ sluice_status transport_open(const struct config_instance *configured,
         free(transport);
         return st;
     }
-    st = side_open(transport->instance, instance_base(transport->instance), err);
-    if (st == SLUICE_OK && instance_derived(transport->instance) != NULL) {
-        st = side_open(transport->instance, instance_derived(transport->instance), err);
-        if (st != SLUICE_OK)
-            side_close(instance_base(transport->instance));
-    }
+    st = instance_open(transport->instance, NULL, err);
     if (st != SLUICE_OK) {
         instance_free(transport->instance);
         free(transport);
@@ -289,9 +256,7 @@ void transport_close(struct transport *transport)
 {
     if (transport == NULL)
         return;
-    if (instance_derived(transport->instance) != NULL)
-        side_close(instance_derived(transport->instance));
-    side_close(instance_base(transport->instance));
+    instance_close(transport->instance);
     instance_free(transport->instance);
     free(transport);
 }

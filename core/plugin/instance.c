@@ -212,7 +212,7 @@ sluice_status instance_open(struct instance *instance, const char *argument, str
 
 void instance_close(struct instance *instance)
 {
-    if (!instance->is_open)
+    if (instance == NULL || !instance->is_open)
         return;
     if (instance->derived.ops != NULL)
         close_side(instance, &instance->derived);

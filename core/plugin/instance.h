@@ -46,7 +46,7 @@ struct pool *instance_pool(struct instance *instance);
 /*
  * Calls open() of the base, then of the derived side if that has one. argument is what open() of
  * this interface wants beside the usual: a lookup's name (what follows the colon), a store's folder;
- * else NULL. instance_close undoes it, the derived side first; it accepts one that is not open.
+ * else NULL. instance_close undoes it, the derived side first; it accepts NULL and one that is not open.
  */
 sluice_status instance_open(struct instance *instance, const char *argument, struct error *err);
 void instance_close(struct instance *instance);

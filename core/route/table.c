@@ -37,46 +37,12 @@ struct tables {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static sluice_status open_side(struct table *table, struct instance_side *side, struct error *err)
+static void close_added(struct table *table)
 {
-    const struct sluice_lookup_ops *ops = INSTANCE_OPS(side, struct sluice_lookup_ops);
-    struct sluice_lookup *self = NULL;
-    struct error_sink sink;
-    sluice_status st;
+    const struct sluice_lookup_ops *ops = INSTANCE_OPS(&table->added, struct sluice_lookup_ops);
 
-    error_sink_init(&sink, err);
-    st = ops->open(instance_host(table->instance), instance_config(table->instance),
-                   table->argument, &sink.sdk, &self);
-    if (st == SLUICE_OK)
-        side->self = self;
-    return status_known(st);
-}
-
-static void close_side(struct instance_side *side)
-{
-    if (side == NULL || side->self == NULL)
-        return;
-    const struct sluice_lookup_ops *ops = INSTANCE_OPS(side, struct sluice_lookup_ops);
-    if (SLUICE_HAS(struct sluice_lookup_ops, ops, close))
-        ops->close(side->self);
-    side->self = NULL;
-}
-
-static sluice_status open_sides(struct table *table, struct error *err)
-{
-    struct instance_side *base = instance_base(table->instance);
-    struct instance_side *derived = instance_derived(table->instance);
-
-    sluice_status st = open_side(table, base, err);
-    if (st != SLUICE_OK || derived == NULL)
-        return st;
-    if (!SLUICE_HAS(struct sluice_lookup_ops, INSTANCE_OPS(derived, struct sluice_lookup_ops),
-                    open))
-        return st;
-    st = open_side(table, derived, err);
-    if (st != SLUICE_OK)
-        close_side(base);
-    return st;
+    if (ops != NULL && SLUICE_HAS(struct sluice_lookup_ops, ops, close))
+        ops->close(table->added.self);
 }
 
 /* The data behind the table: until it can be opened the table answers with the reason. */
@@ -85,7 +51,7 @@ static void try_open(struct table *table)
     struct error err = ERROR_INIT;
 
     table->next_open_ms = clock_monotonic_ms() + REOPEN_INTERVAL_MS;
-    if (open_sides(table, &err) == SLUICE_OK) {
+    if (instance_open(table->instance, table->argument, &err) == SLUICE_OK) {
         table->is_open = true;
         return;
     }
@@ -111,11 +77,8 @@ static sluice_status table_new(const char *name, struct table **ret_table)
 
 static void table_free(struct table *table)
 {
-    if (table->instance != NULL) {
-        close_side(instance_derived(table->instance));
-        close_side(instance_base(table->instance));
-    }
-    close_side(&table->added);
+    instance_close(table->instance);
+    close_added(table);
     instance_free(table->instance);
     free(table->name);
     free(table);
