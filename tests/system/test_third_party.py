@@ -32,5 +32,5 @@ def test_a_foreign_lookup_and_a_foreign_transport(make_daemon, folder, sink):
     queue_id = send(daemon.port, recipients="user@west.customer.tld")
     wait_for(lambda: sink.count == 1)
     assert "EHLO watched.example" in sink.commands
-    daemon.wait_for_log(r"audit rcpt=<user@west\.customer\.tld> status=0")
+    daemon.wait_for_log(r"audit rcpt=<[^>]+> status=0")
     daemon.wait_for_log(f"{queue_id}: removed")
