@@ -130,16 +130,6 @@ struct pool *instance_pool(struct instance *instance)
 
 /* ---- sides ---------------------------------------------------------------------------------- */
 
-struct instance_side *instance_base(struct instance *instance)
-{
-    return &instance->base;
-}
-
-struct instance_side *instance_derived(struct instance *instance)
-{
-    return instance->derived.ops != NULL ? &instance->derived : NULL;
-}
-
 static bool has_operation(const struct instance_side *side, size_t offset, size_t size)
 {
     void *function;
@@ -191,15 +181,14 @@ static void close_side(const struct instance *instance, struct instance_side *si
 
 sluice_status instance_open(struct instance *instance, const char *argument, struct error *err)
 {
-    struct instance_side *derived = instance_derived(instance);
     sluice_status st = open_side(instance, &instance->base, argument, err);
 
     if (st != SLUICE_OK)
         return st;
-    if (derived != NULL) {
+    if (instance->derived.ops != NULL) {
         instance->base_service.self = instance->base.self;
         instance->host.base = &instance->base_service;
-        st = open_side(instance, derived, argument, err);
+        st = open_side(instance, &instance->derived, argument, err);
     }
     if (st != SLUICE_OK) {
         close_side(instance, &instance->base);

@@ -32,7 +32,7 @@ struct instance_side {
 /* Loads the plugin (once in a process) and binds interface. CONFIG with a text. */
 sluice_status instance_new(const struct config_instance *configured, struct instance **ret_instance,
                            struct error *err);
-/* Frees the wrapper after the front end has called close(). Accepts NULL. */
+/* After instance_close. Accepts NULL. */
 void instance_free(struct instance *instance);
 
 const char *instance_name(const struct instance *instance);   /* "etrn-only" */
@@ -50,13 +50,6 @@ struct pool *instance_pool(struct instance *instance);
  */
 sluice_status instance_open(struct instance *instance, const char *argument, struct error *err);
 void instance_close(struct instance *instance);
-
-/*
- * The two sides; instance_derived is NULL for a plugin that is not derived or has no operations of
- * its own.
- */
-struct instance_side *instance_base(struct instance *instance);
-struct instance_side *instance_derived(struct instance *instance);
 
 /* The side that has the operation at that offset of the ops struct, or NULL if neither has. */
 const struct instance_side *instance_side(const struct instance *instance, size_t offset,
