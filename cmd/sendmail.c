@@ -32,8 +32,11 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* -bh and -bH, about a host status that we do not keep, mean nothing. */
 static int set_mode(struct sendmail *sendmail, const char *argument)
 {
+    if (strcasecmp(argument, "h") == 0)
+        return EX_OK;
     if (argument[0] == '\0' || argument[1] != '\0' || strchr("mpi", argument[0]) == NULL)
         return mailq_fatal(&sendmail->mailq, "unsupported: -b%s", argument);
     sendmail->mode = argument[0];

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The queue role as a process: from COMMIT to JOB to RESULT, and what happens on the way.
+ */
+#include "fixture.h"
+
+static const sluice_status all_good[16] = {SLUICE_OK};
+
+static void test_a_message_goes_through(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start(&f, "");
+    uint64_t id = commit(&f, "a@x.test b@y.test a@x.test", "smtp");
+    assert_int_equal(count_messages(&f), 1);
+    expect_job(&f, &seen);
+    assert_true(seen.job.message_id == id);
+    assert_false(seen.job.is_released);
+    assert_true(span_equal(seen.job.transport, SPAN_LITERAL("smtp")));
+    assert_true(span_equal(seen.job.nexthop, SPAN_LITERAL("[hub.test]")));
+    assert_true(span_equal(seen.job.content, SPAN_LITERAL("hello\r\n")));
+    assert_int_equal(seen.envelope.recipient_count, 3); /* both domains of the site in one job */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+static void test_each_recipient_has_its_own_end(void **state)
+{
+    const sluice_status statuses[] = {SLUICE_OK, SLUICE_TEMP, SLUICE_PERM};
+    struct fixture f;
+    struct seen_job seen;
+    char text[128];
+
+    (void)state;
+    fixture_start(&f, "minimal_backoff_time = 1;\n");
+    (void)commit(&f, "a@x.test b@x.test c@x.test", "smtp");
+    expect_job(&f, &seen);
+    answer_job(&f, &seen, SITE_REACHED, statuses);
+
+    expect_job(&f, &seen); /* a second later: what remains, alone */
+    assert_int_equal(seen.envelope.recipient_count, 1);
+    assert_true(span_equal(seen.envelope.recipients[0].address, SPAN_LITERAL("b@x.test")));
+    assert_int_equal(seen.envelope.recipients[0].attempts, 1);
+    show_recipient(&f, 0, text, sizeof(text));
+    assert_string_equal(text, "delivered 1 taken");
+    show_recipient(&f, 2, text, sizeof(text));
+    assert_string_equal(text, "failed 1 not now");
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+
+    peer_expect_none(&f.deliver, MESSAGE_JOB); /* the one that failed stays, and is not retried */
+    assert_int_equal(count_messages(&f), 1);
+    fixture_stop(&f);
+}
+
+static void test_a_deferred_transport_waits_for_its_release(void **state)
+{
+    const sluice_status later[] = {SLUICE_TEMP};
+    struct fixture f;
+    struct seen_job seen;
+    char text[128];
+    bool is_postponed;
+
+    (void)state;
+    fixture_start(&f, "etrn_minimum_interval = 0;\n");
+    (void)commit(&f, "a@customer.test b@other.test", "etrn-only");
+    peer_expect_none(&f.deliver, MESSAGE_JOB);
+    show_recipient(&f, 0, text, sizeof(text));
+    assert_string_equal(text, "waiting 0 deferred transport");
+
+    assert_int_equal(release(&f, "nobody.test", &is_postponed), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(release(&f, "customer.test", &is_postponed), 1);
+        expect_job(&f, &seen);
+        assert_true(seen.job.is_released);
+        assert_int_equal(seen.envelope.recipient_count, 1);
+        assert_true(span_equal(seen.envelope.recipients[0].address,
+                               SPAN_LITERAL("a@customer.test")));
+        answer_job(&f, &seen, SITE_FAILED, i == 0 ? later : all_good);
+        peer_expect_none(&f.deliver, MESSAGE_JOB);
+    }
+    assert_int_equal(release(&f, "", &is_postponed), 1);
+    expect_job(&f, &seen);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+static void test_early_releases_are_postponed(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+    bool is_postponed;
+
+    (void)state;
+    fixture_start(&f, "etrn_minimum_interval = 1;\n");
+    for (int i = 0; i < 2; i++) {
+        (void)commit(&f, "a@customer.test", "etrn-only");
+        assert_int_equal(release(&f, "customer.test", &is_postponed), 1);
+        assert_int_equal(is_postponed, i == 1);
+        expect_job(&f, &seen);
+        answer_job(&f, &seen, SITE_REACHED, all_good);
+        wait_until_empty(&f);
+    }
+    fixture_stop(&f);
+}
+
+static void test_a_deliver_that_goes_gives_its_jobs_back(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start(&f, "");
+    (void)commit(&f, "a@x.test", "smtp");
+    expect_job(&f, &seen);
+    job_done(&seen);
+    peer_close(&f.deliver);
+    add_deliver(&f);
+    expect_job(&f, &seen);
+    assert_int_equal(seen.envelope.recipients[0].attempts, 0); /* that was none */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+static void test_large_content_travels_as_a_file(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+    char bytes[4096];
+    size_t size = 0;
+
+    (void)state;
+    fixture_start(&f, "");
+    uint64_t id = f.next_id++;
+    assert_int_equal(channel_send_body(f.receive.channel, MESSAGE_STAGE, id, SPAN_EMPTY),
+                     SLUICE_OK);
+    struct frame *staged = peer_expect(&f.receive, MESSAGE_STAGED);
+    assert_true(staged->ref == id && staged->fd != -1);
+    memset(bytes, 'x', sizeof(bytes));
+    for (; size < 200 * 1024; size += sizeof(bytes))
+        assert_int_equal(write(staged->fd, bytes, sizeof(bytes)), sizeof(bytes));
+    send_commit(&f, id, "a@x.test", "smtp", "", staged->fd, size);
+    frame_free(staged);
+    assert_int_equal(expect_committed(&f, id), SLUICE_OK);
+
+    expect_job(&f, &seen);
+    assert_int_equal(seen.job.content.len, 0);
+    assert_true(seen.frame->fd != -1);
+    assert_int_equal(lseek(seen.frame->fd, 0, SEEK_END), size);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+/* Either it was in time and there is no message, or it was too late and there is one. */
+static void test_a_withdrawal_has_one_answer(void **state)
+{
+    struct fixture f;
+    long long kept = 0;
+
+    (void)state;
+    fixture_start(&f, "");
+    for (int i = 0; i < 20; i++) {
+        uint64_t id = f.next_id++;
+
+        send_commit(&f, id, "a@x.test", "etrn-only", "hello\r\n", -1, 7);
+        assert_int_equal(channel_send_body(f.receive.channel, MESSAGE_WITHDRAW, id, SPAN_EMPTY),
+                         SLUICE_OK);
+        kept += expect_committed(&f, id) == SLUICE_OK;
+    }
+    peer_expect_none(&f.receive, MESSAGE_COMMITTED);
+    assert_int_equal(count_messages(&f), kept);
+    fixture_stop(&f);
+}
+
+/* What receive must not do: its link is closed, and nothing of it is in the queue. */
+static void test_nonsense_from_receive(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t id; /* beyond the next one */
+        const char *addresses;
+        size_t size;
+    } cases[] = {
+        {"an id that was not leased", INT32_MAX, "a@x.test", 7},
+        {"no recipients", 0, "", 7},
+        {"a size that is not the content's", 0, "a@x.test", 8},
+    };
+    struct fixture f;
+
+    (void)state;
+    fixture_start(&f, "");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        print_message("%s\n", cases[i].name);
+        send_commit(&f, f.next_id + (uint64_t)cases[i].id, cases[i].addresses, "smtp", "hello\r\n",
+                    -1, cases[i].size);
+        peer_expect_closed(&f.receive);
+        peer_close(&f.receive);
+        assert_int_equal(count_messages(&f), 0);
+        add_receive(&f); /* never with ids that were given out before */
+    }
+    uint64_t id = commit(&f, "a@x.test", "etrn-only");
+    send_commit(&f, id, "a@x.test", "smtp", "hello\r\n", -1, 7); /* the same id again */
+    peer_expect_closed(&f.receive);
+    assert_int_equal(count_messages(&f), 1);
+    fixture_stop(&f);
+}
+
+static void test_control(void **state)
+{
+    static const struct {
+        const char *request;
+        size_t lines;
+        const char *status;
+    } cases[] = {
+        {"{\"command\": \"status\"}", 2, "OK"},
+        {"{\"command\": \"queue list\"}", 3, "OK"},
+        {"{\"command\": \"queue list\", \"domain\": \"Customer.test\"}", 2, "OK"},
+        {"{\"command\": \"queue list\", \"site\": \"etrn-only:[HUB.test]\"}", 3, "OK"},
+        {"{\"command\": \"queue list\", \"site\": \"smtp:nowhere\"}", 1, "OK"},
+        {"{\"command\": \"queue show\", \"id\": \"0000000000000001\"}", 1, "NOT_FOUND"},
+        {"{\"command\": \"queue show\", \"id\": \"../etc/passwd\"}", 1, "NOT_FOUND"},
+        {"{\"command\": \"site list\"}", 2, "OK"},
+        {"{\"command\": \"site show\", \"name\": \"etrn-only:[hub.test]\"}", 2, "OK"},
+        {"{\"command\": \"site show\", \"name\": \"x\"}", 1, "NOT_FOUND"},
+        {"{\"command\": \"flush\", \"domain\": \"elsewhere.test\"}", 1, "NOT_FOUND"},
+        {"{\"command\": \"flush\", \"domain\": \"listed.test\"}", 1, "OK"},
+        {"{\"command\": \"flush\", \"domain\": \"customer.test\"}", 1, "OK"},
+        {"{\"command\": \"no such\"}", 1, "UNSUPPORTED"},
+        {"{\"command\": 7}", 1, "UNSUPPORTED"},
+        {"[]", 1, "PERM"},
+        {"what?", 1, "PERM"},
+    };
+    struct fixture f;
+
+    (void)state;
+    fixture_start(&f, "relay_domains = [ \"listed.test\" ];\n");
+    (void)commit(&f, "a@customer.test", "etrn-only");
+    (void)commit(&f, "a@other.test", "etrn-only");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *lines = ask(&f, cases[i].request);
+        size_t count = json_array_size(lines);
+
+        print_message("%s\n", cases[i].request);
+        assert_int_equal(count, cases[i].lines);
+        assert_string_equal(member(json_array_get(lines, count - 1), "status"), cases[i].status);
+        json_decref(lines);
+    }
+    fixture_stop(&f);
+}
+
+static void test_a_drain_waits_for_results(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start(&f, "");
+    (void)commit(&f, "a@x.test", "smtp");
+    expect_job(&f, &seen);
+    assert_int_equal(channel_send_body(f.master.channel, MESSAGE_DRAIN, 0, SPAN_EMPTY),
+                     SLUICE_OK);
+    for (int i = 0; i < 50; i++)
+        pump();
+    assert_int_equal(waitpid(f.pid, NULL, WNOHANG), 0); /* it is still there */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    fixture_stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_message_goes_through),
+        cmocka_unit_test(test_each_recipient_has_its_own_end),
+        cmocka_unit_test(test_a_deferred_transport_waits_for_its_release),
+        cmocka_unit_test(test_early_releases_are_postponed),
+        cmocka_unit_test(test_a_deliver_that_goes_gives_its_jobs_back),
+        cmocka_unit_test(test_large_content_travels_as_a_file),
+        cmocka_unit_test(test_a_withdrawal_has_one_answer),
+        cmocka_unit_test(test_nonsense_from_receive),
+        cmocka_unit_test(test_control),
+        cmocka_unit_test(test_a_drain_waits_for_results),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
