@@ -4,6 +4,9 @@ add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
                     -Wno-missing-field-initializers -fno-strict-aliasing
                     -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+# Assertions stay in: a role that stops is started again, one that goes on wrongly may lose mail.
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 endif()

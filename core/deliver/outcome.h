@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#define OUTCOME_RELAY_MAX 330 /* "host[address]:port": a host name has 255 octets at the most */
+#define OUTCOME_RELAY_MAX 340 /* "host[address]:port": a host name has 255 octets at the most */
 
 struct outcome {
     bool is_reported;
