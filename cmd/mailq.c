@@ -144,8 +144,8 @@ static json_t *pick_members(const json_t *from, const char *const *names)
 
 static void print_json(void *user, const json_t *message)
 {
-    static const char *const head[] = {"queue_name",   "queue_id",      "arrival_time",
-                                       "message_size", "forced_expire", "sender", NULL};
+    static const char *const head[] = {
+        "queue_name", "queue_id", "arrival_time", "message_size", "forced_expire", "sender", NULL};
     static const char *const each[] = {"address", "delay_reason", NULL};
     json_t *object = pick_members(message, head);
     json_t *recipients = json_array();

@@ -69,9 +69,9 @@ static void show_json(void *user, const json_t *line)
 static int exit_code(sluice_status status)
 {
     static const int codes[] = {
-        [SLUICE_OK] = EX_OK,           [SLUICE_NOT_FOUND] = EX_NOINPUT,
-        [SLUICE_TEMP] = EX_TEMPFAIL,   [SLUICE_PERM] = EX_DATAERR,
-        [SLUICE_CONFIG] = EX_CONFIG,   [SLUICE_UNSUPPORTED] = EX_UNAVAILABLE,
+        [SLUICE_OK] = EX_OK,         [SLUICE_NOT_FOUND] = EX_NOINPUT,
+        [SLUICE_TEMP] = EX_TEMPFAIL, [SLUICE_PERM] = EX_DATAERR,
+        [SLUICE_CONFIG] = EX_CONFIG, [SLUICE_UNSUPPORTED] = EX_UNAVAILABLE,
     };
 
     return codes[status_known(status)];

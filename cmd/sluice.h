@@ -13,7 +13,7 @@
 struct sluice {
     const char *config_path;
     bool wants_json;
-    const char *site;   /* --site, --domain: of queue list */
+    const char *site; /* --site, --domain: of queue list */
     const char *domain;
 };
 

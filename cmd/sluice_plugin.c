@@ -65,10 +65,10 @@ static void print_instance(const struct sluice *sluice, const struct draft_insta
                            const struct sluice_plugin_desc *desc, bool is_first)
 {
     if (sluice->wants_json) {
-        json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", instance->plugin,
-                                 "instance", instance->name, "interface", instance->interface,
-                                 "version", desc->version, "license", desc->license, "summary",
-                                 desc->summary);
+        json_t *line =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", instance->plugin, "instance",
+                      instance->name, "interface", instance->interface, "version", desc->version,
+                      "license", desc->license, "summary", desc->summary);
         (void)json_dumpf(line, stdout, 0); /* main looks at stdout in the end */
         (void)putchar('\n');
         json_decref(line);
@@ -76,8 +76,7 @@ static void print_instance(const struct sluice *sluice, const struct draft_insta
     }
     if (is_first)
         printf("%-24s %-32s %-8s %s\n", "PLUGIN", "INSTANCE", "VERSION", "SUMMARY");
-    printf("%-24s %-32s %-8s %s\n", instance->plugin, instance->name, desc->version,
-           desc->summary);
+    printf("%-24s %-32s %-8s %s\n", instance->plugin, instance->name, desc->version, desc->summary);
 }
 
 static int list_instances(const struct sluice *sluice, const struct draft *draft)
@@ -132,10 +131,10 @@ static const char *full_name(struct draft *draft, const char *name)
 static const char *type_word(int32_t type)
 {
     static const char *const words[] = {
-        [SLUICE_OPT_STRING] = "text",       [SLUICE_OPT_INTEGER] = "number",
-        [SLUICE_OPT_BOOLEAN] = "boolean",   [SLUICE_OPT_DURATION] = "duration",
-        [SLUICE_OPT_SIZE] = "size",         [SLUICE_OPT_PATH] = "path",
-        [SLUICE_OPT_ENUM] = "one of",       [SLUICE_OPT_LIST] = "list",
+        [SLUICE_OPT_STRING] = "text",     [SLUICE_OPT_INTEGER] = "number",
+        [SLUICE_OPT_BOOLEAN] = "boolean", [SLUICE_OPT_DURATION] = "duration",
+        [SLUICE_OPT_SIZE] = "size",       [SLUICE_OPT_PATH] = "path",
+        [SLUICE_OPT_ENUM] = "one of",     [SLUICE_OPT_LIST] = "list",
     };
 
     return type >= SLUICE_OPT_STRING && type <= SLUICE_OPT_LIST ? words[type] : "?";
@@ -170,9 +169,9 @@ static void print_json(const struct sluice_plugin_desc *desc, const struct deriv
 
     for (size_t i = 0; i < derivation->option_count; i++)
         (void)json_array_append_new(options, option_json(&derivation->options[i]));
-    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", desc->name, "version",
-                             desc->version, "license", desc->license, "summary", desc->summary,
-                             "options", options);
+    json_t *line =
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", desc->name, "version", desc->version,
+                  "license", desc->license, "summary", desc->summary, "options", options);
     (void)json_dumpf(line, stdout, 0); /* main looks at stdout in the end */
     (void)putchar('\n');
     json_decref(line);

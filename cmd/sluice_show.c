@@ -33,8 +33,7 @@ void sluice_show_status(void *user, const json_t *status)
            sluice_number(status, "messages"), sluice_number(status, "sites"),
            sluice_number(status, "attempted"));
     printf("new mail     %s\n",
-           json_is_true(json_object_get(status, "accepting")) ? "accepted"
-                                                              : "refused: no space");
+           json_is_true(json_object_get(status, "accepting")) ? "accepted" : "refused: no space");
     printf("store        %lld MiB used, %lld MiB free, %lld MiB reserved\n",
            sluice_number(status, "used_bytes") >> 20, sluice_number(status, "free_bytes") >> 20,
            sluice_number(status, "reserved_bytes") >> 20);
@@ -87,19 +86,20 @@ static void show_recipient(const json_t *recipient)
 {
     char when[TIME_SIZE];
     const char *reason = sluice_text(recipient, "delay_reason");
+    const char *dsn = sluice_text(recipient, "dsn");
 
     printf("\n  to           <%s>\n", sluice_text(recipient, "address"));
     printf("  route        %s:%s\n", sluice_text(recipient, "transport"),
            sluice_text(recipient, "nexthop"));
-    printf("  state        %s%s%s\n", sluice_text(recipient, "state"),
-           json_object_get(recipient, "schedule") != NULL ? ", " : "",
-           sluice_text(recipient, "schedule"));
+    printf("  state        %s\n",
+           sluice_text(recipient,
+                       json_object_get(recipient, "schedule") != NULL ? "schedule" : "state"));
     printf("  attempts     %lld, the last one %s\n", sluice_number(recipient, "attempts"),
            time_text(recipient, "last_attempt", when));
     if (json_object_get(recipient, "next_attempt") != NULL)
         printf("  next         %s\n", time_text(recipient, "next_attempt", when));
     if (reason[0] != '\0')
-        printf("  reason       %s %s\n", sluice_text(recipient, "dsn"), reason);
+        printf("  reason       %s%s%s\n", dsn, dsn[0] != '\0' ? " " : "", reason);
 }
 
 void sluice_show_message(void *user, const json_t *message)
@@ -125,9 +125,9 @@ void sluice_show_listed_site(void *user, const json_t *site)
     char when[TIME_SIZE];
 
     if (is_first(user))
-        printf("%-40s %8s %8s %8s %5s  %-19s\n", "SITE", "HELD", "WAITING", "READY", "JOBS",
+        printf("%-40s %8s %8s %8s %5s  %s\n", "SITE", "HELD", "WAITING", "READY", "JOBS",
                "SUSPENDED UNTIL");
-    printf("%-40s %8lld %8lld %8lld %5lld  %-19s\n", sluice_text(site, "site"),
+    printf("%-40s %8lld %8lld %8lld %5lld  %s\n", sluice_text(site, "site"),
            sluice_number(site, "on_release"), sluice_number(site, "waiting"),
            sluice_number(site, "ready"), sluice_number(site, "jobs"),
            time_text(site, "suspended_until", when));

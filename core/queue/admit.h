@@ -14,8 +14,7 @@ struct unit;
 
 /* A message that has just become durable: every unit goes at once, waits, or is held, as its
  * deferral says. Logs it. */
-void admit_new(struct queue *queue, struct queue_message *message,
-               const struct envelope *envelope);
+void admit_new(struct queue *queue, struct queue_message *message, const struct envelope *envelope);
 
 /* Everything that the store has, before any other work. What is overdue is spread over up to
  * minimal_backoff_time, 1,000 messages in a second, so that a start is no stampede. [task: waits] */

@@ -192,5 +192,5 @@ void commit_withdraw_all(struct intake_link *link)
     struct commit *next;
 
     DL_FOREACH_SAFE(link->commits, commit, next)
-        (void)take_back(commit); /* one that is too late stays */
+    (void)take_back(commit); /* one that is too late stays */
 }

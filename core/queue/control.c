@@ -103,10 +103,10 @@ static const struct {
     const char *name;
     sluice_status (*run)(struct session *session, json_t *request);
 } commands[] = {
-    {"status", inspect_status},        {"queue list", inspect_queue},
-    {"queue show", inspect_message},   {"queue release", release_queue},
-    {"site list", inspect_sites},      {"site show", inspect_one_site},
-    {"site release", release_name},    {"flush", flush_domain},
+    {"status", inspect_status},      {"queue list", inspect_queue},
+    {"queue show", inspect_message}, {"queue release", release_queue},
+    {"site list", inspect_sites},    {"site show", inspect_one_site},
+    {"site release", release_name},  {"flush", flush_domain},
 };
 
 static sluice_status run_command(struct session *session, json_t *request)

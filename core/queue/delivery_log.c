@@ -55,11 +55,10 @@ static void format_delays(const struct delivery_line *line, char *out, size_t si
     int64_t now_ms = clock_wall_ms();
     int64_t started_ms = line->started_ms > 0 ? line->started_ms : now_ms;
 
-    (void)snprintf(out, size, "delay=%s, delays=0/%s/%s/%s",
-                   format_seconds(now_ms - line->arrival_ms, total),
-                   format_seconds(started_ms - line->arrival_ms, queued),
-                   format_seconds(line->connect_ms, connect),
-                   format_seconds(line->transfer_ms, transfer));
+    (void)snprintf(
+        out, size, "delay=%s, delays=0/%s/%s/%s", format_seconds(now_ms - line->arrival_ms, total),
+        format_seconds(started_ms - line->arrival_ms, queued),
+        format_seconds(line->connect_ms, connect), format_seconds(line->transfer_ms, transfer));
 }
 
 void delivery_log(const struct delivery_line *line)

@@ -191,8 +191,9 @@ static sluice_status encode_and_send(struct job *job, const struct store_content
     if (st == SLUICE_OK)
         st = send_job(job, &envelope, content);
     if (st != SLUICE_OK)
-        (void)error_set(err, st, st == SLUICE_NOT_FOUND ? "its record has no recipients for %s:%s"
-                                                        : "no memory for a job for %s:%s",
+        (void)error_set(err, st,
+                        st == SLUICE_NOT_FOUND ? "its record has no recipients for %s:%s"
+                                               : "no memory for a job for %s:%s",
                         job->site->transport, job->site->nexthop);
     envelope_done(&envelope);
     return st;

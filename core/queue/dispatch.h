@@ -16,8 +16,8 @@
 struct message_link;
 struct queue;
 
-#define DISPATCH_TASKS 8           /* messages that are read at a time */
-#define DISPATCH_RETURN_MS 1000    /* until what a deliver process gave back is tried again */
+#define DISPATCH_TASKS 8        /* messages that are read at a time */
+#define DISPATCH_RETURN_MS 1000 /* until what a deliver process gave back is tried again */
 
 /* A deliver process. */
 struct deliver_link {

@@ -16,9 +16,9 @@
 #define DOMAIN_NAME_SIZE 256 /* RFC 1035: 255 octets; what is longer is cut */
 
 enum domain_pass { /* a release that has to wait for its interval */
-    PASS_NONE,
-    PASS_DOMAIN,
-    PASS_SUBDOMAINS,
+                   PASS_NONE,
+                   PASS_DOMAIN,
+                   PASS_SUBDOMAINS,
 };
 
 struct domain {

@@ -83,7 +83,7 @@ static json_t *delay_reason(const struct envelope_recipient *recipient, const st
 static void set_schedule(json_t *object, const struct unit *unit, bool *is_whole)
 {
     static const char *const words[] = {
-        [UNIT_NEW] = "new",     [UNIT_HELD] = "on release",    [UNIT_WAITING] = "waiting",
+        [UNIT_NEW] = "new",     [UNIT_HELD] = "on release",     [UNIT_WAITING] = "waiting",
         [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted",
     };
 
@@ -129,14 +129,13 @@ static bool is_active(const struct queue_message *message)
     return false;
 }
 
-static json_t *recipients_json(const struct queue_message *message,
-                               const struct envelope *envelope)
+static json_t *recipients_json(const struct queue_message *message, const struct envelope *envelope)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; list != NULL && i < envelope->recipient_count; i++) {
-        if (json_array_append_new(
-                list, recipient_json(message, &envelope->recipients[i], i)) == -1) {
+        if (json_array_append_new(list, recipient_json(message, &envelope->recipients[i], i)) ==
+            -1) {
             json_decref(list);
             list = NULL;
         }
@@ -259,8 +258,7 @@ static sluice_status list_messages(struct session *session, struct cursor *curso
 sluice_status inspect_queue(struct session *session, json_t *request)
 {
     char name[DOMAIN_NAME_SIZE];
-    struct sluice_span domain =
-        domain_fold(sluice_span_of(session_text(request, "domain")), name);
+    struct sluice_span domain = domain_fold(sluice_span_of(session_text(request, "domain")), name);
     struct cursor cursor;
 
     cursor_start(&cursor, &session->queue->schedule);

@@ -16,8 +16,7 @@
 /* ---- to receive ------------------------------------------------------------------------------ */
 
 /* Without memory for an answer the link is of no use: receive starts afresh with a new one. */
-static void send_body(struct intake_link *link, uint16_t type, uint64_t ref,
-                      struct buffer *body)
+static void send_body(struct intake_link *link, uint16_t type, uint64_t ref, struct buffer *body)
 {
     if (link->channel != NULL &&
         (buffer_failed(body) ||
@@ -69,7 +68,7 @@ void intake_send_space(struct queue *queue)
     struct intake_link *link;
 
     DL_FOREACH(queue->intakes, link)
-        send_space(link);
+    send_space(link);
 }
 
 /* ---- leases ---------------------------------------------------------------------------------- */
@@ -148,8 +147,8 @@ static void run_staging(void *arg)
         message_status_encode(&answer, &body);
         struct sluice_span part = buffer_span(&body);
         if (link->channel != NULL &&
-            (buffer_failed(&body) || channel_send(link->channel, MESSAGE_STAGED, staging->id, &part,
-                                                  1, fd) != SLUICE_OK))
+            (buffer_failed(&body) ||
+             channel_send(link->channel, MESSAGE_STAGED, staging->id, &part, 1, fd) != SLUICE_OK))
             log_error("no memory for an answer to receive %u", link->index);
         (void)close(fd); /* receive has its own */
         buffer_done(&body);
@@ -193,10 +192,10 @@ static sluice_status on_release(struct intake_link *link, const struct channel_f
     if (release.domain.len == 0)
         released.count = release_all(&queue->schedule, now_ms);
     else
-        released.count = release_domain_paced(
-            &queue->schedule, release.domain, release.with_subdomains,
-            release.is_exempt ? 0 : queue->settings.etrn_interval_ms, now_ms,
-            &released.is_postponed);
+        released.count =
+            release_domain_paced(&queue->schedule, release.domain, release.with_subdomains,
+                                 release.is_exempt ? 0 : queue->settings.etrn_interval_ms, now_ms,
+                                 &released.is_postponed);
     (void)task_queue_wake_one(&queue->work);
     message_released_encode(&released, &body);
     send_body(link, MESSAGE_RELEASED, frame->ref, &body);
@@ -318,7 +317,7 @@ void intake_send_credit(struct queue *queue)
     struct intake_link *link;
 
     DL_FOREACH(queue->intakes, link)
-        send_credit(link);
+    send_credit(link);
 }
 
 size_t intake_link_count(const struct queue *queue)

@@ -27,14 +27,13 @@ sluice_status lease_restore(struct lease *lease, struct sluice_span record)
 void lease_start(struct lease *lease, struct queue *queue)
 {
     lease->queue = queue;
-    lease->next = lease->mark > 0 ? lease->mark
-                                  : (uint64_t)(clock_wall_ms() / 1000) << LEASE_TIME_SHIFT;
+    lease->next =
+        lease->mark > 0 ? lease->mark : (uint64_t)(clock_wall_ms() / 1000) << LEASE_TIME_SHIFT;
 }
 
 static void on_raised(struct store_change *change, sluice_status status, const struct error *err)
 {
-    struct lease *lease =
-        (struct lease *)(void *)((char *)change - offsetof(struct lease, change));
+    struct lease *lease = (struct lease *)(void *)((char *)change - offsetof(struct lease, change));
 
     lease->is_raising = false;
     if (status != SLUICE_OK) { /* tried again within a second */

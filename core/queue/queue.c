@@ -65,7 +65,7 @@ void queue_end_tasks(struct queue *queue)
     struct helper *helper;
 
     DL_FOREACH(queue->helpers, helper)
-        task_cancel(helper->task);
+    task_cancel(helper->task);
     while (queue->helpers != NULL && task_queue_wait(&queue->ended, CLOCK_NEVER) == SLUICE_OK)
         ;
 }
@@ -165,8 +165,7 @@ static void ticker(void *arg)
     while (task_sleep_until(clock_monotonic_ms() + TICK_MS) == SLUICE_OK) {
         look_at_space(queue);
         intake_grant_leases(queue);
-        release_postponed(&queue->schedule, queue->settings.etrn_interval_ms,
-                          clock_monotonic_ms());
+        release_postponed(&queue->schedule, queue->settings.etrn_interval_ms, clock_monotonic_ms());
         (void)task_queue_wake_one(&queue->work);
     }
 }

@@ -37,7 +37,7 @@ static void pass_domain(struct pass *pass, struct domain *domain)
 
     domain_passed(&pass->schedule->domains, domain, pass->now_ms);
     DL_FOREACH2(domain->units, unit, domain_next)
-        pass_unit(pass, unit);
+    pass_unit(pass, unit);
 }
 
 static void pass_site(struct pass *pass, struct site *site)
@@ -45,7 +45,7 @@ static void pass_site(struct pass *pass, struct site *site)
     struct unit *unit;
 
     DL_FOREACH(site->released, unit)
-        pass_unit(pass, unit);
+    pass_unit(pass, unit);
     while (site->held != NULL)
         pass_unit(pass, site->held);
     while (site->ready != NULL)
@@ -128,8 +128,8 @@ uint64_t release_domain_paced(struct schedule *schedule, struct sluice_span name
 {
     struct domain *root = find(schedule, name);
 
-    *ret_is_postponed = root != NULL && root->last_pass_ms > 0 &&
-                        now_ms - root->last_pass_ms < interval_ms;
+    *ret_is_postponed =
+        root != NULL && root->last_pass_ms > 0 && now_ms - root->last_pass_ms < interval_ms;
     if (root == NULL)
         return 0;
     if (!*ret_is_postponed)

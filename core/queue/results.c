@@ -162,7 +162,7 @@ static void reschedule_all(struct job *job, struct envelope *envelope)
     struct unit *next;
 
     DL_FOREACH_SAFE(job->units, unit, next)
-        reschedule(job->queue, unit, envelope);
+    reschedule(job->queue, unit, envelope);
     job->units = NULL;
 }
 
@@ -217,7 +217,7 @@ void results_return(struct job *job, int64_t delay_ms)
     struct unit *next;
 
     DL_FOREACH_SAFE(job->units, unit, next)
-        schedule_return(&job->queue->schedule, unit, now_ms + delay_ms, now_ms);
+    schedule_return(&job->queue->schedule, unit, now_ms + delay_ms, now_ms);
     job->units = NULL;
     schedule_job_done(&job->queue->schedule, job->site, now_ms);
 }

@@ -27,7 +27,7 @@ void schedule_done(struct schedule *schedule)
     struct queue_message *next;
 
     HASH_ITER(hh, schedule->messages, message, next)
-        schedule_remove(schedule, message, 0);
+    schedule_remove(schedule, message, 0);
     while (schedule->domains.passed != NULL)
         domain_forget_pass(&schedule->domains, schedule->domains.passed);
     sites_done(&schedule->sites);

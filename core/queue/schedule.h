@@ -33,9 +33,9 @@ struct schedule {
     struct sites sites;
     struct domains domains;
     struct cursor *cursors;
-    uint32_t mark;      /* of the latest pass */
+    uint32_t mark; /* of the latest pass */
     size_t unit_count;
-    size_t in_flight;   /* units */
+    size_t in_flight; /* units */
     schedule_limits *limits;
     void *user;
 };

@@ -115,8 +115,8 @@ static void become_idle(struct sites *sites, struct site *site)
     sites->idle_count++;
 }
 
-struct site *site_get(struct sites *sites, struct sluice_span transport,
-                      struct sluice_span nexthop, const struct site_limits *limits)
+struct site *site_get(struct sites *sites, struct sluice_span transport, struct sluice_span nexthop,
+                      const struct site_limits *limits)
 {
     char key[SITE_KEY_MAX];
     size_t len = make_key(key, transport, nexthop);

@@ -67,8 +67,8 @@ struct sites {
 struct site *site_find(const struct sites *sites, struct sluice_span transport,
                        struct sluice_span nexthop);
 /* Finds or makes it; limits are those of the transport. NULL: no memory. */
-struct site *site_get(struct sites *sites, struct sluice_span transport,
-                      struct sluice_span nexthop, const struct site_limits *limits);
+struct site *site_get(struct sites *sites, struct sluice_span transport, struct sluice_span nexthop,
+                      const struct site_limits *limits);
 /* True if that is the site's route. */
 bool site_is_route(const struct site *site, struct sluice_span transport,
                    struct sluice_span nexthop);

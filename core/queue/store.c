@@ -155,8 +155,8 @@ static char *load_file(const struct store_change *change)
     uint64_t done = 0;
 
     while (bytes != NULL && done < change->file_size) {
-        ssize_t n = pread(change->change.content_fd, bytes + done, change->file_size - done,
-                          (off_t)done);
+        ssize_t n =
+            pread(change->change.content_fd, bytes + done, change->file_size - done, (off_t)done);
         if (n == -1 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -195,8 +195,8 @@ static sluice_status apply_work(struct store_call *call, const struct sluice_err
     if (!store_takes_files(call->store))
         st = load_files(batch, errors);
     if (st == SLUICE_OK)
-        st = STORE_CALL(call->store, apply, batch->changes, batch->count,
-                        sizeof(batch->changes[0]), errors);
+        st = STORE_CALL(call->store, apply, batch->changes, batch->count, sizeof(batch->changes[0]),
+                        errors);
     return st;
 }
 

@@ -222,8 +222,8 @@ sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_re
     };
 
     struct store_call *call = &read_call->call;
-    sluice_status st = store_call_run(&call, store->readers,
-                                      clock_monotonic_ms() + READ_TIME_MAX_MS, err);
+    sluice_status st =
+        store_call_run(&call, store->readers, clock_monotonic_ms() + READ_TIME_MAX_MS, err);
     if (st == SLUICE_OK)
         take_read(read_call, ret_record, ret_content);
     if (call != NULL)
@@ -291,8 +291,8 @@ sluice_status store_stage(struct store *store, uint64_t id, int *ret_fd, struct 
     };
 
     struct store_call *call = &stage->call;
-    sluice_status st = store_call_run(&call, store->readers,
-                                      clock_monotonic_ms() + READ_TIME_MAX_MS, err);
+    sluice_status st =
+        store_call_run(&call, store->readers, clock_monotonic_ms() + READ_TIME_MAX_MS, err);
     if (st == SLUICE_OK) {
         *ret_fd = stage->fd;
         stage->fd = -1;
@@ -329,8 +329,8 @@ sluice_status store_space(struct store *store, struct sluice_queue_space *ret_sp
     };
 
     struct store_call *call = &space->call;
-    sluice_status st = store_call_run(&call, store->readers,
-                                      clock_monotonic_ms() + READ_TIME_MAX_MS, err);
+    sluice_status st =
+        store_call_run(&call, store->readers, clock_monotonic_ms() + READ_TIME_MAX_MS, err);
     if (st == SLUICE_OK)
         *ret_space = space->space;
     free(call); /* the space call: the call is its first member */

@@ -111,7 +111,7 @@ static void peer_close(struct peer *peer)
 
     channel_free(peer->channel);
     DL_FOREACH_SAFE(peer->frames, frame, next)
-        frame_free(frame);
+    frame_free(frame);
     *peer = (struct peer){.is_closed = true};
 }
 
@@ -554,8 +554,8 @@ static long long count_messages(const struct fixture *fixture)
 static void show_recipient(const struct fixture *fixture, size_t index, char *out, size_t size)
 {
     json_t *lines = ask(fixture, "{\"command\": \"queue list\"}");
-    json_t *recipient = json_array_get(
-        json_object_get(json_array_get(lines, 0), "recipients"), index);
+    json_t *recipient =
+        json_array_get(json_object_get(json_array_get(lines, 0), "recipients"), index);
 
     (void)snprintf(out, size, "%s %lld %s", member(recipient, "state"),
                    (long long)json_integer_value(json_object_get(recipient, "attempts")),

@@ -76,8 +76,8 @@ static void test_a_deferred_transport_waits_for_its_release(void **state)
         expect_job(&f, &seen);
         assert_true(seen.job.is_released);
         assert_int_equal(seen.envelope.recipient_count, 1);
-        assert_true(span_equal(seen.envelope.recipients[0].address,
-                               SPAN_LITERAL("a@customer.test")));
+        assert_true(
+            span_equal(seen.envelope.recipients[0].address, SPAN_LITERAL("a@customer.test")));
         answer_job(&f, &seen, SITE_FAILED, i == 0 ? later : all_good);
         peer_expect_none(&f.deliver, MESSAGE_JOB);
     }
@@ -262,8 +262,7 @@ static void test_a_drain_waits_for_results(void **state)
     fixture_start(&f, "");
     (void)commit(&f, "a@x.test", "smtp");
     expect_job(&f, &seen);
-    assert_int_equal(channel_send_body(f.master.channel, MESSAGE_DRAIN, 0, SPAN_EMPTY),
-                     SLUICE_OK);
+    assert_int_equal(channel_send_body(f.master.channel, MESSAGE_DRAIN, 0, SPAN_EMPTY), SLUICE_OK);
     for (int i = 0; i < 50; i++)
         pump();
     assert_int_equal(waitpid(f.pid, NULL, WNOHANG), 0); /* it is still there */

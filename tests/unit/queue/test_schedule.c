@@ -366,8 +366,8 @@ static void test_a_release_takes_its_domain_alone(void **state)
         add_held(&s, 4, "a@x.y.customer.tld", 0);
         add_held(&s, 5, "a@b.a.9.8.7.6.5.4.3.customer.tld", 0);
         assert_int_equal(take(&s, 1, NULL), 0);
-        uint64_t count = release_domain(&s, sluice_span_of(cases[i].domain),
-                                        cases[i].with_subdomains, 2);
+        uint64_t count =
+            release_domain(&s, sluice_span_of(cases[i].domain), cases[i].with_subdomains, 2);
         assert_int_equal(count, cases[i].count);
         for (uint64_t j = 0; j < count; j++) {
             struct unit *units;
@@ -393,7 +393,7 @@ static void test_a_release_is_one_pass(void **state)
     assert_int_equal(release_domain(&s, SPAN_LITERAL("customer.tld"), false, 10), 1);
     add_held(&s, 2, "a@customer.tld", 11);
     assert_int_equal(take(&s, 12, &units), 1);
-    assert_int_equal(take(&s, 12, NULL), 0); /* what came later waits */
+    assert_int_equal(take(&s, 12, NULL), 0);  /* what came later waits */
     assert_int_equal(release_all(&s, 13), 1); /* what is in flight is not touched */
     end(&s, units, CLOCK_NEVER, 20);
     assert_int_equal(take(&s, 20, NULL), 2);
@@ -545,8 +545,9 @@ static void test_release_of_a_message_and_a_site(void **state)
     assert_int_equal(release_message(&s, first, 1), 1);
     assert_int_equal(take(&s, 1, NULL), 1);
     assert_int_equal(take(&s, 1, NULL), 0);
-    assert_int_equal(release_site(&s, site_find(&s.sites, SPAN_LITERAL("etrn-only"),
-                                                SPAN_LITERAL("[HOST]")), 2), 1);
+    assert_int_equal(
+        release_site(&s, site_find(&s.sites, SPAN_LITERAL("etrn-only"), SPAN_LITERAL("[HOST]")), 2),
+        1);
     assert_int_equal(take(&s, 2, NULL), 2);
     finish(&s);
 }
@@ -662,7 +663,7 @@ static void check(struct model *model)
         const struct unit *unit;
 
         DL_FOREACH2(d->units, unit, domain_next)
-            by_domain++;
+        by_domain++;
         assert_true(d->unit_count > 0 || d->children != NULL || d->last_pass_ms > 0);
         assert_true((d->message_count == 0) == (d->units == NULL));
     }
@@ -675,7 +676,10 @@ static void check(struct model *model)
 static void model_add(struct model *model)
 {
     static const char *const addresses[] = {
-        "a@x.tld", "a@x.tld b@y.tld", "a@s.x.tld b@x.tld c@x.tld", "a@z.tld b@z.tld c@z.tld d@z.tld",
+        "a@x.tld",
+        "a@x.tld b@y.tld",
+        "a@s.x.tld b@x.tld c@x.tld",
+        "a@z.tld b@z.tld c@z.tld d@z.tld",
     };
     static const char *const nexthops[] = {"h1", "h2", "h3"};
 
@@ -684,8 +688,8 @@ static void model_add(struct model *model)
     struct queue_message *message =
         add(&model->s, ++model->next_id, addresses[pick(model, 4)],
             pick(model, 2) == 0 ? "smtp" : "etrn-only", nexthops[pick(model, 3)]);
-    defer_all(&model->s, message, pick(model, 3) == 0 ? CLOCK_NEVER
-                                                      : model->now_ms + (int64_t)pick(model, 50),
+    defer_all(&model->s, message,
+              pick(model, 3) == 0 ? CLOCK_NEVER : model->now_ms + (int64_t)pick(model, 50),
               model->now_ms);
 }
 
@@ -794,7 +798,8 @@ static void test_a_message_is_small(void **state)
 {
     (void)state;
     /* One recipient: message, unit, its places in the site's heap, in memory as malloc rounds. */
-    assert_in_range(sizeof(struct queue_message) + sizeof(struct unit) + 2 * sizeof(void *), 1, 232);
+    assert_in_range(sizeof(struct queue_message) + sizeof(struct unit) + 2 * sizeof(void *), 1,
+                    232);
 }
 
 int main(void)
