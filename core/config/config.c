@@ -73,7 +73,7 @@ static bool read_value_field(const struct codec_field *field, struct value *valu
         return (value->key = take_text(field->bytes)) != NULL;
     case SNAPSHOT_TAG_TYPE:
         value->type = (int32_t)codec_number(field->bytes);
-        return true;
+        return value->type >= SLUICE_OPT_STRING && value->type <= SLUICE_OPT_LIST;
     case SNAPSHOT_TAG_FLAGS:
         set_flags(value, codec_number(field->bytes));
         return true;
@@ -103,7 +103,8 @@ static sluice_status read_value(struct sluice_span bytes, struct value *value)
     value->items = items;
     while (is_good && codec_next(&bytes, &field) == SLUICE_OK)
         is_good = read_value_field(&field, value, items);
-    return is_good && value->key != NULL && value->origin != NULL ? SLUICE_OK : SLUICE_PERM;
+    return is_good && value->key != NULL && value->type != 0 && value->origin != NULL ? SLUICE_OK
+                                                                                      : SLUICE_PERM;
 }
 
 /* values_done frees what there is, whatever this returns. */
@@ -249,67 +250,60 @@ void config_close(struct config *config)
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-static bool has_text(int32_t type)
-{
-    return type == SLUICE_OPT_STRING || type == SLUICE_OPT_PATH || type == SLUICE_OPT_ENUM;
-}
+#define IS(type) (1U << (type))
+#define TEXTS (IS(SLUICE_OPT_STRING) | IS(SLUICE_OPT_PATH) | IS(SLUICE_OPT_ENUM))
+#define NUMBERS (IS(SLUICE_OPT_INTEGER) | IS(SLUICE_OPT_DURATION) | IS(SLUICE_OPT_SIZE))
+#define ANY (~0U)
 
-static const struct value *find(const struct config *config, const char *name)
+/* types: those that the caller has in mind. */
+static const struct value *find(const struct config *config, const char *name, unsigned types)
 {
     const struct value *value = values_find(&config->parameters, name);
 
     assert(value != NULL);
+    assert((IS(value->type) & types) != 0);
+    (void)types; /* assert() may be off */
     return value;
 }
 
 const char *config_text(const struct config *config, const char *name)
 {
-    const struct value *value = find(config, name);
+    const struct value *value = find(config, name, TEXTS);
 
-    assert(has_text(value->type));
     return value->text != NULL ? value->text : "";
 }
 
 int64_t config_number(const struct config *config, const char *name)
 {
-    const struct value *value = find(config, name);
-
-    assert(!has_text(value->type) && value->type != SLUICE_OPT_LIST);
-    return value->number;
+    return find(config, name, NUMBERS)->number;
 }
 
 bool config_flag(const struct config *config, const char *name)
 {
-    const struct value *value = find(config, name);
-
-    assert(value->type == SLUICE_OPT_BOOLEAN);
-    return value->number != 0;
+    return find(config, name, IS(SLUICE_OPT_BOOLEAN))->number != 0;
 }
 
 size_t config_count(const struct config *config, const char *name)
 {
-    const struct value *value = find(config, name);
-
-    assert(value->type == SLUICE_OPT_LIST);
-    return value->item_count;
+    return find(config, name, IS(SLUICE_OPT_LIST))->item_count;
 }
 
 const char *config_item(const struct config *config, const char *name, size_t index)
 {
-    const struct value *value = find(config, name);
+    const struct value *value = find(config, name, IS(SLUICE_OPT_LIST));
 
-    assert(value->type == SLUICE_OPT_LIST && index < value->item_count);
+    assert(index < value->item_count);
     return value->items[index];
 }
 
 bool config_is_set(const struct config *config, const char *name)
 {
-    return find(config, name)->is_named;
+    return find(config, name, ANY)->is_named;
 }
 
 const char *config_origin(const struct config *config, const char *name)
 {
-    return find(config, name)->origin;
+    return find(config, name, ANY)->origin;
 }
 
 size_t config_instance_count(const struct config *config)

@@ -205,7 +205,7 @@ static struct plugin *plugin_new(const char *name, int fd)
 sluice_status plugin_load(const char *name, int fd, struct plugin **ret_plugin, struct error *err)
 {
     struct plugin *plugin = plugin_find(name);
-    entry_fn *entry;
+    entry_fn *entry = NULL;
     sluice_status st;
 
     if (plugin != NULL) {
