@@ -176,11 +176,11 @@ static void test_folder_then_file(void **state)
     assert_int_equal(mkdir("p/lookup", 0755), 0);
     make_file("p/lookup/x.so", 0644);
     assert_int_equal(plugin_open_folder("p", getuid(), &folder_fd, &err), SLUICE_OK);
-    assert_int_equal(chmod(".", 0), 0);
+    assert_int_equal(chmod(folder, 0), 0);
     assert_int_equal(plugin_open_in(folder_fd, "lookup/x", getuid(), &fd, &err), SLUICE_OK);
     assert_int_equal(close(fd), 0);
     assert_int_equal(close(folder_fd), 0);
-    assert_int_equal(chmod(".", 0755), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
 }
 
 /* ---- plugins -------------------------------------------------------------------------------- */
