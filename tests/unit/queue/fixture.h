@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fixture: a queue process with the memory store, and the test as its master, its receive, its
+ * fixture: a queue process with a store in memory, and the test as its master, its receive, its
  * deliver and its operator.
  *
  * The queue runs in a child, so that what is tested is the role as it is. The test's own loop is run
@@ -200,29 +200,33 @@ struct fixture {
     uint64_t next_id; /* of the lease */
 };
 
-static const char *plugin_folder(void)
+/* Of the build: "plugins", or "tests/plugins". */
+static const char *plugin_folder(const char *name, char out[4096])
 {
-    static char folder[4096];
     const char *build = getenv("SLUICE_BUILD"); /* set by ctest */
 
-    (void)snprintf(folder, sizeof(folder), "%s/plugins", build != NULL ? build : ".");
-    return folder;
+    (void)snprintf(out, 4096, "%s/%s", build != NULL ? build : ".", name);
+    return out;
 }
 
 static int plugin_file(const char *name)
 {
     struct error err = ERROR_INIT;
+    char folder[4096];
+    bool is_ours = strcmp(name, "queue/plain") == 0;
     int fd;
 
-    if (plugin_open_file(plugin_folder(), name, getuid(), &fd, &err) == SLUICE_OK)
+    (void)plugin_folder(is_ours ? "tests/plugins" : "plugins", folder);
+    if (plugin_open_file(folder, name, getuid(), &fd, &err) == SLUICE_OK)
         return fd;
     print_error("%s\n", err.text);
     return -1;
 }
 
 /* A snapshot of sluice.conf with the settings of the test, for the queue. */
-static int make_snapshot(const char *folder, const char *settings)
+static int make_snapshot(const char *folder, const char *store, const char *settings)
 {
+    char plugins[4096];
     struct draft draft;
     struct error err = ERROR_INIT;
     char path[96];
@@ -235,9 +239,9 @@ static int make_snapshot(const char *folder, const char *settings)
     (void)fprintf(file,
                   "myhostname = \"mx.test\";\nplugin_directory = \"%s\";\n"
                   "queue_directory = \"%s\";\nrun_directory = \"%s\";\n"
-                  "queue_store = { plugin = \"memory\"; };\ndefer_transports = [ \"etrn-only\" ];\n"
+                  "queue_store = { plugin = \"%s\"; };\ndefer_transports = [ \"etrn-only\" ];\n"
                   "drain_timeout = 5;\n%s",
-                  plugin_folder(), folder, folder, settings);
+                  plugin_folder("plugins", plugins), folder, folder, store, settings);
     assert_int_equal(fclose(file), 0);
     plugin_set_finder(plugin_file);
     draft_init(&draft);
@@ -273,7 +277,8 @@ static pid_t start_child(int *ret_fd)
 
 static void hand_down(struct fixture *fixture, int snapshot)
 {
-    static const char *const plugins[] = {"queue/memory", "queue/backoff", "queue/on-demand"};
+    static const char *const plugins[] = {"queue/memory", "queue/plain", "queue/backoff",
+                                          "queue/on-demand"};
     struct message_setup setup = {.generation = 1, .log_target = 0};
     struct buffer body = BUFFER_INIT;
 
@@ -336,13 +341,13 @@ static void add_deliver(struct fixture *fixture)
     peer_send(&fixture->deliver, MESSAGE_CREDIT, 0, &body);
 }
 
-static void fixture_start(struct fixture *fixture, const char *settings)
+static void fixture_start_on(struct fixture *fixture, const char *store, const char *settings)
 {
     int fd;
 
     *fixture = (struct fixture){.folder = "/tmp/sluice-test-XXXXXX"};
     assert_non_null(mkdtemp(fixture->folder));
-    int snapshot = make_snapshot(fixture->folder, settings);
+    int snapshot = make_snapshot(fixture->folder, store, settings);
     fixture->pid = start_child(&fd);
     assert_int_equal(task_loop_init(), SLUICE_OK);
     peer_open(&fixture->master, fd);
@@ -350,6 +355,23 @@ static void fixture_start(struct fixture *fixture, const char *settings)
     (void)close(snapshot);
     add_receive(fixture);
     add_deliver(fixture);
+}
+
+static void fixture_start(struct fixture *fixture, const char *settings)
+{
+    fixture_start_on(fixture, "memory", settings);
+}
+
+/* While it fails the store "plain" takes no change. */
+static void fixture_let_store_fail(const struct fixture *fixture, bool fails)
+{
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s/fail", fixture->folder);
+    if (fails)
+        assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    else
+        assert_int_equal(unlink(path), 0);
 }
 
 static void fixture_remove_folder(const struct fixture *fixture)

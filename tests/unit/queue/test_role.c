@@ -126,15 +126,14 @@ static void test_a_deliver_that_goes_gives_its_jobs_back(void **state)
     fixture_stop(&f);
 }
 
-static void test_large_content_travels_as_a_file(void **state)
+static void send_large(const char *store)
 {
     struct fixture f;
     struct seen_job seen;
     char bytes[4096];
     size_t size = 0;
 
-    (void)state;
-    fixture_start(&f, "");
+    fixture_start_on(&f, store, "");
     uint64_t id = f.next_id++;
     assert_int_equal(channel_send_body(f.receive.channel, MESSAGE_STAGE, id, SPAN_EMPTY),
                      SLUICE_OK);
@@ -152,6 +151,52 @@ static void test_large_content_travels_as_a_file(void **state)
     assert_true(seen.frame->fd != -1);
     assert_int_equal(lseek(seen.frame->fd, 0, SEEK_END), size);
     answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+static void test_large_content_travels_as_a_file(void **state)
+{
+    (void)state;
+    send_large("memory");
+}
+
+/* The queue stages a file of its own, and makes another one for deliver. */
+static void test_large_content_in_a_store_without_files(void **state)
+{
+    (void)state;
+    send_large("plain");
+}
+
+/* New mail is refused for now; a result is kept, tried until it is recorded, and not repeated. */
+static void test_a_store_that_fails(void **state)
+{
+    const sluice_status statuses[] = {SLUICE_OK, SLUICE_TEMP};
+    struct fixture f;
+    struct seen_job seen;
+    char text[128];
+
+    (void)state;
+    fixture_start_on(&f, "plain", "minimal_backoff_time = 1;\n");
+    (void)commit(&f, "a@x.test b@x.test", "smtp");
+    expect_job(&f, &seen);
+    fixture_let_store_fail(&f, true);
+    answer_job(&f, &seen, SITE_REACHED, statuses);
+    uint64_t id = f.next_id++;
+    send_commit(&f, id, "a@x.test", "smtp", "hello\r\n", -1, 7);
+    assert_int_equal(expect_committed(&f, id), SLUICE_TEMP);
+    assert_int_equal(count_messages(&f), 1);
+
+    expect_job(&f, &seen); /* the retry knows what was not recorded */
+    assert_int_equal(seen.envelope.recipient_count, 1);
+    assert_int_equal(seen.envelope.recipients[0].attempts, 1);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    peer_expect_none(&f.deliver, MESSAGE_JOB);
+    assert_int_equal(count_messages(&f), 1); /* done with, but the store does not know */
+    show_recipient(&f, 0, text, sizeof(text));
+    assert_string_equal(text, " 0 "); /* and so it is not listed */
+
+    fixture_let_store_fail(&f, false);
     wait_until_empty(&f);
     fixture_stop(&f);
 }
@@ -279,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_early_releases_are_postponed),
         cmocka_unit_test(test_a_deliver_that_goes_gives_its_jobs_back),
         cmocka_unit_test(test_large_content_travels_as_a_file),
+        cmocka_unit_test(test_large_content_in_a_store_without_files),
+        cmocka_unit_test(test_a_store_that_fails),
         cmocka_unit_test(test_a_withdrawal_has_one_answer),
         cmocka_unit_test(test_nonsense_from_receive),
         cmocka_unit_test(test_control),

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * queue/plain: the least that a store can be, for the tests of the store's front end. It runs inline
+ * and stages no files, so that content of any size comes in memory; and nothing can be changed while
+ * there is a file of the name "fail" beside its folder.
+ */
+#include "sluice/queue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MESSAGES_MAX 64
+
+struct message {
+    int is_there;
+    uint64_t id;
+    struct sluice_span record;
+    struct sluice_span content;
+};
+
+struct sluice_queue {
+    char fail[256];
+    struct message messages[MESSAGES_MAX];
+};
+
+static sluice_status plain_open(const struct sluice_host *host, const struct sluice_config *config,
+                                const char *folder, const struct sluice_errors *errors,
+                                struct sluice_queue **ret_queue)
+{
+    struct sluice_queue *queue = calloc(1, sizeof(*queue));
+
+    (void)host;
+    (void)config;
+    (void)errors;
+    if (queue == NULL)
+        return SLUICE_TEMP;
+    (void)snprintf(queue->fail, sizeof(queue->fail), "%s/../fail", folder);
+    *ret_queue = queue;
+    return SLUICE_OK;
+}
+
+static void drop(struct message *message)
+{
+    free((void *)(uintptr_t)message->record.ptr);
+    free((void *)(uintptr_t)message->content.ptr);
+    *message = (struct message){0};
+}
+
+static void plain_close(struct sluice_queue *queue)
+{
+    for (size_t i = 0; queue != NULL && i < MESSAGES_MAX; i++)
+        drop(&queue->messages[i]);
+    free(queue);
+}
+
+static struct message *find(struct sluice_queue *queue, uint64_t id)
+{
+    for (size_t i = 0; i < MESSAGES_MAX; i++) {
+        if (queue->messages[i].is_there && queue->messages[i].id == id)
+            return &queue->messages[i];
+    }
+    return NULL;
+}
+
+static struct sluice_span copy(struct sluice_span span)
+{
+    char *bytes = malloc(span.len + 1);
+
+    if (bytes == NULL)
+        abort();
+    if (span.len > 0)
+        memcpy(bytes, span.ptr, span.len);
+    return (struct sluice_span){bytes, span.len};
+}
+
+static void put(struct sluice_queue *queue, const struct sluice_queue_change *change)
+{
+    struct message *message = queue->messages;
+
+    while (message->is_there)
+        message++; /* a test has fewer messages than that */
+    *message = (struct message){1, change->id, copy(change->record), copy(change->content)};
+}
+
+static void update(struct message *message, const struct sluice_queue_change *change)
+{
+    free((void *)(uintptr_t)message->record.ptr);
+    message->record = copy(change->record);
+}
+
+static sluice_status plain_apply(struct sluice_queue *queue,
+                                 const struct sluice_queue_change *changes, size_t count,
+                                 size_t change_size, const struct sluice_errors *errors)
+{
+    (void)change_size;
+    if (access(queue->fail, F_OK) == 0) {
+        errors->explain(errors, "4.3.0", "the test says no");
+        return SLUICE_TEMP;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].content_fd != -1 && changes[i].kind == SLUICE_QUEUE_PUT)
+            return SLUICE_UNSUPPORTED;
+        if (changes[i].kind == SLUICE_QUEUE_PUT)
+            put(queue, &changes[i]);
+        else if (changes[i].kind == SLUICE_QUEUE_UPDATE)
+            update(find(queue, changes[i].id), &changes[i]);
+        else
+            drop(find(queue, changes[i].id));
+    }
+    return SLUICE_OK;
+}
+
+static sluice_status plain_read(struct sluice_queue *queue, uint64_t id,
+                                const struct sluice_queue_sink *sink,
+                                const struct sluice_errors *errors)
+{
+    const struct message *message = find(queue, id);
+    sluice_status st;
+
+    (void)errors;
+    if (message == NULL)
+        return SLUICE_NOT_FOUND;
+    st = sink->message(sink, id, 0, message->record, message->content.len);
+    return st == SLUICE_OK ? sink->content(sink, message->content) : st;
+}
+
+static sluice_status plain_scan(struct sluice_queue *queue, const struct sluice_queue_sink *sink,
+                                const struct sluice_errors *errors)
+{
+    (void)queue;
+    (void)sink;
+    (void)errors;
+    return SLUICE_OK; /* it is empty after open */
+}
+
+static sluice_status plain_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space)
+{
+    (void)queue;
+    ret_space->free_bytes = (uint64_t)1 << 30;
+    return SLUICE_OK;
+}
+
+static const struct sluice_queue_ops ops = {
+    .struct_size = sizeof(ops),
+    .open = plain_open,
+    .close = plain_close,
+    .apply = plain_apply,
+    .read = plain_read,
+    .scan = plain_scan,
+    .space = plain_space,
+};
+
+static const void *get_interface(const char *id)
+{
+    return strcmp(id, SLUICE_QUEUE_ID) == 0 ? &ops : NULL;
+}
+
+static const struct sluice_plugin_desc desc = {
+    .struct_size = sizeof(desc),
+    .abi_minor = SLUICE_ABI_MINOR,
+    .name = "queue/plain",
+    .version = "0.1.0",
+    .license = "0BSD",
+    .summary = "For tests",
+    .mode = SLUICE_MODE_INLINE,
+    .option_size = sizeof(struct sluice_option),
+    .get_interface = get_interface,
+};
+
+const struct sluice_plugin_desc *sluice_plugin_entry_v1(void)
+{
+    return &desc;
+}
