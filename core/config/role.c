@@ -183,6 +183,19 @@ static void ask_for_drain(void)
         drain();
 }
 
+void role_accuse(const struct role *role, const char *peer, unsigned peer_index)
+{
+    struct message_link link = {
+        .role = sluice_span_of(peer), .index = peer_index, .generation = role->generation};
+    struct buffer body = BUFFER_INIT;
+
+    message_link_encode(&link, &body);
+    if (runtime.master != NULL && !buffer_failed(&body))
+        (void)channel_send_body(runtime.master, MESSAGE_ACCUSE, 0,
+                                buffer_span(&body)); /* or gone */
+    buffer_done(&body);
+}
+
 void role_finished(struct role *role)
 {
     assert(role == &runtime.role);

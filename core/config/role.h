@@ -57,6 +57,10 @@ struct role_ops {
 int role_run(const struct role_ops *ops);
 void role_finished(struct role *role);
 
+/* The process at the other end of a link sends nonsense: the master kills it and starts it again, with
+ * new links. The master believes queue alone. */
+void role_accuse(const struct role *role, const char *peer, unsigned peer_index);
+
 /* The descriptor of a plugin's file ("lookup/hash"), or -1. It stays the role's. */
 int role_plugin_fd(const char *plugin);
 

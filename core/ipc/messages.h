@@ -42,6 +42,7 @@ enum message_type {
     MESSAGE_DRAIN = 15,    /* finish what is under way and exit with 0 */
     /* role -> master */
     MESSAGE_READY = 20,    /* START has been carried out */
+    MESSAGE_ACCUSE = 23,   /* queue: a link, whose other end sends nonsense and is to be restarted */
     /* check -> master */
     MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */
     MESSAGE_CHECKED = 22,  /* the end of a successful check */

@@ -104,20 +104,50 @@ static void link_child(struct child *child)
 
 /* ---- a life ---------------------------------------------------------------------------------- */
 
-static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+static sluice_status take_ready(struct child *child)
 {
-    struct child *child = user;
-
-    (void)channel;
-    if (frame->type != MESSAGE_READY || child->is_ready) {
-        log_error("role %s: frame %u makes no sense", child->name, frame->type);
-        process_kill(child->process, SIGKILL);
-        return;
-    }
+    if (child->is_ready)
+        return SLUICE_PERM;
     child->is_ready = true;
     child->was_ready = true;
     link_child(child);
     task_queue_wake_all(&child->children->changed);
+    return SLUICE_OK;
+}
+
+/* Its links are closed already; with its next life it gets new ones. */
+static sluice_status take_accusation(const struct child *accuser, struct sluice_span body)
+{
+    struct message_link link;
+    const struct child *child;
+
+    if (!is_role(accuser, "queue") || message_link_decode(body, &link) != SLUICE_OK)
+        return SLUICE_PERM;
+    LL_FOREACH(accuser->children->list, child)
+    {
+        if (child == accuser || child->index != link.index || child->process == NULL ||
+            !span_equal(link.role, sluice_span_of(child->role->name)))
+            continue;
+        log_error("role %s: killed, because queue could make no sense of it", child->name);
+        process_kill(child->process, SIGKILL);
+    }
+    return SLUICE_OK;
+}
+
+static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    struct child *child = user;
+    sluice_status status = SLUICE_PERM;
+
+    (void)channel;
+    if (frame->type == MESSAGE_READY)
+        status = take_ready(child);
+    else if (frame->type == MESSAGE_ACCUSE)
+        status = take_accusation(child, frame->body);
+    if (status == SLUICE_OK)
+        return;
+    log_error("role %s: killed, its frame %u makes no sense", child->name, frame->type);
+    process_kill(child->process, SIGKILL);
 }
 
 static void on_closed(struct channel *channel, const char *reason, void *user)

@@ -65,6 +65,10 @@ static void fake_link(struct role *role, const struct message_link *link, int fd
 {
     log_info("%s %u link %.*s %u", role->name, role->index, SPAN_ARGS(link->role), link->index);
     (void)close(fd); /* nothing to say to each other */
+    bool is_victim = span_equal(link->role, SPAN_LITERAL("receive")) && link->index == 1;
+    if (is_told(role, "accuse") && (is_victim || strcmp(role->name, "deliver") == 0) &&
+        mkdir(is_victim ? "run/once" : "run/twice", 0755) == 0)
+        role_accuse(role, is_victim ? "receive" : "queue", link->index);
 }
 
 static void fake_drain(struct role *role)
@@ -185,6 +189,7 @@ static pid_t start_daemon(bool is_background)
     assert_int_not_equal(pid, -1);
     if (pid != 0)
         return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
     int log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
@@ -294,6 +299,7 @@ static pid_t start_ready(const char *told)
     write_config("127.0.0.1:0", told);
     pid_t pid = start_daemon(false);
     wait_for_log("ready, pid", 1);
+    wait_for_log(" start, generation 1, ", 4); /* each role has a log of its own */
     return pid;
 }
 
@@ -359,6 +365,21 @@ static void killed_roles_come_back_with_links(void **state)
     wait_for_log("deliver 0 link queue 0$", 3);
     assert_int_equal(kill(find_pid("receive", 1), SIGKILL), 0);
     wait_for_log("receive [01] link queue 0$", 5);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+}
+
+/* Queue is believed; deliver, which says the same of queue, is not. */
+static void who_sends_nonsense_is_restarted(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("accuse");
+    wait_for_log("role receive 1: killed, because queue could make no sense of it$", 1);
+    wait_for_log("role receive 1 \\(pid [0-9]+\\) died: signal 9; restarting$", 1);
+    wait_for_log("queue 0 link receive 1$", 2);
+    wait_for_log("role deliver 0: killed, its frame [0-9]+ makes no sense$", 1);
+    wait_for_log("queue 0 link deliver 0$", 2);
+    assert_int_equal(count_in_log("role queue 0 .*died"), 0);
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
 }
@@ -494,6 +515,7 @@ static int clean(void **state)
     (void)unlink("sluice.conf");
     (void)unlink("run/sluiced.pid");
     (void)rmdir("run/once");
+    (void)rmdir("run/twice");
     (void)unlink("run2/sluiced.pid");
     (void)rmdir("queue");
     (void)rmdir("run");
@@ -514,6 +536,7 @@ static int test_all(void)
         IN_FOLDER(start_links_and_drain),
         IN_FOLDER(signals_to_roles_change_nothing),
         IN_FOLDER(killed_roles_come_back_with_links),
+        IN_FOLDER(who_sends_nonsense_is_restarted),
         IN_FOLDER(second_daemon_and_dead_master),
         IN_FOLDER(a_second_signal_kills),
         IN_FOLDER(crashes_at_the_start),
