@@ -344,6 +344,7 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",
               link->index, frame->type);
+    role_accuse(link->queue->role, "deliver", link->index);
     leave(link);
 }
 
