@@ -12,22 +12,26 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The code that a line starts with, or 0. RFC 5321 4.2: the first digit is 2 to 5. */
+/* The code that a line starts with, or -1. Any three digits: a peer that answers with a class that
+ * nobody knows is still in step. */
 static int parse_code(struct sluice_span line)
 {
-    if (line.len < CODE_LEN || line.ptr[0] < '2' || line.ptr[0] > '5' || !is_digit(line.ptr[1]) ||
+    if (line.len < CODE_LEN || !is_digit(line.ptr[0]) || !is_digit(line.ptr[1]) ||
         !is_digit(line.ptr[2]))
-        return 0;
+        return -1;
     if (line.len > CODE_LEN && line.ptr[CODE_LEN] != ' ' && line.ptr[CODE_LEN] != '-')
-        return 0;
+        return -1;
     return (line.ptr[0] - '0') * 100 + (line.ptr[1] - '0') * 10 + (line.ptr[2] - '0');
 }
 
+/* A line that does not fit is left out whole: half of "SIZE 10000000" would be another limit. */
 static void add_text(struct reply *reply, struct sluice_span line)
 {
-    if (reply->text_len > 0 && reply->text_len < REPLY_TEXT_MAX)
+    if (line.len + 1 > REPLY_TEXT_MAX - reply->text_len)
+        return;
+    if (reply->text_len > 0)
         reply->text[reply->text_len++] = '\n';
-    for (size_t i = 0; i < line.len && reply->text_len < REPLY_TEXT_MAX; i++) {
+    for (size_t i = 0; i < line.len; i++) {
         unsigned char c = (unsigned char)line.ptr[i];
 
         /* A peer's text ends in logs and reports: nothing in it may act on a terminal. */
@@ -56,7 +60,7 @@ enum reply_progress reply_add_line(struct reply *reply, struct sluice_span line)
     int code = parse_code(line);
 
     /* RFC 5321 4.2.1: all lines of a reply have the same code. */
-    if (code == 0 || (reply->line_count > 0 && code != reply->code) ||
+    if (code == -1 || (reply->line_count > 0 && code != reply->code) ||
         reply->line_count == REPLY_LINES_MAX)
         return refuse_line(reply, line);
     reply->code = code;

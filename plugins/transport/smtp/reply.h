@@ -12,11 +12,11 @@
 
 #define REPLY_LINE_MAX 2048 /* RFC 5321 4.5.3.1.5 says 512; some servers send more */
 #define REPLY_LINES_MAX 128 /* in one reply: EHLO has a line for each extension */
-#define REPLY_TEXT_MAX 4096 /* what is kept of a reply; further lines are read and dropped */
+#define REPLY_TEXT_MAX 4096 /* what is kept of a reply; lines beyond it are read and dropped */
 #define REPLY_DSN_MAX 12    /* "5.123.456" */
 
 struct reply {
-    int code; /* 200..599 */
+    int code; /* 0..999 */
     size_t line_count;
     size_t text_len;
     /* The lines with their codes as they came, parted by '\n', control characters replaced. */
@@ -34,7 +34,7 @@ void reply_init(struct reply *reply);
 /* Adds a line, without its line end. After DONE and BAD: no further line. */
 enum reply_progress reply_add_line(struct reply *reply, struct sluice_span line);
 
-/* The first digit of the code: 2..5. */
+/* The first digit of the code: 2..5, or one that means nothing. */
 int reply_class(const struct reply *reply);
 
 /*

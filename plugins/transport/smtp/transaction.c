@@ -219,8 +219,8 @@ static const char *doing_of(const struct transaction *t, size_t number)
 
 /* ---- replies in ----------------------------------------------------------------------------- */
 
-/* The verdict of a reply. One of a class that has no meaning here leaves the session out of step:
- * nobody knows what the peer thinks we said. */
+/* The verdict of a reply to what begins or ends a transaction. One of a class that has no meaning
+ * here leaves the session out of step: nobody knows what the peer thinks we said. */
 static void judge_reply(struct transaction *t, const char *command, int good_class)
 {
     int class = reply_class(&t->session->reply);
@@ -255,10 +255,12 @@ static int is_too_many_recipients(const struct transaction *t)
     return reply_has_dsn(reply) ? strcmp(t->verdict.dsn, "5.5.3") == 0 : t->accepted > 0;
 }
 
+/* A class that has no meaning says nothing of the other recipients: the end of data, or RSET, brings
+ * us back in step with whatever the peer thinks of this one. */
 static void take_rcpt_reply(struct transaction *t, size_t index)
 {
-    judge_reply(t, "RCPT TO", 2);
-    if (t->session->is_finished) { /* 421, or out of step: the accepted ones are lost, too */
+    session_verdict_reply(t->session, "RCPT TO", 2, &t->verdict);
+    if (t->session->is_finished) { /* 421: the accepted ones are lost, too */
         report_remaining(t);
         return;
     }

@@ -80,7 +80,7 @@ static void answer_rcpt(struct connection *c, const char *command)
     const char *local = strchr(command, '<') != NULL ? strchr(command, '<') + 1 : "";
     char reply[64];
 
-    if (*local == 'r' && local[1] >= '2' && local[1] <= '5')
+    if (*local == 'r' && local[1] >= '0' && local[1] <= '9')
         (void)snprintf(reply, sizeof(reply), "%.3s %c.2.1 told so\r\n", local + 1, local[1]);
     else if (*local == 'p')
         (void)snprintf(reply, sizeof(reply), "%.3s told so\r\n", local + 1);

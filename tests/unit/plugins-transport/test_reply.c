@@ -48,10 +48,11 @@ static const struct {
     {"four numbers", "550 5.1.1.1 x", REPLY_DONE, 550, "5.0.0"},
     {"letters behind", "550 5.1.1x", REPLY_DONE, 550, "5.0.0"},
     {"an address", "550 5.0.0.1", REPLY_DONE, 550, "5.0.0"},
-    {"lowest code", "200 x", REPLY_DONE, 200, "2.0.0"},
-    {"highest code", "599 x", REPLY_DONE, 599, "5.0.0"},
-    {"1xx", "150 x", REPLY_BAD, 0, NULL},
-    {"6xx", "600 x", REPLY_BAD, 0, NULL},
+    {"a class without meaning", "150 x", REPLY_DONE, 150, "1.0.0"},
+    {"a class that nobody knows", "999-9.2.1 x\n999 y", REPLY_DONE, 999, "9.2.1"},
+    {"lowest code", "000 x", REPLY_DONE, 0, "0.0.0"},
+    {"lowest code, several lines", "000-x\n000 x", REPLY_DONE, 0, "0.0.0"},
+    {"code changes from the lowest", "000-x\n250 x", REPLY_BAD, 0, NULL},
     {"two digits", "25", REPLY_BAD, 0, NULL},
     {"four digits", "2500 x", REPLY_BAD, 0, NULL},
     {"words", "hello", REPLY_BAD, 0, NULL},
@@ -134,12 +135,74 @@ static void test_limits(void **state)
     assert_int_equal(added, REPLY_LINES_MAX);
 }
 
+/* Half of "SIZE 10000000" would be another limit. */
+static void test_no_line_is_cut(void **state)
+{
+    struct reply reply;
+    char line[1500];
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    memcpy(line, "250-", 4);
+    reply_init(&reply);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(reply_add_line(&reply, (struct sluice_span){line, 1500}), REPLY_MORE);
+    assert_int_equal(reply_add_line(&reply, (struct sluice_span){line, 1084}), REPLY_MORE);
+    assert_int_equal(reply_add_line(&reply, sluice_span_of("250 SIZE 1000")), REPLY_DONE);
+    assert_int_equal(reply.line_count, 4);
+    assert_int_equal(reply_line(&reply, 2).len, 1080);
+    assert_int_equal(reply_line(&reply, 3).len, 0);
+}
+
+#define FUZZ_ROUNDS 20000
+
+/* A xorshift generator: the same bytes in every run. */
+static unsigned next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (unsigned)(*state >> 32);
+}
+
+/* Whatever comes, the text is bounded, printable and parted into as many lines as it says. */
+static void test_random_lines(void **state)
+{
+    static const char bytes[] = "0123456789-- \t.\0\x1b\xff" "250-250 5.1.1 SIZE x";
+    uint64_t random = 20240601;
+
+    (void)state;
+    for (int round = 0; round < FUZZ_ROUNDS; round++) {
+        enum reply_progress progress = REPLY_MORE;
+        struct reply reply;
+        char dsn[REPLY_DSN_MAX];
+
+        reply_init(&reply);
+        for (int n = 0; n < 8 && progress == REPLY_MORE; n++) {
+            char line[64] = "250-";
+            size_t len = next_random(&random) % sizeof(line);
+
+            for (size_t i = next_random(&random) % 5; i < len; i++)
+                line[i] = bytes[next_random(&random) % (sizeof(bytes) - 1)];
+            progress = reply_add_line(&reply, (struct sluice_span){line, len});
+        }
+        assert_true(reply.code >= 0 && reply.code <= 999);
+        assert_int_equal(strlen(reply.text), reply.text_len);
+        reply_dsn(&reply, 4, dsn);
+        assert_int_equal(dsn[0], '4');
+        assert_int_equal(strspn(dsn, "0123456789."), strlen(dsn));
+        for (size_t i = 0; i <= reply.line_count; i++)
+            assert_true(reply_line(&reply, i).len <= reply.text_len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),           cmocka_unit_test(test_empty_line_is_bad),
         cmocka_unit_test(test_class_is_forced), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_no_line_is_cut),
+        cmocka_unit_test(test_random_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
