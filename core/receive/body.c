@@ -108,12 +108,11 @@ static sluice_status stage(struct body *body, struct error *err)
 
     if (staged == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for content");
-    sluice_status st = intake_stage(body->intake, body->id, &body->stage, err);
+    sluice_status st = intake_stage(body->intake, body->id, &staged->fd, err);
     if (st != SLUICE_OK) {
         free(staged);
         return st;
     }
-    staged->fd = body->stage.fd;
     body->staged = staged;
     return SLUICE_OK;
 }
@@ -191,7 +190,7 @@ static sluice_status commit_file(struct body *body, struct sluice_span envelope,
     if (st != SLUICE_OK)
         return st;
     drop_memory(body);
-    st = intake_commit(body->intake, body->id, envelope, nothing, &body->stage, 0, err);
+    st = intake_commit(body->intake, body->id, envelope, nothing, body->staged->fd, 0, err);
     if (st == SLUICE_OK) { /* the queue has the file */
         body->staged->bytes = NULL;
         staged_free(body->staged);
@@ -207,7 +206,7 @@ sluice_status body_commit(struct body *body, struct sluice_span envelope, struct
     struct sluice_span content = {.ptr = body->bytes, .len = body->len};
     uint64_t paid = body->paid;
     body->paid = 0; /* the intake's now */
-    sluice_status st = intake_commit(body->intake, body->id, envelope, content, NULL, paid, err);
+    sluice_status st = intake_commit(body->intake, body->id, envelope, content, -1, paid, err);
     drop_memory(body);
     return st;
 }

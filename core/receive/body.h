@@ -21,7 +21,6 @@ struct body {
     size_t len;
     size_t capacity;
     uint64_t paid; /* credit for capacity; none once there is a file */
-    struct intake_stage stage;
     struct staged *staged; /* NULL: all is in bytes */
     uint64_t size;         /* of the content so far */
 };

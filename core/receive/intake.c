@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * intake: what has been asked of the queue and not been answered is in one table. Who gives up
- * waiting for a commit leaves its entry behind, since its credit is out until the answer comes.
+ * waiting leaves its entry behind, since its credit is out until the answer comes: however long the
+ * queue hangs, no more than so much waits for it.
  */
 #include "receive/intake.h"
 
@@ -15,11 +16,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uthash.h>
 
 #define DISK_THREADS 8
 #define STAGES_AT_A_TIME 16 /* asked for at once: the queue refuses when it gets too many */
-#define LEASE_LOW 64        /* ids left when more are asked for */
+#define RELEASES_AT_A_TIME 64
+#define LEASE_LOW 64 /* ids left when more are asked for */
 
 /* What was asked. */
 struct key {
@@ -32,7 +35,7 @@ struct pending {
     struct task *waiter; /* NULL: gave up */
     bool is_answered;
     uint64_t paid; /* COMMIT: bytes of credit that are out */
-    int fd;        /* STAGE */
+    int fd;        /* STAGE; until it is taken */
     struct message_released released;
     struct error err; /* status: the answer */
     UT_hash_handle hh;
@@ -41,9 +44,10 @@ struct pending {
 struct intake {
     struct intake_limits limits;
     struct channel *link;
-    uint64_t link_number;    /* counts links */
+    uint64_t oldest_id;      /* that this link has leased; UINT64_MAX: none yet */
     struct task_queue ready; /* who waits for a link or an id */
     struct credit stages;    /* how many more may be asked for */
+    struct credit releases;
     struct stock bytes;
     struct stock messages;
     struct message_lease lease;
@@ -82,16 +86,33 @@ static struct pending *pending_find(struct intake *intake, uint16_t type, uint64
 static void pending_free(struct intake *intake, struct pending *pending)
 {
     HASH_DEL(intake->pending, pending);
+    if (pending->fd != -1)
+        (void)close(pending->fd); /* came too late */
     free(pending);
 }
 
-/* A commit's credit is back with its answer, or with the end of the link. */
+/* The credit is back with the answer, or with the end of the link. */
 static void settle(struct intake *intake, struct pending *pending)
 {
-    if (pending->key.type != MESSAGE_COMMIT)
-        return;
-    stock_give(&intake->bytes, pending->paid);
-    stock_give(&intake->messages, 1);
+    switch (pending->key.type) {
+    case MESSAGE_COMMIT:
+        stock_give(&intake->bytes, pending->paid);
+        stock_give(&intake->messages, 1);
+        break;
+    case MESSAGE_STAGE:
+        credit_give(&intake->stages, 1);
+        break;
+    default:
+        credit_give(&intake->releases, 1);
+        break;
+    }
+}
+
+/* What could not be asked. */
+static void take_back(struct intake *intake, struct pending *pending)
+{
+    settle(intake, pending);
+    pending_free(intake, pending);
 }
 
 static void answer(struct intake *intake, struct pending *pending)
@@ -104,14 +125,15 @@ static void answer(struct intake *intake, struct pending *pending)
         pending_free(intake, pending);
 }
 
-/* True once there is an answer. */
-static bool wait_for_answer(struct pending *pending, int64_t limit_ms)
+/* True once there is an answer; false: the entry is not the caller's any more. */
+static bool wait_for_answer(struct pending *pending, int64_t deadline_ms)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + limit_ms;
     sluice_status st = SLUICE_OK;
 
     while (!pending->is_answered && st == SLUICE_OK)
         st = task_park(deadline_ms);
+    if (!pending->is_answered)
+        pending->waiter = NULL;
     return pending->is_answered;
 }
 
@@ -146,6 +168,8 @@ static sluice_status take_lease(struct intake *intake, const struct channel_fram
     if (st != SLUICE_OK)
         return st;
     intake->is_lease_asked = false;
+    if (intake->oldest_id == UINT64_MAX)
+        intake->oldest_id = lease.first;
     if (intake->lease.count == 0)
         intake->lease = lease;
     else
@@ -234,8 +258,10 @@ sluice_status intake_new(const struct intake_limits *limits, struct intake **ret
     if (intake == NULL)
         return SLUICE_TEMP;
     intake->limits = *limits;
+    intake->oldest_id = UINT64_MAX;
     intake->space = (struct message_space){.is_accepting = true, .free_bytes = UINT64_MAX};
     credit_give(&intake->stages, STAGES_AT_A_TIME);
+    credit_give(&intake->releases, RELEASES_AT_A_TIME);
     if (pool_new("disk", DISK_THREADS, &intake->disk) != SLUICE_OK) {
         free(intake);
         return SLUICE_TEMP;
@@ -244,7 +270,8 @@ sluice_status intake_new(const struct intake_limits *limits, struct intake **ret
     return SLUICE_OK;
 }
 
-/* All that was asked fails, no credit is left, and nobody knows how much space there is. */
+/* All that was asked fails, no credit is left, ids of the link are void, and nobody knows how much
+ * space there is. */
 static void end_link(struct intake *intake)
 {
     struct pending *pending;
@@ -253,6 +280,8 @@ static void end_link(struct intake *intake)
     channel_free(intake->link);
     intake->link = NULL;
     intake->is_lease_asked = false;
+    intake->lease = intake->next_lease = (struct message_lease){0};
+    intake->oldest_id = UINT64_MAX;
     intake->space = (struct message_space){.is_accepting = true, .free_bytes = UINT64_MAX};
     HASH_ITER(hh, intake->pending, pending, next)
     {
@@ -284,7 +313,6 @@ void intake_connect(struct intake *intake, int fd)
         intake->link = NULL;
         return;
     }
-    intake->link_number++;
     task_queue_wake_all(&intake->ready);
 }
 
@@ -345,21 +373,34 @@ void intake_withdraw(struct intake *intake, uint64_t id)
     (void)send_frame(intake, MESSAGE_WITHDRAW, id, NULL, 0, -1);
 }
 
-static sluice_status stage(struct intake *intake, struct pending *pending,
+/* A queue that was restarted leases higher ids, and knows nothing of the former one's files. */
+static bool is_void(const struct intake *intake, uint64_t id)
+{
+    return id < intake->oldest_id;
+}
+
+/* The credit for one file has been taken. */
+static sluice_status stage(struct intake *intake, struct pending *pending, int64_t deadline_ms,
                            struct intake_stage *ret_stage, struct error *err)
 {
     uint64_t id = pending->key.ref;
 
-    if (send_frame(intake, MESSAGE_STAGE, id, NULL, 0, -1) != SLUICE_OK)
+    if (send_frame(intake, MESSAGE_STAGE, id, NULL, 0, -1) != SLUICE_OK) {
+        take_back(intake, pending);
         return error_set(err, SLUICE_TEMP, "there is no link to the queue");
-    if (!wait_for_answer(pending, intake->limits.stage_ms)) {
+    }
+    if (!wait_for_answer(pending, deadline_ms)) {
         intake_withdraw(intake, id);
         return error_set(err, SLUICE_TEMP, "the queue gave no file in time");
     }
+    sluice_status st = SLUICE_OK;
     if (pending->fd == -1)
-        return error_set(err, SLUICE_TEMP, "%s", pending->err.text);
-    *ret_stage = (struct intake_stage){.fd = pending->fd, .link = intake->link_number};
-    return SLUICE_OK;
+        st = error_set(err, SLUICE_TEMP, "%s", pending->err.text);
+    else
+        *ret_stage = (struct intake_stage){.fd = pending->fd, .link = intake->link_number};
+    pending->fd = -1;
+    pending_free(intake, pending);
+    return st;
 }
 
 sluice_status intake_stage(struct intake *intake, uint64_t id, struct intake_stage *ret_stage,
@@ -370,12 +411,11 @@ sluice_status intake_stage(struct intake *intake, uint64_t id, struct intake_sta
     if (credit_take(&intake->stages, 1, deadline_ms) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "too many large messages wait for a file");
     struct pending *pending = pending_new(intake, MESSAGE_STAGE, id);
-    sluice_status st = pending != NULL ? stage(intake, pending, ret_stage, err)
-                                       : error_set(err, SLUICE_TEMP, "no memory");
-    if (pending != NULL)
-        pending_free(intake, pending);
-    credit_give(&intake->stages, 1);
-    return st;
+    if (pending == NULL) {
+        credit_give(&intake->stages, 1);
+        return error_set(err, SLUICE_TEMP, "no memory");
+    }
+    return stage(intake, pending, deadline_ms, ret_stage, err);
 }
 
 /* ---- commits --------------------------------------------------------------------------------- */
@@ -403,12 +443,10 @@ static sluice_status commit(struct intake *intake, struct pending *pending,
     uint64_t id = pending->key.ref;
 
     if (send_commit(intake, id, envelope, content, fd) != SLUICE_OK) {
-        settle(intake, pending);
-        pending_free(intake, pending);
+        take_back(intake, pending);
         return error_set(err, SLUICE_TEMP, "the queue cannot be reached");
     }
-    if (!wait_for_answer(pending, intake->limits.commit_ms)) {
-        pending->waiter = NULL; /* its credit is out until the queue answers */
+    if (!wait_for_answer(pending, clock_monotonic_ms() + intake->limits.commit_ms)) {
         intake_withdraw(intake, id);
         return error_set(err, SLUICE_TEMP, "the queue did not answer in time");
     }
@@ -419,8 +457,8 @@ static sluice_status commit(struct intake *intake, struct pending *pending,
 }
 
 sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_span envelope,
-                            struct sluice_span content, const struct intake_stage *stage,
-                            uint64_t paid, struct error *err)
+                            struct sluice_span content, int staged_fd, uint64_t paid,
+                            struct error *err)
 {
     int64_t deadline_ms = clock_monotonic_ms() + intake->limits.ready_ms;
     struct pending *pending = NULL;
@@ -429,16 +467,16 @@ sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_sp
         intake_pay_back(intake, paid);
         return error_set(err, SLUICE_TEMP, "the queue takes no more messages");
     }
-    bool is_void = stage != NULL && stage->link != intake->link_number;
-    if (!is_void)
+    if (!is_void(intake, id))
         pending = pending_new(intake, MESSAGE_COMMIT, id);
     if (pending == NULL) {
         intake_pay_back(intake, paid);
         stock_give(&intake->messages, 1);
-        return error_set(err, SLUICE_TEMP, is_void ? "the queue was restarted" : "no memory");
+        return error_set(err, SLUICE_TEMP, "%s",
+                         is_void(intake, id) ? "the queue was restarted" : "no memory");
     }
     pending->paid = paid;
-    return commit(intake, pending, envelope, content, stage != NULL ? stage->fd : -1, err);
+    return commit(intake, pending, envelope, content, staged_fd, err);
 }
 
 /* ---- releases -------------------------------------------------------------------------------- */
@@ -457,21 +495,35 @@ static sluice_status send_release(struct intake *intake, uint64_t ref,
     return st;
 }
 
-sluice_status intake_release(struct intake *intake, const struct message_release *release,
-                             struct message_released *ret_released)
+/* The credit for one release has been taken. */
+static sluice_status ask_release(struct intake *intake, struct pending *pending,
+                                 const struct message_release *release, int64_t deadline_ms,
+                                 struct message_released *ret_released)
 {
-    uint64_t ref = ++intake->release_count;
-    struct pending *pending = pending_new(intake, MESSAGE_RELEASE, ref);
-
-    if (pending == NULL)
+    if (send_release(intake, pending->key.ref, release) != SLUICE_OK) {
+        take_back(intake, pending);
         return SLUICE_TEMP;
-    sluice_status st = send_release(intake, ref, release);
-    if (st == SLUICE_OK && !wait_for_answer(pending, intake->limits.release_ms))
-        st = SLUICE_TEMP;
-    if (st == SLUICE_OK)
-        st = pending->err.status;
+    }
+    if (!wait_for_answer(pending, deadline_ms))
+        return SLUICE_TEMP;
+    sluice_status st = pending->err.status;
     if (st == SLUICE_OK)
         *ret_released = pending->released;
     pending_free(intake, pending);
     return st == SLUICE_OK ? SLUICE_OK : SLUICE_TEMP;
+}
+
+sluice_status intake_release(struct intake *intake, const struct message_release *release,
+                             struct message_released *ret_released)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + intake->limits.release_ms;
+
+    if (credit_take(&intake->releases, 1, deadline_ms) != SLUICE_OK)
+        return SLUICE_TEMP;
+    struct pending *pending = pending_new(intake, MESSAGE_RELEASE, ++intake->release_count);
+    if (pending == NULL) {
+        credit_give(&intake->releases, 1);
+        return SLUICE_TEMP;
+    }
+    return ask_release(intake, pending, release, deadline_ms, ret_released);
 }

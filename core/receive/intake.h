@@ -28,12 +28,6 @@ struct intake_limits {
     int64_t release_ms;
 };
 
-/* A staged file. It is void when the queue that gave it is gone. */
-struct intake_stage {
-    int fd; /* the caller's */
-    uint64_t link;
-};
-
 /* TEMP: no memory. */
 sluice_status intake_new(const struct intake_limits *limits, struct intake **ret_intake);
 void intake_free(struct intake *intake); /* accepts NULL; nobody may wait in it */
@@ -50,17 +44,18 @@ sluice_status intake_take_id(struct intake *intake, uint64_t *ret_id);
 bool intake_pay(struct intake *intake, uint64_t bytes);
 void intake_pay_back(struct intake *intake, uint64_t bytes);
 
-/* A file on the store's file system for that message. TEMP with a text. [task: waits] */
-sluice_status intake_stage(struct intake *intake, uint64_t id, struct intake_stage *ret_stage,
-                           struct error *err);
+/* A file on the store's file system for that message, the caller's to close. TEMP with a text.
+ * [task: waits] */
+sluice_status intake_stage(struct intake *intake, uint64_t id, int *ret_fd, struct error *err);
 /*
  * Gives the message to the queue and waits until it is durable. OK: it is; else it is not wanted
- * any more, though it may have become durable. content is copied at once; with a stage it is empty.
+ * any more, though it may have become durable. content is copied at once; it is empty where staged_fd,
+ * else -1, is the file that holds it. An id and its file are void once the queue they came from is gone.
  * paid: the credit that was paid for content; it is the intake's from now on. [task: waits]
  */
 sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_span envelope,
-                            struct sluice_span content, const struct intake_stage *stage,
-                            uint64_t paid, struct error *err);
+                            struct sluice_span content, int staged_fd, uint64_t paid,
+                            struct error *err);
 /* A message that was staged will not come. */
 void intake_withdraw(struct intake *intake, uint64_t id);
 /* Asks for a release. TEMP: the queue did not answer. [task: waits] */

@@ -30,10 +30,12 @@
 
 #define STEP_TIMEOUT_MS 20000
 #define FIRST_ID 0x10
+#define LINK_IDS 0x1000 /* each new link's lease is so much higher */
 #define CONTENT_MAX ((size_t)1024 * 1024)
 
 /* The queue that a test plays. */
 struct fake_queue {
+    unsigned links;
     struct channel *channel;
     bool is_silent;       /* answers nothing */
     sluice_status commit; /* what it says to COMMIT */
@@ -279,7 +281,7 @@ static inline void link_queue(struct fixture *f)
     (void)channel_new(fds[0], "receive", &handlers, &f->queue, &f->queue.channel);
     intake_connect(f->receiver.intake, fds[1]);
     queue_credit(&f->queue, 1024 * 1024, 100);
-    queue_lease(&f->queue, FIRST_ID, 1000);
+    queue_lease(&f->queue, FIRST_ID + f->queue.links++ * LINK_IDS, 1000);
 }
 
 static inline void unlink_queue(struct fixture *f)

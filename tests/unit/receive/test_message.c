@@ -219,7 +219,7 @@ static void queue_trouble_body(struct fixture *f)
     f->queue.commit = SLUICE_OK;
     link_queue(f); /* the same transaction goes on */
     talk(f, stream, "DATA\r\n", GO_AHEAD);
-    talk(f, stream, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000000012\r\n");
+    talk(f, stream, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000001010\r\n");
     stream_close(stream);
 }
 
@@ -377,13 +377,13 @@ static void test_large(void **state)
 static void stage_one(void *arg)
 {
     struct fixture *f = arg;
-    struct intake_stage stage;
     struct error err = ERROR_INIT;
     uint64_t id = 0;
+    int fd;
 
     (void)intake_take_id(f->receiver.intake, &id);
-    if (check(f, intake_stage(f->receiver.intake, id, &stage, &err) == SLUICE_OK, "%s", err.text))
-        (void)close(stage.fd);
+    if (check(f, intake_stage(f->receiver.intake, id, &fd, &err) == SLUICE_OK, "%s", err.text))
+        (void)close(fd);
 }
 
 static void many_stages_body(struct fixture *f)
@@ -490,6 +490,29 @@ static void test_stage_of_a_former_queue(void **state)
     run_on_loop(f, void_stage_body);
 }
 
+/* A transaction that has its id already when the queue is restarted. */
+static void void_id_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, STRANGER);
+
+    begin_message(f, stream);
+    link_queue(f); /* another queue, which leased no such id */
+    settle();
+    talk(f, stream, "x\r\n.\r\n", WRITE_ERROR);
+    check(f, f->queue.commits == 0, "an id of another queue was committed");
+    begin_message(f, stream);
+    talk(f, stream, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000001010\r\n");
+    stream_close(stream);
+}
+
+static void test_id_of_a_former_queue(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, void_id_body);
+}
+
 /* Ids come from leases, across their ends, and more are asked for in time. */
 static void lease_body(struct fixture *f)
 {
@@ -532,6 +555,7 @@ int main(void)
         TEST(test_byte_credit),
         TEST(test_file_trouble),
         TEST(test_stage_of_a_former_queue),
+        TEST(test_id_of_a_former_queue),
         TEST(test_leases),
     };
 

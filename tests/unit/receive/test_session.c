@@ -241,9 +241,9 @@ static const struct {
 
 static void scripts_body(struct fixture *f)
 {
+    link_queue(f);
     for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]) && f->failure[0] == '\0'; i++) {
         print_message("  %s\n", scripts[i].name);
-        link_queue(f);
         run_script(f, scripts[i].from, scripts[i].steps);
         session_cancel_all(&f->receiver);
         settle();
@@ -660,6 +660,42 @@ static void test_etrn(void **state)
     run_on_loop(f, etrn_body);
 }
 
+#define IMPATIENT_CLIENTS 80
+#define RELEASES_MAX 64 /* what the intake asks for at once */
+
+/* What a queue that hangs has been asked stays bounded, however many clients come and go. */
+static void etrn_hanging_body(struct fixture *f)
+{
+    struct stream *streams[IMPATIENT_CLIENTS];
+    static const char etrn[] = "ETRN relay.test\r\n";
+
+    f->queue.is_silent = true;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < IMPATIENT_CLIENTS; i++) {
+            streams[i] = connect_from(f, FRIEND);
+            say(f, streams[i], etrn, strlen(etrn));
+        }
+        for (int i = 0; i < IMPATIENT_CLIENTS; i++) {
+            hear(f, streams[i], "458 Unable to queue messages\r\n");
+            stream_close(streams[i]);
+        }
+    }
+    check(f, f->queue.releases == RELEASES_MAX, "%u releases asked for", f->queue.releases);
+    f->queue.is_silent = false;
+    link_queue(f);
+    streams[0] = connect_from(f, FRIEND);
+    talk(f, streams[0], etrn, "251 OK, no messages waiting for node relay.test\r\n");
+    stream_close(streams[0]);
+}
+
+static void test_etrn_while_the_queue_hangs(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, etrn_hanging_body);
+}
+
 static void etrn_stranger_body(struct fixture *f)
 {
     struct stream *stream = connect_from(f, STRANGER);
@@ -739,6 +775,7 @@ int main(void)
         TEST(test_unknown_restriction),
         TEST(test_restrictions_on_a_thread),
         TEST(test_etrn),
+        TEST(test_etrn_while_the_queue_hangs),
         TEST(test_etrn_from_strangers),
         TEST(test_drain),
     };
