@@ -381,7 +381,7 @@ static bool is_void(const struct intake *intake, uint64_t id)
 
 /* The credit for one file has been taken. */
 static sluice_status stage(struct intake *intake, struct pending *pending, int64_t deadline_ms,
-                           struct intake_stage *ret_stage, struct error *err)
+                           int *ret_fd, struct error *err)
 {
     uint64_t id = pending->key.ref;
 
@@ -397,14 +397,13 @@ static sluice_status stage(struct intake *intake, struct pending *pending, int64
     if (pending->fd == -1)
         st = error_set(err, SLUICE_TEMP, "%s", pending->err.text);
     else
-        *ret_stage = (struct intake_stage){.fd = pending->fd, .link = intake->link_number};
+        *ret_fd = pending->fd;
     pending->fd = -1;
     pending_free(intake, pending);
     return st;
 }
 
-sluice_status intake_stage(struct intake *intake, uint64_t id, struct intake_stage *ret_stage,
-                           struct error *err)
+sluice_status intake_stage(struct intake *intake, uint64_t id, int *ret_fd, struct error *err)
 {
     int64_t deadline_ms = clock_monotonic_ms() + intake->limits.stage_ms;
 
@@ -415,7 +414,7 @@ sluice_status intake_stage(struct intake *intake, uint64_t id, struct intake_sta
         credit_give(&intake->stages, 1);
         return error_set(err, SLUICE_TEMP, "no memory");
     }
-    return stage(intake, pending, deadline_ms, ret_stage, err);
+    return stage(intake, pending, deadline_ms, ret_fd, err);
 }
 
 /* ---- commits --------------------------------------------------------------------------------- */
