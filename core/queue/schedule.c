@@ -274,9 +274,11 @@ void schedule_remove(struct schedule *schedule, struct queue_message *message, i
 
 bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms)
 {
-    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT || unit->is_released)
+    bool goes_already = unit->is_released && unit->state == UNIT_READY;
+
+    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT || goes_already)
         return false;
-    site_list_remove(unit);
+    site_list_remove(unit); /* one that was given back waits for a moment, released as it is */
     unit->is_released = true;
     unit->state = UNIT_READY; /* due stays: schedule_recall needs it */
     site_list_add(unit);

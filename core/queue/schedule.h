@@ -63,8 +63,7 @@ void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms
 void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms);
 /* The unit (in flight) has nothing left to do: frees it. */
 void schedule_settle(struct schedule *schedule, struct unit *unit);
-/* The unit goes with the next job that its site can take. False: it is in flight, or is released
- * already. */
+/* The unit goes with the next job that its site can take. False: it is in flight, or goes already. */
 bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms);
 /* What a release has let go and has not been attempted at this site waits again as before. */
 void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms);

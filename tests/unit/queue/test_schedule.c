@@ -464,6 +464,24 @@ static void test_what_did_not_take_place_stays_released(void **state)
     finish(&s);
 }
 
+/* A pass empties its site's list of what waits, also of what waits although it was released. */
+static void test_what_was_given_back_goes_with_the_next_release(void **state)
+{
+    struct schedule s;
+    struct unit *units;
+
+    (void)state;
+    start(&s, 20, 50);
+    add_held(&s, 1, "a@customer.tld", 0);
+    (void)release_all(&s, 1);
+    assert_int_equal(take(&s, 1, &units), 1);
+    schedule_return(&s, units, 1001, 1);
+    schedule_job_done(&s, units->site, 1);
+    assert_int_equal(release_all(&s, 2), 1);
+    assert_int_equal(take(&s, 2, NULL), 1);
+    finish(&s);
+}
+
 static void test_strangers_are_paced(void **state)
 {
     struct schedule s;
@@ -726,6 +744,21 @@ static void model_end(struct model *model)
         schedule_remove(&model->s, message, model->now_ms);
 }
 
+/* A deliver process has died. */
+static void model_return(struct model *model)
+{
+    if (model->job_count == 0)
+        return;
+    struct unit *units = model->jobs[--model->job_count];
+    struct site *site = units->site;
+    struct unit *unit;
+    struct unit *next;
+
+    DL_FOREACH_SAFE(units, unit, next)
+    schedule_return(&model->s, unit, model->now_ms + 10, model->now_ms);
+    schedule_job_done(&model->s, site, model->now_ms);
+}
+
 static void model_release(struct model *model)
 {
     static const char *const names[] = {"x.tld", "tld", "s.x.tld", "none.tld"};
@@ -769,7 +802,7 @@ static void test_random_operations(void **state)
 
         start(&model.s, 3, 2);
         for (int step = 0; step < MODEL_STEPS; step++) {
-            switch (pick(&model, 6)) {
+            switch (pick(&model, 7)) {
             case 0:
                 model_add(&model);
                 break;
@@ -780,6 +813,9 @@ static void test_random_operations(void **state)
             case 3:
             case 4:
                 model_end(&model);
+                break;
+            case 5:
+                model_return(&model);
                 break;
             default:
                 model_release(&model);
@@ -818,6 +854,7 @@ int main(void)
         cmocka_unit_test(test_a_release_ignores_suspension),
         cmocka_unit_test(test_recalled_mail_is_held_again),
         cmocka_unit_test(test_what_did_not_take_place_stays_released),
+        cmocka_unit_test(test_what_was_given_back_goes_with_the_next_release),
         cmocka_unit_test(test_strangers_are_paced),
         cmocka_unit_test(test_a_release_is_remembered),
         cmocka_unit_test(test_release_of_a_message_and_a_site),
