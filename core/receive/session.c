@@ -25,6 +25,23 @@ int64_t session_deadline(const struct session *session)
     return clock_monotonic_ms() + session->receiver->settings.timeout_ms;
 }
 
+static const char *last_verb(const struct session *session)
+{
+    if (session->last_command == COMMAND_COUNT)
+        return "CONNECT";
+    if (session->last_command == COMMAND_UNKNOWN)
+        return "UNKNOWN";
+    return command_at(session->last_command)->verb;
+}
+
+/* The client is gone, or takes or gives nothing in time. */
+static void end_lost(struct session *session, bool has_timed_out)
+{
+    session->is_closing = true;
+    log_info("%s after %s from %s", has_timed_out ? "timeout" : "lost connection",
+             last_verb(session), session->name);
+}
+
 bool session_flush(struct session *session)
 {
     sluice_status st = SLUICE_OK;
@@ -32,8 +49,8 @@ bool session_flush(struct session *session)
     if (session->out.len > 0)
         st = stream_write(session->stream, buffer_span(&session->out), session_deadline(session));
     buffer_done(&session->out);
-    if (st != SLUICE_OK)
-        session_lost(session, st);
+    if (st != SLUICE_OK && !session->is_closing)
+        end_lost(session, stream_timed_out(session->stream));
     return st == SLUICE_OK;
 }
 
@@ -135,27 +152,16 @@ static void say_goodbye(struct session *session, const char *reply_text)
     session->is_closing = true;
 }
 
-static const char *last_verb(const struct session *session)
-{
-    if (session->last_command == COMMAND_COUNT)
-        return "CONNECT";
-    if (session->last_command == COMMAND_UNKNOWN)
-        return "UNKNOWN";
-    return command_at(session->last_command)->verb;
-}
-
 void session_lost(struct session *session, sluice_status status)
 {
+    bool has_timed_out = status != SLUICE_NOT_FOUND && stream_timed_out(session->stream);
     char line[REPLY_MAX];
 
     if (session->is_closing)
         return;
-    session->is_closing = true;
-    if (status == SLUICE_NOT_FOUND || !stream_timed_out(session->stream)) {
-        log_info("lost connection after %s from %s", last_verb(session), session->name);
+    end_lost(session, has_timed_out);
+    if (!has_timed_out)
         return;
-    }
-    log_info("timeout after %s from %s", last_verb(session), session->name);
     (void)snprintf(line, sizeof(line), "421 4.4.2 %s Error: timeout exceeded",
                    session->receiver->settings.myhostname);
     say_goodbye(session, line);

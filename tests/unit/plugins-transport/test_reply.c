@@ -168,7 +168,8 @@ static unsigned next_random(uint64_t *state)
 /* Whatever comes, the text is bounded, printable and parted into as many lines as it says. */
 static void test_random_lines(void **state)
 {
-    static const char bytes[] = "0123456789-- \t.\0\x1b\xff" "250-250 5.1.1 SIZE x";
+    static const char bytes[] = "0123456789-- \t.\0\x1b\xff"
+                                "250-250 5.1.1 SIZE x";
     uint64_t random = 20240601;
 
     (void)state;

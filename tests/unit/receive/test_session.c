@@ -620,6 +620,52 @@ static void test_restrictions_on_a_thread(void **state)
     pool_free(pool);
 }
 
+/* ---- clients that do not read ----------------------------------------------------------------- */
+
+#define SHORT_TIMEOUT_MS 300
+
+/* Sends commands, and reads nothing, until the session has had enough. */
+static void stuff(struct fixture *f, struct stream *stream)
+{
+    static const char commands[] = "RSET\r\nRSET\r\nRSET\r\nRSET\r\nRSET\r\nRSET\r\nRSET\r\n";
+
+    while (f->receiver.session_count > 0 && !f->receiver.sessions->is_closing) {
+        (void)send(stream_fd(stream), commands, strlen(commands), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)task_sleep_until(clock_monotonic_ms() + 1);
+    }
+}
+
+/* Who did not take its replies in time is told nothing more: it would land in the middle of one. */
+static void deaf_body(struct fixture *f)
+{
+    struct stream *stream;
+    char text[4096];
+    size_t len = 1;
+    int small = 4096;
+
+    f->receiver.settings.is_pipelining_checked = false;
+    f->receiver.settings.junk_command_limit = 1000000;
+    f->receiver.settings.timeout_ms = SHORT_TIMEOUT_MS;
+    stream = connect_from(f, FRIEND);
+    check(f,
+          setsockopt(stream_fd(f->receiver.sessions->stream), SOL_SOCKET, SO_SNDBUF, &small,
+                     sizeof(small)) == 0,
+          "SO_SNDBUF");
+    stuff(f, stream);
+    /* To its end, or a reset: the session has left commands unread. */
+    while (len > 0 && stream_read(stream, text, sizeof(text) - 1,
+                                  clock_monotonic_ms() + STEP_TIMEOUT_MS, &len) == SLUICE_OK) {
+        text[len] = '\0';
+        check(f, strstr(text, "421") == NULL, "told behind half a reply: %s", text);
+    }
+    stream_close(stream);
+}
+
+static void test_a_client_that_does_not_read(void **state)
+{
+    run_on_loop(*state, deaf_body);
+}
+
 /* ---- ETRN ------------------------------------------------------------------------------------ */
 
 static void etrn_body(struct fixture *f)
@@ -774,6 +820,7 @@ int main(void)
         TEST(test_second_list),
         TEST(test_unknown_restriction),
         TEST(test_restrictions_on_a_thread),
+        TEST(test_a_client_that_does_not_read),
         TEST(test_etrn),
         TEST(test_etrn_while_the_queue_hangs),
         TEST(test_etrn_from_strangers),
