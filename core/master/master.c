@@ -3,7 +3,8 @@
  * master: start, wait, drain: one after the other on a task, with signals as the only interruption.
  *
  * Start and drain are phases, tasks of their own that a signal may cancel: SIGTERM ends a start, a
- * second SIGTERM ends a drain.
+ * second SIGTERM ends a drain. timeout(1) and service managers tell a process and its group, so that
+ * one wish comes twice: what comes within AGAIN_MS of the first is no second one.
  */
 #include "master/master.h"
 
@@ -31,6 +32,7 @@
 #include <uv.h>
 
 #define PROCESSES_MAX 64 /* of one role */
+#define AGAIN_MS 1000
 
 static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define WATCHED_COUNT (sizeof(watched_signals) / sizeof(watched_signals[0]))
@@ -48,7 +50,7 @@ struct master {
     const struct master_options *options;
     int report_fd; /* daemon.h */
     int exit_status;
-    unsigned stop_count;       /* how often we were told to stop */
+    int64_t stopped_ms;        /* when we were told to stop; 0: we were not */
     struct task_queue changed; /* a signal came, a phase is over */
     struct phase *phase;
     uv_signal_t signals[WATCHED_COUNT];
@@ -64,7 +66,7 @@ struct master {
 
 static bool is_stopping(const struct master *master)
 {
-    return master->stop_count > 0;
+    return master->stopped_ms != 0;
 }
 
 /* ---- failing --------------------------------------------------------------------------------- */
@@ -259,25 +261,40 @@ static void run_phase(struct master *master, struct phase *phase)
     master->phase = NULL;
 }
 
-static void on_stop(struct master *master, int number)
+static void cancel_phase(struct master *master)
 {
-    master->stop_count++;
-    log_notice("%s: %s", number == SIGINT ? "SIGINT" : "SIGTERM",
-               master->stop_count == 1 ? "finishing what is under way" : "leaving at once");
-    if (master->stop_count == 1)
-        daemon_notify("STOPPING=1");
-    struct phase *phase = master->phase;
-    if (phase != NULL && phase->task != NULL && (!phase->is_drain || master->stop_count > 1))
-        task_cancel(phase->task);
+    if (master->phase != NULL && master->phase->task != NULL)
+        task_cancel(master->phase->task);
+}
+
+static void stop(struct master *master, const char *signal)
+{
+    log_notice("%s: finishing what is under way", signal);
+    master->stopped_ms = clock_monotonic_ms();
+    daemon_notify("STOPPING=1");
+    if (master->phase != NULL && !master->phase->is_drain)
+        cancel_phase(master);
     task_queue_wake_all(&master->changed);
+}
+
+static void stop_at_once(struct master *master, const char *signal)
+{
+    if (clock_monotonic_ms() - master->stopped_ms < AGAIN_MS)
+        return;
+    log_notice("%s: leaving at once", signal);
+    cancel_phase(master);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
+    const char *signal = number == SIGINT ? "SIGINT" : "SIGTERM";
+
     if (number == SIGHUP)
         log_warning("SIGHUP: reload is not available yet, nothing has changed");
+    else if (is_stopping(handle->data))
+        stop_at_once(handle->data, signal);
     else
-        on_stop(handle->data, number);
+        stop(handle->data, signal);
 }
 
 static sluice_status watch_signals(struct master *master, struct error *err)

@@ -409,9 +409,22 @@ static void a_second_signal_kills(void **state)
     pid_t pid = start_ready("hang");
     assert_int_equal(kill(pid, SIGTERM), 0);
     wait_for_log("receive [01] drain$", 2);
+    (void)usleep(1100 * 1000); /* then it is another wish */
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
     assert_int_equal(count_in_log("did not finish in time: killed"), 4);
+}
+
+/* As from timeout(1), which signals the process and its group. */
+static void two_signals_at_once_are_one(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    expect_end(pid, EX_OK);
+    assert_int_equal(count_in_log("killed"), 0);
+    assert_int_equal(count_in_log("stop$"), 4);
 }
 
 /* A signal may have come from outside; but one that dies again and again ends the start. */
@@ -539,6 +552,7 @@ static int test_all(void)
         IN_FOLDER(who_sends_nonsense_is_restarted),
         IN_FOLDER(second_daemon_and_dead_master),
         IN_FOLDER(a_second_signal_kills),
+        IN_FOLDER(two_signals_at_once_are_one),
         IN_FOLDER(crashes_at_the_start),
         IN_FOLDER(failing_starts),
         IN_FOLDER(address_in_use),
