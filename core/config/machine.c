@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef SLUICE_PLUGIN_DIR
-#error "SLUICE_PLUGIN_DIR is set by the build"
+#if !defined(SLUICE_PLUGIN_DIR) || !defined(SLUICE_PLUGIN_DESTINATION)
+#error "SLUICE_PLUGIN_DIR and SLUICE_PLUGIN_DESTINATION are set by the build"
 #endif
 
 const char *machine_hostname(struct arena *arena)
@@ -34,25 +34,38 @@ const char *machine_folder(struct arena *arena)
     return getcwd(path, sizeof(path)) != NULL ? arena_text(arena, sluice_span_of(path)) : NULL;
 }
 
-const char *machine_plugin_directory(struct arena *arena)
+/* The folder above the bin/ or sbin/ that this program runs from; NULL: it runs from elsewhere. */
+static const char *find_prefix(struct arena *arena)
 {
     char path[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    const char *built;
-    char *slash;
+    struct sluice_span folder = {.ptr = path, .len = len > 0 ? (size_t)len : 0};
 
-    if (len <= 0)
+    folder = span_first(folder, span_find_last(folder, '/'));
+    size_t slash = span_find_last(folder, '/');
+    struct sluice_span name = span_skip(folder, slash + 1);
+    if (!span_equal(name, SPAN_LITERAL("bin")) && !span_equal(name, SPAN_LITERAL("sbin")))
+        return NULL;
+    return arena_text(arena, span_first(folder, slash));
+}
+
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+const char *machine_plugin_directory(struct arena *arena)
+{
+    const char *prefix = find_prefix(arena);
+
+    if (prefix == NULL)
         return SLUICE_PLUGIN_DIR;
-    path[len] = '\0';
-    slash = strrchr(path, '/');
-    *slash = '\0';
-    if (slash - path < 4 || strcmp(slash - 4, "/bin") != 0)
-        return SLUICE_PLUGIN_DIR;
-    built = arena_printf(arena, "%.*s/plugins", (int)(slash - 4 - path), path);
     /* Only a build tree has that file; /usr has not. */
-    if (access(arena_printf(arena, "%s/../CMakeCache.txt", built), F_OK) != 0)
-        return SLUICE_PLUGIN_DIR;
-    return built;
+    if (is_there(arena_printf(arena, "%s/CMakeCache.txt", prefix)))
+        return arena_printf(arena, "%s/plugins", prefix);
+    /* Installed below another prefix than the build was configured for. */
+    const char *installed = arena_printf(arena, "%s/" SLUICE_PLUGIN_DESTINATION, prefix);
+    return is_there(installed) ? installed : SLUICE_PLUGIN_DIR;
 }
 
 /* ---- addresses ------------------------------------------------------------------------------ */

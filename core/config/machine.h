@@ -10,7 +10,8 @@
 
 /* The host's name; ".localdomain" is added to one without a dot, as Postfix does. */
 const char *machine_hostname(struct arena *arena);
-/* ../plugins beside the bin/ of a build tree, else where plugins were installed. */
+/* In a build tree its own; else that of the prefix which this program runs from the bin/ or sbin/ of,
+ * if it is there; else where the build was configured to install plugins. */
 const char *machine_plugin_directory(struct arena *arena);
 /* The working directory; NULL if it has no name. */
 const char *machine_folder(struct arena *arena);
