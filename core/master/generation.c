@@ -205,7 +205,7 @@ sluice_status generation_check(struct generation *generation, const char *config
                                struct error *err)
 {
     struct run run = {.generation = generation};
-    int peer;
+    int peer = -1; /* check's end of the channel */
     sluice_status status = open_channel(&run, &peer, err);
 
     if (status != SLUICE_OK)

@@ -320,16 +320,15 @@ static json_t *site_json(const struct site *site)
     return finished(object, is_whole);
 }
 
-/* Names first: while they are written sites come and go. */
-static sluice_status list_names(struct session *session, char ***ret_names, size_t *ret_count)
+/* Names first: while they are written sites come and go. NULL: no memory. */
+static char **list_names(const struct sites *sites, size_t *ret_count)
 {
-    struct sites *sites = &session->queue->schedule.sites;
     char **names = calloc(HASH_COUNT(sites->table) + 1, sizeof(*names));
     size_t count = 0;
 
     if (names == NULL)
-        return error_set(&session->err, SLUICE_TEMP, "out of memory");
-    for (struct site *site = sites->table; site != NULL; site = site->hh.next) {
+        return NULL;
+    for (const struct site *site = sites->table; site != NULL; site = site->hh.next) {
         struct buffer name = BUFFER_INIT;
 
         if (site->unit_count == 0)
@@ -340,20 +339,19 @@ static sluice_status list_names(struct session *session, char ***ret_names, size
         else
             buffer_done(&name);
     }
-    *ret_names = names;
     *ret_count = count;
-    return SLUICE_OK;
+    return names;
 }
 
 sluice_status inspect_sites(struct session *session, json_t *request)
 {
-    char **names;
-    size_t count;
-    sluice_status st = list_names(session, &names, &count);
+    size_t count = 0;
+    char **names = list_names(&session->queue->schedule.sites, &count);
+    sluice_status st = SLUICE_OK;
 
     (void)request;
-    if (st != SLUICE_OK)
-        return st;
+    if (names == NULL)
+        return error_set(&session->err, SLUICE_TEMP, "out of memory");
     for (size_t i = 0; i < count; i++) {
         const struct site *site = inspect_site(session, names[i]);
 

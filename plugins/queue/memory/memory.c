@@ -227,7 +227,7 @@ static sluice_status memory_apply(struct sluice_queue *queue,
                                   size_t change_size, const struct sluice_errors *errors)
 {
     struct batch batch = {changes, count, change_size};
-    struct message **prepared;
+    struct message **prepared = NULL;
     sluice_status st = batch_check(&batch, exists, queue, errors);
 
     if (st != SLUICE_OK)
