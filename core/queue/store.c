@@ -212,19 +212,20 @@ static size_t change_bytes(const struct store *store, const struct store_change 
            (store_takes_files(store) ? 0 : (size_t)change->file_size);
 }
 
-/* Moves as much as one batch may hold from what is pending to ret_taken. */
-static size_t take_batch(struct store *store, struct store_change **ret_taken)
+/* Moves as much as one batch may hold from a list to ret_taken. */
+static size_t take_batch(struct store *store, struct store_change **list,
+                         struct store_change **ret_taken)
 {
     size_t bytes = 0;
     size_t count = 0;
 
-    while (store->pending != NULL && count < STORE_BATCH_CHANGES_MAX) {
-        struct store_change *change = store->pending;
+    while (*list != NULL && count < STORE_BATCH_CHANGES_MAX) {
+        struct store_change *change = *list;
 
         bytes += change_bytes(store, change);
         if (count > 0 && bytes > STORE_BATCH_BYTES_MAX)
             break;
-        DL_DELETE(store->pending, change);
+        DL_DELETE(*list, change);
         store->put_count -= is_put(change);
         change->is_taken = true;
         DL_APPEND(*ret_taken, change);
@@ -334,13 +335,12 @@ static void finish_batch(struct store *store, struct store_change *taken, sluice
         complain(&store->complaint, LOG_LEVEL_ERROR, "queue store: %s", err->text);
 }
 
-/* Changes that failed go first with the next batch, and without new messages: those must not take
- * the space that is reserved for results. */
-static void commit_batch(struct store *store)
+/* One batch from a list: what is pending, or what has failed. */
+static void commit_batch(struct store *store, struct store_change **list)
 {
     struct error err = ERROR_INIT;
     struct store_change *taken = NULL;
-    size_t count = take_batch(store, &taken);
+    size_t count = take_batch(store, list, &taken);
     sluice_status st = apply_list(store, taken, count, &err);
 
     if (task_is_cancelled())
@@ -359,20 +359,6 @@ static bool is_time(const struct store *store, int64_t now_ms, int64_t *ret_next
         return false;
     *ret_next_ms = store->pending->submitted_ms + STORE_LAZY_MS;
     return store->put_count > 0 || store->is_hurried || now_ms >= *ret_next_ms;
-}
-
-/* Results that failed: once more, alone, after a pause. */
-static void retry_failed(struct store *store)
-{
-    struct store_change *pending = store->pending;
-
-    store->pending = store->failed;
-    store->failed = NULL;
-    size_t put_count = store->put_count;
-    store->put_count = 0;
-    commit_batch(store);
-    store->put_count += put_count;
-    DL_CONCAT(store->pending, pending);
 }
 
 static void plain_free(struct store_call *call)
@@ -424,10 +410,11 @@ void store_run(void *arg)
         if (store->busy_count == 0)
             task_queue_wake_all(&store->settled);
         if (store->failed != NULL && now_ms >= retry_ms) {
-            retry_failed(store);
+            /* Without new messages: those must not take the space that is reserved for results. */
+            commit_batch(store, &store->failed);
             retry_ms = clock_monotonic_ms() + STORE_RETRY_MS;
         } else if (is_time(store, now_ms, &next_ms)) {
-            commit_batch(store);
+            commit_batch(store, &store->pending);
             if (store->failed != NULL && retry_ms < now_ms)
                 retry_ms = clock_monotonic_ms(); /* without the new messages it may well go */
         } else if (now_ms >= maintain_ms) {

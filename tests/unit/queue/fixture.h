@@ -213,10 +213,10 @@ static int plugin_file(const char *name)
 {
     struct error err = ERROR_INIT;
     char folder[4096];
-    bool is_ours = strcmp(name, "queue/plain") == 0;
+    bool is_test = strcmp(name, "queue/plain") == 0 || strcmp(name, "queue/slow") == 0;
     int fd;
 
-    (void)plugin_folder(is_ours ? "tests/plugins" : "plugins", folder);
+    (void)plugin_folder(is_test ? "tests/plugins" : "plugins", folder);
     if (plugin_open_file(folder, name, getuid(), &fd, &err) == SLUICE_OK)
         return fd;
     print_error("%s\n", err.text);
@@ -277,8 +277,8 @@ static pid_t start_child(int *ret_fd)
 
 static void hand_down(struct fixture *fixture, int snapshot)
 {
-    static const char *const plugins[] = {"queue/memory", "queue/plain", "queue/backoff",
-                                          "queue/on-demand"};
+    static const char *const plugins[] = {"queue/memory", "queue/plain", "queue/slow",
+                                          "queue/backoff", "queue/on-demand"};
     struct message_setup setup = {.generation = 1, .log_target = 0};
     struct buffer body = BUFFER_INIT;
 
@@ -362,16 +362,27 @@ static void fixture_start(struct fixture *fixture, const char *settings)
     fixture_start_on(fixture, "memory", settings);
 }
 
-/* While it fails the store "plain" takes no change. */
-static void fixture_let_store_fail(const struct fixture *fixture, bool fails)
+/* Files that the stores "plain" and "slow" look for: "fail", "hold", "go". */
+static void fixture_set_file(const struct fixture *fixture, const char *name, bool is_there)
 {
     char path[96];
 
-    (void)snprintf(path, sizeof(path), "%s/fail", fixture->folder);
-    if (fails)
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, name);
+    if (is_there)
         assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
     else
         assert_int_equal(unlink(path), 0);
+}
+
+static void fixture_wait_for_file(const struct fixture *fixture, const char *name, bool is_there)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, name);
+    while ((access(path, F_OK) == 0) != is_there && clock_monotonic_ms() < deadline_ms)
+        pump();
+    assert_int_equal(access(path, F_OK) == 0, is_there);
 }
 
 static void fixture_remove_folder(const struct fixture *fixture)
@@ -585,13 +596,18 @@ static void show_recipient(const struct fixture *fixture, size_t index, char *ou
     json_decref(lines);
 }
 
-static void wait_until_empty(const struct fixture *fixture)
+static void wait_for_messages(const struct fixture *fixture, long long count)
 {
     int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
 
-    while (count_messages(fixture) != 0 && clock_monotonic_ms() < deadline_ms)
+    while (count_messages(fixture) != count && clock_monotonic_ms() < deadline_ms)
         pump();
-    assert_int_equal(count_messages(fixture), 0);
+    assert_int_equal(count_messages(fixture), count);
+}
+
+static void wait_until_empty(const struct fixture *fixture)
+{
+    wait_for_messages(fixture, 0);
 }
 
 #endif

@@ -180,7 +180,7 @@ static void test_a_store_that_fails(void **state)
     fixture_start_on(&f, "plain", "minimal_backoff_time = 1;\n");
     (void)commit(&f, "a@x.test b@x.test", "smtp");
     expect_job(&f, &seen);
-    fixture_let_store_fail(&f, true);
+    fixture_set_file(&f, "fail", true);
     answer_job(&f, &seen, SITE_REACHED, statuses);
     uint64_t id = f.next_id++;
     send_commit(&f, id, "a@x.test", "smtp", "hello\r\n", -1, 7);
@@ -196,7 +196,7 @@ static void test_a_store_that_fails(void **state)
     show_recipient(&f, 0, text, sizeof(text));
     assert_string_equal(text, " 0 "); /* and so it is not listed */
 
-    fixture_let_store_fail(&f, false);
+    fixture_set_file(&f, "fail", false);
     wait_until_empty(&f);
     fixture_stop(&f);
 }
@@ -219,6 +219,40 @@ static void test_a_withdrawal_has_one_answer(void **state)
     }
     peer_expect_none(&f.receive, MESSAGE_COMMITTED);
     assert_int_equal(count_messages(&f), kept);
+    fixture_stop(&f);
+}
+
+/* What is withdrawn while results are tried again is one of those that came meanwhile, and the others
+ * are still taken. */
+static void test_a_withdrawal_beside_results_that_failed(void **state)
+{
+    const sluice_status later[] = {SLUICE_TEMP};
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start_on(&f, "slow", "");
+    (void)commit(&f, "a@x.test", "smtp");
+    expect_job(&f, &seen);
+    fixture_set_file(&f, "fail", true);
+    fixture_set_file(&f, "hold", true);
+    answer_job(&f, &seen, SITE_REACHED, later);
+    fixture_wait_for_file(&f, "held", true); /* the result is with the store */
+    uint64_t first = f.next_id++;
+    uint64_t second = f.next_id++;
+    send_commit(&f, first, "a@x.test", "etrn-only", "hello\r\n", -1, 7);
+    send_commit(&f, second, "a@x.test", "etrn-only", "hello\r\n", -1, 7);
+    wait_for_messages(&f, 3);
+    fixture_set_file(&f, "go", true); /* it fails, and is with the store again */
+    fixture_wait_for_file(&f, "go", false);
+    fixture_wait_for_file(&f, "held", true);
+    assert_int_equal(channel_send_body(f.receive.channel, MESSAGE_WITHDRAW, first, SPAN_EMPTY),
+                     SLUICE_OK);
+    assert_int_equal(expect_committed(&f, first), SLUICE_TEMP);
+    fixture_set_file(&f, "fail", false);
+    fixture_set_file(&f, "hold", false);
+    assert_int_equal(expect_committed(&f, second), SLUICE_OK);
+    assert_int_equal(count_messages(&f), 2);
     fixture_stop(&f);
 }
 
@@ -327,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_large_content_in_a_store_without_files),
         cmocka_unit_test(test_a_store_that_fails),
         cmocka_unit_test(test_a_withdrawal_has_one_answer),
+        cmocka_unit_test(test_a_withdrawal_beside_results_that_failed),
         cmocka_unit_test(test_nonsense_from_receive),
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_a_drain_waits_for_results),

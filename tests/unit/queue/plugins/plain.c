@@ -3,14 +3,28 @@
  * queue/plain: the least that a store can be, for the tests of the store's front end. It runs inline
  * and stages no files, so that content of any size comes in memory; and nothing can be changed while
  * there is a file of the name "fail" beside its folder.
+ *
+ * Built a second time it is queue/slow, which has a thread. While there is a file "hold" each apply
+ * makes a file "held" and waits for a file "go", which it removes.
  */
 #include "sluice/queue.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#ifdef PLAIN_IS_SLOW
+#define NAME "queue/slow"
+#define MODE SLUICE_MODE_SERIAL
+#else
+#define NAME "queue/plain"
+#define MODE SLUICE_MODE_INLINE
+#endif
+
 #define MESSAGES_MAX 64
+#define HOLD_TURNS_MAX 20000 /* of a millisecond */
 
 struct message {
     int is_there;
@@ -20,7 +34,7 @@ struct message {
 };
 
 struct sluice_queue {
-    char fail[256];
+    char folder[256]; /* where a test puts its files */
     struct message messages[MESSAGES_MAX];
 };
 
@@ -35,7 +49,7 @@ static sluice_status plain_open(const struct sluice_host *host, const struct slu
     (void)errors;
     if (queue == NULL)
         return SLUICE_TEMP;
-    (void)snprintf(queue->fail, sizeof(queue->fail), "%s/../fail", folder);
+    (void)snprintf(queue->folder, sizeof(queue->folder), "%s/..", folder);
     *ret_queue = queue;
     return SLUICE_OK;
 }
@@ -89,12 +103,40 @@ static void update(struct message *message, const struct sluice_queue_change *ch
     message->record = copy(change->record);
 }
 
+static const char *file(const struct sluice_queue *queue, const char *name, char path[300])
+{
+    (void)snprintf(path, 300, "%s/%s", queue->folder, name);
+    return path;
+}
+
+static int is_there(const struct sluice_queue *queue, const char *name)
+{
+    char path[300];
+
+    return access(file(queue, name, path), F_OK) == 0;
+}
+
+static void wait_for_go(const struct sluice_queue *queue)
+{
+    static const struct timespec moment = {0, 1000000};
+    char path[300];
+
+    if (!is_there(queue, "hold"))
+        return;
+    (void)close(open(file(queue, "held", path), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    for (int i = 0; i < HOLD_TURNS_MAX && is_there(queue, "hold") && !is_there(queue, "go"); i++)
+        (void)nanosleep(&moment, NULL);
+    (void)unlink(file(queue, "held", path));
+    (void)unlink(file(queue, "go", path));
+}
+
 static sluice_status plain_apply(struct sluice_queue *queue,
                                  const struct sluice_queue_change *changes, size_t count,
                                  size_t change_size, const struct sluice_errors *errors)
 {
     (void)change_size;
-    if (access(queue->fail, F_OK) == 0) {
+    wait_for_go(queue);
+    if (is_there(queue, "fail")) {
         errors->explain(errors, "4.3.0", "the test says no");
         return SLUICE_TEMP;
     }
@@ -159,11 +201,11 @@ static const void *get_interface(const char *id)
 static const struct sluice_plugin_desc desc = {
     .struct_size = sizeof(desc),
     .abi_minor = SLUICE_ABI_MINOR,
-    .name = "queue/plain",
+    .name = NAME,
     .version = "0.1.0",
     .license = "0BSD",
     .summary = "For tests",
-    .mode = SLUICE_MODE_INLINE,
+    .mode = MODE,
     .option_size = sizeof(struct sluice_option),
     .get_interface = get_interface,
 };
