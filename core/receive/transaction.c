@@ -7,9 +7,15 @@
 #include "base/span.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 /* Fixed cost of a recipient in the envelope's bytes, more than enough. */
 #define RECIPIENT_OVERHEAD 64
+
+struct transaction_block {
+    struct transaction_block *next;
+    char bytes[];
+};
 
 /* Copies the spans into one new block, to which they point then. */
 static sluice_status keep(struct transaction *transaction, struct sluice_span **spans, size_t count)
@@ -20,16 +26,12 @@ static sluice_status keep(struct transaction *transaction, struct sluice_span **
         len += spans[i]->len;
     if (transaction->size + len + RECIPIENT_OVERHEAD > TRANSACTION_SIZE_MAX)
         return SLUICE_PERM;
-    size_t slots = transaction->memory_count + 1;
-    char **memory = realloc(transaction->memory, slots * sizeof(*memory));
-    if (memory == NULL)
+    struct transaction_block *block = malloc(sizeof(*block) + len);
+    if (block == NULL)
         return SLUICE_TEMP;
-    transaction->memory = memory;
-    char *at = malloc(len + 1);
-    if (at == NULL)
-        return SLUICE_TEMP;
-    memory[transaction->memory_count++] = at;
+    LL_PREPEND(transaction->blocks, block);
     transaction->size += len + RECIPIENT_OVERHEAD;
+    char *at = block->bytes;
     for (size_t i = 0; i < count; i++) {
         if (spans[i]->len > 0)
             memcpy(at, spans[i]->ptr, spans[i]->len);
@@ -61,11 +63,15 @@ struct transaction *transaction_new(const struct mailbox *sender,
 
 void transaction_free(struct transaction *transaction)
 {
+    struct transaction_block *block;
+    struct transaction_block *next;
+
     if (transaction == NULL)
         return;
-    for (size_t i = 0; i < transaction->memory_count; i++)
-        free(transaction->memory[i]);
-    free(transaction->memory);
+    LL_FOREACH_SAFE(transaction->blocks, block, next)
+    {
+        free(block);
+    }
     envelope_done(&transaction->envelope);
     free(transaction);
 }

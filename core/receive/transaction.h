@@ -16,9 +16,9 @@
 
 struct transaction {
     struct envelope envelope;
-    char **memory; /* one block for the sender, one for each recipient */
-    size_t memory_count;
-    size_t size; /* of what the envelope points to */
+    struct transaction_block *blocks; /* what the envelope points to: one for the sender, one for
+                                         each recipient */
+    size_t size;                      /* of all that */
 };
 
 /* NULL: no memory. */
