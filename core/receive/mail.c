@@ -43,7 +43,7 @@ static void begin(struct session *session, const struct mailbox *sender,
         session_reject(session, "MAIL", SPAN_EMPTY, "452 4.3.1 Insufficient system storage");
         return;
     }
-    session->transaction = transaction_new(sender, &parameters);
+    session->transaction = transaction_new(sender, &parameters, &receiver->transaction_memory);
     if (session->transaction == NULL)
         session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
     else

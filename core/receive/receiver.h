@@ -27,6 +27,7 @@ struct receiver {
     struct intake *intake;
     struct session *sessions;
     size_t session_count;
+    size_t transaction_memory; /* that they share; transaction.h */
     struct task_queue session_ended; /* who waits for a place, or for the last one to end */
     bool is_draining;
 };

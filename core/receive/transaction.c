@@ -11,11 +11,30 @@
 
 /* Fixed cost of a recipient in the envelope's bytes, more than enough. */
 #define RECIPIENT_OVERHEAD 64
+/* And in memory, where the list grows by doubling. */
+#define RECIPIENT_MEMORY (2 * sizeof(struct envelope_recipient))
 
 struct transaction_block {
     struct transaction_block *next;
     char bytes[];
 };
+
+static size_t beyond_own(size_t memory)
+{
+    return memory > TRANSACTION_OWN_MAX ? memory - TRANSACTION_OWN_MAX : 0;
+}
+
+/* False: all transactions together have too much. */
+static bool take_memory(struct transaction *transaction, size_t bytes)
+{
+    size_t more = beyond_own(transaction->memory + bytes) - beyond_own(transaction->memory);
+
+    if (more > TRANSACTION_SHARED_MAX - *transaction->shared)
+        return false;
+    *transaction->shared += more;
+    transaction->memory += bytes;
+    return true;
+}
 
 /* Copies the spans into one new block, to which they point then. */
 static sluice_status keep(struct transaction *transaction, struct sluice_span **spans, size_t count)
@@ -26,6 +45,8 @@ static sluice_status keep(struct transaction *transaction, struct sluice_span **
         len += spans[i]->len;
     if (transaction->size + len + RECIPIENT_OVERHEAD > TRANSACTION_SIZE_MAX)
         return SLUICE_PERM;
+    if (!take_memory(transaction, sizeof(struct transaction_block) + len + RECIPIENT_MEMORY))
+        return SLUICE_TEMP;
     struct transaction_block *block = malloc(sizeof(*block) + len);
     if (block == NULL)
         return SLUICE_TEMP;
@@ -42,12 +63,13 @@ static sluice_status keep(struct transaction *transaction, struct sluice_span **
 }
 
 struct transaction *transaction_new(const struct mailbox *sender,
-                                    const struct esmtp_mail *parameters)
+                                    const struct esmtp_mail *parameters, size_t *shared)
 {
     struct transaction *transaction = calloc(1, sizeof(*transaction));
 
     if (transaction == NULL)
         return NULL;
+    transaction->shared = shared;
     struct envelope *envelope = &transaction->envelope;
     envelope->sender = sender->address;
     envelope->envid = parameters->envid;
@@ -68,6 +90,7 @@ void transaction_free(struct transaction *transaction)
 
     if (transaction == NULL)
         return;
+    *transaction->shared -= beyond_own(transaction->memory);
     LL_FOREACH_SAFE(transaction->blocks, block, next)
     {
         free(block);

@@ -14,16 +14,23 @@
 /* An envelope must fit into a frame beside the content. */
 #define TRANSACTION_SIZE_MAX ((size_t)2 * 1024 * 1024)
 
+/* What each may have for itself, and what all of a process may have beyond that together: else some
+ * thousand sessions with a thousand recipients each would need gigabytes. */
+#define TRANSACTION_OWN_MAX ((size_t)16 * 1024)
+#define TRANSACTION_SHARED_MAX ((size_t)64 * 1024 * 1024)
+
 struct transaction {
     struct envelope envelope;
     struct transaction_block *blocks; /* what the envelope points to: one for the sender, one for
                                          each recipient */
-    size_t size;                      /* of all that */
+    size_t size;                      /* of all that, as it is sent */
+    size_t memory;                    /* and as it is kept */
+    size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
 };
 
-/* NULL: no memory. */
+/* NULL: no memory. shared: one number for all transactions, 0 at first. */
 struct transaction *transaction_new(const struct mailbox *sender,
-                                    const struct esmtp_mail *parameters);
+                                    const struct esmtp_mail *parameters, size_t *shared);
 void transaction_free(struct transaction *transaction); /* accepts NULL */
 /* TEMP: no memory; PERM: the envelope would be too large. */
 sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,

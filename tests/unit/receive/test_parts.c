@@ -6,6 +6,7 @@
 #include "receive/esmtp.h"
 #include "receive/settings.h"
 #include "receive/stock.h"
+#include "receive/transaction.h"
 #include "sluice/transport.h"
 
 #include <setjmp.h>
@@ -125,13 +126,61 @@ static void test_rcpt_parameters(void **state)
     assert_int_equal(esmtp_parse_rcpt(longest, &rcpt, &err), SLUICE_PERM);
 }
 
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+/* Adds recipients until it is told to stop. */
+static sluice_status fill(struct transaction *transaction, size_t *ret_count)
+{
+    static char long_orcpt[ESMTP_ORCPT_MAX];
+    struct mailbox mailbox = MAILBOX_INIT;
+    struct route route = {.transport = SPAN_LITERAL("relay"), .nexthop = SPAN_LITERAL("x.test")};
+    struct esmtp_rcpt rcpt = {.orcpt = {.ptr = long_orcpt, .len = sizeof(long_orcpt)}};
+    sluice_status st;
+
+    assert_int_equal(mailbox_parse(SPAN_LITERAL("<user@customer.tld>"), &mailbox), SLUICE_OK);
+    route.recipient = mailbox.address;
+    *ret_count = 0;
+    while ((st = transaction_add(transaction, &mailbox, &route, &rcpt)) == SLUICE_OK)
+        ++*ret_count;
+    mailbox_done(&mailbox);
+    return st;
+}
+
+#define GREEDY_TRANSACTIONS 40
+
+/* Greedy clients take what is shared, and leave to each other what is its own. */
+static void test_transactions_share_memory(void **state)
+{
+    struct transaction *greedy[GREEDY_TRANSACTIONS];
+    struct esmtp_mail mail = {0};
+    struct mailbox sender = MAILBOX_INIT;
+    size_t shared = 0;
+    size_t count = 0;
+    size_t kept = 0;
+
+    (void)state;
+    for (size_t i = 0; i < GREEDY_TRANSACTIONS; i++) {
+        greedy[i] = transaction_new(&sender, &mail, &shared);
+        assert_non_null(greedy[i]);
+        sluice_status st = fill(greedy[i], &count);
+        assert_int_equal(st, i == 0 ? SLUICE_PERM : st); /* one alone: its envelope is full */
+        assert_true(count >= 10);
+        assert_true(shared <= TRANSACTION_SHARED_MAX);
+        kept += greedy[i]->memory;
+    }
+    assert_true(kept <= TRANSACTION_SHARED_MAX + GREEDY_TRANSACTIONS * TRANSACTION_OWN_MAX);
+    assert_int_equal(fill(greedy[GREEDY_TRANSACTIONS - 1], &count), SLUICE_TEMP);
+    for (size_t i = 0; i < GREEDY_TRANSACTIONS; i++)
+        transaction_free(greedy[i]);
+    assert_int_equal(shared, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reject_characters),
-        cmocka_unit_test(test_stock),
-        cmocka_unit_test(test_mail_parameters),
-        cmocka_unit_test(test_rcpt_parameters),
+        cmocka_unit_test(test_reject_characters),         cmocka_unit_test(test_stock),
+        cmocka_unit_test(test_mail_parameters),           cmocka_unit_test(test_rcpt_parameters),
+        cmocka_unit_test(test_transactions_share_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
