@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Fixtures of the system tests: a daemon with a configuration of the test's own, peers, a name server."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from daemon import Daemon
+from daemon import BUILD, Daemon
 from names import NameServer
 from sink import Sink
 
@@ -88,4 +87,4 @@ def store(request):
 
 
 def pytest_report_header(config):
-    return f"build: {os.environ.get('SLUICE_BUILD', 'build/asan')}"
+    return f"build: {BUILD}"

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", "build"))
+from daemon import BUILD
+
 
 
 class Result:

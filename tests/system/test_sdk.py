@@ -12,7 +12,8 @@ import subprocess
 
 import pytest
 
-BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", "build"))
+from daemon import BUILD
+
 PLUGINS = {
     "lookup": "lookup/subdomains",
     "transport": "transport/audited",
