@@ -74,10 +74,11 @@ sluice_status inbox_receive(struct inbox *inbox, int socket, const char **ret_re
         return SLUICE_PERM;
     struct iovec iov = {.iov_base = inbox->bytes + inbox->end,
                         .iov_len = inbox->capacity - inbox->end};
+    /* CMSG_SPACE is rounded up, and would let the kernel put a second descriptor there. */
     struct msghdr message = {.msg_iov = &iov,
                              .msg_iovlen = 1,
                              .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
+                             .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t n;
     do {
         n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);

@@ -287,25 +287,27 @@ static void cut_anywhere(void **state)
     }
 }
 
-/* Sends bytes to a channel, perhaps with a descriptor, and hangs up; returns why it was closed. */
-static void feed(const struct buffer *bytes, int descriptor, struct end *end)
+/* Sends bytes to a channel, with up to two descriptors, and hangs up; returns why it was closed. */
+static void feed(const struct buffer *bytes, size_t descriptor_count, struct end *end)
 {
+    static const int descriptors[2] = {STDERR_FILENO, STDERR_FILENO};
     int pair[2];
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(descriptors))];
     } control = {0};
     struct iovec iov = {.iov_base = bytes->ptr, .iov_len = bytes->len};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 
     open_pair(pair);
-    if (descriptor != -1) {
+    if (descriptor_count > 0) {
+        size_t size = descriptor_count * sizeof(int);
         message.msg_control = &control;
-        message.msg_controllen = sizeof(control);
+        message.msg_controllen = CMSG_SPACE(size);
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
         *cmsg = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(cmsg), &descriptor, sizeof(descriptor));
+            .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(cmsg), descriptors, size);
     }
     if (bytes->len > 0)
         assert_int_equal(sendmsg(pair[1], &message, 0), bytes->len);
@@ -330,44 +332,45 @@ static void nonsense(void **state)
         const char *name;
         bool has_hello;
         struct frame_header header;
-        bool has_descriptor;
+        size_t descriptors;
         const char *reason;
     } cases[] = {
-        {"no hello", false, {.type = MESSAGE_JOB}, false, "end: the first frame is no hello"},
+        {"no hello", false, {.type = MESSAGE_JOB}, 0, "end: the first frame is no hello"},
         {"another version",
          false,
          {.type = MESSAGE_HELLO, .ref = CHANNEL_VERSION + 1},
-         false,
+         0,
          "end: the peer talks version 2, this program 1"},
         {"too large",
          true,
          {.type = MESSAGE_JOB, .size = CHANNEL_BODY_MAX + 1},
-         false,
+         0,
          "end: a frame that is too large"},
         {"largest number",
          true,
          {.type = MESSAGE_JOB, .size = UINT32_MAX},
-         false,
+         0,
          "end: a frame that is too large"},
         {"unknown flag",
          true,
          {.type = MESSAGE_JOB, .flags = 2},
-         false,
+         0,
          "end: a frame with unknown flags"},
         {"no descriptor",
          true,
          {.type = MESSAGE_JOB, .flags = FRAME_HAS_FD},
-         false,
+         0,
          "end: a frame without its descriptor"},
-        {"a stray descriptor",
+        {"a stray descriptor", true, {.type = MESSAGE_JOB}, 1, "end: a descriptor without a frame"},
+        {"two descriptors",
          true,
-         {.type = MESSAGE_JOB},
-         true,
-         "end: a descriptor without a frame"},
+         {.type = MESSAGE_JOB, .flags = FRAME_HAS_FD},
+         2,
+         "end: a descriptor was lost: more than one, or the limit of open files is reached"},
         {"cut",
          true,
          {.type = MESSAGE_JOB, .size = 1},
-         false,
+         0,
          "end: the peer has gone in the middle of a frame"},
     };
     size_t before = open_descriptors();
@@ -381,7 +384,7 @@ static void nonsense(void **state)
         if (cases[i].has_hello)
             add_hello(&bytes);
         add_header(&bytes, &cases[i].header);
-        feed(&bytes, cases[i].has_descriptor ? STDERR_FILENO : -1, &end);
+        feed(&bytes, cases[i].descriptors, &end);
         assert_string_equal(end.reason, cases[i].reason);
         buffer_done(&bytes);
     }
@@ -402,7 +405,7 @@ static void garbage(void **state)
             add_hello(&bytes);
         for (int i = rand_r(&seed) % 200; i >= 0; i--)
             buffer_add_byte(&bytes, (char)(rand_r(&seed) % 4 == 0 ? rand_r(&seed) : 0));
-        feed(&bytes, round % 3 == 0 ? STDERR_FILENO : -1, &end);
+        feed(&bytes, round % 3 == 0 ? 1 : 0, &end);
         assert_string_not_equal(end.reason, "");
         buffer_done(&bytes);
     }
