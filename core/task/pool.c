@@ -45,9 +45,10 @@ struct pool {
     pthread_cond_t thread_ended;
     struct job *queued;
     struct job *finished;
+    size_t queued_count;
     unsigned max_threads;
     unsigned threads;
-    unsigned idle;
+    unsigned idle; /* wait for work, also those that a job has woken already */
     bool is_stopping;
     bool is_left; /* pool_free gave up: threads touch nothing of the loop's */
     /* The loop's alone. */
@@ -56,6 +57,14 @@ struct pool {
 };
 
 /* ---- threads --------------------------------------------------------------------------------- */
+
+/* The lock is held. */
+static void leave_queue(struct pool *pool, struct job *job)
+{
+    DL_DELETE(pool->queued, job);
+    pool->queued_count--;
+    job->is_queued = false;
+}
 
 /* The next job, or NULL when the pool stops; the lock is held. */
 static struct job *take_job(struct pool *pool)
@@ -66,10 +75,8 @@ static struct job *take_job(struct pool *pool)
         pool->idle--;
     }
     struct job *job = pool->queued;
-    if (job != NULL) {
-        DL_DELETE(pool->queued, job);
-        job->is_queued = false;
-    }
+    if (job != NULL)
+        leave_queue(pool, job);
     return job;
 }
 
@@ -119,12 +126,13 @@ static sluice_status enqueue(struct pool *pool, struct job *job)
     sluice_status status = SLUICE_OK;
 
     pthread_mutex_lock(&pool->lock);
-    bool wants_thread = pool->idle == 0 && pool->threads < pool->max_threads;
+    bool wants_thread = pool->queued_count >= pool->idle && pool->threads < pool->max_threads;
     if (wants_thread && !start_thread(pool) && pool->threads == 0) {
         status = SLUICE_TEMP;
     } else {
         job->is_queued = true;
         DL_APPEND(pool->queued, job);
+        pool->queued_count++;
         pthread_cond_signal(&pool->work_came);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -177,7 +185,7 @@ static void give_up(struct pool *pool, struct job *job)
     pthread_mutex_lock(&pool->lock);
     bool was_queued = job->is_queued;
     if (was_queued)
-        DL_DELETE(pool->queued, job);
+        leave_queue(pool, job);
     pthread_mutex_unlock(&pool->lock);
     if (was_queued) {
         release(job);
@@ -308,6 +316,7 @@ static void leave_behind(struct pool *pool)
     pthread_mutex_lock(&pool->lock);
     struct job *queued = pool->queued;
     pool->queued = NULL;
+    pool->queued_count = 0;
     pthread_mutex_unlock(&pool->lock);
 
     struct job *job;

@@ -188,6 +188,41 @@ static void test_many_callers(void **state)
     assert_int_equal(fixture->released, 0); /* OK: it stays the caller's */
 }
 
+static sluice_status work_nothing(void *arg)
+{
+    (void)arg;
+    return SLUICE_OK;
+}
+
+static sluice_status work_open_gate(void *arg)
+{
+    open_gate(arg);
+    return SLUICE_OK;
+}
+
+static void run_beside_another(void *arg)
+{
+    struct fixture *fixture = arg;
+    sluice_status status;
+
+    assert_int_equal(pool_run(fixture->pool, work_nothing, NULL, NULL, in_ms(60000), &status),
+                     SLUICE_OK);
+    assert_int_equal(task_sleep_until(in_ms(20)), SLUICE_OK); /* now that thread is idle */
+    assert_int_equal(pool_submit(fixture->pool, work_hang, on_done, fixture), SLUICE_OK);
+    assert_int_equal(pool_run(fixture->pool, work_open_gate, NULL, fixture, in_ms(60000), &status),
+                     SLUICE_OK);
+}
+
+/* Two jobs in one turn are no work for the one thread that is idle. */
+static void test_one_idle_thread_for_two_jobs(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start("caller", run_beside_another, fixture);
+    task_loop_run();
+    assert_int_equal(fixture->done, 1);
+}
+
 /* ---- calls that hang ------------------------------------------------------------------------- */
 
 static void run_out_of_time(void *arg)
@@ -198,12 +233,6 @@ static void run_out_of_time(void *arg)
     assert_int_equal(pool_run(fixture->pool, work_hang, release, fixture, in_ms(50), &status),
                      SLUICE_TEMP);
     fixture->tasks++;
-}
-
-static sluice_status work_nothing(void *arg)
-{
-    (void)arg;
-    return SLUICE_OK;
 }
 
 static void watch_hung_pool(void *arg)
@@ -325,6 +354,7 @@ int main(void)
         ON_POOL(test_run_returns_the_status),
         ON_POOL(test_submit),
         ON_POOL(test_many_callers),
+        ON_POOL(test_one_idle_thread_for_two_jobs),
         ON_POOL(test_hung_calls),
         ON_POOL(test_cancel),
         ON_POOL(test_free_finishes_what_was_submitted),
