@@ -22,7 +22,8 @@
 #define DISK_THREADS 8
 #define STAGES_AT_A_TIME 16 /* asked for at once: the queue refuses when it gets too many */
 #define RELEASES_AT_A_TIME 64
-#define LEASE_LOW 64 /* ids left when more are asked for */
+#define ENVELOPE_UNPAID ((size_t)4096) /* of an envelope; what is more takes credit like content */
+#define LEASE_LOW 64                   /* ids left when more are asked for */
 
 /* What was asked. */
 struct key {
@@ -455,17 +456,40 @@ static sluice_status commit(struct intake *intake, struct pending *pending,
     return st;
 }
 
+/* Never all of a link's credit, which might never be there at once. */
+static uint64_t price_of(const struct intake *intake, struct sluice_span envelope)
+{
+    uint64_t price = envelope.len > ENVELOPE_UNPAID ? envelope.len - ENVELOPE_UNPAID : 0;
+    uint64_t most = intake->bytes.limit / 2;
+
+    return price < most ? price : most;
+}
+
+/* Credit for one message with an envelope of that price. */
+static sluice_status take_credit_for(struct intake *intake, uint64_t price)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + intake->limits.ready_ms;
+
+    if (credit_take(&intake->messages.credit, 1, deadline_ms) != SLUICE_OK)
+        return SLUICE_TEMP;
+    if (price == 0 || credit_take(&intake->bytes.credit, price, deadline_ms) == SLUICE_OK)
+        return SLUICE_OK;
+    stock_give(&intake->messages, 1);
+    return SLUICE_TEMP;
+}
+
 sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_span envelope,
                             struct sluice_span content, int staged_fd, uint64_t paid,
                             struct error *err)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + intake->limits.ready_ms;
+    uint64_t price = price_of(intake, envelope);
     struct pending *pending = NULL;
 
-    if (credit_take(&intake->messages.credit, 1, deadline_ms) != SLUICE_OK) {
+    if (take_credit_for(intake, price) != SLUICE_OK) {
         intake_pay_back(intake, paid);
         return error_set(err, SLUICE_TEMP, "the queue takes no more messages");
     }
+    paid += price;
     if (!is_void(intake, id))
         pending = pending_new(intake, MESSAGE_COMMIT, id);
     if (pending == NULL) {

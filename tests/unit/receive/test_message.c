@@ -231,6 +231,49 @@ static void test_queue_trouble(void **state)
     run_on_loop(f, queue_trouble_body);
 }
 
+#define GREEDY_CLIENTS 4
+#define GREEDY_RECIPIENTS 800
+
+/* A message whose envelope is more than 400 KB. */
+static void begin_greedy_message(struct fixture *f, struct stream *stream)
+{
+    char rcpt[600] = "RCPT TO:<u@relay.test> ORCPT=rfc822;";
+    size_t len = strlen(rcpt);
+
+    memset(rcpt + len, 'x', 490);
+    memcpy(rcpt + len + 490, "\r\n", 3);
+    talk(f, stream, "MAIL FROM:<a@b.test>\r\n", "250 2.1.0 Ok\r\n");
+    for (int i = 0; i < GREEDY_RECIPIENTS; i++)
+        talk(f, stream, rcpt, "250 2.1.5 Ok\r\n");
+    talk(f, stream, "DATA\r\n", GO_AHEAD);
+}
+
+/* A queue that hangs holds no more of large envelopes than of content. */
+static void greedy_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, STRANGER);
+
+    f->queue.is_silent = true;
+    for (int i = 0; i < GREEDY_CLIENTS; i++) {
+        begin_greedy_message(f, stream);
+        talk(f, stream, "x\r\n.\r\n", WRITE_ERROR);
+    }
+    check(f, f->queue.commits == 2, "%u commits", f->queue.commits); /* of 1 MiB of credit */
+    f->queue.is_silent = false;
+    link_queue(f);
+    begin_greedy_message(f, stream);
+    talk(f, stream, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000001010\r\n");
+    stream_close(stream);
+}
+
+static void test_large_envelopes(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, greedy_body);
+}
+
 static void link_lost_body(struct fixture *f)
 {
     struct stream *stream = connect_esmtp(f, STRANGER);
@@ -546,6 +589,7 @@ int main(void)
         TEST(test_faults),
         TEST(test_client_vanishes),
         TEST(test_queue_trouble),
+        TEST(test_large_envelopes),
         TEST(test_link_lost_during_commit),
         TEST(test_sessions_wait_for_the_link),
         TEST(test_space),
