@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +83,14 @@ static void place_fd(int fd, int number)
         give_up("descriptors");
 }
 
+/* Whoever started the master may have left some open in it. Those of ours close in any case. */
+static void close_others(const struct birth *birth)
+{
+    unsigned first = birth->spec->lock_fd != -1 ? ROLE_LOCK_FD + 1 : ROLE_MASTER_FD + 1;
+
+    (void)close_range(first, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* kernels before 5.11 cannot */
+}
+
 static void place_descriptors(const struct birth *birth)
 {
     int channel = move_away(birth->spec->channel_fd);
@@ -93,6 +103,7 @@ static void place_descriptors(const struct birth *birth)
     place_fd(output, STDERR_FILENO);
     place_fd(channel, ROLE_MASTER_FD);
     place_fd(lock, ROLE_LOCK_FD);
+    close_others(birth);
 }
 
 /* No handler of the master's may run in the child: it would write into the master's loop. What a

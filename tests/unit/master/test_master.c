@@ -350,6 +350,26 @@ static void signals_to_roles_change_nothing(void **state)
     assert_int_equal(count_in_log("died"), 0);
 }
 
+/* What a careless parent has left open in the master is not for the roles. */
+static void roles_inherit_nothing(void **state)
+{
+    char path[64];
+
+    (void)state;
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int left_open = fcntl(null_fd, F_DUPFD, 500);
+    assert_int_not_equal(left_open, -1);
+    pid_t pid = start_ready("x");
+    (void)snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)pid, left_open);
+    assert_int_equal(access(path, F_OK), 0);
+    (void)snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)find_pid("queue", 0), left_open);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+    (void)close(left_open);
+    (void)close(null_fd);
+}
+
 static void killed_roles_come_back_with_links(void **state)
 {
     (void)state;
@@ -548,6 +568,7 @@ static int test_all(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(start_links_and_drain),
         IN_FOLDER(signals_to_roles_change_nothing),
+        IN_FOLDER(roles_inherit_nothing),
         IN_FOLDER(killed_roles_come_back_with_links),
         IN_FOLDER(who_sends_nonsense_is_restarted),
         IN_FOLDER(second_daemon_and_dead_master),
