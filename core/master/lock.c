@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * lock: flock, which belongs to an open file and not to a process, and so is shared by whoever
- * inherits the descriptor. The folder may belong to another user (run_directory is mail_owner's):
- * links are not followed.
+ * inherits the descriptor. The folder may belong to another user (run_directory is mail_owner's), and
+ * the master is root: links of both kinds are refused, and what is written goes into the very file
+ * that is locked.
  */
 #include "master/lock.h"
 
@@ -25,6 +26,7 @@
 #define RETRY_MS 100
 #define WAIT_MS (ROLE_ORPHAN_MS + 5000)
 #define PID_TEXT_SIZE 32
+#define PROC_PATH_SIZE 32
 
 /* The file is still the one that has that name: the last owner may have removed it meanwhile. */
 static bool is_current(const char *path, int fd)
@@ -39,9 +41,14 @@ static bool is_current(const char *path, int fd)
 /* OK with the lock; NOT_FOUND: somebody else has it. */
 static sluice_status try_lock(const char *path, int *ret_fd, struct error *err)
 {
-    int fd = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
     if (fd == -1)
         return error_set(err, SLUICE_TEMP, "open %s: %s", path, strerror(errno));
+    if (fstat(fd, &info) == -1 || !S_ISREG(info.st_mode) || info.st_nlink > 1) {
+        (void)close(fd); /* only read */
+        return error_set(err, SLUICE_TEMP, "%s is no file of its own", path);
+    }
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_current(path, fd)) {
         *ret_fd = fd;
         return SLUICE_OK;
@@ -66,12 +73,16 @@ static long find_owner(const char *path)
     return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM) ? pid : 0;
 }
 
-static sluice_status write_pid(const char *path, struct error *err)
+/* The roles hold the lock and must not be able to write: this descriptor is another one. */
+static sluice_status write_pid(const struct lock *lock, struct error *err)
 {
+    const char *path = lock->path;
     char text[PID_TEXT_SIZE];
+    char locked[PROC_PATH_SIZE];
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    int fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
 
+    (void)snprintf(locked, sizeof(locked), "/proc/self/fd/%d", lock->fd);
+    int fd = open(locked, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (fd == -1)
         return error_set(err, SLUICE_TEMP, "open %s: %s", path, strerror(errno));
     ssize_t n = write(fd, text, (size_t)len);
@@ -115,7 +126,7 @@ sluice_status lock_take(const char *run_directory, struct lock *ret_lock, struct
     struct lock lock = {.path = name.ptr, .fd = -1};
     sluice_status status = wait_for_lock(lock.path, &lock.fd, err);
     if (status == SLUICE_OK)
-        status = write_pid(lock.path, err);
+        status = write_pid(&lock, err);
     if (status == SLUICE_OK) {
         *ret_lock = lock;
         return SLUICE_OK;
