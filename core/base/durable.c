@@ -115,15 +115,22 @@ sluice_status durable_write_file(const char *path, struct sluice_span bytes, mod
     return status == SLUICE_OK ? sync_parent(path, err) : status;
 }
 
-/* Sets what mkdir and the umask got wrong, and makes it last. */
+/* Sets what mkdir and the umask got wrong, and makes it last. By descriptor: who may write to the
+ * folder above could have put a link in the new one's place. */
 static sluice_status finish_folder(const char *path, mode_t mode, uid_t uid, gid_t gid,
                                    struct error *err)
 {
-    if (chmod(path, mode) == -1)
-        return error_set(err, SLUICE_TEMP, "chmod %s: %s", path, strerror(errno));
-    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(path, uid, gid) == -1)
-        return error_set(err, SLUICE_TEMP, "chown %s: %s", path, strerror(errno));
-    return sync_parent(path, err);
+    sluice_status status = SLUICE_OK;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd == -1)
+        return error_set(err, SLUICE_TEMP, "open folder %s: %s", path, strerror(errno));
+
+    if (fchmod(fd, mode) == -1)
+        status = error_set(err, SLUICE_TEMP, "chmod %s: %s", path, strerror(errno));
+    else if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) == -1)
+        status = error_set(err, SLUICE_TEMP, "chown %s: %s", path, strerror(errno));
+    (void)close(fd); /* only read */
+    return status == SLUICE_OK ? sync_parent(path, err) : status;
 }
 
 static sluice_status make_one(const char *path, mode_t mode, uid_t uid, gid_t gid,
