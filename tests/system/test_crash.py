@@ -13,7 +13,7 @@ import pytest
 from client import Client
 from daemon import wait_for
 
-KILLS = 15          # for each store and transport
+KILLS = 25          # for each store and transport
 SENDERS = 6
 LARGE_EVERY = 40    # every so many messages one that travels as a file
 
