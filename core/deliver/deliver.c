@@ -46,6 +46,16 @@ static struct transport *find_transport(const struct deliver *deliver, struct sl
     return NULL;
 }
 
+/*
+ * Without a result the queue waits for ever, and a link that is broken is not made anew: so the
+ * process ends as if it had crashed. Its jobs go back to the queue, and the next one has a new link.
+ */
+static void end_process(const char *why)
+{
+    log_error("%s: this process ends, its jobs are tried again", why);
+    task_loop_stop(); /* with all that is under way */
+}
+
 /* The queue that gave the job may have died meanwhile: the new one has it again. */
 static void send_result(const struct errand *errand)
 {
@@ -54,10 +64,9 @@ static void send_result(const struct errand *errand)
     if (errand->queue != errand->deliver->queue)
         return;
     job_encode_result(errand->job, &body);
-    if (buffer_failed(&body) ||
-        channel_send_body(errand->queue, MESSAGE_RESULT, errand->job->ref, buffer_span(&body)) !=
-            SLUICE_OK)
-        log_error("out of memory: a job's result is lost, its recipients will be tried again");
+    if (buffer_failed(&body) || channel_send_body(errand->queue, MESSAGE_RESULT, errand->job->ref,
+                                                  buffer_span(&body)) != SLUICE_OK)
+        end_process("out of memory for a result");
     buffer_done(&body);
 }
 
@@ -98,10 +107,7 @@ static void take_job(struct deliver *deliver, struct channel_frame *frame)
     struct job *job;
 
     if (job_new(frame, &job, &err) != SLUICE_OK) {
-        /* Without a result the queue would wait for ever: it must see the link break. */
-        log_error("%s; leaving the queue's link", err.text);
-        channel_free(deliver->queue);
-        deliver->queue = NULL;
+        end_process(err.text);
         return;
     }
     if (errand_start(deliver, job) != SLUICE_OK) {
@@ -140,7 +146,7 @@ static void send_credit(struct deliver *deliver, uint64_t messages, uint64_t byt
     message_credit_encode(&credit, &body);
     if (buffer_failed(&body) ||
         channel_send_body(deliver->queue, MESSAGE_CREDIT, 0, buffer_span(&body)) != SLUICE_OK)
-        log_error("out of memory: no credit for the queue");
+        end_process("out of memory for credit");
     buffer_done(&body);
 }
 
@@ -153,8 +159,8 @@ static void deliver_link(struct role *role, const struct message_link *link, int
     channel_free(deliver->queue);
     deliver->queue = NULL;
     if (channel_new(fd, "queue", &handlers, deliver, &deliver->queue) != SLUICE_OK) {
-        log_error("out of memory: no link to the queue");
-        (void)close(fd);
+        (void)close(fd); /* never used */
+        end_process("out of memory for a link");
         return;
     }
     if (!deliver->is_draining)

@@ -372,7 +372,8 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
     }
     log_error("no memory for a link to deliver %u", message->index);
     free(link);
-    (void)close(fd); /* deliver sees its end */
+    (void)close(fd);
+    role_accuse(queue->role, "deliver", message->index); /* for a new one */
 }
 
 size_t dispatch_link_count(const struct queue *queue)

@@ -15,27 +15,44 @@
 
 /* ---- to receive ------------------------------------------------------------------------------ */
 
-/* Without memory for an answer the link is of no use: receive starts afresh with a new one. */
-static void send_body(struct intake_link *link, uint16_t type, uint64_t ref, struct buffer *body)
+/* Takes the body; fd: -1, or one that the caller closes. Without memory for an answer somebody waits
+ * for ever: receive begins anew, with another link. */
+static void send_frame(struct intake_link *link, uint16_t type, uint64_t ref, struct buffer *body,
+                       int fd)
 {
-    if (link->channel != NULL &&
-        (buffer_failed(body) ||
-         channel_send_body(link->channel, type, ref, buffer_span(body)) != SLUICE_OK))
+    struct sluice_span part = buffer_span(body);
+
+    if (link->channel != NULL && (buffer_failed(body) || channel_send(link->channel, type, ref,
+                                                                      &part, 1, fd) != SLUICE_OK)) {
         log_error("no memory for an answer to receive %u", link->index);
+        role_accuse(link->queue->role, "receive", link->index);
+    }
     buffer_done(body);
 }
 
-void intake_answer(struct intake_link *link, uint16_t type, uint64_t ref, sluice_status status,
-                   const char *dsn, const char *text)
+static void send_body(struct intake_link *link, uint16_t type, uint64_t ref, struct buffer *body)
+{
+    send_frame(link, type, ref, body, -1);
+}
+
+static void encode_status(sluice_status status, const char *dsn, const char *text,
+                          struct buffer *body)
 {
     struct message_status answer = {
         .status = status,
         .dsn = sluice_span_of(dsn),
         .text = sluice_span_of(text),
     };
+
+    message_status_encode(&answer, body);
+}
+
+void intake_answer(struct intake_link *link, uint16_t type, uint64_t ref, sluice_status status,
+                   const char *dsn, const char *text)
+{
     struct buffer body = BUFFER_INIT;
 
-    message_status_encode(&answer, &body);
+    encode_status(status, dsn, text, &body);
     send_body(link, type, ref, &body);
 }
 
@@ -136,7 +153,6 @@ static void run_staging(void *arg)
     struct staging *staging = arg;
     struct intake_link *link = staging->link;
     struct error err = ERROR_INIT;
-    struct message_status answer = {.status = SLUICE_OK};
     struct buffer body = BUFFER_INIT;
     int fd;
 
@@ -144,14 +160,9 @@ static void run_staging(void *arg)
         log_error("no file for a large message: %s", err.text);
         intake_answer(link, MESSAGE_STAGED, staging->id, SLUICE_TEMP, "4.3.0", err.text);
     } else {
-        message_status_encode(&answer, &body);
-        struct sluice_span part = buffer_span(&body);
-        if (link->channel != NULL &&
-            (buffer_failed(&body) ||
-             channel_send(link->channel, MESSAGE_STAGED, staging->id, &part, 1, fd) != SLUICE_OK))
-            log_error("no memory for an answer to receive %u", link->index);
+        encode_status(SLUICE_OK, "", "", &body);
+        send_frame(link, MESSAGE_STAGED, staging->id, &body, fd);
         (void)close(fd); /* receive has its own */
-        buffer_done(&body);
     }
     link->staging_count--;
     intake_link_unref(link);
@@ -292,21 +303,18 @@ void intake_link(struct queue *queue, const struct message_link *message, int fd
     static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
     struct intake_link *link = calloc(1, sizeof(*link));
 
-    if (link == NULL) {
+    if (link == NULL ||
+        channel_new(fd, "queue to receive", &handlers, link, &link->channel) != SLUICE_OK) {
         log_error("no memory for a link to receive %u", message->index);
-        (void)close(fd); /* receive sees its end */
+        free(link);
+        (void)close(fd);
+        role_accuse(queue->role, "receive", message->index); /* for a new one */
         return;
     }
     link->queue = queue;
     link->index = message->index;
     link->references = 1;
     link->credit_bytes = share_of_bytes();
-    if (channel_new(fd, "queue to receive", &handlers, link, &link->channel) != SLUICE_OK) {
-        log_error("no memory for a link to receive %u", message->index);
-        (void)close(fd);
-        free(link);
-        return;
-    }
     DL_APPEND(queue->intakes, link);
     grant_lease(link);
     send_space(link);

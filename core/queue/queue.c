@@ -14,6 +14,7 @@
 #include "queue/state.h"
 #include "sluice/transport.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -22,6 +23,8 @@
 #define SPACE_MIN ((uint64_t)1024 * 1024) /* less than that is no room for new mail */
 #define DRAIN_INTAKE_MS 1000              /* for receive to leave */
 #define DRAIN_STORE_MS 30000
+/* The results of one job must fit into a frame. */
+#define JOB_RECIPIENTS_MAX 2000
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
@@ -106,14 +109,13 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
                                                              : queue->deferrals.backoff,
     };
 
-    if (transport.len >= sizeof(name))
-        return limits;
-    memcpy(name, transport.ptr, transport.len);
-    name[transport.len] = '\0';
+    (void)snprintf(name, sizeof(name), "%.*s", SPAN_ARGS(transport)); /* cut: has no options */
     unsigned jobs = transport_number(config, name, "destination_concurrency_limit");
     unsigned recipients = transport_number(config, name, "destination_recipient_limit");
     limits.jobs = jobs > 0 ? jobs : limits.jobs;
     limits.recipients = recipients > 0 ? recipients : limits.recipients;
+    if (limits.recipients > JOB_RECIPIENTS_MAX)
+        limits.recipients = JOB_RECIPIENTS_MAX;
     return limits;
 }
 
