@@ -137,33 +137,39 @@ static uint32_t count_waiting(const struct unit *unit, const struct envelope *en
     return count;
 }
 
-static void reschedule(struct queue *queue, struct unit *unit, struct envelope *envelope)
+/* When the unit may be attempted next, in the record, and in the unit for reschedule. */
+static void plan(struct unit *unit, struct envelope *envelope)
 {
-    int64_t now_ms = clock_monotonic_ms();
-
-    unit->recipient_count = count_waiting(unit, envelope);
-    if (unit->recipient_count == 0) {
-        schedule_settle(&queue->schedule, unit);
-        return;
-    }
     int64_t delay_ms = admit_delay(unit, envelope);
-    if (delay_ms == DEFERRAL_ON_RELEASE) {
-        set_due(unit, envelope, ENVELOPE_ON_RELEASE);
-        schedule_defer(&queue->schedule, unit, CLOCK_NEVER, now_ms);
-    } else {
-        set_due(unit, envelope, clock_wall_ms() + delay_ms);
-        schedule_defer(&queue->schedule, unit, now_ms + delay_ms, now_ms);
-    }
+    bool is_on_release = delay_ms == DEFERRAL_ON_RELEASE;
+
+    set_due(unit, envelope, is_on_release ? ENVELOPE_ON_RELEASE : clock_wall_ms() + delay_ms);
+    unit->due.due_ms = is_on_release ? CLOCK_NEVER : clock_monotonic_ms() + delay_ms;
 }
 
-static void reschedule_all(struct job *job, struct envelope *envelope)
+static void reschedule(struct schedule *schedule, struct unit *unit,
+                       const struct envelope *envelope)
 {
+    uint32_t left = count_waiting(unit, envelope);
+
+    if (left == 0) {
+        schedule_settle(schedule, unit);
+        return;
+    }
+    unit->recipient_count = left;
+    schedule_defer(schedule, unit, unit->due.due_ms, clock_monotonic_ms());
+}
+
+static void reschedule_all(struct job *job, const struct envelope *envelope)
+{
+    struct schedule *schedule = &job->queue->schedule;
     struct unit *unit;
     struct unit *next;
 
     DL_FOREACH_SAFE(job->units, unit, next)
-    reschedule(job->queue, unit, envelope);
+    reschedule(schedule, unit, envelope);
     job->units = NULL;
+    schedule_job_done(schedule, job->site, clock_monotonic_ms());
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -177,36 +183,36 @@ static bool is_finished(const struct envelope *envelope)
     return true;
 }
 
-static void record(struct job *job, const struct envelope *envelope)
+/* The record with the results in it. Only without memory it cannot be had. */
+static sluice_status make_record(struct job *job, const struct message_result *result,
+                                 struct envelope *envelope, struct buffer *record)
 {
-    struct buffer bytes = BUFFER_INIT;
+    struct unit *unit;
 
-    envelope_encode(envelope, &bytes);
-    if (!buffer_failed(&bytes)) {
-        active_change(job->active, &bytes, is_finished(envelope));
-        return;
-    }
-    log_error("out of memory: a result is lost, its recipients may be tried again");
-    buffer_done(&bytes);
+    if (envelope_decode(buffer_span(&job->active->record), envelope, NULL) != SLUICE_OK)
+        return SLUICE_TEMP;
+    apply_outcomes(job, result, envelope);
+    DL_FOREACH(job->units, unit)
+    plan(unit, envelope);
+    envelope_encode(envelope, record);
+    return buffer_failed(record) ? SLUICE_TEMP : SLUICE_OK;
 }
 
 void results_apply(struct job *job, const struct message_result *result)
 {
     struct envelope envelope = ENVELOPE_INIT;
-    struct error err = ERROR_INIT;
+    struct buffer record = BUFFER_INIT;
 
     judge_site(job, result);
-    if (envelope_decode(buffer_span(&job->active->record), &envelope, &err) != SLUICE_OK) {
-        /* It could be decoded when the job was made: there is no memory now. */
-        log_error("a result is lost, its recipients will be tried again: %s", err.text);
+    if (make_record(job, result, &envelope, &record) == SLUICE_OK) {
+        reschedule_all(job, &envelope);
+        give_up_release(job);
+        active_change(job->active, &record, is_finished(&envelope));
+    } else {
+        log_error("out of memory: a result is lost, its recipients will be tried again");
         results_return(job, job->queue->settings.minimal_backoff_ms);
-        return;
     }
-    apply_outcomes(job, result, &envelope);
-    reschedule_all(job, &envelope);
-    schedule_job_done(&job->queue->schedule, job->site, clock_monotonic_ms());
-    give_up_release(job);
-    record(job, &envelope);
+    buffer_done(&record);
     envelope_done(&envelope);
 }
 
