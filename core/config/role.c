@@ -34,6 +34,14 @@ struct handed_list {
     size_t count;
 };
 
+enum phase {
+    PHASE_BORN,     /* takes what is handed down */
+    PHASE_STARTING, /* start() has been called */
+    PHASE_FAILED,   /* and has returned an error */
+    PHASE_RUNNING,  /* or OK */
+    PHASE_FINISHED, /* role_finished */
+};
+
 static struct {
     struct role role;
     const struct role_ops *ops;
@@ -43,10 +51,8 @@ static struct {
     struct handed_list addresses;
     struct role_listener *listeners;
     bool is_log_started;
-    bool is_starting; /* start() has been called */
-    bool is_started;  /* and has returned OK */
+    enum phase phase;
     bool is_draining; /* asked for */
-    bool is_finished;
     int exit_status;
 } runtime;
 
@@ -129,7 +135,7 @@ static sluice_status list_listeners(void)
 
 static void drain(void)
 {
-    if (runtime.is_started && runtime.is_draining && !runtime.is_finished)
+    if (runtime.phase == PHASE_RUNNING && runtime.is_draining)
         runtime.ops->drain(&runtime.role);
 }
 
@@ -141,10 +147,11 @@ static void start(void *arg)
     sluice_status status = runtime.ops->start(&runtime.role, &err);
     if (status != SLUICE_OK) {
         log_error("%s", err.text);
+        runtime.phase = PHASE_FAILED;
         leave(status == SLUICE_CONFIG ? EX_CONFIG : EX_TEMPFAIL);
         return;
     }
-    runtime.is_started = true;
+    runtime.phase = PHASE_RUNNING;
     if (runtime.master != NULL)
         (void)channel_send_body(runtime.master, MESSAGE_READY, 0, SPAN_EMPTY); /* else it is gone */
     drain();
@@ -152,11 +159,11 @@ static void start(void *arg)
 
 static sluice_status take_start(struct error *err)
 {
-    if (runtime.config == NULL || runtime.is_starting)
+    if (runtime.config == NULL || runtime.phase != PHASE_BORN)
         return error_set(err, SLUICE_PERM, "the master's start makes no sense");
-    runtime.is_starting = true;
     if (list_listeners() != SLUICE_OK || task_start("start", start, NULL, NULL) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
+    runtime.phase = PHASE_STARTING;
     return SLUICE_OK;
 }
 
@@ -164,7 +171,7 @@ static sluice_status take_link(struct channel_frame *frame, struct error *err)
 {
     struct message_link link;
 
-    if (!runtime.is_started || frame->fd == -1 ||
+    if (runtime.phase < PHASE_RUNNING || frame->fd == -1 ||
         message_link_decode(frame->body, &link) != SLUICE_OK)
         return error_set(err, SLUICE_PERM, "the master's link makes no sense");
     runtime.ops->link(&runtime.role, &link, frame->fd);
@@ -177,7 +184,7 @@ static void ask_for_drain(void)
     if (runtime.is_draining)
         return;
     runtime.is_draining = true;
-    if (!runtime.is_starting)
+    if (runtime.phase == PHASE_BORN)
         leave(EX_OK); /* nothing is under way */
     else
         drain();
@@ -199,7 +206,7 @@ void role_accuse(const struct role *role, const char *peer, unsigned peer_index)
 void role_finished(struct role *role)
 {
     assert(role == &runtime.role);
-    runtime.is_finished = true;
+    runtime.phase = PHASE_FINISHED;
     leave(EX_OK);
 }
 
@@ -256,10 +263,11 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     (void)user;
     channel_free(channel);
     runtime.master = NULL;
-    if (runtime.is_finished)
+    if (runtime.phase == PHASE_FINISHED)
         return;
     log_warning("%s: finishing what is under way", reason);
-    if (!runtime.is_started || task_start("leave soon", leave_soon, NULL, NULL) != SLUICE_OK)
+    if (runtime.phase != PHASE_RUNNING ||
+        task_start("leave soon", leave_soon, NULL, NULL) != SLUICE_OK)
         leave(EX_TEMPFAIL);
     else
         ask_for_drain();
@@ -295,7 +303,8 @@ static void free_runtime(void)
         log_stop();
 }
 
-/* After a drain that did not end tasks are in the middle of things, and nothing can be freed. */
+/* After a start or a drain that did not end tasks are in the middle of things, and nothing can be
+ * freed. */
 static void leave_as_it_is(void)
 {
     log_error("leaving what is under way as it is");
@@ -318,9 +327,9 @@ int role_run(const struct role_ops *ops)
         return EX_USAGE;
     }
     task_loop_run();
-    if (runtime.is_started && !runtime.is_finished)
+    if (runtime.phase == PHASE_STARTING || runtime.phase == PHASE_RUNNING)
         leave_as_it_is();
-    if (runtime.is_starting)
+    if (runtime.phase != PHASE_BORN)
         ops->stop(&runtime.role);
     free_runtime();
     return runtime.exit_status;

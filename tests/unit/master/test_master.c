@@ -55,6 +55,11 @@ static sluice_status fake_start(struct role *role, struct error *err)
     (void)snprintf(bad, sizeof(bad), "once-%s", role->name);
     if (is_told(role, bad) && mkdir("run/once", 0700) == 0)
         (void)raise(SIGKILL);
+    (void)snprintf(bad, sizeof(bad), "slow-%s", role->name);
+    if (is_told(role, bad)) {
+        log_info("%s %u takes its time", role->name, role->index);
+        (void)task_sleep_until(clock_monotonic_ms() + WAIT_MS);
+    }
     log_info("%s %u start, generation %llu, %zu listeners, plugin %d", role->name, role->index,
              (unsigned long long)role->generation, role->listener_count,
              role_plugin_fd("lookup/fake") != -1);
@@ -423,6 +428,19 @@ static void second_daemon_and_dead_master(void **state)
     expect_end(pid, EX_OK);
 }
 
+/* Its start() is in the middle of things: stop() would free what it uses. */
+static void a_master_that_dies_during_a_start(void **state)
+{
+    (void)state;
+    write_config("127.0.0.1:0", "slow-queue");
+    pid_t pid = start_daemon(false);
+    wait_for_log("queue 0 takes its time$", 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(wait_for_end(pid), 128 + SIGKILL);
+    wait_for_log("leaving what is under way as it is$", 1);
+    assert_int_equal(count_in_log("queue 0 stop$"), 0);
+}
+
 static void a_second_signal_kills(void **state)
 {
     (void)state;
@@ -572,6 +590,7 @@ static int test_all(void)
         IN_FOLDER(killed_roles_come_back_with_links),
         IN_FOLDER(who_sends_nonsense_is_restarted),
         IN_FOLDER(second_daemon_and_dead_master),
+        IN_FOLDER(a_master_that_dies_during_a_start),
         IN_FOLDER(a_second_signal_kills),
         IN_FOLDER(two_signals_at_once_are_one),
         IN_FOLDER(crashes_at_the_start),
