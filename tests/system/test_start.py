@@ -280,7 +280,7 @@ def test_a_role_that_dies_is_started_again(make_daemon):
                  {n.split()[0] for n in daemon.roles()} == {"queue", "receive", "deliver"})
         daemon.wait_until_ready()
         wait_for(lambda: can_send(daemon), 20, 0.2)
-        assert re.search(rf"{name.split()[0]} \d+ \(pid {pid}\) died: signal 9", daemon.log())
+        daemon.wait_for_log(rf"{name.split()[0]} \d+ \(pid {pid}\) died: signal 9")
 
 
 def can_send(daemon):
