@@ -81,36 +81,38 @@ static sluice_status measure(const struct sluice_queue *queue, const struct batc
 /* A file for a segment: of new space, or else, for results, of the reserve. */
 static sluice_status make_file(struct sluice_queue *queue, const struct segment_header *header,
                                uint64_t needed, bool may_use_reserve,
-                               const struct sluice_errors *errors, int *ret_fd, uint64_t *ret_size)
+                               const struct sluice_errors *errors, struct segment_file *file)
 {
     bool has_way_out = may_use_reserve && queue->has_reserve && needed <= queue->reserve_size;
     uint64_t size = needed > queue->segment_size ? needed : queue->segment_size;
     sluice_status st =
-        segment_create(queue->folder, header, size, has_way_out ? NULL : errors, ret_fd);
+        segment_create(queue->folder, header, size, has_way_out ? NULL : errors, file);
 
-    if (st == SLUICE_OK)
-        *ret_size = size;
     if (st == SLUICE_OK || !has_way_out)
         return st;
     queue->has_reserve = false;
-    return segment_create_from_reserve(queue->folder, header, errors, ret_fd, ret_size);
+    return segment_create_from_reserve(queue->folder, header, errors, file);
 }
 
 /* Batches between durable and next are void from here on. */
-static sluice_status enter_segment(struct sluice_queue *queue, uint32_t number, uint64_t size,
-                                   struct segment **ret_segment)
+static sluice_status enter_segment(struct sluice_queue *queue, const struct segment_header *header,
+                                   const struct segment_file *file,
+                                   const struct sluice_errors *errors, struct segment **ret_segment)
 {
     struct segment *segment;
     sluice_status st;
 
     pthread_rwlock_wrlock(&queue->guard);
-    st = ledger_add_segment(&queue->ledger, number, size, &segment);
+    st = ledger_add_segment(&queue->ledger, header->number, file->size, header->durable, &segment);
     pthread_rwlock_unlock(&queue->guard);
     if (st == SLUICE_OK && queue->void_number != 0)
         st = ledger_add_need(segment, queue->void_number);
-    if (st == SLUICE_OK)
-        *ret_segment = segment;
-    return st;
+    if (st != SLUICE_OK) {
+        close(file->fd);
+        return failure(errors, st, "4.3.0", "no memory for a segment");
+    }
+    *ret_segment = segment;
+    return SLUICE_OK;
 }
 
 static void leave_segment(struct sluice_queue *queue)
@@ -124,7 +126,8 @@ static void leave_segment(struct sluice_queue *queue)
     pthread_rwlock_unlock(&queue->guard);
 }
 
-/* Goes on in a new segment with room for needed bytes. Without one the present one stays. */
+/* Goes on in a new segment with room for needed bytes. Without one the present one stays, unless the
+ * new one may be there after a restart: its header would void what is written from here on. */
 static sluice_status rotate(struct sluice_queue *queue, uint64_t needed, bool may_use_reserve,
                             const struct sluice_errors *errors)
 {
@@ -133,28 +136,24 @@ static sluice_status rotate(struct sluice_queue *queue, uint64_t needed, bool ma
                                     .first = queue->next,
                                     .durable = queue->durable};
     struct segment *segment = NULL;
-    uint64_t size;
+    struct segment_file file = {0};
     sluice_status st;
-    int fd;
 
     if (queue->last_number == UINT32_MAX ||
         getrandom(&header.salt, sizeof(header.salt), 0) != sizeof(header.salt))
         return failure(errors, SLUICE_TEMP, "4.3.0", "no number left for a segment");
     header.salt |= 1; /* never like empty space */
     queue->last_number++;
-    st =
-        make_file(queue, &header, needed + FORMAT_HEADER_SIZE, may_use_reserve, errors, &fd, &size);
+    st = make_file(queue, &header, needed + FORMAT_HEADER_SIZE, may_use_reserve, errors, &file);
+    if (st == SLUICE_OK)
+        st = enter_segment(queue, &header, &file, errors, &segment);
+    if (file.may_exist)
+        leave_segment(queue);
     if (st != SLUICE_OK)
         return st;
-    st = enter_segment(queue, header.number, size, &segment);
-    if (st != SLUICE_OK) {
-        close(fd); /* the file stays: without frames it is deleted at the next open */
-        return failure(errors, st, "4.3.0", "no memory for a segment");
-    }
-    leave_segment(queue);
     pthread_rwlock_wrlock(&queue->guard);
     queue->current = segment;
-    queue->current_fd = fd;
+    queue->current_fd = file.fd;
     queue->current_end = FORMAT_HEADER_SIZE;
     queue->current_salt = header.salt;
     pthread_rwlock_unlock(&queue->guard);
@@ -252,10 +251,12 @@ static sluice_status build_frames(struct sluice_queue *queue, const struct batch
 
             if (st != SLUICE_OK)
                 return st;
+            *ret_built = i + 1;
             *ret_has_large = true;
+            if (frame.content_size > INDEX_CONTENT_MAX)
+                return failure(errors, SLUICE_UNSUPPORTED, "5.3.4", "a content is too long");
         }
         out = put_frame(out, queue->current_salt, &frame, change->record, change->content);
-        *ret_built = i + 1;
     }
     format_frame(out, queue->current_salt, &commit);
     return SLUICE_OK;
@@ -277,14 +278,17 @@ static sluice_status build(struct sluice_queue *queue, const struct batch *batch
 }
 
 /* The segment is left for good. Large contents go only when a new one has made the batch void: a
- * restart before that may find it whole, and them in it. */
+ * restart before that may find it whole, and them in it. Segments go, too, or a disk that fails
+ * again and again would be filled with them. */
 static void abandon(struct sluice_queue *queue, const struct batch *batch)
 {
     queue->void_number = queue->current->number;
     queue->next++;
     leave_segment(queue);
-    if (rotate(queue, 0, !batch_has_put(batch), NULL) == SLUICE_OK)
-        drop_large(queue, batch, batch->count);
+    if (rotate(queue, 0, !batch_has_put(batch), NULL) != SLUICE_OK)
+        return;
+    drop_large(queue, batch, batch->count);
+    log_reap(queue);
 }
 
 static sluice_status write_out(struct sluice_queue *queue, const struct batch *batch, size_t size,
@@ -322,13 +326,14 @@ static void publish(struct sluice_queue *queue, size_t size)
     queue->durable = queue->next++;
 }
 
+/* Also of a message that the batch both put and removed. */
 static void tidy_up(struct sluice_queue *queue, size_t size)
 {
     struct frame frame = {0};
 
     for (uint64_t at = 0; at < size; at += frame_size(&frame)) {
         (void)format_parse_frame(queue->buffer + at, queue->current_salt, &frame);
-        if (frame.type == FRAME_REMOVE && frame.is_large)
+        if (frame.is_large && index_find(&queue->ledger.index, frame.id) == NULL)
             large_remove(&queue->large, frame.id);
     }
     if (queue->buffer_size > BUFFER_KEEP) {

@@ -36,20 +36,35 @@ static struct segment *find_segment(const struct ledger *ledger, uint32_t number
     return segment;
 }
 
+static void take_needs(struct segment *segment, struct segment *before)
+{
+    segment->needs = before->needs;
+    segment->need_count = before->need_count;
+    segment->need_capacity = before->need_capacity;
+    before->needs = NULL;
+    before->need_count = 0;
+    before->need_capacity = 0;
+}
+
 sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_t size,
-                                 struct segment **ret_segment)
+                                 uint64_t durable, struct segment **ret_segment)
 {
     struct segment *segment = calloc(1, sizeof(*segment));
+    struct segment *before;
 
     if (segment == NULL)
         return SLUICE_TEMP;
     segment->number = number;
     segment->size = size;
+    segment->durable = durable;
     HASH_ADD(hh, ledger->segments, number, sizeof(segment->number), segment);
     if (segment->hh.tbl == NULL) {
         free(segment);
         return SLUICE_TEMP;
     }
+    before = segment->hh.prev;
+    if (before != NULL && before->durable == durable)
+        take_needs(segment, before);
     ledger->segment_bytes += size;
     ledger->may_reap = true;
     *ret_segment = segment;
@@ -135,7 +150,7 @@ static void enter_put(struct ledger *ledger, const struct frame *frame, struct p
     use(ledger, place);
     use(ledger, place);
     if (frame->is_large)
-        ledger->large_bytes += frame->content_size;
+        ledger->large_bytes += entry->content_size;
 }
 
 static void enter_update(struct ledger *ledger, const struct frame *frame, struct place place)

@@ -25,8 +25,9 @@ struct segment {
     bool is_damaged;
     bool is_unlinked; /* and the folder not yet synced */
     uint64_t size;
-    uint64_t used;   /* places that index entries have in it */
-    uint32_t *needs; /* segments that it must outlive */
+    uint64_t durable; /* as its header says */
+    uint64_t used;    /* places that index entries have in it */
+    uint32_t *needs;  /* segments that it must outlive */
     uint32_t need_count;
     uint32_t need_capacity;
     UT_hash_handle hh;
@@ -43,9 +44,13 @@ struct ledger {
 void ledger_init(struct ledger *ledger);
 void ledger_done(struct ledger *ledger);
 
-/* Numbers ascend. TEMP: no memory. */
+/*
+ * Numbers ascend; durable is from the new segment's header. TEMP: no memory. If no batch was written
+ * in the one before, the new header voids all that the other one's does, and takes over its needs:
+ * or one segment that stays would keep each one in a row of failures.
+ */
 sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_t size,
-                                 struct segment **ret_segment);
+                                 uint64_t durable, struct segment **ret_segment);
 
 /* Segment must outlive other. TEMP: no memory. */
 sluice_status ledger_add_need(struct segment *segment, uint32_t other);

@@ -80,6 +80,9 @@ static sluice_status recover(struct sluice_queue *queue, struct numbers *numbers
         return st;
     if (numbers->count > 0)
         qsort(numbers->items, numbers->count, sizeof(*numbers->items), compare_numbers);
+    /* What a process that was killed made or deleted counts from here on. */
+    if (fsync(queue->folder) == -1)
+        return failure_errno(errors, "cannot sync", "the folder");
     st = large_open(&queue->large, queue->folder, errors);
     if (st == SLUICE_OK)
         st = log_replay(queue, numbers->items, numbers->count, errors, &is_damaged);

@@ -28,6 +28,7 @@ struct pending {
 struct loaded {
     uint32_t number;
     bool has_header;
+    bool is_whole; /* the disk could read all of it */
     struct segment_header header;
     uint8_t *data;
     uint64_t size;
@@ -48,6 +49,14 @@ struct replay {
     size_t count;
     size_t capacity;
 };
+
+static void note_unread(struct replay *replay)
+{
+    replay->segment->is_damaged = true;
+    (void)failure(replay->errors, SLUICE_TEMP, "4.3.0",
+                  "segment %08x is damaged: the disk cannot read all of it",
+                  replay->loaded->number);
+}
 
 static void note_damage(struct replay *replay, uint64_t first, uint64_t last, const char *what)
 {
@@ -264,7 +273,7 @@ static sluice_status load(const struct sluice_queue *queue, uint32_t number,
     st = segment_open(queue->folder, number, O_RDONLY, errors, &fd);
     if (st != SLUICE_OK)
         return st == SLUICE_NOT_FOUND ? SLUICE_TEMP : st;
-    st = segment_load(fd, errors, &loaded.data, &loaded.size);
+    st = segment_load(fd, errors, &loaded.data, &loaded.size, &loaded.is_whole);
     close(fd);
     if (st != SLUICE_OK)
         return st;
@@ -327,13 +336,15 @@ static sluice_status enter_header(struct replay *replay, uint32_t previous)
 {
     struct sluice_queue *queue = replay->queue;
     const struct loaded *loaded = replay->loaded;
-    sluice_status st =
-        ledger_add_segment(&queue->ledger, loaded->number, loaded->size, &replay->segment);
+    sluice_status st = ledger_add_segment(&queue->ledger, loaded->number, loaded->size,
+                                          loaded->header.durable, &replay->segment);
 
     if (st == SLUICE_OK && previous != 0 && loaded->header.first > loaded->header.durable + 1)
         st = ledger_add_need(replay->segment, previous);
     if (st != SLUICE_OK)
         return failure(replay->errors, st, "4.3.0", "no memory for a segment");
+    if (!loaded->is_whole)
+        note_unread(replay);
     if (!loaded->has_header)
         note_damage(replay, loaded->header.first, loaded->header.first, "no header");
     if (loaded->header.durable > queue->durable)

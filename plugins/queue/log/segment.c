@@ -48,7 +48,7 @@ static sluice_status write_header(int fd, const struct segment_header *header,
     return SLUICE_OK;
 }
 
-/* After it has the name: makes that durable, or takes the name away again. */
+/* After it has the name: makes that durable, or takes the name away again, as far as that goes. */
 static sluice_status sync_name(int folder, const char *name, const struct sluice_errors *errors)
 {
     sluice_status st;
@@ -56,81 +56,78 @@ static sluice_status sync_name(int folder, const char *name, const struct sluice
     if (fsync(folder) == 0)
         return SLUICE_OK;
     st = failure_errno(errors, "cannot sync the folder of", name);
-    (void)unlinkat(folder, name, 0); /* one that stays has no frames and does no harm */
+    (void)unlinkat(folder, name, 0);
     return st;
 }
 
-static sluice_status fill_new(int folder, int fd, const struct segment_header *header,
-                              uint64_t size, const struct sluice_errors *errors)
+static sluice_status fill_new(int folder, const struct segment_header *header,
+                              const struct sluice_errors *errors, struct segment_file *file)
 {
     char self[sizeof("/proc/self/fd/") + 16];
     char name[SEGMENT_NAME_SIZE];
     sluice_status st;
 
     segment_name(name, header->number);
-    if (fallocate(fd, 0, 0, (off_t)size) == -1)
+    if (fallocate(file->fd, 0, 0, (off_t)file->size) == -1)
         return failure_errno(errors, "cannot allocate the segment", name);
-    st = write_header(fd, header, errors);
+    st = write_header(file->fd, header, errors);
     if (st != SLUICE_OK)
         return st;
-    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
     if (linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) == -1)
         return failure_errno(errors, "cannot link the segment", name);
+    file->may_exist = true;
     return sync_name(folder, name, errors);
 }
 
 sluice_status segment_create(int folder, const struct segment_header *header, uint64_t size,
-                             const struct sluice_errors *errors, int *ret_fd)
+                             const struct sluice_errors *errors, struct segment_file *file)
 {
-    int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     sluice_status st;
 
-    if (fd == -1)
+    file->size = size;
+    file->fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file->fd == -1)
         return failure_errno(errors, "cannot make", "a segment");
-    st = fill_new(folder, fd, header, size, errors);
-    if (st != SLUICE_OK) {
-        close(fd);
-        return st;
-    }
-    *ret_fd = fd;
-    return SLUICE_OK;
+    st = fill_new(folder, header, errors, file);
+    if (st != SLUICE_OK)
+        close(file->fd);
+    return st;
 }
 
-static sluice_status rename_reserve(int folder, int fd, const struct segment_header *header,
-                                    const struct sluice_errors *errors, uint64_t *ret_size)
+static sluice_status rename_reserve(int folder, const struct segment_header *header,
+                                    const struct sluice_errors *errors, struct segment_file *file)
 {
     char name[SEGMENT_NAME_SIZE];
     struct stat info;
     sluice_status st;
 
     segment_name(name, header->number);
-    if (fstat(fd, &info) == -1)
+    if (fstat(file->fd, &info) == -1)
         return failure_errno(errors, "cannot look at", FOLDER_RESERVE);
-    st = write_header(fd, header, errors);
+    file->size = (uint64_t)info.st_size;
+    st = write_header(file->fd, header, errors);
     if (st != SLUICE_OK)
         return st;
     if (renameat(folder, FOLDER_RESERVE, folder, name) == -1)
         return failure_errno(errors, "cannot make the reserve into", name);
-    *ret_size = (uint64_t)info.st_size;
+    file->may_exist = true;
     return sync_name(folder, name, errors);
 }
 
 sluice_status segment_create_from_reserve(int folder, const struct segment_header *header,
-                                          const struct sluice_errors *errors, int *ret_fd,
-                                          uint64_t *ret_size)
+                                          const struct sluice_errors *errors,
+                                          struct segment_file *file)
 {
-    int fd = openat(folder, FOLDER_RESERVE, O_RDWR | O_CLOEXEC);
     sluice_status st;
 
-    if (fd == -1)
+    file->fd = openat(folder, FOLDER_RESERVE, O_RDWR | O_CLOEXEC);
+    if (file->fd == -1)
         return failure(errors, SLUICE_TEMP, "4.3.1", "the disk is full, and the reserve is used");
-    st = rename_reserve(folder, fd, header, errors, ret_size);
-    if (st != SLUICE_OK) {
-        close(fd);
-        return st;
-    }
-    *ret_fd = fd;
-    return SLUICE_OK;
+    st = rename_reserve(folder, header, errors, file);
+    if (st != SLUICE_OK)
+        close(file->fd);
+    return st;
 }
 
 sluice_status segment_open(int folder, uint32_t number, int flags,
@@ -188,7 +185,7 @@ static void read_what_can_be(int fd, uint8_t *data, uint64_t size)
 }
 
 sluice_status segment_load(int fd, const struct sluice_errors *errors, uint8_t **ret_data,
-                           uint64_t *ret_size)
+                           uint64_t *ret_size, bool *ret_is_whole)
 {
     struct stat info;
     uint8_t *data;
@@ -199,7 +196,8 @@ sluice_status segment_load(int fd, const struct sluice_errors *errors, uint8_t *
     if (data == NULL)
         return failure(errors, SLUICE_TEMP, "4.3.0", "no memory to read a segment of %lld bytes",
                        (long long)info.st_size);
-    if (segment_read(fd, data, (size_t)info.st_size, 0, NULL) != SLUICE_OK)
+    *ret_is_whole = segment_read(fd, data, (size_t)info.st_size, 0, NULL) == SLUICE_OK;
+    if (!*ret_is_whole)
         read_what_can_be(fd, data, (uint64_t)info.st_size);
     *ret_data = data;
     *ret_size = (uint64_t)info.st_size;

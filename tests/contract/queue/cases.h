@@ -3,8 +3,10 @@
 #ifndef SLUICE_TEST_CASES_H
 #define SLUICE_TEST_CASES_H
 
-int run_contract_cases(void); /* test_contract.c: what every store does */
-int run_durable_cases(void);  /* test_durable.c: what survives close() */
-int run_fault_cases(void);    /* test_faults.c: kills, failing calls, power cuts, a full disk */
+int run_contract_cases(void);  /* test_contract.c: what every store does */
+int run_durable_cases(void);   /* test_durable.c: what survives close() */
+int run_fault_cases(void);     /* test_faults.c: kills, failing calls, a full disk */
+int run_power_cases(void);     /* test_power.c: power cuts */
+int run_aftermath_cases(void); /* test_aftermath.c: what a host does after a failure */
 
 #endif

@@ -18,6 +18,8 @@
 static struct {
     enum fault fault;
     unsigned long nth;
+    enum fault second;
+    unsigned long second_nth;
     unsigned long count;
     bool is_armed;
 } faults;
@@ -26,8 +28,15 @@ void faults_arm(enum fault fault, unsigned long nth)
 {
     faults.fault = fault;
     faults.nth = nth;
+    faults.second = FAULT_NONE;
     faults.count = 0;
     faults.is_armed = true;
+}
+
+void faults_arm_second(enum fault fault, unsigned long after)
+{
+    faults.second = fault;
+    faults.second_nth = faults.nth + after;
 }
 
 void faults_disarm(void)
@@ -42,26 +51,37 @@ unsigned long faults_count(void)
 
 enum verdict { PASS, FAIL, HALF };
 
-/* What is to happen to this call; errno is set for FAIL. */
-static enum verdict judge(bool is_write)
+static enum verdict meet(enum fault fault, bool is_write)
 {
-    unsigned long now;
-
-    if (!faults.is_armed)
+    switch (fault) {
+    case FAULT_NONE:
         return PASS;
-    now = ++faults.count;
-    if (faults.fault == FAULT_SHORT && now == faults.nth + 1 && faults.nth / 2 % 2 == 0) {
+    case FAULT_KILL:
+        (void)raise(SIGKILL);
+        return FAIL;
+    case FAULT_SHORT:
+        return is_write ? HALF : PASS;
+    case FAULT_EIO:
+        errno = EIO;
+        return FAIL;
+    case FAULT_ENOSPC:
         errno = ENOSPC;
         return FAIL;
     }
-    if (faults.fault == FAULT_NONE || now != faults.nth)
+    return PASS;
+}
+
+/* What is to happen to this call; errno is set for FAIL. */
+static enum verdict judge(bool is_write)
+{
+    if (!faults.is_armed)
         return PASS;
-    if (faults.fault == FAULT_KILL)
-        (void)raise(SIGKILL);
-    if (faults.fault == FAULT_SHORT)
-        return is_write ? HALF : PASS;
-    errno = faults.fault == FAULT_EIO ? EIO : ENOSPC;
-    return FAIL;
+    faults.count++;
+    if (faults.count == faults.nth)
+        return meet(faults.fault, is_write);
+    if (faults.count == faults.second_nth)
+        return meet(faults.second, is_write);
+    return PASS;
 }
 
 /* The C library's own, by name; looked up once. */

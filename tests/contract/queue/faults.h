@@ -18,11 +18,13 @@ enum fault {
     FAULT_KILL, /* SIGKILL instead of the call */
     FAULT_EIO,  /* that call fails, and nothing of it is done */
     FAULT_ENOSPC,
-    FAULT_SHORT, /* half of a write is done, and the call after it fails with ENOSPC */
+    FAULT_SHORT, /* half of a write is done; other calls pass */
 };
 
 /* From now on the calls of this process are counted, and the nth (from 1) meets the fault. */
 void faults_arm(enum fault fault, unsigned long nth);
+/* And another one so many calls after that. */
+void faults_arm_second(enum fault fault, unsigned long after);
 void faults_disarm(void);
 unsigned long faults_count(void);
 

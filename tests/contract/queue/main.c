@@ -2,8 +2,9 @@
 /*
  * The contract test of queue stores, ours and anybody's:
  *
- *   contract-queue PLUGIN.so [--volatile] [--trusts-pages] [--points=N] [KEY=VALUE]...
+ *   contract-queue PLUGIN.so [--only=GROUP]... [--volatile] [--trusts-pages] [--points=N] [KEY=VALUE]...
  *
+ * --only=GROUP     only that group of cases; see groups below
  * --volatile       the store keeps nothing beyond close(): the cases about that are skipped
  * --trusts-pages   the store trusts the disk to write an aligned page of 4 KiB whole or not at all:
  *                  power cuts leave such pages whole, and the case of short writes is skipped
@@ -19,11 +20,54 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static struct {
+    const char *name;
+    int (*run)(void);
+    bool is_wanted;
+    bool needs_durable;
+} groups[] = {
+    /* First what forks, as long as the process is small. */
+    {"faults", run_fault_cases, false, true},        {"power", run_power_cases, false, true},
+    {"aftermath", run_aftermath_cases, false, true}, {"durable", run_durable_cases, false, true},
+    {"contract", run_contract_cases, false, false},
+};
+
+#define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
+
+static bool is_limited; /* by --only */
+
+/* Each fork copies what the sanitizer keeps of freed memory: a little is enough to find mistakes. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=4:thread_local_quarantine_size_kb=64";
+}
+
+static void not_understood(const char *argument)
+{
+    (void)fprintf(stderr, "%s: not understood\n", argument);
+    exit(EXIT_FAILURE);
+}
+
+static void take_group(const char *name)
+{
+    size_t i = 0;
+
+    while (i < GROUP_COUNT && strcmp(groups[i].name, name) != 0)
+        i++;
+    if (i == GROUP_COUNT)
+        not_understood(name);
+    groups[i].is_wanted = true;
+    is_limited = true;
+}
+
 static void take_argument(char *argument)
 {
     char *equals = strchr(argument, '=');
 
-    if (strcmp(argument, "--volatile") == 0) {
+    if (strncmp(argument, "--only=", 7) == 0) {
+        take_group(argument + 7);
+    } else if (strcmp(argument, "--volatile") == 0) {
         traits.is_volatile = true;
     } else if (strcmp(argument, "--trusts-pages") == 0) {
         traits.trusts_pages = true;
@@ -33,8 +77,7 @@ static void take_argument(char *argument)
         *equals = '\0';
         subject_set(argument, equals + 1);
     } else {
-        (void)fprintf(stderr, "%s: not understood\n", argument);
-        exit(EXIT_FAILURE);
+        not_understood(argument);
     }
 }
 
@@ -44,20 +87,21 @@ int main(int argc, char **argv)
 
     if (argc < 2) {
         (void)fprintf(stderr,
-                      "usage: %s PLUGIN.so [--volatile] [--trusts-pages] [--points=N] "
-                      "[KEY=VALUE]...\n",
+                      "usage: %s PLUGIN.so [--only=GROUP]... [--volatile] [--trusts-pages] "
+                      "[--points=N] [KEY=VALUE]...\n",
                       argv[0]);
         return EXIT_FAILURE;
     }
     for (int i = 2; i < argc; i++)
         take_argument(argv[i]);
     subject_load(argv[1]);
-    /* First what forks, as long as the process is small. */
-    if (traits.is_volatile)
-        (void)fprintf(stderr, "SKIPPED: all cases about what survives close(), a crash or a full "
-                              "disk: the store is volatile\n");
-    else
-        failed = run_fault_cases() + run_durable_cases();
-    failed += run_contract_cases();
+    for (size_t i = 0; i < GROUP_COUNT; i++) {
+        if (is_limited && !groups[i].is_wanted)
+            continue;
+        if (traits.is_volatile && groups[i].needs_durable)
+            (void)fprintf(stderr, "SKIPPED: %s: the store is volatile\n", groups[i].name);
+        else
+            failed += groups[i].run();
+    }
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -106,6 +106,48 @@ void model_make(const struct model *model, uint64_t seed, size_t k, struct model
     }
 }
 
+#define TIDE_LIFE 3  /* batches that a message stays */
+#define TIDE_TURN 22 /* the batch that removes the first message, and those after it */
+#define TIDE_SIZE 60000
+
+static void add_put(const struct model *model, size_t number, uint64_t seed,
+                    struct model_batch *batch)
+{
+    struct model_message message = {.is_there = true,
+                                    .was_there = true,
+                                    .record_size = 100,
+                                    .record_seed = seed,
+                                    .content_size = TIDE_SIZE};
+
+    if (model->messages[number].was_there || model->messages[number].is_doubtful)
+        return;
+    batch->numbers[batch->count] = number;
+    batch->kinds[batch->count] = SLUICE_QUEUE_PUT;
+    batch->messages[batch->count++] = message;
+}
+
+static void add_remove(const struct model *model, size_t number, struct model_batch *batch)
+{
+    struct model_message message = model->messages[number];
+
+    if (!message.is_there || message.is_doubtful)
+        return;
+    message.is_there = false;
+    batch->numbers[batch->count] = number;
+    batch->kinds[batch->count] = SLUICE_QUEUE_REMOVE;
+    batch->messages[batch->count++] = message;
+}
+
+void model_make_tide(const struct model *model, uint64_t seed, size_t k, struct model_batch *batch)
+{
+    *batch = (struct model_batch){0};
+    add_put(model, k + 1, seed + k, batch);
+    if (k > TIDE_LIFE)
+        add_remove(model, k + 1 - TIDE_LIFE, batch);
+    if (k >= TIDE_TURN)
+        add_remove(model, 1, batch);
+}
+
 /* ---- sending -------------------------------------------------------------------------------- */
 
 static struct sluice_span filled(size_t size, uint64_t seed)

@@ -49,7 +49,13 @@ uint64_t model_random(uint64_t *state);
 void model_fill(char *bytes, size_t size, uint64_t seed);
 
 /* Batch k of a seed, as the model stands now. */
-void model_make(const struct model *model, uint64_t seed, size_t k, struct model_batch *batch);
+typedef void model_maker(const struct model *model, uint64_t seed, size_t k,
+                         struct model_batch *batch);
+
+model_maker model_make; /* anything */
+/* Messages come and are removed a few batches later, but for the first one, which keeps what the
+ * store needs until it goes: then most of the store can go at once. */
+model_maker model_make_tide;
 
 /* Applies it to the store. */
 sluice_status model_send(const struct model_batch *batch, struct sluice_queue *queue);

@@ -270,6 +270,33 @@ static void test_staged_sizes(void **state)
     assert_int_equal(scanned(queue), 0);
 }
 
+static void note_size(void *user, const struct found *found)
+{
+    *(uint64_t *)user = found->content_size;
+}
+
+/* Whoever fills the file is not trusted: it is as long as it says, or not taken. */
+static void test_staged_terabyte(void **state)
+{
+    const off_t size = (off_t)1 << 40;
+    struct change change = change_put(1, 0, text("r"), text(""));
+    uint64_t found = 0;
+    sluice_status st;
+
+    if (!subject_can_stage())
+        skip();
+    change.base.content_fd = staged_file(queue_of(state), 1, text(""));
+    if (ftruncate(change.base.content_fd, size) == -1)
+        skip(); /* not on this file system */
+    st = subject_apply(queue_of(state), &change, 1);
+    close(change.base.content_fd);
+    if (st != SLUICE_OK)
+        assert_int_equal(explained.count, 1);
+    assert_int_equal(subject_scan(queue_of(state), note_size, &found), SLUICE_OK);
+    assert_true(found == (st == SLUICE_OK ? (uint64_t)size : 0));
+    apply_ok(queue_of(state), change_put(2, 0, text("r"), text("content")));
+}
+
 /* A staged file that never comes, and one whose batch is refused and comes again in a better one. */
 static void test_stage_abandoned(void **state)
 {
@@ -432,6 +459,7 @@ int run_contract_cases(void)
         CASE(test_bad_change),
         CASE(test_content_sizes),
         CASE(test_staged_sizes),
+        CASE(test_staged_terabyte),
         CASE(test_stage_abandoned),
         CASE(test_record_sizes),
         CASE(test_big_batch),

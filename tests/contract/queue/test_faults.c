@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Kills, failing calls, power cuts, a full disk.
- *
- * A child process runs a scenario of random batches and meets a fault; memory that both share says
- * how each batch ended. The parent then opens what is left and compares it with the model.
- */
+/* Kills, failing calls, a full disk. */
 #include "cases.h"
-#include "faults.h"
-#include "model.h"
+#include "scenario.h"
 #include "scratch.h"
 
 #include <setjmp.h>
@@ -16,249 +10,78 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BATCHES 30       /* of the scenario */
-#define BATCHES_LONG 400 /* until the child is killed from outside */
-#define REOPEN_EACH 12   /* the child closes and opens the store */
-#define POINTS_MAX 110   /* faults are tried at no more calls than this, evenly spread */
 #define CHILD_SECONDS 60
 
-enum end { NOT_BEGUN, BEGUN, ENDED_OK, ENDED_TEMP };
-
-struct progress {
-    volatile unsigned long calls;
-    volatile enum end ends[BATCHES_LONG];
-};
-
-struct scenario {
-    uint64_t seed;
-    size_t batches;
-    enum fault fault;
-    unsigned long nth; /* the call that meets it */
-    bool cuts_power;   /* when the child is dead or done */
-};
-
-static struct progress *progress; /* shared with the child */
-
-/* ---- the child ------------------------------------------------------------------------------ */
-
-/* False when the store does not open again: a fault may do that. */
-static bool reopen(const char *folder, struct sluice_queue **queue)
+static void run_everywhere(uint64_t seed, enum fault fault, enum fault second)
 {
-    subject_close(*queue);
-    *queue = NULL;
-    return subject_open(folder, queue) == SLUICE_OK;
-}
-
-static void run_batches(const struct scenario *scenario, const char *folder)
-{
-    struct model model = {0};
-    struct sluice_queue *queue = NULL;
-
-    if (subject_open(folder, &queue) != SLUICE_OK)
-        return;
-    for (size_t k = 0; k < scenario->batches; k++) {
-        struct model_batch batch;
-        sluice_status st;
-
-        if (k % REOPEN_EACH == REOPEN_EACH - 1 && !reopen(folder, &queue))
-            break;
-        model_make(&model, scenario->seed, k, &batch);
-        progress->ends[k] = BEGUN;
-        st = model_send(&batch, queue);
-        if (st != SLUICE_OK && st != SLUICE_TEMP)
-            abort(); /* a fault is never PERM */
-        progress->ends[k] = st == SLUICE_OK ? ENDED_OK : ENDED_TEMP;
-        if (st == SLUICE_OK)
-            model_accept(&model, &batch);
-        else
-            model_doubt(&model, &batch);
-    }
-    subject_close(queue);
-    model_done(&model);
-}
-
-static pid_t start_child(const struct scenario *scenario, const char *folder, const char *shadow)
-{
-    pid_t child;
-
-    memset(progress, 0, sizeof(*progress));
-    child = fork();
-    assert_int_not_equal(child, -1);
-    if (child != 0)
-        return child;
-    (void)alarm(CHILD_SECONDS);
-    if (scenario->cuts_power)
-        faults_shadow(shadow);
-    faults_arm(scenario->fault, scenario->nth);
-    run_batches(scenario, folder);
-    progress->calls = faults_count();
-    _exit(0);
-}
-
-static void end_child(pid_t child, bool may_be_killed)
-{
-    int status = -1;
-
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && may_be_killed)
-        return;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("the child ended with %s %d", WIFEXITED(status) ? "exit" : "signal",
-                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-}
-
-/* ---- what is left --------------------------------------------------------------------------- */
-
-static void follow(const struct scenario *scenario, struct model *model)
-{
-    for (size_t k = 0; k < scenario->batches && progress->ends[k] != NOT_BEGUN; k++) {
-        struct model_batch batch;
-
-        model_make(model, scenario->seed, k, &batch);
-        if (progress->ends[k] == ENDED_OK)
-            model_accept(model, &batch);
-        else
-            model_doubt(model, &batch);
-    }
-}
-
-/* The store holds what it must, goes on to work, and still does after that. */
-static const char *inspect(struct model *model, const char *folder)
-{
-    static char why[700];
-    struct sluice_queue *queue = NULL;
-    struct model_batch batch;
-    const char *error;
-
-    for (int round = 0; round < 2; round++) {
-        if (subject_open(folder, &queue) != SLUICE_OK || explained.count > 0) {
-            (void)snprintf(why, sizeof(why), "open (round %d): %s", round, explained.text);
-            subject_close(queue);
-            return why;
-        }
-        error = model_compare(model, queue);
-        if (error == NULL) {
-            model_make(model, 99, (size_t)round, &batch);
-            if (model_send(&batch, queue) != SLUICE_OK)
-                error = explained.text;
-            model_accept(model, &batch);
-        }
-        (void)snprintf(why, sizeof(why), "round %d: %s", round, error != NULL ? error : "");
-        subject_close(queue);
-        queue = NULL;
-        if (error != NULL)
-            return why;
-    }
-    return NULL;
-}
-
-static void check_left(const struct scenario *scenario, const char *folder)
-{
-    struct model model = {0};
-    const char *error;
-
-    follow(scenario, &model);
-    error = inspect(&model, folder);
-    model_done(&model);
-    if (error != NULL)
-        fail_msg("seed %llu, fault %d at call %lu%s, in %s: %s", (unsigned long long)scenario->seed,
-                 (int)scenario->fault, scenario->nth, scenario->cuts_power ? ", power cut" : "",
-                 folder, error);
-}
-
-static void run_scenario(const struct scenario *scenario)
-{
-    char folder[SCRATCH_PATH_MAX];
-    char shadow[SCRATCH_PATH_MAX];
-    char target[SCRATCH_PATH_MAX];
-
-    scratch_make(folder);
-    scratch_make(shadow);
-    scratch_make(target);
-    end_child(start_child(scenario, folder, shadow), scenario->fault == FAULT_KILL);
-    if (scenario->cuts_power)
-        assert_int_equal(faults_cut(folder, shadow, target, traits.trusts_pages ? 4096 : 512,
-                                    scenario->seed * 1000 + scenario->nth),
-                         0);
-    check_left(scenario, scenario->cuts_power ? target : folder);
-    scratch_remove(folder);
-    scratch_remove(shadow);
-    scratch_remove(target);
-}
-
-/* ---- cases ---------------------------------------------------------------------------------- */
-
-/* The fault at every call of the scenario, or at as many as the store's declaration says. */
-static void run_everywhere(uint64_t seed, enum fault fault, bool cuts_power)
-{
-    struct scenario scenario = {seed, BATCHES, FAULT_NONE, 0, cuts_power};
-    unsigned long calls;
-    unsigned long points;
-    unsigned long step;
-
-    run_scenario(&scenario);
-    calls = progress->calls;
-    assert_true(calls > BATCHES);
-    /* A scenario that is killed takes half as long as one that goes on. */
-    points = fault == FAULT_KILL ? 2 * traits.points : traits.points;
-    step = points == 0 ? 1 : (calls + points - 1) / points;
-    scenario.fault = fault;
-    for (scenario.nth = 1; scenario.nth <= calls; scenario.nth += step)
-        run_scenario(&scenario);
-    print_message("    %lu calls, the fault at each %lu\n", calls, step);
+    scenario_run_everywhere((struct scenario){.make = model_make,
+                                              .seed = seed,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = fault,
+                                              .second = second,
+                                              .after = 1});
 }
 
 static void test_kill(void **state)
 {
     (void)state;
-    run_everywhere(1, FAULT_KILL, false);
+    run_everywhere(1, FAULT_KILL, FAULT_NONE);
 }
 
 static void test_eio(void **state)
 {
     (void)state;
-    run_everywhere(2, FAULT_EIO, false);
+    run_everywhere(2, FAULT_EIO, FAULT_NONE);
+}
+
+/* What follows a failing call is often meant to mend it. */
+static void test_eio_twice(void **state)
+{
+    (void)state;
+    run_everywhere(8, FAULT_EIO, FAULT_EIO);
+}
+
+static void test_eio_then_kill(void **state)
+{
+    (void)state;
+    run_everywhere(9, FAULT_EIO, FAULT_KILL);
 }
 
 static void test_enospc(void **state)
 {
     (void)state;
-    run_everywhere(3, FAULT_ENOSPC, false);
+    run_everywhere(3, FAULT_ENOSPC, FAULT_NONE);
+}
+
+static void skip_if_pages_are_trusted(void)
+{
+    if (!traits.trusts_pages)
+        return;
+    print_error("SKIPPED: short writes: the store trusts the disk with pages\n");
+    skip();
 }
 
 static void test_short_write(void **state)
 {
     (void)state;
-    if (traits.trusts_pages) {
-        print_error("SKIPPED: short writes: the store trusts the disk with pages\n");
-        skip();
-    }
-    run_everywhere(4, FAULT_SHORT, false);
+    skip_if_pages_are_trusted();
+    run_everywhere(4, FAULT_SHORT, FAULT_NONE);
 }
 
-static void test_power_cut(void **state)
+static void test_short_write_then_enospc(void **state)
 {
     (void)state;
-    run_everywhere(5, FAULT_KILL, true);
-}
-
-/* The write that failed never reached the disk, and what came later did. */
-static void test_power_cut_after_eio(void **state)
-{
-    (void)state;
-    run_everywhere(6, FAULT_EIO, true);
+    skip_if_pages_are_trusted();
+    run_everywhere(4, FAULT_SHORT, FAULT_ENOSPC);
 }
 
 static void test_kill_at_random(void **state)
@@ -267,22 +90,52 @@ static void test_kill_at_random(void **state)
 
     (void)state;
     for (uint64_t seed = 100; seed < 112; seed++) {
-        struct scenario scenario = {seed, BATCHES_LONG, FAULT_NONE, 0, false};
+        struct scenario scenario = {
+            .make = model_make, .seed = seed, .batches = SCENARIO_BATCHES_MAX};
         struct timespec pause = {0, (long)(1000000 + model_random(&random) % 80000000)};
         char folder[SCRATCH_PATH_MAX];
         pid_t child;
 
         scratch_make(folder);
-        child = start_child(&scenario, folder, NULL);
+        child = scenario_start(&scenario, folder, NULL);
         (void)nanosleep(&pause, NULL);
         (void)kill(child, SIGKILL);
-        end_child(child, true);
-        check_left(&scenario, folder);
+        scenario_end(child, true);
+        scenario_check(&scenario, folder, NULL);
         scratch_remove(folder);
     }
 }
 
 /* ---- a full disk ---------------------------------------------------------------------------- */
+
+/* Without a map our user has no number in the new namespace, and may make no file. */
+static bool write_map(const char *path, unsigned id)
+{
+    FILE *file = fopen(path, "we");
+
+    if (file == NULL)
+        return false;
+    (void)fprintf(file, "%u %u 1", id, id);
+    return fclose(file) == 0;
+}
+
+/* A mount namespace: root has its own, others get one with a user namespace. */
+static bool leave_mounts(void)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+
+    if (unshare(CLONE_NEWNS) == 0)
+        return true;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+        return false;
+    FILE *file = fopen("/proc/self/setgroups", "we");
+    if (file == NULL)
+        return false;
+    (void)fputs("deny", file);
+    return fclose(file) == 0 && write_map("/proc/self/uid_map", uid) &&
+           write_map("/proc/self/gid_map", gid);
+}
 
 /* A small disk of the child's own; false where the machine does not allow that. */
 static bool mount_small(const char *folder, const char *size)
@@ -290,8 +143,7 @@ static bool mount_small(const char *folder, const char *size)
     char options[64];
 
     (void)snprintf(options, sizeof(options), "size=%s", size);
-    return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    return leave_mounts() && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("none", folder, "tmpfs", 0, options) == 0;
 }
 
@@ -373,32 +225,15 @@ static void test_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static int setup_group(void **state)
-{
-    (void)state;
-    progress =
-        mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return progress == MAP_FAILED ? -1 : 0;
-}
-
-static int teardown_group(void **state)
-{
-    (void)state;
-    return munmap(progress, sizeof(*progress));
-}
-
 int run_fault_cases(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_kill_at_random),
-        cmocka_unit_test(test_eio),
-        cmocka_unit_test(test_enospc),
-        cmocka_unit_test(test_short_write),
-        cmocka_unit_test(test_power_cut),
-        cmocka_unit_test(test_power_cut_after_eio),
+        cmocka_unit_test(test_kill),          cmocka_unit_test(test_kill_at_random),
+        cmocka_unit_test(test_eio),           cmocka_unit_test(test_eio_twice),
+        cmocka_unit_test(test_eio_then_kill), cmocka_unit_test(test_enospc),
+        cmocka_unit_test(test_short_write),   cmocka_unit_test(test_short_write_then_enospc),
         cmocka_unit_test(test_full_disk),
     };
 
-    return cmocka_run_group_tests_name("faults", tests, setup_group, teardown_group);
+    return cmocka_run_group_tests_name("faults", tests, scenario_setup, scenario_teardown);
 }

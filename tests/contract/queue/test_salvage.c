@@ -4,6 +4,8 @@
  * nothing off. Bytes of its segments are changed while it is closed; doc/log-store.md says which.
  *
  *   contract-queue-log-salvage LOG.so
+ *
+ * The program's own pread() is what the plugin calls: a part of the disk that cannot be read.
  */
 #include "scratch.h"
 #include "subject.h"
@@ -14,10 +16,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -29,6 +33,25 @@
 
 static char folder[SCRATCH_PATH_MAX];
 static char segment[SCRATCH_PATH_MAX + 16];
+
+/* Reads that touch these bytes of a file fail. */
+static off_t hole_begin;
+static off_t hole_end;
+
+ssize_t pread64(int, void *, size_t, off_t);
+
+#define DEFINE_PREAD(name)                                                                         \
+    __attribute__((visibility("default"))) ssize_t name(int fd, void *data, size_t size, off_t at) \
+    {                                                                                              \
+        if (at < hole_end && at + (off_t)size > hole_begin) {                                      \
+            errno = EIO;                                                                           \
+            return -1;                                                                             \
+        }                                                                                          \
+        return syscall(SYS_pread64, fd, data, size, at);                                           \
+    }
+
+DEFINE_PREAD(pread)
+DEFINE_PREAD(pread64)
 
 static struct sluice_queue *open_ok(void)
 {
@@ -144,12 +167,51 @@ static void test_segment_header(void **state)
     assert_state(true, 1, 0, SLUICE_OK);
 }
 
+/* What the disk cannot read is no torn write: it is said. */
+static void test_unreadable_sector(void **state)
+{
+    (void)state;
+    hole_begin = batch_of(MESSAGES) / 4096 * 4096;
+    hole_end = hole_begin + 4096;
+    subject_close(open_ok());
+    hole_end = 0;
+    assert_true(explained.count > 0);
+}
+
 /* It cannot be told from a batch that was never acknowledged. */
 static void test_tail(void **state)
 {
     (void)state;
     overwrite(batch_of(MESSAGES) + 64 + 8 + 500, 'x', 1);
     assert_state(false, MESSAGES, MESSAGES, SLUICE_NOT_FOUND);
+}
+
+/* A batch of two messages and a removal; of its end nothing has reached the disk. */
+static void test_torn_batch(void **state)
+{
+    struct change changes[] = {
+        change_put(31, 0, record_of("record 1"), sluice_span_of("content")),
+        change_put(32, 0, record_of("record 1"), sluice_span_of("content")),
+        change_remove(3),
+    };
+    const off_t begin = batch_of(MESSAGES + 1);
+    const off_t frames[] = {0, 80, 160, 224, 288}; /* three frames, COMMIT, the end */
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct sluice_queue *queue = open_ok();
+
+        assert_int_equal(subject_apply(queue, changes, 3), SLUICE_OK);
+        subject_close(queue);
+        overwrite(begin + frames[i], 0, (size_t)(frames[4] - frames[i]));
+        queue = open_ok();
+        assert_int_equal(explained.count, 0);
+        assert_int_equal(status_of(queue, 3), SLUICE_OK);
+        assert_int_equal(status_of(queue, 31), SLUICE_NOT_FOUND);
+        assert_int_equal(status_of(queue, 32), SLUICE_NOT_FOUND);
+        subject_close(queue);
+        overwrite(begin, 0, (size_t)frames[4]);
+    }
 }
 
 static void test_update(void **state)
@@ -191,6 +253,33 @@ static void test_evidence(void **state)
     assert_int_equal(stat(segment, &info), 0);
 }
 
+static bool has_large(const char *name)
+{
+    char path[SCRATCH_PATH_MAX + 64];
+
+    (void)snprintf(path, sizeof(path), "%s/large/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+/* A content of no message is what a crash left; in a damaged store nobody can know. */
+static void test_orphan(void **state)
+{
+    char path[SCRATCH_PATH_MAX + 64];
+    int fd;
+
+    (void)state;
+    for (int is_damaged = 0; is_damaged < 2; is_damaged++) {
+        (void)snprintf(path, sizeof(path), "%s/large/00000000000000AA", folder);
+        fd = open(path, O_WRONLY | O_CREAT, 0600);
+        assert_int_not_equal(fd, -1);
+        close(fd);
+        if (is_damaged)
+            overwrite(batch_of(5), 0, BATCH_SIZE);
+        subject_close(open_ok());
+        assert_int_equal(has_large("00000000000000AA"), is_damaged);
+    }
+}
+
 static void test_newer_version(void **state)
 {
     struct sluice_queue *queue = NULL;
@@ -214,8 +303,10 @@ int main(int argc, char **argv)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_content), CASE(test_frame_header), CASE(test_sectors),  CASE(test_segment_header),
-        CASE(test_tail),    CASE(test_update),       CASE(test_evidence), CASE(test_newer_version),
+        CASE(test_unreadable_sector), CASE(test_torn_batch),    CASE(test_orphan),
+        CASE(test_content),           CASE(test_frame_header),  CASE(test_sectors),
+        CASE(test_segment_header),    CASE(test_tail),          CASE(test_update),
+        CASE(test_evidence),          CASE(test_newer_version),
     };
 
     if (argc != 2)

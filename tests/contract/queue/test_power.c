@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/* Power cuts: what was synced is there, of the rest anything. */
+#include "cases.h"
+#include "scenario.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_power_cut(void **state)
+{
+    (void)state;
+    scenario_run_everywhere((struct scenario){.make = model_make,
+                                              .seed = 5,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = FAULT_KILL,
+                                              .cuts_power = true});
+}
+
+/* The write that failed never reached the disk, and what came later did. */
+static void test_after_eio(void **state)
+{
+    (void)state;
+    scenario_run_everywhere((struct scenario){.make = model_make,
+                                              .seed = 6,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = FAULT_EIO,
+                                              .cuts_power = true});
+}
+
+/* A process that was killed leaves what it wrote; the next one takes it for granted. */
+static void test_after_recovery(void **state)
+{
+    (void)state;
+    scenario_run_everywhere((struct scenario){.make = model_make,
+                                              .seed = 10,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = FAULT_KILL,
+                                              .cuts_power = true,
+                                              .recovers = true});
+}
+
+/* Removals must not come undone when what they are written in is tidied away. */
+static void test_while_tidying(void **state)
+{
+    (void)state;
+    scenario_run_everywhere((struct scenario){.make = model_make_tide,
+                                              .seed = 11,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = FAULT_KILL,
+                                              .cuts_power = true});
+}
+
+int run_power_cases(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power_cut),
+        cmocka_unit_test(test_after_eio),
+        cmocka_unit_test(test_after_recovery),
+        cmocka_unit_test(test_while_tidying),
+    };
+
+    return cmocka_run_group_tests_name("power", tests, scenario_setup, scenario_teardown);
+}
