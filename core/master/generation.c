@@ -3,7 +3,8 @@
  * generation: one run of the check role, and what it hands over (see check.h for the order).
  *
  * That role has run plugins' code, which the master does not trust: it takes names and counts within
- * limits, and descriptors that it only passes on.
+ * limits, and as a plugin only a file that could be one: the code that queue loads is not to come
+ * from the network's side of the wall.
  */
 #include "master/generation.h"
 
@@ -12,6 +13,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "master/process.h"
+#include "plugin/load.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -82,6 +84,18 @@ static sluice_status take_snapshot(struct run *run, struct channel_frame *frame)
     return error_set(&run->fault, SLUICE_TEMP, "check: a snapshot that makes no sense");
 }
 
+static sluice_status add_plugin(struct generation_role *role, char *name, int fd, struct error *err)
+{
+    struct generation_plugin *plugins =
+        reallocarray(role->plugins, role->plugin_count + 1, sizeof(*plugins));
+
+    if (plugins == NULL)
+        return error_set(err, SLUICE_TEMP, "check: out of memory");
+    role->plugins = plugins;
+    plugins[role->plugin_count++] = (struct generation_plugin){.name = name, .fd = fd};
+    return SLUICE_OK;
+}
+
 static sluice_status take_plugin(struct run *run, struct channel_frame *frame)
 {
     struct generation_role *role = run->role;
@@ -89,18 +103,17 @@ static sluice_status take_plugin(struct run *run, struct channel_frame *frame)
     if (role == NULL || frame->fd == -1 || frame->body.len > PLUGIN_NAME_MAX ||
         role->plugin_count == GENERATION_PLUGINS_MAX)
         return error_set(&run->fault, SLUICE_TEMP, "check: a plugin's file that makes no sense");
-    struct generation_plugin *plugins =
-        reallocarray(role->plugins, role->plugin_count + 1, sizeof(*plugins));
-    if (plugins != NULL)
-        role->plugins = plugins;
     char *name = span_dup(frame->body);
-    if (plugins == NULL || name == NULL) {
-        free(name);
+    if (name == NULL)
         return error_set(&run->fault, SLUICE_TEMP, "check: out of memory");
-    }
-    plugins[role->plugin_count++] = (struct generation_plugin){.name = name, .fd = frame->fd};
-    frame->fd = -1;
-    return SLUICE_OK;
+    sluice_status status = plugin_check_file(frame->fd, name, geteuid(), &run->fault);
+    if (status == SLUICE_OK)
+        status = add_plugin(role, name, frame->fd, &run->fault);
+    if (status == SLUICE_OK)
+        frame->fd = -1;
+    else
+        free(name);
+    return status;
 }
 
 /* Check leaves when it sees the end of the channel. */

@@ -4,8 +4,8 @@
  *
  * Trust: the file, the folders above it and the configuration that names it belong to root, to the
  * daemon's owner or to the owner of the running executable, and nobody else may write to them (a
- * sticky folder of root's is fine). The check role opens the file and holds it; roles load that very
- * file through its descriptor. Code is resident: never unloaded.
+ * sticky folder of root's is fine). The check role opens the file; the master looks at what check
+ * hands over; roles load that very file through its descriptor. Code is resident: never unloaded.
  */
 #ifndef PLUGIN_LOAD_H
 #define PLUGIN_LOAD_H
@@ -31,6 +31,8 @@ sluice_status plugin_open_folder(const char *directory, uid_t owner, int *ret_fd
                                  struct error *err);
 sluice_status plugin_open_in(int folder_fd, const char *name, uid_t owner, int *ret_fd,
                              struct error *err);
+/* The same for a file that somebody else has opened who may have been taken over meanwhile. CONFIG. */
+sluice_status plugin_check_file(int fd, const char *name, uid_t owner, struct error *err);
 
 /* Loads the file behind fd as plugin name, or finds it loaded already. Checks the descriptor: name,
  * sizes, licence, option table. CONFIG with the loader's real reason. */

@@ -8,6 +8,8 @@
  */
 #include "plugin/load.h"
 
+#include "base/span.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +114,36 @@ sluice_status plugin_check_trust(const char *path, uid_t owner, struct error *er
     if (st == SLUICE_OK)
         (void)close(fd); /* only a path */
     return st;
+}
+
+/* "…/lookup/hash.so". */
+static bool is_path_of(const char *path, const char *name)
+{
+    struct sluice_span rest = sluice_span_of(path);
+    const struct sluice_span parts[] = {SPAN_LITERAL(".so"), sluice_span_of(name),
+                                        SPAN_LITERAL("/")};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (rest.len < parts[i].len ||
+            !span_equal(span_skip(rest, rest.len - parts[i].len), parts[i]))
+            return false;
+        rest.len -= parts[i].len;
+    }
+    return true;
+}
+
+sluice_status plugin_check_file(int fd, const char *name, uid_t owner, struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat held;
+    struct stat named;
+
+    if (!is_path_of(path_of(fd, path), name))
+        return error_set(err, SLUICE_CONFIG, "plugin %s: \"%s\" is not its file", name, path);
+    if (fstat(fd, &held) == -1 || stat(path, &named) == -1 || !S_ISREG(held.st_mode) ||
+        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+        return error_set(err, SLUICE_CONFIG, "plugin %s: %s is another file by now", name, path);
+    return judge_all(path, owner, err);
 }
 
 sluice_status plugin_open_folder(const char *directory, uid_t owner, int *ret_fd, struct error *err)

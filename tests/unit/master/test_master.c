@@ -5,6 +5,7 @@
  * are told to do is in the parameter mail_name.
  */
 #include "base/clock.h"
+#include "base/durable.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "config/draft.h"
@@ -116,9 +117,20 @@ static void stop_at_end(struct channel *channel, const char *reason, void *user)
     task_loop_stop();
 }
 
-static void send_snapshot(struct channel *channel, const struct draft *draft, const char *role,
+static void send_plugin(struct channel *channel, const char *path)
+{
+    struct sluice_span body = SPAN_LITERAL("lookup/fake");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1 || channel_send(channel, MESSAGE_PLUGIN, 0, &body, 1, fd) != SLUICE_OK)
+        abort();
+    (void)close(fd);
+}
+
+static void send_snapshot(struct channel *channel, struct draft *draft, const char *role,
                           uint32_t bit)
 {
+    bool is_forging = strstr(draft_parameter(draft, "mail_name")->value.text, "forge") != NULL;
     struct sluice_span body = sluice_span_of(role);
     int fd;
 
@@ -126,13 +138,11 @@ static void send_snapshot(struct channel *channel, const struct draft *draft, co
         channel_send(channel, MESSAGE_SNAPSHOT, 0, &body, 1, fd) != SLUICE_OK)
         abort();
     (void)close(fd);
-    body = SPAN_LITERAL("lookup/fake");
-    if (bit == DRAFT_RECEIVE &&
-        channel_send(channel, MESSAGE_PLUGIN, 0, &body, 1, STDIN_FILENO) != SLUICE_OK)
-        abort();
+    if (bit == DRAFT_RECEIVE)
+        send_plugin(channel, is_forging ? "/dev/null" : "lookup/fake.so");
 }
 
-static int hand_over(const struct draft *draft)
+static int hand_over(struct draft *draft)
 {
     static const struct channel_handlers handlers = {.frame = ignore_frame, .closed = stop_at_end};
     struct channel *channel;
@@ -491,6 +501,10 @@ static void failing_starts(void **state)
     expect_end(start_daemon(false), EX_CONFIG);
     assert_int_equal(count_in_log("queue 0 stop"), 2); /* what had started has left in order */
 
+    write_config("127.0.0.1:0", "forge");
+    expect_end(start_daemon(false), EX_TEMPFAIL);
+    assert_int_equal(count_in_log("plugin lookup/fake: \"/dev/null\" is not its file"), 1);
+
     write_config("127.0.0.1:nonsense", "x");
     (void)wait_for_end(start_daemon(false));
     assert_int_equal(count_in_log("ready"), 0);
@@ -556,7 +570,10 @@ static void in_the_background(void **state)
 static int enter_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) != NULL && chmod(folder, 0755) == 0 && chdir(folder) == 0 ? 0 : -1;
+    if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || chdir(folder) != 0 ||
+        mkdir("lookup", 0755) != 0)
+        return -1;
+    return durable_write_file("lookup/fake.so", SPAN_EMPTY, 0644, NULL) == SLUICE_OK ? 0 : -1;
 }
 
 static int clean(void **state)
@@ -577,6 +594,8 @@ static int clean(void **state)
 static int leave_folder(void **state)
 {
     (void)clean(state);
+    (void)unlink("lookup/fake.so");
+    (void)rmdir("lookup");
     return rmdir(folder);
 }
 

@@ -126,6 +126,8 @@ static void try_trust(size_t i)
     make_file("p/lookup/x.so", 0644);
     make_change(trials[i].change);
     st = plugin_open_file("p", trials[i].plugin, getuid(), &fd, &err);
+    if (st == SLUICE_OK)
+        st = plugin_check_file(fd, trials[i].plugin, getuid(), &err);
     if ((st == SLUICE_OK) != (trials[i].text[0] == '\0') ||
         strstr(err.text, trials[i].text) == NULL)
         fail_msg("case \"%s\": %s", trials[i].name, err.text);
@@ -144,6 +146,28 @@ static void test_trust(void **state)
         try_trust(i);
         assert_int_equal(leave(state), 0);
     }
+}
+
+/* What somebody else has opened. */
+static void test_check_file(void **state)
+{
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(mkdir("p", 0755), 0);
+    assert_int_equal(mkdir("p/lookup", 0755), 0);
+    make_file("p/lookup/x.so", 0644);
+    int fd = open("p/lookup/x.so", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(plugin_check_file(fd, "lookup/x", getuid(), &err), SLUICE_OK);
+    assert_int_equal(plugin_check_file(fd, "queue/x", getuid(), &err), SLUICE_CONFIG);
+    assert_non_null(strstr(err.text, "is not its file"));
+    assert_int_equal(plugin_check_file(fd, "up/x", getuid(), &err), SLUICE_CONFIG);
+    assert_int_equal(chmod("p/lookup/x.so", 0666), 0);
+    assert_int_equal(plugin_check_file(fd, "lookup/x", getuid(), &err), SLUICE_CONFIG);
+    assert_non_null(strstr(err.text, "others may write to it"));
+    assert_int_equal(unlink("p/lookup/x.so"), 0);
+    assert_int_equal(plugin_check_file(fd, "lookup/x", getuid(), &err), SLUICE_CONFIG);
+    assert_int_equal(close(fd), 0);
 }
 
 /* The folder may be reached through a link; what counts is where it is. */
@@ -280,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trust),
+        cmocka_unit_test_setup_teardown(test_check_file, enter, leave),
         cmocka_unit_test_setup_teardown(test_linked_folder, enter, leave),
         cmocka_unit_test_setup_teardown(test_folder_then_file, enter, leave),
         cmocka_unit_test(test_load),
