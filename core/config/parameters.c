@@ -130,8 +130,8 @@ const struct sluice_option parameters[] = {
     {"smtpd_error_sleep_time", SLUICE_OPT_DURATION, 0, "1s", "0s..",
      "Delay of answers to a client that makes errors"},
     {"smtpd_forbid_bare_newline", SLUICE_OPT_ENUM, 0, "normalize", "normalize|yes|no|reject",
-     "Line ends other than CR LF in content: mend them (normalize, yes), let a bare LF end a line "
-     "too (no), or refuse the message (reject)"},
+     "Line ends other than CR LF in content: mend them (normalize; yes and no mean the same), or "
+     "refuse the message (reject)"},
     {"smtpd_forbid_unauth_pipelining", SLUICE_OPT_BOOLEAN, 0, "yes", NULL,
      "Hang up on clients that do not wait for an answer where they must"},
     {"smtpd_recipient_limit", SLUICE_OPT_INTEGER, 0, "1000", "1..100000",

@@ -23,8 +23,6 @@
 #define SPACE_MIN ((uint64_t)1024 * 1024) /* less than that is no room for new mail */
 #define DRAIN_INTAKE_MS 1000              /* for receive to leave */
 #define DRAIN_STORE_MS 30000
-/* The results of one job must fit into a frame. */
-#define JOB_RECIPIENTS_MAX 2000
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
@@ -84,17 +82,15 @@ static bool is_deferred_transport(const struct config *config, struct sluice_spa
     return false;
 }
 
-/* The transport's own option, or 0 if it has none of that name. */
+/* The transport's option; 0: there is no such transport any more. */
 static unsigned transport_number(const struct config *config, const char *transport,
                                  const char *option)
 {
     const struct config_instance *instance =
         config_instance_find(config, SLUICE_TRANSPORT_ID, transport);
-    int64_t number = 0;
 
-    if (instance != NULL)
-        number = instance->options->get_number(instance->options, option);
-    return number > 0 && number < UINT32_MAX ? (unsigned)number : 0;
+    return instance != NULL ? (unsigned)instance->options->get_number(instance->options, option)
+                            : 0;
 }
 
 static struct site_limits limits_of(void *user, struct sluice_span transport)
@@ -114,17 +110,7 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
     unsigned recipients = transport_number(config, name, "destination_recipient_limit");
     limits.jobs = jobs > 0 ? jobs : limits.jobs;
     limits.recipients = recipients > 0 ? recipients : limits.recipients;
-    if (limits.recipients > JOB_RECIPIENTS_MAX)
-        limits.recipients = JOB_RECIPIENTS_MAX;
     return limits;
-}
-
-/* 0 means no limit, as in Postfix. */
-static unsigned limit_number(const struct config *config, const char *name)
-{
-    int64_t number = config_number(config, name);
-
-    return number > 0 && number < UINT32_MAX ? (unsigned)number : UINT32_MAX;
 }
 
 static void read_settings(struct queue *queue)
@@ -136,8 +122,10 @@ static void read_settings(struct queue *queue)
         .maximal_backoff_ms = config_number(config, "maximal_backoff_time"),
         .drain_ms = config_number(config, "drain_timeout"),
         .etrn_interval_ms = config_number(config, "etrn_minimum_interval"),
-        .destination_jobs = limit_number(config, "default_destination_concurrency_limit"),
-        .destination_recipients = limit_number(config, "default_destination_recipient_limit"),
+        .destination_jobs =
+            (unsigned)config_number(config, "default_destination_concurrency_limit"),
+        .destination_recipients =
+            (unsigned)config_number(config, "default_destination_recipient_limit"),
     };
 }
 

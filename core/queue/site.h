@@ -18,7 +18,7 @@ struct deferral;
 
 struct site_limits {
     unsigned jobs;       /* at a time */
-    unsigned recipients; /* in one job */
+    unsigned recipients; /* in one job; at most 1,000: their results must fit into a frame */
     const struct deferral *deferral;
 };
 
