@@ -64,8 +64,10 @@ struct sluice_access_sink {
                     const char *dsn, const char *text);
 };
 
-#define SLUICE_RESTRICTION_REFUSES ((uint32_t)1 << 0) /* may give REJECT or DEFER: a list with one
-                                                         of these is no open relay */
+#define SLUICE_RESTRICTION_REFUSES ((uint32_t)1 << 0) /* at RCPT gives REJECT or DEFER to everybody
+                                                         who has none of the facts: a list with one
+                                                         of these is no open relay. Not for a word
+                                                         that looks at what a client may choose */
 
 struct sluice_restriction {
     const char *name;

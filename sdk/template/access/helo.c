@@ -41,8 +41,10 @@ static sluice_status decide(struct sluice_access *access, const char *restrictio
     return SLUICE_OK;
 }
 
+/* No SLUICE_RESTRICTION_REFUSES: who greets is let through, so that this word alone would not keep
+ * the host from being an open relay. */
 static const struct sluice_restriction restrictions[] = {
-    {"reject_missing_helo", SLUICE_RESTRICTION_REFUSES, 0, "Reject unless HELO or EHLO was sent"},
+    {"reject_missing_helo", 0, 0, "Reject unless HELO or EHLO was sent"},
 };
 
 static const struct sluice_access_ops ops = {
