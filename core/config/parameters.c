@@ -77,7 +77,8 @@ const struct sluice_option parameters[] = {
     {"nexthop_chain", SLUICE_OPT_LIST, 0, "mx-bypass, mx", NULL,
      "Plugins that find a next hop's hosts, asked in this order"},
     {"postmaster_route", SLUICE_OPT_STRING, 0, "", NULL,
-     "Address that mail to <postmaster> without a domain goes to; empty: refuse it for now"},
+     "Where mail to <postmaster> without a domain goes: an address or transport:nexthop; empty: "
+     "refuse it for now"},
     {"recipient_delimiter", SLUICE_OPT_STRING, 0, "", NULL,
      "Characters that separate a user's name from its extension"},
     {"dns_servers", SLUICE_OPT_LIST, 0, "", NULL,
