@@ -112,37 +112,10 @@ static sluice_status read_line(struct postmap_source *source, struct error *err)
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 sequence (RFC 3629) that begins the text; 0: it does not. NUL is no text. */
-static size_t utf8_len(struct sluice_span text)
-{
-    static const struct {
-        unsigned char first_min, first_max, second_min, second_max;
-        size_t len;
-    } rows[] = {
-        {0x01, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    const unsigned char *at = (const unsigned char *)text.ptr;
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (at[0] < rows[i].first_min || at[0] > rows[i].first_max || text.len < rows[i].len)
-            continue;
-        if (rows[i].len > 1 && (at[1] < rows[i].second_min || at[1] > rows[i].second_max))
-            continue;
-        for (size_t j = 2; j < rows[i].len; j++) {
-            if ((at[j] & 0xc0) != 0x80)
-                return 0;
-        }
-        return rows[i].len;
-    }
-    return 0;
-}
-
 static bool is_utf8(struct sluice_span text)
 {
     while (text.len > 0) {
-        size_t len = utf8_len(text);
+        size_t len = span_utf8_len(text);
 
         if (len == 0)
             return false;

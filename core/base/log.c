@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/span.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -63,42 +64,31 @@ static const int syslog_priorities[] = {
 
 /* ---- making text fit for a log --------------------------------------------------------------- */
 
-/* Length of the UTF-8 character at the start of bytes; 0 if it is none, or a control character. */
-static size_t utf8_length(const unsigned char *bytes, size_t len)
+/* Length of the character at the start; 0: it is none, or a control character. */
+static size_t printable_len(struct sluice_span text)
 {
-    size_t need = bytes[0] >= 0xf0 ? 4 : bytes[0] >= 0xe0 ? 3 : 2;
+    unsigned char first = (unsigned char)text.ptr[0];
+    size_t len = span_utf8_len(text);
+    bool is_c1 = first == 0xc2 && len == 2 && (unsigned char)text.ptr[1] < 0xa0;
 
-    if (bytes[0] < 0xc2 || bytes[0] > 0xf4 || len < need)
-        return 0;
-    for (size_t i = 1; i < need; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool is_overlong =
-        (bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xf0 && bytes[1] < 0x90);
-    bool is_outside =
-        (bytes[0] == 0xed && bytes[1] > 0x9f) || (bytes[0] == 0xf4 && bytes[1] > 0x8f);
-    bool is_c1_control = bytes[0] == 0xc2 && bytes[1] < 0xa0;
-    return is_overlong || is_outside || is_c1_control ? 0 : need;
+    return first < 0x20 || first == 0x7f || is_c1 ? 0 : len;
 }
 
 const char *log_quote(struct sluice_span bytes, char *out, size_t out_size)
 {
-    const unsigned char *from = (const unsigned char *)bytes.ptr;
     size_t used = 0;
 
-    for (size_t i = 0; i < bytes.len;) {
-        bool is_ascii = from[i] >= 0x20 && from[i] < 0x7f;
-        size_t len = is_ascii ? 1 : utf8_length(from + i, bytes.len - i);
+    while (bytes.len > 0) {
+        size_t len = printable_len(bytes);
         size_t taken = len > 0 ? len : 1;
         if (used + taken >= out_size)
             break;
         if (len > 0)
-            memmove(out + used, from + i, len);
+            memmove(out + used, bytes.ptr, len);
         else
             out[used] = '?';
         used += taken;
-        i += taken;
+        bytes = span_skip(bytes, taken);
     }
     if (out_size > 0)
         out[used] = '\0';

@@ -31,6 +31,9 @@ struct sluice_span span_first(struct sluice_span text, size_t n);
 struct sluice_span span_trim(struct sluice_span text);
 /* A decimal number without sign that fits; the whole span must be digits. */
 bool span_to_u64(struct sluice_span text, uint64_t *ret_number);
+/* Length of the UTF-8 character (RFC 3629) that the text begins with; 0: it begins with none, or with
+ * NUL. */
+size_t span_utf8_len(struct sluice_span text);
 /* A new C string, or NULL when there is no memory. The caller frees it. */
 char *span_dup(struct sluice_span text);
 /* ASCII letters to lower case, in place. */
