@@ -100,6 +100,9 @@ static sluice_status set_up(struct ub_ctx *ub, struct error *err)
     static const char *const options[][2] = {
         /* One more try for each server: its 17 seconds until SERVFAIL help nobody. */
         {"outbound-msg-retry:", "1"},
+        /* A server that knows an answer is quick, but one that has to ask around may need seconds. The
+         * library would learn from the former to wait 50 ms. */
+        {"infra-cache-min-rtt:", "3000"},
         {"do-not-query-localhost:", "no"},
         {"outgoing-range:", "128"}, /* queries at once; the library's 16 are few for a queue */
     };

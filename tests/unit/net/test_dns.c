@@ -22,6 +22,8 @@
 /* ---- the name server ------------------------------------------------------------------------- */
 
 #define RCODE_SILENT 255 /* no answer at all */
+#define RCODE_SLOW 240   /* a good answer, after a while */
+#define SLOW_US 800000
 
 struct rr {
     const char *owner;
@@ -64,6 +66,7 @@ static const struct zone_entry zone[] = {
     {"broken.example", SLUICE_DNS_MX, 2, {{NULL, 0, NULL}}},
     {"refused.example", SLUICE_DNS_MX, 5, {{NULL, 0, NULL}}},
     {"silent.example", SLUICE_DNS_A, RCODE_SILENT, {{NULL, 0, NULL}}},
+    {"slow.example", SLUICE_DNS_A, RCODE_SLOW, {{"slow.example", SLUICE_DNS_A, "192.0.2.5"}}},
 };
 
 struct server {
@@ -168,7 +171,7 @@ static void put_reply(struct buffer *out, struct sluice_span packet, size_t end,
     while (entry != NULL && count < 3 && entry->answers[count].owner != NULL)
         count++;
     buffer_add(out, packet.ptr, 2);
-    put_u16(out, 0x8580u | (entry != NULL ? entry->rcode : 3u));
+    put_u16(out, 0x8580u | (entry != NULL ? entry->rcode & 0xfu : 3u)); /* SLOW is 0 */
     put_u16(out, 1);
     put_u16(out, count);
     put_u16(out, 0);
@@ -193,6 +196,8 @@ static void answer(struct server *server, struct sluice_span packet, const struc
         atomic_fetch_add(&server->asked, 1);
     if (entry != NULL && entry->rcode == RCODE_SILENT)
         return;
+    if (entry != NULL && entry->rcode == RCODE_SLOW)
+        (void)usleep(SLOW_US);
     put_reply(&reply, packet, end, entry);
     (void)sendto(server->fd, reply.ptr, reply.len, 0, from, from_len);
     buffer_done(&reply);
@@ -383,6 +388,27 @@ static void test_deadline(void **state)
     task_loop_run();
 }
 
+/* A resolver that is quick with what it knows may need its time for what it does not. */
+static void ask_slow(void *arg)
+{
+    static const char *const quick[] = {"two.example", "null.example", "nothing.example"};
+    struct collector collector;
+    struct error err;
+
+    (void)arg;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_not_equal(ask(quick[i], SLUICE_DNS_MX, 8000, &collector, &err), SLUICE_TEMP);
+    assert_int_equal(ask("slow.example", SLUICE_DNS_A, 8000, &collector, &err), SLUICE_OK);
+    assert_string_equal(collector.text, "192.0.2.5;");
+}
+
+static void test_slow_server(void **state)
+{
+    (void)state;
+    start("slow", ask_slow, NULL);
+    task_loop_run();
+}
+
 static void cancel_soon(void *arg)
 {
     assert_int_equal(task_sleep_until(clock_monotonic_ms() + 20), SLUICE_OK);
@@ -538,6 +564,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_answers),
         WITH_SERVER(test_deadline),
+        WITH_SERVER(test_slow_server),
         WITH_SERVER(test_cancel),
         WITH_SERVER(test_refresh),
         WITH_SERVER(test_many_at_once),
