@@ -5,6 +5,7 @@
  *   smtp.c         options, the plugin's operations
  *   handshake.c    greeting and EHLO: makes a connection ready
  *   transaction.c  one message over a connection
+ *   demands.c      whether the peer can take that message
  *   session.c      what both build on: commands out, replies in, and how to tell what went wrong
  *   envelope.c     MAIL and RCPT with their parameters
  *   content.c      what follows DATA

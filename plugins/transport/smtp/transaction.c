@@ -13,6 +13,7 @@
 #include "transaction.h"
 
 #include "content.h"
+#include "demands.h"
 #include "envelope.h"
 
 #include <stdlib.h>
@@ -38,13 +39,6 @@ struct transaction {
     char output[OUTPUT_MAX];
 };
 
-static const struct sluice_recipient *recipient_at(const struct transaction *t, size_t index)
-{
-    const char *first = (const char *)t->job->recipients;
-
-    return (const struct sluice_recipient *)(const void *)(first + index * t->job->recipient_size);
-}
-
 static void report_one(struct transaction *t, size_t index)
 {
     t->job->report->recipient(t->job->report, index, t->verdict.status, t->verdict.dsn,
@@ -56,94 +50,11 @@ static void report_remaining(struct transaction *t)
     t->job->report->remaining(t->job->report, t->verdict.status, t->verdict.dsn, t->verdict.text);
 }
 
-/* ---- before anything is said ---------------------------------------------------------------- */
-
-static int is_ascii(struct sluice_span span)
-{
-    for (size_t i = 0; i < span.len; i++) {
-        if ((unsigned char)span.ptr[i] >= 0x80)
-            return 0;
-    }
-    return 1;
-}
-
-static int has_ascii_addresses(const struct transaction *t)
-{
-    for (size_t i = 0; i < t->job->count; i++) {
-        if (!is_ascii(recipient_at(t, i)->address))
-            return 0;
-    }
-    return is_ascii(t->job->message->sender);
-}
-
-/* A message may have come with SMTPUTF8 and not need it (RFC 6531 3.6). */
-static int check_utf8(struct transaction *t, const struct content_facts *facts)
-{
-    const struct sluice_connection *session = t->session;
-
-    if (!t->job->message->is_smtputf8 || session->peer.has_smtputf8 ||
-        (has_ascii_addresses(t) && !facts->has_8bit_header))
-        return 1;
-    session_verdict_set(&t->verdict, SLUICE_PERM, "5.6.7",
-                        "SMTPUTF8 is required, but was not offered by host %s", session->label);
-    return 0;
-}
-
-static int check_8bit(struct transaction *t)
-{
-    const struct sluice_connection *session = t->session;
-
-    if (!t->is_8bit || session->peer.has_8bitmime ||
-        !session->transport->rejects_8bit_without_8bitmime)
-        return 1;
-    session_verdict_set(&t->verdict, SLUICE_PERM, "5.6.3",
-                        "8-bit content, but 8BITMIME was not offered by host %s", session->label);
-    return 0;
-}
-
-static int check_size(struct transaction *t)
-{
-    const struct session_peer *peer = &t->session->peer;
-
-    if (peer->size_limit == 0 || t->job->message->size <= peer->size_limit)
-        return 1;
-    session_verdict_set(&t->verdict, SLUICE_PERM, "5.3.4",
-                        "message size %llu exceeds size limit %llu of server %s",
-                        (unsigned long long)t->job->message->size,
-                        (unsigned long long)peer->size_limit, t->session->label);
-    return 0;
-}
-
-/* Whether the answer to some question depends on what bytes are in the content: the content is read
- * twice then, unless it is small. */
-static int needs_scan(const struct transaction *t)
-{
-    const struct sluice_message *message = t->job->message;
-    const struct session_peer *peer = &t->session->peer;
-
-    if (message->is_smtputf8 && !peer->has_smtputf8)
-        return 1;
-    if (peer->has_8bitmime)
-        return message->body != SLUICE_BODY_8BITMIME;
-    return t->session->transport->rejects_8bit_without_8bitmime;
-}
-
 /* 1 if the peer can take the message; else all recipients have been reported. */
 static int check_message(struct transaction *t)
 {
-    struct content_facts facts = {0, 0};
-
-    t->is_8bit = t->job->message->body == SLUICE_BODY_8BITMIME;
-    if (!envelope_is_sendable(t->job->message->sender)) {
-        session_verdict_set(&t->verdict, SLUICE_PERM, "5.1.7", "bad sender address syntax");
-    } else if (needs_scan(t) && content_scan(&t->reader, &facts) != SLUICE_OK) {
-        session_verdict_set(&t->verdict, SLUICE_TEMP, "4.3.0", "cannot read the message");
-    } else {
-        /* To a peer without 8BITMIME only what is there counts, not what was announced. */
-        t->is_8bit = facts.has_8bit || (t->is_8bit && t->session->peer.has_8bitmime);
-        if (check_size(t) && check_utf8(t, &facts) && check_8bit(t))
-            return 1;
-    }
+    if (demands_are_met(t->session, t->job, &t->reader, &t->is_8bit, &t->verdict))
+        return 1;
     report_remaining(t);
     return 0;
 }
@@ -163,7 +74,8 @@ static int is_rcpt(const struct transaction *t, size_t number)
 /* Recipients whose address cannot be sent have no command. */
 static int is_skipped(const struct transaction *t, size_t number)
 {
-    return is_rcpt(t, number) && !envelope_is_sendable(recipient_at(t, number - 1)->address);
+    return is_rcpt(t, number) &&
+           !envelope_is_sendable(transaction_recipient(t->job, number - 1)->address);
 }
 
 static void add_command(struct transaction *t, size_t number)
@@ -179,7 +91,8 @@ static void add_command(struct transaction *t, size_t number)
         session_verdict_set(&t->verdict, SLUICE_PERM, "5.1.3", "bad address syntax");
         report_one(t, number - 1);
     } else {
-        t->output_len += envelope_rcpt(&t->session->peer, recipient_at(t, number - 1), out);
+        t->output_len +=
+            envelope_rcpt(&t->session->peer, transaction_recipient(t->job, number - 1), out);
     }
 }
 

@@ -17,6 +17,14 @@ struct transaction_job {
     const struct sluice_report *report;
 };
 
+static inline const struct sluice_recipient *
+transaction_recipient(const struct transaction_job *job, size_t index)
+{
+    const char *first = (const char *)job->recipients;
+
+    return (const struct sluice_recipient *)(const void *)(first + index * job->recipient_size);
+}
+
 /* Reports on each recipient; returns the connection's fate. [task: waits] */
 int32_t transaction_run(struct sluice_connection *session, const struct transaction_job *job);
 
