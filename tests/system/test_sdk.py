@@ -116,10 +116,14 @@ def test_template_with_make(prefix, tmp_path, kind):
     assert (one(tmp_path / "dest", "sluice/plugins") / f"{PLUGINS[kind]}.so").is_file()
 
 
-def test_the_lookup_template_keeps_the_contract(prefix, tmp_path):
-    source = copy_template(prefix, "lookup", tmp_path / "lookup")
-    run(BUILD / "tests/contract-lookup", build_with_make(prefix, source), "customer.tld",
-        "customer.tld", "OK", "a.b.customer.tld", "OK")
+@pytest.mark.parametrize("kind, arguments", [
+    ("lookup", ["customer.tld", "customer.tld", "OK", "a.b.customer.tld", "OK"]),
+    ("access", []),
+    ("deferral", []),
+])
+def test_the_template_keeps_the_contract(prefix, tmp_path, kind, arguments):
+    source = copy_template(prefix, kind, tmp_path / kind)
+    run(BUILD / f"tests/contract-{kind}", build_with_make(prefix, source), *arguments)
 
 
 def test_a_symbol_that_is_nobodys_does_not_link(prefix, tmp_path):

@@ -3,20 +3,31 @@
 
 import shutil
 
+import pytest
+
 from client import send
 from daemon import PLUGINS, wait_for
 from test_sdk import build_with_cmake, build_with_make, copy_template, install
 
 
-def test_a_foreign_lookup_and_a_foreign_transport(make_daemon, folder, sink):
-    prefix = folder / "prefix"
-    prefix.mkdir()
-    install(prefix)
+@pytest.fixture
+def prefix(folder):
+    path = folder / "prefix"
+    path.mkdir()
+    install(path)
+    return path
+
+
+@pytest.fixture
+def plugins(folder):
+    """The build's plugins, with room for more."""
+    return shutil.copytree(PLUGINS, folder / "plugins")
+
+
+def test_a_foreign_lookup_and_a_foreign_transport(make_daemon, folder, sink, prefix, plugins):
     transport = build_with_cmake(prefix, copy_template(prefix, "transport", folder / "audited"),
                                  folder / "audited-build")
     lookup = build_with_make(prefix, copy_template(prefix, "lookup", folder / "subdomains"))
-    plugins = folder / "plugins"
-    shutil.copytree(PLUGINS, plugins)
     shutil.copy(transport, plugins / "transport")
     shutil.copy(lookup, plugins / "lookup")
 
@@ -33,4 +44,15 @@ def test_a_foreign_lookup_and_a_foreign_transport(make_daemon, folder, sink):
     wait_for(lambda: sink.count == 1)
     assert "EHLO watched.example" in sink.commands
     daemon.wait_for_log(r"audit rcpt=<[^>]+> status=0")
+    daemon.wait_for_log(f"{queue_id}: removed")
+
+
+def test_a_foreign_link_of_the_nexthop_chain_with_options(make_daemon, folder, sink, prefix, plugins):
+    link = build_with_make(prefix, copy_template(prefix, "nexthop", folder / "fixed"))
+    shutil.copy(link, plugins / "transport")
+    daemon = make_daemon(settings={"plugin_directory": plugins,
+                                   "nexthop_chain": ["mx-bypass", "fixed"],
+                                   "fixed_address": sink.address, "fixed_port": sink.port})
+    queue_id = send(daemon.port, recipients="user@anywhere.example")
+    wait_for(lambda: sink.count == 1)
     daemon.wait_for_log(f"{queue_id}: removed")

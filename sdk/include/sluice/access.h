@@ -92,7 +92,7 @@ struct sluice_access_ops {
     void (*close)(struct sluice_access *access);
     /*
      * Required. restriction: one of the declared words. OK with or without a verdict; TEMP with a
-     * text if it cannot be decided: the client is then told 451. [call]
+     * text if it cannot be decided, as for any other word: the client is then told 451. [call]
      */
     sluice_status (*decide)(struct sluice_access *access, const char *restriction,
                             const struct sluice_access_request *request, int64_t deadline_ms,

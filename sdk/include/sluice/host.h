@@ -8,8 +8,8 @@
  *
  *   const struct sluice_log *log = host->get_service(host, SLUICE_LOG_ID);
  *
- * Which service where: log, clock and memory from any thread; io, dns and tables only on a task,
- * that is in plugins of mode "task" (SLUICE_MODE_TASK), or from sluice_offload's done side.
+ * Which service where: log, clock and memory from any thread; io, dns, offload and tables only on a
+ * task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
  *
  * Changes: 1.0 first version.
  */

@@ -50,9 +50,12 @@ extern "C" {
 #define SLUICE_OPT_RELOADABLE ((uint32_t)1 << 2) /* takes effect on reload, without a restart */
 #define SLUICE_OPT_DEPRECATED ((uint32_t)1 << 3) /* accepted with a warning */
 #define SLUICE_OPT_GLOBAL ((uint32_t)1 << 4)     /* where the instance's group does not set it, the
-                                                    top-level parameter of the same name counts */
+                                                    top-level parameter of the same name counts,
+                                                    which need not be one of Sluice's */
 
-/* One key that the plugin accepts in the configuration group of its instances. */
+/* One key that the plugin accepts in the configuration group of its instances. Transports, tables and
+ * the queue store have such groups; what nexthop, access and deferral plugins are to be told must be
+ * SLUICE_OPT_GLOBAL, with the plugin's name in the key. */
 struct sluice_option {
     const char *key;
     int32_t type;         /* SLUICE_OPT_... */

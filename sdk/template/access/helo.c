@@ -25,17 +25,19 @@ static void close_access(struct sluice_access *access)
     (void)access;
 }
 
-/* restriction is one of the words below; with several, look which. No verdict: the next word of the
- * list is asked. TEMP would tell the client 451. */
+/* restriction is one of the words below. No verdict: the next word of the list is asked. TEMP tells
+ * the client 451. */
 static sluice_status decide(struct sluice_access *access, const char *restriction,
                             const struct sluice_access_request *request, int64_t deadline_ms,
                             const struct sluice_access_sink *sink,
                             const struct sluice_errors *errors)
 {
     (void)access;
-    (void)restriction;
     (void)deadline_ms;
-    (void)errors;
+    if (strcmp(restriction, "reject_missing_helo") != 0) {
+        errors->explain(errors, "4.3.5", "helo: asked about a restriction that it does not know");
+        return SLUICE_TEMP;
+    }
     if (request->helo.len == 0)
         sink->verdict(sink, SLUICE_VERDICT_REJECT, 503, "5.5.1", "Send HELO or EHLO first");
     return SLUICE_OK;

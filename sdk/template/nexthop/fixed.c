@@ -3,6 +3,7 @@
  * fixed: all mail goes to one host, whatever its destination: a smart host, a test.
  *
  *   nexthop_chain = [ "mx-bypass", "fixed" ];
+ *   fixed_address = "192.0.2.1";
  *
  * The template of a nexthop plugin. Its place is transport/, as the deliver role loads it.
  */
@@ -32,13 +33,13 @@ static sluice_status open_nexthop(const struct sluice_host *host,
 
     (void)host;
     if (nexthop != NULL)
-        nexthop->address = strdup(config->get_text(config, "address"));
+        nexthop->address = strdup(config->get_text(config, "fixed_address"));
     if (nexthop == NULL || nexthop->address == NULL) {
         close_nexthop(nexthop);
         errors->explain(errors, "4.3.0", "fixed: out of memory");
         return SLUICE_TEMP;
     }
-    nexthop->port = (uint32_t)config->get_number(config, "port");
+    nexthop->port = (uint32_t)config->get_number(config, "fixed_port");
     *ret_nexthop = nexthop;
     return SLUICE_OK;
 }
@@ -62,9 +63,12 @@ static sluice_status resolve(struct sluice_nexthop *nexthop, struct sluice_span 
     return SLUICE_OK;
 }
 
+/* Parameters of the configuration: a link of the chain has no group that could set its options. */
 static const struct sluice_option options[] = {
-    {"address", SLUICE_OPT_STRING, 0, "127.0.0.1", NULL, "Numeric address of the host"},
-    {"port", SLUICE_OPT_INTEGER, 0, "0", "0..65535", "Its port; 0: the transport's own"},
+    {"fixed_address", SLUICE_OPT_STRING, SLUICE_OPT_GLOBAL, "127.0.0.1", NULL,
+     "Numeric address of the host"},
+    {"fixed_port", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "0", "0..65535",
+     "Its port; 0: the transport's own"},
 };
 
 static const struct sluice_nexthop_ops ops = {
