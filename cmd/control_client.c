@@ -74,10 +74,7 @@ static sluice_status status_of(const char *name)
 
 static sluice_status read_end(const json_t *end, struct error *err)
 {
-    const char *name = json_string_value(json_object_get(end, "status"));
-    const char *text = json_string_value(json_object_get(end, "text"));
-
-    return error_set(err, status_of(name != NULL ? name : ""), "%s", text != NULL ? text : "");
+    return error_set(err, status_of(control_text(end, "status")), "%s", control_text(end, "text"));
 }
 
 static sluice_status read_answer(FILE *file, control_line *line, void *user, struct error *err)
@@ -124,4 +121,16 @@ sluice_status control_ask(const char *config_path, json_t *request, control_line
     }
     json_decref(request);
     return st;
+}
+
+const char *control_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "";
+}
+
+long long control_number(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
 }

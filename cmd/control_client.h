@@ -9,8 +9,6 @@
 
 #include <jansson.h>
 
-#define CONTROL_DEFAULT_CONFIG "/etc/sluice/sluice.conf"
-
 /* A line of the answer, borrowed. */
 typedef void control_line(void *user, const json_t *line);
 
@@ -22,5 +20,9 @@ typedef void control_line(void *user, const json_t *line);
  */
 sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
                           struct error *err);
+
+/* A member of a line: its text, "" if it has none; its number, 0 if it has none. */
+const char *control_text(const json_t *object, const char *name);
+long long control_number(const json_t *object, const char *name);
 
 #endif

@@ -7,7 +7,7 @@
 #include "control_client.h"
 
 #include "base/id.h"
-#include "base/span.h"
+#include "config/config.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -18,6 +18,11 @@
 #include <time.h>
 
 #define REASON_WIDTH 76 /* the closing parenthesis stands in column 78 */
+
+void mailq_set_folder(struct mailq *mailq, const char *folder)
+{
+    (void)snprintf(mailq->config_path, sizeof(mailq->config_path), "%s/" CONFIG_NAME, folder);
+}
 
 int mailq_fatal(const struct mailq *mailq, const char *format, ...)
 {
@@ -39,27 +44,19 @@ struct listing {
     unsigned long messages;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "";
-}
-
 static void print_head(const json_t *message)
 {
-    time_t arrival = (time_t)json_integer_value(json_object_get(message, "arrival_time"));
-    const char *sender = text_of(message, "sender");
+    time_t arrival = (time_t)control_number(message, "arrival_time");
+    const char *sender = control_text(message, "sender");
     char id[ID_TEXT_SIZE + 1];
     char when[32] = "";
     struct tm local;
 
-    (void)snprintf(id, sizeof(id), "%s%s", text_of(message, "queue_id"),
-                   strcmp(text_of(message, "queue_name"), "active") == 0 ? "*" : "");
+    (void)snprintf(id, sizeof(id), "%s%s", control_text(message, "queue_id"),
+                   strcmp(control_text(message, "queue_name"), "active") == 0 ? "*" : "");
     if (localtime_r(&arrival, &local) == NULL || asctime_r(&local, when) == NULL)
         when[0] = '\0';
-    printf("%-17s %8lld %19.19s %s\n", id,
-           (long long)json_integer_value(json_object_get(message, "message_size")), when,
+    printf("%-17s %8lld %19.19s %s\n", id, control_number(message, "message_size"), when,
            sender[0] != '\0' ? sender : "MAILER-DAEMON");
 }
 
@@ -72,16 +69,16 @@ static void print_recipients(const json_t *recipients)
 
     json_array_foreach(recipients, index, recipient)
     {
-        const char *reason = text_of(recipient, "delay_reason");
+        const char *reason = control_text(recipient, "delay_reason");
 
-        if (strcmp(text_of(recipient, "state"), "delivered") == 0)
+        if (strcmp(control_text(recipient, "state"), "delivered") == 0)
             continue;
         if (reason[0] != '\0' && strcmp(reason, last) != 0) {
             int pad = REASON_WIDTH - (int)strnlen(reason, REASON_WIDTH);
             printf("%*s(%s)\n", pad, "", reason);
         }
         last = reason;
-        printf("%41s%s\n", "", text_of(recipient, "address"));
+        printf("%41s%s\n", "", control_text(recipient, "address"));
     }
 }
 
@@ -94,8 +91,7 @@ static void print_message(void *user, const json_t *message)
     else
         putchar('\n');
     listing->messages++;
-    listing->bytes +=
-        (unsigned long long)json_integer_value(json_object_get(message, "message_size"));
+    listing->bytes += (unsigned long long)control_number(message, "message_size");
     print_head(message);
     print_recipients(json_object_get(message, "recipients"));
 }
@@ -155,7 +151,7 @@ static void print_json(void *user, const json_t *message)
     (void)user;
     json_array_foreach(json_object_get(message, "recipients"), index, recipient)
     {
-        if (strcmp(text_of(recipient, "state"), "delivered") != 0)
+        if (strcmp(control_text(recipient, "state"), "delivered") != 0)
             (void)json_array_append_new(recipients, pick_members(recipient, each));
     }
     (void)json_object_set_new(object, "recipients", recipients);

@@ -8,14 +8,17 @@
 
 #include "base/error.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 struct mailq {
     const char *program; /* in front of messages */
-    const char *config_path;
+    char config_path[PATH_MAX];
     int failure; /* the program's exit code where something fails */
 };
 
+/* -c: the folder that sluice.conf is in; what is too long is cut, and then is not there. */
+void mailq_set_folder(struct mailq *mailq, const char *folder);
 /* Says why and returns the exit code. */
 int mailq_fatal(const struct mailq *mailq, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

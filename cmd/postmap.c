@@ -8,6 +8,7 @@
 #include "postmap_table.h"
 
 #include "base/span.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -19,8 +20,6 @@
 #define OPTIONS "c:d:finNopq:rsuvw"
 #define USAGE "usage: postmap [-finNoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."
 #define DEFAULT_TYPE "hash"
-#define DEFAULT_FOLDER "/etc/sluice"
-#define CONFIG_NAME "sluice.conf"
 #define NO_CONFIG "/dev/null" /* all by default */
 
 struct postmap {
@@ -411,7 +410,7 @@ static int parse_options(struct postmap *postmap, int argc, char **argv)
 static int read_config(struct postmap *postmap)
 {
     struct draft *draft = &postmap->draft;
-    const char *folder = postmap->folder != NULL ? postmap->folder : DEFAULT_FOLDER;
+    const char *folder = postmap->folder != NULL ? postmap->folder : CONFIG_FOLDER;
     const char *path = arena_printf(&draft->arena, "%s/%s", folder, CONFIG_NAME);
 
     if (access(path, R_OK) == -1) {

@@ -4,9 +4,8 @@
  */
 #include "mailq.h"
 
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "config/config.h"
+
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -31,9 +30,8 @@ static int run(const struct mailq *mailq, int what, const char *argument)
 
 int main(int argc, char **argv)
 {
-    char config_path[PATH_MAX] = "/etc/sluice/sluice.conf";
-    const struct mailq mailq = {
-        .program = "postqueue", .config_path = config_path, .failure = EX_UNAVAILABLE};
+    struct mailq mailq = {
+        .program = "postqueue", .config_path = CONFIG_PATH, .failure = EX_UNAVAILABLE};
     const char *argument = NULL;
     int what = 0;
     int option;
@@ -43,7 +41,7 @@ int main(int argc, char **argv)
         if (option == 'v')
             continue; /* there is nothing more to tell */
         if (option == 'c') {
-            (void)snprintf(config_path, sizeof(config_path), "%s/sluice.conf", optarg);
+            mailq_set_folder(&mailq, optarg);
             continue;
         }
         if (option == '?' || what != 0)

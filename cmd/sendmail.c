@@ -6,8 +6,9 @@
  */
 #include "mailq.h"
 
+#include "config/config.h"
+
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,6 @@
 
 struct sendmail {
     struct mailq mailq;
-    char config_path[PATH_MAX];
     char mode;         /* m: submit; p: list; i: newaliases */
     const char *flush; /* what follows -q; NULL: none was given */
     bool wants_header_recipients;
@@ -43,11 +43,6 @@ static int set_mode(struct sendmail *sendmail, const char *argument)
     return EX_OK;
 }
 
-static void set_config(struct sendmail *sendmail, const char *folder)
-{
-    (void)snprintf(sendmail->config_path, sizeof(sendmail->config_path), "%s/sluice.conf", folder);
-}
-
 /* getopt cannot have an argument that may be missing and be POSIX: -q is split off before. */
 static int take_option(struct sendmail *sendmail, int option)
 {
@@ -58,7 +53,7 @@ static int take_option(struct sendmail *sendmail, int option)
         sendmail->mode = 'i';
         break;
     case 'c': /* ours, as the relatives have it */
-        set_config(sendmail, optarg);
+        mailq_set_folder(&sendmail->mailq, optarg);
         break;
     case 't':
         sendmail->wants_header_recipients = true;
@@ -132,11 +127,11 @@ static int run(const struct sendmail *sendmail, bool has_arguments)
 
 int main(int argc, char **argv)
 {
-    struct sendmail sendmail = {.config_path = "/etc/sluice/sluice.conf", .mode = 'm'};
+    struct sendmail sendmail = {.mode = 'm'};
     int option;
 
     sendmail.mailq = (struct mailq){.program = base_name(argc > 0 ? argv[0] : "sendmail"),
-                                    .config_path = sendmail.config_path,
+                                    .config_path = CONFIG_PATH,
                                     .failure = EX_TEMPFAIL};
     if (strcmp(sendmail.mailq.program, "mailq") == 0)
         sendmail.mode = 'p';

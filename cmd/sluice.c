@@ -11,6 +11,8 @@
 
 #include "control_client.h"
 
+#include "config/config.h"
+
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,18 +45,6 @@ int sluice_fatal(int code, const char *format, ...)
     va_end(args);
     (void)fputc('\n', stderr);
     return code;
-}
-
-const char *sluice_text(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "";
-}
-
-long long sluice_number(const json_t *object, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(object, name));
 }
 
 /* ---- commands that the daemon answers -------------------------------------------------------- */
@@ -207,7 +197,7 @@ static int parse(struct sluice *sluice, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct sluice sluice = {.config_path = CONTROL_DEFAULT_CONFIG};
+    struct sluice sluice = {.config_path = CONFIG_PATH};
 
     if (parse(&sluice, argc, argv) != EX_OK)
         return usage();

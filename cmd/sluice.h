@@ -19,9 +19,6 @@ struct sluice {
 
 /* Says why and returns code. */
 int sluice_fatal(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A member's text; "" if it has none. */
-const char *sluice_text(const json_t *object, const char *name);
-long long sluice_number(const json_t *object, const char *name);
 
 /* How each kind of line is shown to a person. user: number of lines so far, for a header. */
 void sluice_show_status(void *user, const json_t *status);

@@ -4,6 +4,8 @@
  */
 #include "sluice.h"
 
+#include "control_client.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +14,7 @@
 
 static const char *time_text(const json_t *object, const char *name, char out[TIME_SIZE])
 {
-    time_t when = (time_t)sluice_number(object, name);
+    time_t when = (time_t)control_number(object, name);
     struct tm local;
 
     if (json_object_get(object, name) == NULL || localtime_r(&when, &local) == NULL ||
@@ -30,16 +32,16 @@ void sluice_show_status(void *user, const json_t *status)
 {
     (void)user;
     printf("messages     %lld at %lld sites, %lld being attempted\n",
-           sluice_number(status, "messages"), sluice_number(status, "sites"),
-           sluice_number(status, "attempted"));
+           control_number(status, "messages"), control_number(status, "sites"),
+           control_number(status, "attempted"));
     printf("new mail     %s\n",
            json_is_true(json_object_get(status, "accepting")) ? "accepted" : "refused: no space");
     printf("store        %lld MiB used, %lld MiB free, %lld MiB reserved\n",
-           sluice_number(status, "used_bytes") >> 20, sluice_number(status, "free_bytes") >> 20,
-           sluice_number(status, "reserved_bytes") >> 20);
-    printf("processes    1 queue, %lld receive, %lld deliver\n", sluice_number(status, "receive"),
-           sluice_number(status, "deliver"));
-    printf("generation   %lld\n", sluice_number(status, "generation"));
+           control_number(status, "used_bytes") >> 20, control_number(status, "free_bytes") >> 20,
+           control_number(status, "reserved_bytes") >> 20);
+    printf("processes    1 queue, %lld receive, %lld deliver\n", control_number(status, "receive"),
+           control_number(status, "deliver"));
+    printf("generation   %lld\n", control_number(status, "generation"));
 }
 
 /* True for the first line. */
@@ -59,7 +61,7 @@ static const char *schedule_of(const json_t *message)
 
     json_array_foreach(json_object_get(message, "recipients"), index, recipient)
     {
-        const char *schedule = sluice_text(recipient, "schedule");
+        const char *schedule = control_text(recipient, "schedule");
 
         if (strcmp(schedule, "attempted") == 0 || strcmp(schedule, "ready") == 0)
             return "active";
@@ -76,25 +78,25 @@ void sluice_show_listed(void *user, const json_t *message)
     if (is_first(user))
         printf("%-16s %10s  %-19s  %-10s %5s  %s\n", "ID", "SIZE", "ARRIVED", "STATE", "RCPTS",
                "SENDER");
-    printf("%-16s %10lld  %-19s  %-10s %5zu  <%s>\n", sluice_text(message, "queue_id"),
-           sluice_number(message, "message_size"), time_text(message, "arrival_time", when),
+    printf("%-16s %10lld  %-19s  %-10s %5zu  <%s>\n", control_text(message, "queue_id"),
+           control_number(message, "message_size"), time_text(message, "arrival_time", when),
            schedule_of(message), json_array_size(json_object_get(message, "recipients")),
-           sluice_text(message, "sender"));
+           control_text(message, "sender"));
 }
 
 static void show_recipient(const json_t *recipient)
 {
     char when[TIME_SIZE];
-    const char *reason = sluice_text(recipient, "delay_reason");
-    const char *dsn = sluice_text(recipient, "dsn");
+    const char *reason = control_text(recipient, "delay_reason");
+    const char *dsn = control_text(recipient, "dsn");
 
-    printf("\n  to           <%s>\n", sluice_text(recipient, "address"));
-    printf("  route        %s:%s\n", sluice_text(recipient, "transport"),
-           sluice_text(recipient, "nexthop"));
+    printf("\n  to           <%s>\n", control_text(recipient, "address"));
+    printf("  route        %s:%s\n", control_text(recipient, "transport"),
+           control_text(recipient, "nexthop"));
     printf("  state        %s\n",
-           sluice_text(recipient,
-                       json_object_get(recipient, "schedule") != NULL ? "schedule" : "state"));
-    printf("  attempts     %lld, the last one %s\n", sluice_number(recipient, "attempts"),
+           control_text(recipient,
+                        json_object_get(recipient, "schedule") != NULL ? "schedule" : "state"));
+    printf("  attempts     %lld, the last one %s\n", control_number(recipient, "attempts"),
            time_text(recipient, "last_attempt", when));
     if (json_object_get(recipient, "next_attempt") != NULL)
         printf("  next         %s\n", time_text(recipient, "next_attempt", when));
@@ -109,13 +111,13 @@ void sluice_show_message(void *user, const json_t *message)
     size_t index;
 
     (void)user;
-    printf("id             %s\n", sluice_text(message, "queue_id"));
+    printf("id             %s\n", control_text(message, "queue_id"));
     printf("arrived        %s\n", time_text(message, "arrival_time", when));
-    printf("size           %lld\n", sluice_number(message, "message_size"));
-    printf("from           <%s>\n", sluice_text(message, "sender"));
-    printf("client         %s[%s], HELO %s, %s\n", dash(sluice_text(message, "client_name")),
-           sluice_text(message, "client_address"), dash(sluice_text(message, "helo")),
-           dash(sluice_text(message, "protocol")));
+    printf("size           %lld\n", control_number(message, "message_size"));
+    printf("from           <%s>\n", control_text(message, "sender"));
+    printf("client         %s[%s], HELO %s, %s\n", dash(control_text(message, "client_name")),
+           control_text(message, "client_address"), dash(control_text(message, "helo")),
+           dash(control_text(message, "protocol")));
     json_array_foreach(json_object_get(message, "recipients"), index, recipient)
         show_recipient(recipient);
 }
@@ -127,9 +129,9 @@ void sluice_show_listed_site(void *user, const json_t *site)
     if (is_first(user))
         printf("%-40s %8s %8s %8s %5s  %s\n", "SITE", "HELD", "WAITING", "READY", "JOBS",
                "SUSPENDED UNTIL");
-    printf("%-40s %8lld %8lld %8lld %5lld  %s\n", sluice_text(site, "site"),
-           sluice_number(site, "on_release"), sluice_number(site, "waiting"),
-           sluice_number(site, "ready"), sluice_number(site, "jobs"),
+    printf("%-40s %8lld %8lld %8lld %5lld  %s\n", control_text(site, "site"),
+           control_number(site, "on_release"), control_number(site, "waiting"),
+           control_number(site, "ready"), control_number(site, "jobs"),
            time_text(site, "suspended_until", when));
 }
 
@@ -138,12 +140,12 @@ void sluice_show_site(void *user, const json_t *site)
     char when[TIME_SIZE];
 
     (void)user;
-    printf("site           %s\n", sluice_text(site, "site"));
-    printf("on release     %lld\n", sluice_number(site, "on_release"));
-    printf("waiting        %lld\n", sluice_number(site, "waiting"));
-    printf("ready          %lld\n", sluice_number(site, "ready"));
-    printf("jobs           %lld\n", sluice_number(site, "jobs"));
-    printf("failures       %lld in a row\n", sluice_number(site, "failures"));
+    printf("site           %s\n", control_text(site, "site"));
+    printf("on release     %lld\n", control_number(site, "on_release"));
+    printf("waiting        %lld\n", control_number(site, "waiting"));
+    printf("ready          %lld\n", control_number(site, "ready"));
+    printf("jobs           %lld\n", control_number(site, "jobs"));
+    printf("failures       %lld in a row\n", control_number(site, "failures"));
     printf("suspended      until %s\n", time_text(site, "suspended_until", when));
-    printf("last failure   %s\n", dash(sluice_text(site, "last_failure")));
+    printf("last failure   %s\n", dash(control_text(site, "last_failure")));
 }

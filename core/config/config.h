@@ -17,6 +17,11 @@
 
 #include <stdbool.h>
 
+/* Where the configuration is if nobody says another place. */
+#define CONFIG_FOLDER "/etc/sluice"
+#define CONFIG_NAME "sluice.conf"
+#define CONFIG_PATH CONFIG_FOLDER "/" CONFIG_NAME
+
 struct config;
 
 /* Maps the snapshot; the descriptor stays the caller's. */

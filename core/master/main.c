@@ -17,8 +17,6 @@
 #include <sys/prctl.h>
 #include <sysexits.h>
 
-#define DEFAULT_CONFIG "/etc/sluice/sluice.conf"
-
 struct arguments {
     struct master_options options;
     const char *role; /* NULL: the master */
@@ -29,7 +27,7 @@ struct arguments {
 static int say_usage(FILE *to)
 {
     (void)fprintf(to, "usage: sluiced [-c FILE] [-f] [-t]\n"
-                      "  -c FILE  the configuration (default " DEFAULT_CONFIG ")\n"
+                      "  -c FILE  the configuration (default " CONFIG_PATH ")\n"
                       "  -f       stay in the foreground, log to standard error\n"
                       "  -t       only check the configuration\n");
     return to == stdout ? EX_OK : EX_USAGE;
@@ -40,7 +38,7 @@ static bool parse(int argc, char **argv, struct arguments *ret_arguments)
     static const struct option long_options[] = {{"role", required_argument, NULL, 'r'}, {0}};
     int c;
 
-    *ret_arguments = (struct arguments){.options.config_path = DEFAULT_CONFIG};
+    *ret_arguments = (struct arguments){.options.config_path = CONFIG_PATH};
     while ((c = getopt_long(argc, argv, "c:fth", long_options, NULL)) != -1) {
         if (c == 'c')
             ret_arguments->options.config_path = optarg;
