@@ -87,7 +87,8 @@ static int64_t unit_factor(int32_t type, char unit)
     return 0;
 }
 
-bool option_parse_number(int32_t type, struct sluice_span text, int64_t *ret_number)
+/* "12", "5m", "10M" as the type says. False: it is none, or too large. */
+static bool parse_number(int32_t type, struct sluice_span text, int64_t *ret_number)
 {
     int64_t factor = type == SLUICE_OPT_DURATION ? 1000 : 1;
     bool is_negative = type == SLUICE_OPT_INTEGER && text.len > 0 && text.ptr[0] == '-';
@@ -118,19 +119,26 @@ static bool parse_range(const struct sluice_option *option, int64_t *ret_min, in
     if (dots == NULL)
         return false;
     if (dots > option->range &&
-        !option_parse_number(
+        !parse_number(
             option->type,
             (struct sluice_span){.ptr = option->range, .len = (size_t)(dots - option->range)},
             ret_min))
         return false;
-    return dots[2] == '\0' || option_parse_number(option->type, sluice_span_of(dots + 2), ret_max);
+    return dots[2] == '\0' || parse_number(option->type, sluice_span_of(dots + 2), ret_max);
 }
+
+/* A century, so that sums of times never overflow. */
+#define DURATION_MAX_MS (INT64_C(100) * 366 * 24 * 3600 * 1000)
 
 static bool set_number(const struct options *options, const struct sluice_option *option,
                        int64_t number, const char *text, struct place place, struct value *value)
 {
     int64_t min, max;
 
+    if (option->type == SLUICE_OPT_DURATION && number > DURATION_MAX_MS) {
+        report_error(options->report, place, "%s: %s is longer than a century", option->key, text);
+        return false;
+    }
     if (parse_range(option, &min, &max) && (number < min || number > max)) {
         report_error(options->report, place, "%s: %s is not in the range %s", option->key, text,
                      option->range != NULL ? option->range : "0..");
@@ -302,7 +310,7 @@ static bool number_from_text(const struct options *options, const struct sluice_
 {
     int64_t number;
 
-    if (!option_parse_number(option->type, span_trim(sluice_span_of(text)), &number)) {
+    if (!parse_number(option->type, span_trim(sluice_span_of(text)), &number)) {
         report_error(options->report, place, "%s: wants %s, not \"%s\"", option->key,
                      types[option->type].wants, text);
         return false;

@@ -42,8 +42,6 @@ bool option_from_setting(const struct options *options, const struct sluice_opti
 bool option_from_text(const struct options *options, const struct sluice_option *option,
                       const char *text, struct place place, struct value *ret_value);
 
-/* "12", "5m", "10M" as the type says. False: it is none, or too large. */
-bool option_parse_number(int32_t type, struct sluice_span text, int64_t *ret_number);
 /* The word for a type: "duration". */
 const char *option_type_name(int32_t type);
 /* "sluice.conf:12" or "default". */

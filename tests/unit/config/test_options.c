@@ -89,6 +89,8 @@ static const struct {
      "f:1: key: wants a duration such as \"5m\" or a number of seconds, not \"5y\"\n", 0, NULL},
     {"no duration", SLUICE_OPT_DURATION, NULL, "",
      "f:1: key: wants a duration such as \"5m\" or a number of seconds, not \"\"\n", 0, NULL},
+    {"endless duration", SLUICE_OPT_DURATION, "1s..", "5300w",
+     "f:1: key: 5300w is longer than a century\n", 0, NULL},
     {"duration out of range", SLUICE_OPT_DURATION, "1s..1h", "2h",
      "f:1: key: 2h is not in the range 1s..1h\n", 0, NULL},
     {"duration overflow", SLUICE_OPT_DURATION, NULL, "99999999999999999w",
