@@ -103,19 +103,9 @@ const char *instance_name(const struct instance *instance)
     return instance->configured->name;
 }
 
-const char *instance_plugin(const struct instance *instance)
-{
-    return instance->configured->plugin;
-}
-
 const struct sluice_host *instance_host(const struct instance *instance)
 {
     return &instance->host.sdk;
-}
-
-const struct sluice_config *instance_config(const struct instance *instance)
-{
-    return instance->configured->options;
 }
 
 int32_t instance_mode(const struct instance *instance)
@@ -130,26 +120,11 @@ struct pool *instance_pool(struct instance *instance)
 
 /* ---- sides ---------------------------------------------------------------------------------- */
 
-static bool has_operation(const struct instance_side *side, size_t offset, size_t size)
+const struct instance_side *instance_side(const struct instance *instance, size_t offset)
 {
-    void *function;
-    uint32_t ops_size;
-
-    if (side->ops == NULL)
-        return false;
-    memcpy(&ops_size, side->ops, sizeof(ops_size));
-    if (ops_size < offset + size)
-        return false;
-    memcpy(&function, (const char *)side->ops + offset, sizeof(function));
-    return function != NULL;
-}
-
-const struct instance_side *instance_side(const struct instance *instance, size_t offset,
-                                          size_t size)
-{
-    if (has_operation(&instance->derived, offset, size))
+    if (instance->derived.ops != NULL && interface_has(instance->derived.ops, offset))
         return &instance->derived;
-    return has_operation(&instance->base, offset, size) ? &instance->base : NULL;
+    return interface_has(instance->base.ops, offset) ? &instance->base : NULL;
 }
 
 /* ---- open and close ------------------------------------------------------------------------- */

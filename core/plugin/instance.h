@@ -35,10 +35,8 @@ sluice_status instance_new(const struct config_instance *configured, struct inst
 /* After instance_close. Accepts NULL. */
 void instance_free(struct instance *instance);
 
-const char *instance_name(const struct instance *instance);   /* "etrn-only" */
-const char *instance_plugin(const struct instance *instance); /* "transport/etrn-only" */
+const char *instance_name(const struct instance *instance); /* "etrn-only" */
 const struct sluice_host *instance_host(const struct instance *instance);
-const struct sluice_config *instance_config(const struct instance *instance);
 int32_t instance_mode(const struct instance *instance); /* SLUICE_MODE_... */
 /* SERIAL and PARALLEL: the instance's threads; else NULL. */
 struct pool *instance_pool(struct instance *instance);
@@ -52,10 +50,8 @@ sluice_status instance_open(struct instance *instance, const char *argument, str
 void instance_close(struct instance *instance);
 
 /* The side that has the operation at that offset of the ops struct, or NULL if neither has. */
-const struct instance_side *instance_side(const struct instance *instance, size_t offset,
-                                          size_t size);
-#define INSTANCE_SIDE(instance, type, member)                                                      \
-    instance_side((instance), offsetof(type, member), sizeof(((type *)NULL)->member))
+const struct instance_side *instance_side(const struct instance *instance, size_t offset);
+#define INSTANCE_SIDE(instance, type, member) instance_side((instance), offsetof(type, member))
 #define INSTANCE_OPS(side, type) ((const type *)(side)->ops)
 
 /*

@@ -127,13 +127,13 @@ static uint32_t ops_size(const void *ops)
     return size;
 }
 
-static bool has_operation(const void *ops, const struct operation *operation)
+bool interface_has(const void *ops, size_t offset)
 {
     void *function;
 
-    if (ops_size(ops) < operation->offset + sizeof(function))
+    if (ops_size(ops) < offset + sizeof(function))
         return false;
-    memcpy(&function, (const char *)ops + operation->offset, sizeof(function));
+    memcpy(&function, (const char *)ops + offset, sizeof(function));
     return function != NULL;
 }
 
@@ -148,12 +148,13 @@ sluice_status interface_check_ops(const char *interface, const void *ops, bool i
         return error_set(err, SLUICE_CONFIG, "plugin %s: its operations of %s make no sense",
                          plugin, interface);
     for (size_t i = 0; is_complete && known->required[i].name != NULL; i++) {
-        if (!has_operation(ops, &known->required[i]))
+        if (!interface_has(ops, known->required[i].offset))
             return error_set(err, SLUICE_CONFIG, "plugin %s: %s has no operation %s", plugin,
                              interface, known->required[i].name);
     }
     /* What an open of its own has made nobody else can close. */
-    if (has_operation(ops, &known->required[0]) != has_operation(ops, &known->required[1]))
+    if (interface_has(ops, known->required[0].offset) !=
+        interface_has(ops, known->required[1].offset))
         return error_set(err, SLUICE_CONFIG, "plugin %s: %s has only one of open and close", plugin,
                          interface);
     return SLUICE_OK;
@@ -161,7 +162,7 @@ sluice_status interface_check_ops(const char *interface, const void *ops, bool i
 
 bool interface_has_open(const char *interface, const void *ops)
 {
-    return has_operation(ops, &find(interface)->required[0]);
+    return interface_has(ops, find(interface)->required[0].offset);
 }
 
 sluice_status interface_open(const char *interface, const void *ops, const struct sluice_host *host,
@@ -186,6 +187,6 @@ void interface_close(const char *interface, const void *ops, void *self)
 {
     const struct interface *known = find(interface);
 
-    if (has_operation(ops, &known->required[1]))
+    if (interface_has(ops, known->required[1].offset))
         known->close(ops, self);
 }

@@ -15,6 +15,9 @@
 sluice_status interface_check_ops(const char *interface, const void *ops, bool is_complete,
                                   const char *plugin, struct error *err);
 
+/* True if the operation (or table) at that offset of the ops struct is known there, and filled in. */
+bool interface_has(const void *ops, size_t offset);
+
 /* Always true for a plugin that does not derive from another one. */
 bool interface_has_open(const char *interface, const void *ops);
 /* Calls ops->open, which must be there. argument: see instance_open. */

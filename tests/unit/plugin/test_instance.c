@@ -90,7 +90,6 @@ static void test_open(void **state)
         assert_string_equal(answer.text, openings[i].answer);
         assert_null(INSTANCE_SIDE(instance, struct sluice_lookup_ops, write_open));
         assert_string_equal(instance_name(instance), "test:table");
-        assert_string_equal(instance_plugin(instance), openings[i].plugin);
         instance_close(instance);
         instance_close(instance); /* once is enough */
         instance_free(instance);
