@@ -55,16 +55,3 @@ int privileges_apply(const struct privileges *privileges)
     }
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
 }
-
-sluice_status privileges_drop(const char *user, struct error *err)
-{
-    struct privileges privileges;
-    sluice_status status = privileges_find(user, &privileges, err);
-    if (status != SLUICE_OK)
-        return status;
-
-    int error = privileges_apply(&privileges);
-    if (error != 0)
-        return error_set(err, SLUICE_TEMP, "become user \"%s\": %s", user, strerror(error));
-    return SLUICE_OK;
-}

@@ -23,7 +23,5 @@ sluice_status privileges_find(const char *user, struct privileges *ret_privilege
 /* Becomes that user if this process is root, checks that there is no way back, and sets
  * no_new_privs in any case. Returns 0 or an errno; async-signal-safe, for between fork and exec. */
 int privileges_apply(const struct privileges *privileges);
-/* Both at once. */
-sluice_status privileges_drop(const char *user, struct error *err);
 
 #endif

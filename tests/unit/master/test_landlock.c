@@ -255,8 +255,11 @@ static void users(void **state)
 
 static int dropped(int fd)
 {
+    struct privileges nobody;
+
     (void)fd;
-    MUST(60, privileges_drop("nobody", NULL) == SLUICE_OK);
+    MUST(59, privileges_find("nobody", &nobody, NULL) == SLUICE_OK);
+    MUST(60, privileges_apply(&nobody) == 0);
     MUST(61, geteuid() != 0 && getuid() == geteuid() && getegid() != 0);
     MUST(62, setuid(0) == -1 && seteuid(0) == -1 && setgroups(0, NULL) == -1);
     return 0;
