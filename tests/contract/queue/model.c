@@ -106,9 +106,9 @@ void model_make(const struct model *model, uint64_t seed, size_t k, struct model
     }
 }
 
-#define TIDE_LIFE 3  /* batches that a message stays */
-#define TIDE_TURN 22 /* the batch that removes the first message, and those after it */
-#define TIDE_SIZE 60000
+#define TIDE_LIFE 3     /* batches that a message stays */
+#define TIDE_TURN 22    /* the batch that removes the first message, and those after it */
+#define TIDE_SIZE 60000 /* each third one is large */
 
 static void add_put(const struct model *model, size_t number, uint64_t seed,
                     struct model_batch *batch)
@@ -117,7 +117,7 @@ static void add_put(const struct model *model, size_t number, uint64_t seed,
                                     .was_there = true,
                                     .record_size = 100,
                                     .record_seed = seed,
-                                    .content_size = TIDE_SIZE};
+                                    .content_size = number % 3 == 0 ? 70000 : TIDE_SIZE};
 
     if (model->messages[number].was_there || model->messages[number].is_doubtful)
         return;

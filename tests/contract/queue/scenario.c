@@ -16,8 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REOPEN_EACH 12     /* the child closes and opens the store */
-#define RECOVERY_BATCHES 4 /* less than that, after a recovery */
+#define REOPEN_EACH 12 /* the child closes and opens the store */
 #define CHILD_SECONDS 60
 
 enum end { NOT_BEGUN, BEGUN, ENDED_OK, ENDED_TEMP };
@@ -48,7 +47,8 @@ static void report(const struct scenario *scenario, const char *error)
 {
     (void)fprintf(stderr, "seed %llu, fault %d at call %lu, %d %lu later%s%s: %s\n",
                   (unsigned long long)scenario->seed, (int)scenario->fault, scenario->nth,
-                  (int)scenario->second, scenario->after, scenario->recovers ? ", recovery" : "",
+                  (int)scenario->second, scenario->after,
+                  scenario->recovers > 0 ? ", recovery" : "",
                   scenario->cuts_power ? ", power cut" : "", error);
     _exit(1);
 }
@@ -159,7 +159,7 @@ static void recover(const struct scenario *scenario, const char *folder, const c
         (void)alarm(CHILD_SECONDS);
         if (scenario->cuts_power)
             faults_shadow(shadow);
-        run_batches(scenario, folder, scenario->nth % RECOVERY_BATCHES);
+        run_batches(scenario, folder, scenario->nth % scenario->recovers);
         _exit(0);
     }
     scenario_end(child, false);
@@ -247,7 +247,7 @@ void scenario_run(const struct scenario *scenario)
     scratch_make(shadow);
     scenario_end(scenario_start(scenario, folder, shadow),
                  scenario->fault == FAULT_KILL || scenario->second == FAULT_KILL);
-    if (scenario->recovers)
+    if (scenario->recovers > 0)
         recover(scenario, folder, shadow);
     scenario_check(scenario, folder, shadow);
     scratch_remove(folder);

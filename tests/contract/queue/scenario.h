@@ -24,7 +24,8 @@ struct scenario {
     unsigned long nth; /* the call that meets it */
     enum fault second;
     unsigned long after; /* so many calls later */
-    bool recovers;       /* when the child is dead or done another one opens the store */
+    unsigned recovers;   /* when the child is dead or done another one opens the store, and goes on
+                            with fewer batches than that; 0: no other child */
     bool cuts_power;     /* when that is over */
 };
 

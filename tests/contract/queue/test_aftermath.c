@@ -243,30 +243,21 @@ static bool die_and_check(struct death death)
     return has_died;
 }
 
+/* At each call, and at each of those that follow a failing one: the store then cleans up. */
 static void test_big_content_and_kill(void **state)
 {
     unsigned long nth = 1;
 
     (void)state;
     while (die_and_check((struct death){.fault = FAULT_KILL, .nth = nth})) {
+        unsigned long after = 1;
+
+        while (die_and_check((struct death){FAULT_EIO, nth, after}))
+            after++;
         nth++;
         assert_true(nth < CALLS_MAX);
     }
     assert_true(nth > 1);
-}
-
-/* The store cleans up after the failure, and dies while it does that. */
-static void test_big_content_failure_and_kill(void **state)
-{
-    unsigned long deaths = 1;
-
-    (void)state;
-    for (unsigned long nth = 1; deaths > 0; nth++) {
-        deaths = 0;
-        while (die_and_check((struct death){FAULT_EIO, nth, deaths + 1}))
-            deaths++;
-        assert_true(nth < CALLS_MAX);
-    }
 }
 
 static void test_big_content_put_and_removed(void **state)
@@ -321,7 +312,6 @@ int run_aftermath_cases(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_other_result_after_temp),
         cmocka_unit_test(test_big_content_and_kill),
-        cmocka_unit_test(test_big_content_failure_and_kill),
         cmocka_unit_test(test_big_content_put_and_removed),
         cmocka_unit_test(test_failure_after_failure),
     };

@@ -40,7 +40,19 @@ static void test_after_recovery(void **state)
                                               .batches = SCENARIO_BATCHES,
                                               .fault = FAULT_KILL,
                                               .cuts_power = true,
-                                              .recovers = true});
+                                              .recovers = 4});
+}
+
+/* And tidies away what was only removed in what it found. */
+static void test_after_recovery_of_removals(void **state)
+{
+    (void)state;
+    scenario_run_everywhere((struct scenario){.make = model_make_tide,
+                                              .seed = 12,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = FAULT_KILL,
+                                              .cuts_power = true,
+                                              .recovers = 1});
 }
 
 /* Removals must not come undone when what they are written in is tidied away. */
@@ -57,9 +69,8 @@ static void test_while_tidying(void **state)
 int run_power_cases(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power_cut),
-        cmocka_unit_test(test_after_eio),
-        cmocka_unit_test(test_after_recovery),
+        cmocka_unit_test(test_power_cut),      cmocka_unit_test(test_after_eio),
+        cmocka_unit_test(test_after_recovery), cmocka_unit_test(test_after_recovery_of_removals),
         cmocka_unit_test(test_while_tidying),
     };
 
