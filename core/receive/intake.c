@@ -211,6 +211,14 @@ static sluice_status take_released(struct intake *intake, const struct channel_f
 
 static void end_link(struct intake *intake);
 
+/* A link that this side gives up is not made anew: the process ends as if it had crashed, and the next
+ * one has another. */
+static void end_process(const char *why)
+{
+    log_error("%s: this process ends", why);
+    task_loop_stop();
+}
+
 static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
 {
     struct intake *intake = user;
@@ -238,8 +246,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         break;
     }
     if (st != SLUICE_OK) {
-        log_error("queue: frame %u makes no sense", frame->type);
         end_link(intake);
+        end_process("queue sent a frame that makes no sense");
     }
 }
 
@@ -310,8 +318,8 @@ void intake_connect(struct intake *intake, int fd)
 
     end_link(intake);
     if (channel_new(fd, "queue", &handlers, intake, &intake->link) != SLUICE_OK) {
-        log_error("no memory for a link to the queue");
-        intake->link = NULL;
+        (void)close(fd); /* never used */
+        end_process("no memory for a link to the queue");
         return;
     }
     task_queue_wake_all(&intake->ready);
