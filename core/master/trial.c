@@ -11,6 +11,7 @@
 #include "sluice/lookup.h"
 #include "sluice/queue.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,57 @@ struct trial {
     struct config *config;
     struct words words;
 };
+
+/* ---- crashes -------------------------------------------------------------------------------- */
+
+static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+#define CRASH_COUNT (sizeof(crashes) / sizeof(crashes[0]))
+
+/* What there is to say if the plugin that is tried now crashes. Static, as no argument reaches a
+ * signal handler. */
+static struct {
+    const struct report *before;
+    struct report words;
+} last;
+
+static void say(const struct report *report)
+{
+    ssize_t said = write(STDERR_FILENO, report->text.ptr, report->text.len);
+
+    (void)said; /* nobody else to tell */
+}
+
+static void on_crash(int signal)
+{
+    say(last.before);
+    say(&last.words);
+    (void)raise(signal); /* ends the process when we return: SA_RESETHAND */
+}
+
+static void crashes_catch(const struct trial *trial, struct sigaction *ret_old)
+{
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
+
+    last.before = &trial->draft->report;
+    for (size_t i = 0; i < CRASH_COUNT; i++)
+        (void)sigaction(crashes[i], &action, &ret_old[i]); /* of signals that there are */
+}
+
+static void crashes_expect(const struct trial *trial, const struct draft_instance *drafted)
+{
+    report_done(&last.words);
+    last.words.path = trial->draft->report.path;
+    report_error(&last.words, drafted->place, "%s: plugin %s crashed", drafted->name,
+                 drafted->plugin);
+}
+
+static void crashes_leave(const struct sigaction *old)
+{
+    for (size_t i = 0; i < CRASH_COUNT; i++)
+        (void)sigaction(crashes[i], &old[i], NULL);
+    report_done(&last.words);
+}
 
 /* ---- instances ------------------------------------------------------------------------------ */
 
@@ -71,6 +123,7 @@ static void try_instance(struct trial *trial, const struct draft_instance *draft
     struct error err = ERROR_INIT;
     struct instance *instance;
 
+    crashes_expect(trial, drafted);
     if (instance_new(configured, &instance, &err) != SLUICE_OK) {
         report_error(&trial->draft->report, drafted->place, "%s: %s", drafted->name, err.text);
         return;
@@ -150,16 +203,19 @@ static bool open_config(struct trial *trial)
 void trial_run(struct draft *draft)
 {
     struct trial trial = {.draft = draft};
+    struct sigaction old[CRASH_COUNT];
     bool has_words = true;
 
     if (!open_config(&trial))
         return;
+    crashes_catch(&trial, old);
     for (size_t i = 0; i < draft->instance_count; i++) {
         if (!draft->instances[i].is_missing)
             try_instance(&trial, &draft->instances[i]);
         else if (is_kind(&draft->instances[i], SLUICE_ACCESS_ID))
             has_words = false;
     }
+    crashes_leave(old);
     if (has_words)
         check_restrictions(&trial);
     config_close(trial.config);

@@ -183,7 +183,7 @@ class Daemon:
     def command(self, *arguments, check=True, **options):
         """Runs one of our commands: command("sluice", "status")."""
         name = arguments[0]
-        place = [] if name == "postmap" else ["-c", self.config if name == "sluice" else self.folder]
+        place = [] if name == "postmap" else ["-c", self.config if "sluice" in name else self.folder]
         result = subprocess.run([self.bin / name, *place, *map(str, arguments[1:])], text=True,
                                 capture_output=True, timeout=60, env=ENVIRONMENT, **options)
         if check:

@@ -2,6 +2,7 @@
 """The daemon with plugins that were built outside of the tree, against the installed SDK alone."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -56,3 +57,18 @@ def test_a_foreign_link_of_the_nexthop_chain_with_options(make_daemon, folder, s
     queue_id = send(daemon.port, recipients="user@anywhere.example")
     wait_for(lambda: sink.count == 1)
     daemon.wait_for_log(f"{queue_id}: removed")
+
+
+def test_a_plugin_that_crashes_is_named(make_daemon, folder, prefix, plugins):
+    source = copy_template(prefix, "lookup", folder / "subdomains")
+    text = (source / "subdomains.c").read_text()
+    (source / "subdomains.c").write_text(
+        text.replace("    (void)host;", "    (void)host;\n    __builtin_trap();"))
+    shutil.copy(build_with_make(prefix, source), plugins / "lookup")
+    daemon = make_daemon(start=False, settings={"plugin_directory": plugins,
+                                                "relay_domains": ["subdomains:customer.tld"]})
+    tried = daemon.command("sluiced", "-t", check=False)
+    assert f"{daemon.config}:8: subdomains:customer.tld: plugin lookup/subdomains crashed" in tried.stderr
+    assert tried.returncode == -signal.SIGILL
+    started = daemon.command("sluiced", "-f", check=False)
+    assert "plugin lookup/subdomains crashed" in started.stderr and started.returncode == 75
