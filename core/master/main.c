@@ -11,11 +11,13 @@
 #include "queue/queue.h"
 #include "receive/receive.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 struct arguments {
     struct master_options options;
@@ -70,10 +72,23 @@ static int run_role(const struct arguments *arguments)
     return say_usage(stderr);
 }
 
+/* Else what is opened first would get their numbers, and what is said go into it. */
+static void open_standard_fds(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd != -1 && fd <= STDERR_FILENO);
+    if (fd != -1)
+        (void)close(fd); /* nothing was written */
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
 
+    open_standard_fds();
     (void)prctl(PR_SET_NAME, "sluiced"); /* after execveat it would be a number */
     if (!parse(argc, argv, &arguments))
         return say_usage(stderr);

@@ -254,6 +254,20 @@ def test_sigterm_drains(make_daemon, make_sink):
     assert "user@customer.tld" not in str(daemon.json("queue", "list"))
 
 
+def test_without_standard_descriptors(make_daemon):
+    """Nothing of the daemon's gets the number of standard error."""
+    daemon = make_daemon(start=False)
+    result = subprocess.run(["sh", "-c", 'exec "$0" -t -c "$1" <&- >&- 2>&-',
+                             daemon.bin / "sluiced", daemon.config], timeout=60, env=ENVIRONMENT)
+    assert result.returncode == 0
+    daemon.process = subprocess.Popen(
+        ["sh", "-c", 'exec "$0" -f -c "$1" <&- >&- 2>&-', daemon.bin / "sluiced", daemon.config],
+        env=ENVIRONMENT)
+    daemon.wait_until_ready()
+    for pid in [daemon.process.pid, *daemon.roles().values()]:
+        assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
+
+
 def test_sigint_and_a_second_start(make_daemon):
     daemon = make_daemon()
     daemon.process.send_signal(signal.SIGINT)
