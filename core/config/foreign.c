@@ -161,7 +161,7 @@ static const char *const names[] = {
     "smtpd_delay_reject", "smtpd_discard_ehlo_keyword_address_maps", "smtpd_dns_reply_filter",
     "smtpd_end_of_data_restrictions", "smtpd_enforce_tls", "smtpd_expansion_filter",
     "smtpd_forbid_bare_newline_exclusions", "smtpd_forbid_bare_newline_reject_code",
-    "smtpd_forbid_unauth_pipelining", "smtpd_forbidden_commands", "smtpd_helo_restrictions",
+    "smtpd_forbidden_commands", "smtpd_helo_restrictions",
     "smtpd_history_flush_threshold", "smtpd_log_access_permit_actions", "smtpd_milter_maps",
     "smtpd_milters", "smtpd_min_data_rate", "smtpd_noop_commands", "smtpd_null_access_lookup_key",
     "smtpd_peername_lookup", "smtpd_per_record_deadline", "smtpd_per_request_deadline",

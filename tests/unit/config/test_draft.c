@@ -209,6 +209,20 @@ static void test_defaults(void **state)
     draft_done(&draft);
 }
 
+/* The list of Postfix's other names has none of ours. */
+static void test_foreign_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < parameter_count; i++) {
+        if (parameter_is_foreign(parameters[i].key))
+            fail_msg("parameter %s", parameters[i].key);
+    }
+    assert_true(parameter_is_foreign("2bounce_notice_recipient"));
+    assert_true(parameter_is_foreign("queue_run_delay"));
+    assert_true(parameter_is_foreign("virtual_uid_maps"));
+    assert_false(parameter_is_foreign("no_such_name"));
+}
+
 static void test_values(void **state)
 {
     struct draft draft;
@@ -434,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reports, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_defaults, folder_enter, folder_leave),
+        cmocka_unit_test_setup_teardown(test_foreign_names, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_values, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_machine, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_wildcard, folder_enter, folder_leave),
