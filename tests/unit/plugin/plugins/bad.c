@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A lookup that keeps every promise; each definition of the build breaks one.
+ * A lookup that keeps every promise; each definition of the build breaks one, and may leave another
+ * part without use.
  */
 #include "sluice/lookup.h"
 
@@ -77,9 +78,9 @@ static void lookup_close(struct sluice_lookup *lookup)
     (void)lookup;
 }
 
-static inline sluice_status lookup_find(struct sluice_lookup *lookup, struct sluice_span key,
-                                        int64_t deadline_ms, const struct sluice_lookup_sink *sink,
-                                        const struct sluice_errors *errors)
+__attribute__((unused)) static sluice_status
+lookup_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
+            const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
 {
     (void)lookup;
     (void)key;
@@ -102,12 +103,12 @@ static const struct {
 #ifdef WIDE
     const char *more;
 #endif
-} options[] = {
+} options[] __attribute__((unused)) = {
     {{"first", SLUICE_OPT_INTEGER, 0, FALLBACK, "1..10", "a number"}},
     {{"second", SLUICE_OPT_STRING, 0, "text", NULL, "a text"}},
 };
 
-static inline const void *get_interface(const char *id)
+__attribute__((unused)) static const void *get_interface(const char *id)
 {
     return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &ops : NULL;
 }
