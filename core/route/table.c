@@ -223,7 +223,10 @@ static sluice_status judge(const struct table *table, sluice_status st, const st
     if (st == SLUICE_NOT_FOUND)
         return st;
     if (st != SLUICE_OK) {
-        if (err->text[0] == '\0')
+        if (st != status_known(st))
+            (void)error_set(err, SLUICE_TEMP, "%s: its plugin answered %d, which is no status",
+                            table->name, (int)st);
+        else if (err->text[0] == '\0')
             (void)error_set(err, st, "%s: look-up failed", table->name);
         err->status = SLUICE_TEMP;
         return SLUICE_TEMP;
@@ -257,7 +260,7 @@ static sluice_status find_here(const struct table *table, struct sluice_span key
         instance_enter(&call, table->instance);
     sluice_status st = INSTANCE_OPS(side, struct sluice_lookup_ops)
                            ->find(side->self, key, deadline_ms, &answer.sdk, &sink.sdk);
-    st = judge(table, status_known(st), &answer, key, err);
+    st = judge(table, st, &answer, key, err);
     if (table->instance != NULL)
         instance_leave(&call, st);
     if (st != SLUICE_OK)

@@ -85,6 +85,36 @@ static void test_table_answers(void **state)
     buffer_done(&value);
 }
 
+static sluice_status find_nonsense(struct sluice_lookup *self, struct sluice_span key,
+                                   int64_t deadline_ms, const struct sluice_lookup_sink *sink,
+                                   const struct sluice_errors *errors)
+{
+    (void)self;
+    (void)key;
+    (void)deadline_ms;
+    (void)errors;
+    sink->value(sink, SPAN_LITERAL("value"));
+    return 77;
+}
+
+static void test_an_answer_that_is_no_status_is_named(void **state)
+{
+    static const struct sluice_lookup_ops ops = {
+        .struct_size = sizeof(ops), .close = fake_close, .find = find_nonsense};
+    struct fixture *f = *state;
+    struct buffer value = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+    struct table *table;
+
+    assert_int_equal(tables_add(f->tables, "odd:t", &ops, NULL, NULL), SLUICE_OK);
+    assert_int_equal(tables_get(f->tables, "odd:t", &table, &err), SLUICE_OK);
+    assert_int_equal(table_find(table, SPAN_LITERAL("key"), CLOCK_NEVER, &value, &err),
+                     SLUICE_TEMP);
+    assert_string_equal(err.text, "odd:t: its plugin answered 77, which is no status");
+    assert_int_equal(value.len, 0);
+    buffer_done(&value);
+}
+
 static void test_table_keeps_case_where_exact(void **state)
 {
     struct fixture *f = *state;
@@ -472,6 +502,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_table_answers),
+        TEST(test_an_answer_that_is_no_status_is_named),
         TEST(test_table_keeps_case_where_exact),
         TEST(test_table_on_a_thread),
         TEST(test_domain_lists),
