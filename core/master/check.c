@@ -124,6 +124,8 @@ static bool prepare(struct check *check, const char *config_path)
     int error;
 
     draft_read(&check->draft, config_path);
+    if (check->draft.file.path_count == 0)
+        return false; /* nothing was read: the defaults are not to blame for anything */
     rules_check(&check->draft);
     check_trust(&check->draft);
     has_users = find_users(check);

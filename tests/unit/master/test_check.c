@@ -187,7 +187,7 @@ static void test_no_file(void **state)
 
     (void)state;
     assert_int_equal(run_check(said), EX_CONFIG);
-    assert_non_null(strstr(said, "t.conf: cannot read t.conf: No such file or directory\n"));
+    assert_string_equal(said, "t.conf: cannot read t.conf: No such file or directory\n");
 }
 
 /* The folder is open to nobody at first; the check of root's drops its rights in there. */
