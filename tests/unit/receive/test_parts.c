@@ -11,6 +11,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -126,6 +127,60 @@ static void test_rcpt_parameters(void **state)
     assert_int_equal(esmtp_parse_rcpt(longest, &rcpt, &err), SLUICE_PERM);
 }
 
+static bool is_printable(struct sluice_span value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] < '!' || value.ptr[i] > '~')
+            return false;
+    }
+    return true;
+}
+
+#define FUZZ_ROUNDS 50000
+
+/* Random words in which parameters occur: what is kept can be sent on as it is. */
+static void test_random_parameters(void **state)
+{
+    static const char *const pieces[] = {
+        "SIZE=",    "BODY=8BITMIME",
+        "RET=",     "FULL",
+        "HDRS",     "ENVID=",
+        "NOTIFY=",  "NEVER",
+        "SUCCESS,", "DELAY",
+        "ORCPT=",   ";",
+        "+",        "2B",
+        "99",       "=",
+        " ",        "\t",
+        "rfc822",   "\r",
+        "\x01",     "\xff",
+        ",",        "-",
+    };
+    unsigned seed = 4;
+
+    (void)state;
+    for (int round = 0; round < FUZZ_ROUNDS; round++) {
+        struct error err = ERROR_INIT;
+        struct esmtp_mail mail;
+        struct esmtp_rcpt rcpt;
+        char text[256] = ""; /* more than the longest pieces need */
+        size_t len = 0;
+
+        for (int n = rand_r(&seed) % 9; n > 0; n--)
+            len += (size_t)snprintf(
+                text + len, sizeof(text) - len, "%s",
+                pieces[(size_t)rand_r(&seed) % (sizeof(pieces) / sizeof(pieces[0]))]);
+        if (esmtp_parse_mail(sluice_span_of(text), 1000, &mail, &err) == SLUICE_OK)
+            assert_true(mail.size <= 1000 && is_printable(mail.envid));
+        else
+            assert_int_equal(err.text[0], '5');
+        if (esmtp_parse_rcpt(sluice_span_of(text), &rcpt, &err) == SLUICE_OK)
+            assert_true(is_printable(rcpt.orcpt) && ((rcpt.notify & SLUICE_NOTIFY_NEVER) == 0 ||
+                                                     rcpt.notify == SLUICE_NOTIFY_NEVER));
+        else
+            assert_int_equal(err.text[0], '5');
+    }
+}
+
 /* ---- transactions ---------------------------------------------------------------------------- */
 
 /* Adds recipients until it is told to stop. */
@@ -178,9 +233,9 @@ static void test_transactions_share_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reject_characters),         cmocka_unit_test(test_stock),
-        cmocka_unit_test(test_mail_parameters),           cmocka_unit_test(test_rcpt_parameters),
-        cmocka_unit_test(test_transactions_share_memory),
+        cmocka_unit_test(test_reject_characters), cmocka_unit_test(test_stock),
+        cmocka_unit_test(test_mail_parameters),   cmocka_unit_test(test_rcpt_parameters),
+        cmocka_unit_test(test_random_parameters), cmocka_unit_test(test_transactions_share_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,11 +112,50 @@ static void test_long_names(void **state)
     assert_int_equal(mailbox_parse(sluice_span_of(path), &mailbox), SLUICE_PERM);
 }
 
+#define FUZZ_ROUNDS 50000
+#define FUZZ_LEN_MAX 24
+
+/* Whatever is accepted is printable, and its one form is read as the same address again. */
+static void test_random_paths(void **state)
+{
+    static const char bytes[] = "<>@\"\\.,:[]- aZ09!%\r\n\t\x01\x7f\xc3";
+    size_t accepted = 0;
+    unsigned seed = 3;
+
+    (void)state;
+    for (int round = 0; round < FUZZ_ROUNDS; round++) {
+        struct mailbox mailbox = MAILBOX_INIT;
+        struct mailbox again = MAILBOX_INIT;
+        char path[FUZZ_LEN_MAX];
+        char *copy;
+        size_t len = (size_t)rand_r(&seed) % sizeof(path);
+
+        for (size_t i = 0; i < len; i++)
+            path[i] = bytes[(size_t)rand_r(&seed) % (sizeof(bytes) - 1)];
+        if (mailbox_parse((struct sluice_span){.ptr = path, .len = len}, &mailbox) != SLUICE_OK)
+            continue;
+        for (size_t i = 0; i < mailbox.address.len; i++)
+            assert_in_range(mailbox.address.ptr[i], ' ', '~');
+        if (mailbox.address.len > 0) {
+            assert_int_not_equal(asprintf(&copy, "<%.*s>", SPAN_ARGS(mailbox.address)), -1);
+            assert_int_equal(mailbox_parse(sluice_span_of(copy), &again), SLUICE_OK);
+            assert_true(span_equal(again.address, mailbox.address));
+            assert_true(span_equal(again.plain, mailbox.plain));
+            mailbox_done(&again);
+            free(copy);
+            accepted++;
+        }
+        mailbox_done(&mailbox);
+    }
+    assert_true(accepted > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_random_paths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
