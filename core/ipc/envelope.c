@@ -195,6 +195,8 @@ static sluice_status decode_fields(struct sluice_span bytes, struct envelope *en
             keep_unknown(before, bytes, &envelope->unknown);
             continue;
         }
+        if (envelope->recipient_count >= ENVELOPE_RECIPIENTS_MAX)
+            return SLUICE_PERM;
         struct envelope_recipient *recipient = envelope_add(envelope);
         if (recipient == NULL)
             return SLUICE_TEMP;

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #define ENVELOPE_VERSION 1
+#define ENVELOPE_RECIPIENTS_MAX 100000 /* more than smtpd_recipient_limit may say is nonsense */
 
 enum recipient_state {
     RECIPIENT_WAITING = 0,

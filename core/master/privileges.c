@@ -53,5 +53,8 @@ int privileges_apply(const struct privileges *privileges)
         if (!is_dropped(privileges))
             return EPERM;
     }
+    /* What a service manager granted to the daemon is not for its roles. */
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 && errno != EINVAL)
+        return errno; /* EINVAL: a kernel that has none */
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
 }

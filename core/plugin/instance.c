@@ -174,10 +174,21 @@ sluice_status instance_open(struct instance *instance, const char *argument, str
     return SLUICE_OK;
 }
 
+static void log_counts(const struct instance *instance)
+{
+    struct instance_counts counts;
+
+    instance_get_counts(instance, &counts);
+    log_debug("%s: %llu calls took %llu ms, %llu were TEMP", instance->label,
+              (unsigned long long)counts.calls, (unsigned long long)counts.time_ms,
+              (unsigned long long)counts.statuses[SLUICE_TEMP]);
+}
+
 void instance_close(struct instance *instance)
 {
     if (instance == NULL || !instance->is_open)
         return;
+    log_counts(instance);
     if (instance->derived.ops != NULL)
         close_side(instance, &instance->derived);
     close_side(instance, &instance->base);

@@ -21,6 +21,7 @@ sluice_status lease_restore(struct lease *lease, struct sluice_span record)
         if (field.tag == TAG_MARK)
             lease->mark = codec_number(field.bytes);
     }
+    lease->is_stored = true;
     return st == SLUICE_NOT_FOUND && lease->mark > 0 ? SLUICE_OK : SLUICE_PERM;
 }
 
@@ -36,6 +37,8 @@ static void on_raised(struct store_change *change, sluice_status status, const s
     struct lease *lease = (struct lease *)(void *)((char *)change - offsetof(struct lease, change));
 
     lease->is_raising = false;
+    /* PERM for a PUT: a former one, of which nobody could tell, has come about. */
+    lease->is_stored = lease->is_stored || status == SLUICE_OK || status == SLUICE_PERM;
     if (status != SLUICE_OK) { /* tried again within a second */
         log_error("no message ids: the mark cannot be stored: %s", err->text);
         return;
@@ -55,7 +58,7 @@ static void raise_mark(struct lease *lease)
         return; /* tried again within a second */
     lease->is_raising = true;
     lease->change = (struct store_change){
-        .change = {.kind = lease->mark == 0 ? SLUICE_QUEUE_PUT : SLUICE_QUEUE_UPDATE,
+        .change = {.kind = lease->is_stored ? SLUICE_QUEUE_UPDATE : SLUICE_QUEUE_PUT,
                    .content_fd = -1,
                    .record = buffer_span(&lease->record)},
         .done = on_raised,

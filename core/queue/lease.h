@@ -24,6 +24,7 @@ struct lease {
     struct buffer record;
     struct store_change change;
     bool is_raising; /* the change is with the store */
+    bool is_stored;  /* record 0 is there: found, put, or put by an apply that could not tell */
     struct queue *queue;
 };
 

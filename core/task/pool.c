@@ -52,7 +52,6 @@ struct pool {
     bool is_stopping;
     bool is_left; /* pool_free gave up: threads touch nothing of the loop's */
     /* The loop's alone. */
-    unsigned abandoned; /* jobs that run without a waiter */
     unsigned submitted; /* jobs whose done has not been called */
 };
 
@@ -149,7 +148,6 @@ static void release(struct job *job)
 static void finish(struct pool *pool, struct job *job)
 {
     if (job->is_abandoned) {
-        pool->abandoned--;
         release(job);
     } else if (job->done != NULL) {
         job->done(job->arg, job->status);
@@ -193,7 +191,6 @@ static void give_up(struct pool *pool, struct job *job)
     }
     job->is_abandoned = true;
     job->waiter = NULL;
-    pool->abandoned++;
 }
 
 sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
@@ -238,11 +235,6 @@ sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
     if (pool->submitted++ == 0)
         uv_ref((uv_handle_t *)&pool->async);
     return SLUICE_OK;
-}
-
-bool pool_is_hung(const struct pool *pool)
-{
-    return pool->abandoned >= pool->max_threads;
 }
 
 /* ---- pools ----------------------------------------------------------------------------------- */

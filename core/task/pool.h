@@ -34,7 +34,5 @@ sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
  * will be called. [loop] */
 sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
                           void (*done)(void *arg, sluice_status status), void *arg);
-/* True when all threads are busy with calls whose waiters have given up. [loop] */
-bool pool_is_hung(const struct pool *pool);
 
 #endif

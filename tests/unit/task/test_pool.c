@@ -243,7 +243,6 @@ static void watch_hung_pool(void *arg)
     while (fixture->tasks < 3)
         assert_int_equal(task_sleep_until(in_ms(5)), SLUICE_OK);
     /* Two hang; the third has never begun, and was released at once. */
-    assert_true(pool_is_hung(fixture->pool));
     assert_int_equal(atomic_load(&fixture->runs), 2);
     assert_int_equal(fixture->released, 1);
     open_gate(fixture);
@@ -251,7 +250,6 @@ static void watch_hung_pool(void *arg)
                      SLUICE_OK);
     while (fixture->released < 3)
         assert_int_equal(task_sleep_until(in_ms(5)), SLUICE_OK);
-    assert_false(pool_is_hung(fixture->pool));
     fixture->tasks++;
 }
 
