@@ -4,8 +4,6 @@
  */
 #include "control_client.h"
 
-#include "config/draft.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,25 +14,40 @@
 
 #define SILENCE_S 60 /* the daemon may be busy for so long */
 
-/* The socket's name. Other mistakes in the configuration are not ours to report. */
+sluice_status control_read_config(struct draft *draft, const char *config_path, struct error *err)
+{
+    if (access(config_path, R_OK) == -1)
+        return error_set(err, SLUICE_CONFIG, "open %s: %s", config_path, strerror(errno));
+    draft_read(draft, config_path);
+    if (draft->file.path_count == 0) /* a folder, say; the defaults are not meant */
+        return error_set(err, SLUICE_CONFIG, "%s is no file that can be read", config_path);
+    return SLUICE_OK;
+}
+
+static sluice_status socket_of(struct draft *draft, const char *config_path,
+                               struct sockaddr_un *ret_address, struct error *err)
+{
+    const struct draft_parameter *folder = draft_parameter(draft, "run_directory");
+
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (folder == NULL || folder->value.text == NULL)
+        return error_set(err, SLUICE_CONFIG, "%s: run_directory does not check", config_path);
+    if ((size_t)snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "%s/control",
+                         folder->value.text) >= sizeof(ret_address->sun_path))
+        return error_set(err, SLUICE_CONFIG, "%s: run_directory is too long", config_path);
+    return SLUICE_OK;
+}
+
 static sluice_status find_socket(const char *config_path, struct sockaddr_un *ret_address,
                                  struct error *err)
 {
-    const struct draft_parameter *folder;
     struct draft draft;
-    sluice_status st = SLUICE_OK;
+    sluice_status st;
 
-    if (access(config_path, R_OK) == -1)
-        return error_set(err, SLUICE_CONFIG, "open %s: %s", config_path, strerror(errno));
     draft_init(&draft);
-    draft_read(&draft, config_path);
-    folder = draft_parameter(&draft, "run_directory");
-    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (folder == NULL || folder->value.text == NULL)
-        st = error_set(err, SLUICE_CONFIG, "%s: run_directory does not check", config_path);
-    else if ((size_t)snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "%s/control",
-                              folder->value.text) >= sizeof(ret_address->sun_path))
-        st = error_set(err, SLUICE_CONFIG, "%s: run_directory is too long", config_path);
+    st = control_read_config(&draft, config_path, err);
+    if (st == SLUICE_OK)
+        st = socket_of(&draft, config_path, ret_address, err);
     draft_done(&draft);
     return st;
 }

@@ -6,8 +6,13 @@
 #define CMD_CONTROL_CLIENT_H
 
 #include "base/error.h"
+#include "config/draft.h"
 
 #include <jansson.h>
+
+/* Into a draft that has been initialised. CONFIG if nothing can be read; mistakes in what is read are
+ * not ours to report. */
+sluice_status control_read_config(struct draft *draft, const char *config_path, struct error *err);
 
 /* A line of the answer, borrowed. */
 typedef void control_line(void *user, const json_t *line);
@@ -15,7 +20,7 @@ typedef void control_line(void *user, const json_t *line);
 /*
  * Asks the daemon whose configuration that is (its run_directory). Takes request; line is called for
  * each line but the last one, and may be NULL. What the daemon says of the whole: OK, NOT_FOUND, ...
- * with its text in err, also when it is OK. CONFIG: the configuration cannot be read. TEMP: the
+ * with its text in err. CONFIG: the configuration cannot be read. TEMP: the
  * answer broke off. UNSUPPORTED: the daemon does not run, or does not know the command.
  */
 sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,

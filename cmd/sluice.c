@@ -71,7 +71,7 @@ struct command {
     const char *noun;
     const char *verb;   /* NULL: the noun is all */
     const char *member; /* of the request that the argument goes into; NULL: no argument */
-    control_line *show; /* NULL: the daemon's text is shown */
+    control_line *show;
     int (*local)(const struct sluice *sluice, const char *argument);
 };
 
@@ -92,13 +92,13 @@ static const struct command commands[] = {
     {"status", NULL, NULL, sluice_show_status, NULL},
     {"queue", "list", NULL, sluice_show_listed, NULL},
     {"queue", "show", "id", sluice_show_message, NULL},
-    {"queue", "release", "id", NULL, NULL},
+    {"queue", "release", "id", sluice_show_released, NULL},
     {"queue", "hold", "id", NULL, not_available},
     {"queue", "unhold", "id", NULL, not_available},
     {"queue", "remove", "id", NULL, not_available},
     {"site", "list", NULL, sluice_show_listed_site, NULL},
     {"site", "show", "name", sluice_show_site, NULL},
-    {"site", "release", "name", NULL, NULL},
+    {"site", "release", "name", sluice_show_released, NULL},
     {"plugin", "list", NULL, NULL, list_plugins},
     {"plugin", "show", "name", NULL, sluice_plugin_show},
     {"plugin", "check", "name", NULL, sluice_plugin_check},
@@ -130,11 +130,7 @@ static int ask(const struct sluice *sluice, const struct command *command, const
     sluice_status st = control_ask(sluice->config_path, make_request(sluice, command, argument),
                                    show, &lines, &err);
 
-    if (st != SLUICE_OK)
-        return sluice_fatal(exit_code(st), "%s", err.text);
-    if (command->show == NULL && !sluice->wants_json)
-        printf("released: %s\n", err.text);
-    return EX_OK;
+    return st == SLUICE_OK ? EX_OK : sluice_fatal(exit_code(st), "%s", err.text);
 }
 
 static int run(const struct sluice *sluice, const struct command *command, const char *argument)
@@ -157,6 +153,18 @@ static int usage(void)
 {
     (void)fputs(usage_text, stderr);
     return EX_USAGE;
+}
+
+/* words ends with NULL. */
+static int no_command(char **words)
+{
+    if (words[0] != NULL) {
+        (void)fputs("sluice: no such command:", stderr);
+        for (size_t i = 0; words[i] != NULL; i++)
+            (void)fprintf(stderr, " %s", words[i]);
+        (void)fputs("\n\n", stderr);
+    }
+    return usage();
 }
 
 /* Options may stand anywhere. */
@@ -211,5 +219,5 @@ int main(int argc, char **argv)
             return code;
         }
     }
-    return usage();
+    return no_command(argv + optind);
 }

@@ -6,7 +6,8 @@
  */
 #include "sluice.h"
 
-#include "config/draft.h"
+#include "control_client.h"
+
 #include "plugin/derive.h"
 #include "plugin/load.h"
 #include "plugin/settle.h"
@@ -17,7 +18,6 @@
 #include "sluice/queue.h"
 #include "sluice/transport.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -41,10 +41,10 @@ static int find_fd(const char *name)
 static int read_config(const struct sluice *sluice, struct draft *draft)
 {
     const struct draft_parameter *folder;
+    struct error err = ERROR_INIT;
 
-    if (access(sluice->config_path, R_OK) == -1)
-        return sluice_fatal(EX_CONFIG, "open %s: %s", sluice->config_path, strerror(errno));
-    draft_read(draft, sluice->config_path);
+    if (control_read_config(draft, sluice->config_path, &err) != SLUICE_OK)
+        return sluice_fatal(EX_CONFIG, "%s", err.text);
     folder = draft_parameter(draft, "plugin_directory");
     if (folder == NULL || folder->value.text == NULL)
         return sluice_fatal(EX_CONFIG, "%s: plugin_directory does not check", sluice->config_path);
@@ -115,17 +115,19 @@ static const char *const interfaces[] = {
     SLUICE_QUEUE_ID,  SLUICE_DEFERRAL_ID,  SLUICE_ACCESS_ID,
 };
 
-/* "ldap" for "lookup/ldap": the place where there is such a file. */
+/* "ldap" for "lookup/ldap": the place where there is such a file. NULL if there is none. */
 static const char *full_name(struct draft *draft, const char *name)
 {
     static const char *const places[] = {"lookup", "transport", "queue", "access"};
 
-    for (size_t i = 0; strchr(name, '/') == NULL && i < sizeof(places) / sizeof(places[0]); i++) {
+    if (strchr(name, '/') != NULL)
+        return name;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (access(arena_printf(&draft->arena, "%s/%s/%s.so", files.folder, places[i], name),
                    F_OK) == 0)
             return arena_printf(&draft->arena, "%s/%s", places[i], name);
     }
-    return name;
+    return NULL;
 }
 
 static const char *type_word(int32_t type)
@@ -187,20 +189,30 @@ static void print_manual(const struct sluice_plugin_desc *desc, const struct der
         print_option(&derivation->options[i]);
 }
 
+static bool derives(const struct sluice_plugin_desc *desc, const char *interface)
+{
+    const struct sluice_derive *derive = desc->get_interface(SLUICE_DERIVE_ID);
+
+    return derive != NULL && derive->interface != NULL &&
+           strcmp(derive->interface, interface) == 0;
+}
+
 /* The options of the first kind that the plugin offers; all of its kinds have the same. */
 static sluice_status resolve(const char *name, struct derivation *ret_derivation, struct error *err)
 {
+    const struct sluice_plugin_desc *desc;
     struct plugin *plugin;
     sluice_status st = plugin_need(name, &plugin, err);
 
     if (st != SLUICE_OK)
         return st;
+    desc = plugin_desc(plugin);
     for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
-        st = derive_resolve(name, interfaces[i], ret_derivation, err);
-        if (st == SLUICE_OK)
-            return st;
+        if (desc->get_interface(interfaces[i]) != NULL || derives(desc, interfaces[i]))
+            return derive_resolve(name, interfaces[i], ret_derivation, err);
     }
-    return st;
+    return error_set(err, SLUICE_CONFIG, "plugin %s offers no interface that this Sluice knows",
+                     name);
 }
 
 static int with_plugin(const struct sluice *sluice, const char *name,
@@ -210,18 +222,21 @@ static int with_plugin(const struct sluice *sluice, const char *name,
 {
     struct derivation derivation;
     struct error err = ERROR_INIT;
+    const char *full;
     struct draft draft;
     int code;
 
     draft_init(&draft);
     code = read_config(sluice, &draft);
     if (code == EX_OK) {
-        name = full_name(&draft, name);
-        if (resolve(name, &derivation, &err) == SLUICE_OK) {
-            print(sluice, plugin_desc(plugin_find(name)), &derivation);
+        full = full_name(&draft, name);
+        if (full == NULL) {
+            code = sluice_fatal(EX_NOINPUT, "%s: no such plugin in %s", name, files.folder);
+        } else if (resolve(full, &derivation, &err) == SLUICE_OK) {
+            print(sluice, plugin_desc(plugin_find(full)), &derivation);
             derive_done(&derivation);
         } else {
-            code = sluice_fatal(EX_NOINPUT, "%s: %s", name, reason(&err));
+            code = sluice_fatal(EX_NOINPUT, "%s: %s", full, reason(&err));
         }
     }
     draft_done(&draft);

@@ -28,12 +28,20 @@ static const char *dash(const char *text)
     return text[0] != '\0' ? text : "-";
 }
 
+void sluice_show_released(void *user, const json_t *line)
+{
+    long long count = control_number(line, "released");
+
+    (void)user;
+    printf("released: %lld %s\n", count, count == 1 ? "message" : "messages");
+}
+
 void sluice_show_status(void *user, const json_t *status)
 {
     (void)user;
-    printf("messages     %lld at %lld sites, %lld being attempted\n",
-           control_number(status, "messages"), control_number(status, "sites"),
+    printf("messages     %lld, %lld being attempted\n", control_number(status, "messages"),
            control_number(status, "attempted"));
+    printf("sites        %lld\n", control_number(status, "sites"));
     printf("new mail     %s\n",
            json_is_true(json_object_get(status, "accepting")) ? "accepted" : "refused: no space");
     printf("store        %lld MiB used, %lld MiB free, %lld MiB reserved\n",
@@ -127,9 +135,9 @@ void sluice_show_listed_site(void *user, const json_t *site)
     char when[TIME_SIZE];
 
     if (is_first(user))
-        printf("%-40s %8s %8s %8s %5s  %s\n", "SITE", "HELD", "WAITING", "READY", "JOBS",
+        printf("%-40s %10s %8s %8s %5s  %s\n", "SITE", "ON RELEASE", "WAITING", "READY", "JOBS",
                "SUSPENDED UNTIL");
-    printf("%-40s %8lld %8lld %8lld %5lld  %s\n", control_text(site, "site"),
+    printf("%-40s %10lld %8lld %8lld %5lld  %s\n", control_text(site, "site"),
            control_number(site, "on_release"), control_number(site, "waiting"),
            control_number(site, "ready"), control_number(site, "jobs"),
            time_text(site, "suspended_until", when));

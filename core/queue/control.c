@@ -33,8 +33,7 @@ struct control {
 static sluice_status released(struct session *session, uint64_t count)
 {
     (void)task_queue_wake_one(&session->queue->work);
-    return error_set(&session->err, SLUICE_OK, "%llu %s", (unsigned long long)count,
-                     count == 1 ? "message" : "messages");
+    return session_put(session, json_pack("{s:I}", "released", (json_int_t)count));
 }
 
 static sluice_status release_queue(struct session *session, json_t *request)

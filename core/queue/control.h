@@ -11,10 +11,10 @@
  *   status                         one: counts, space, links
  *   queue list     site, domain    each message, oldest first
  *   queue show     id              that message
- *   queue release  id              lets that message go; "ALL": all
+ *   queue release  id              lets that message go; "ALL": all. One: how many were released
  *   site list                      each site
  *   site show      name            the site "transport:nexthop"
- *   site release   name            a site, or a recipient domain
+ *   site release   name            the same for a site, or a recipient domain
  *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
  */
 #ifndef QUEUE_CONTROL_H

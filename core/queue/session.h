@@ -15,7 +15,7 @@ struct queue;
 struct session {
     struct queue *queue;
     struct stream *stream;
-    struct error err; /* what the end says, also when all went well */
+    struct error err; /* what the end says */
 };
 
 /* OK: the caller drops *ret_request. Otherwise the asker has been told. [task: waits] */

@@ -335,6 +335,21 @@ def test_status_and_lists(make_daemon, sink):
     manual = daemon.command("sluice", "plugin", "show", "transport/smtp").stdout
     assert "smtp_connect_timeout" in manual and "30s" in manual
     assert daemon.command("sluice", "queue", "show", "0" * 16, check=False).returncode != 0
+    assert daemon.command("sluice", "site", "release", "nosuch.tld").stdout == "released: 0 messages\n"
+    assert daemon.json("queue", "release", "ALL") == [{"released": 1}]
+
+
+@pytest.mark.parametrize("arguments, code, said", [
+    (["queu", "list"], 64, "sluice: no such command: queu list\n\nusage: "),
+    (["-c", "/", "status"], 78, "sluice: / is no file that can be read\n"),
+    (["-c", "/", "plugin", "list"], 78, "sluice: / is no file that can be read\n"),
+    (["-c", "/nosuch", "status"], 78, "sluice: open /nosuch: No such file or directory\n"),
+    (["plugin", "show", "nosuch"], 66, f"sluice: nosuch: no such plugin in {PLUGINS}\n"),
+    (["status"], 69, "sluice: the mail system is down ("),
+])
+def test_what_sluice_says_of_a_mistake(make_daemon, arguments, code, said):
+    result = make_daemon(start=False).command("sluice", *arguments, check=False)
+    assert (result.returncode, result.stderr[:len(said)]) == (code, said)
 
 
 def test_mailq_and_postqueue(make_daemon, sink):
