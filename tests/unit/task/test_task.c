@@ -462,6 +462,8 @@ static void write_byte(void *arg)
 {
     struct reader *reader = arg;
 
+    while (strstr(trace, "writable") == NULL)
+        assert_int_equal(task_sleep_until(in_ms(1)), SLUICE_OK);
     assert_int_equal(task_wait_fd(reader->fd, TASK_READABLE, in_ms(1)), SLUICE_TEMP);
     note("write");
     assert_int_equal(write(reader->fd, "x", 1), 1);
