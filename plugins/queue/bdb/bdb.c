@@ -16,6 +16,12 @@
  *
  * After a write that failed Berkeley DB gives up as a whole. That batch ends with TEMP, and the next
  * one opens the database again, which recovers it.
+ *
+ * What it does not survive: a page that was written in part. Berkeley DB writes pages in place, and
+ * recovery believes the sequence number at a page's beginning; even a catastrophic recovery does
+ * not mend that without a copy of the files and all of the log since. It makes pages as
+ * large as the blocks of the file system, which those write as a whole. Each page has a checksum, so
+ * that a torn one is found: the store then does not open, and large/ stays as it is.
  */
 #include "../common/batch.h"
 #include "../common/failure.h"
@@ -61,8 +67,8 @@ static sluice_status count_message(void *user, const struct stored *stored)
 
 static sluice_status open_database(struct sluice_queue *queue, const struct sluice_errors *errors)
 {
-    sluice_status st =
-        database_open(&queue->database, queue->host, queue->path, queue->cache_size, errors);
+    sluice_status st = database_open(&queue->database, queue->host, queue->path, queue->folder,
+                                     queue->cache_size, errors);
 
     queue->message_count = 0;
     queue->content_bytes = 0;
@@ -217,7 +223,7 @@ static sluice_status run_transaction(struct sluice_queue *queue, const struct ba
         return st;
     st = make_changes(queue, batch, errors);
     if (st == SLUICE_OK)
-        st = database_commit(&queue->database, queue->folder, errors);
+        st = database_commit(&queue->database, errors);
     else
         database_abort(&queue->database);
     if (st != SLUICE_OK) {
@@ -413,15 +419,20 @@ static sluice_status queue_new(const struct sluice_config *config, const char *f
                                const struct sluice_errors *errors, struct sluice_queue **ret_queue)
 {
     struct sluice_queue *queue = calloc(1, sizeof(*queue));
+    bool has_guard;
     sluice_status st;
 
     if (queue != NULL)
         queue->path = strdup(folder);
-    if (queue == NULL || queue->path == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0)
+    has_guard =
+        queue != NULL && queue->path != NULL && pthread_rwlock_init(&queue->guard, NULL) == 0;
+    if (!has_guard)
         st = failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
     else
         st = folder_open(folder, errors, &queue->folder, &queue->lock);
     if (st != SLUICE_OK) {
+        if (has_guard)
+            pthread_rwlock_destroy(&queue->guard);
         if (queue != NULL)
             free(queue->path);
         free(queue);

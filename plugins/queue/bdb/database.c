@@ -3,9 +3,11 @@
 #include "database.h"
 
 #include "../common/failure.h"
+#include "../common/folder.h"
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,6 +29,12 @@ static sluice_status explain(const struct sluice_errors *errors, int error, cons
 {
     return failure(errors, SLUICE_TEMP, error == ENOSPC ? "4.3.1" : "4.3.0", "%s: %s", what,
                    db_strerror(error));
+}
+
+static bool is_log_name(const char *name)
+{
+    return strncmp(name, "log.", 4) == 0 && strspn(name + 4, "0123456789") == 10 &&
+           name[14] == '\0';
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -82,8 +90,10 @@ static sluice_status open_tree(struct database *database, const char *name,
 
     if (error != 0)
         return explain(errors, error, name);
-    error =
-        tree->open(tree, NULL, name, NULL, DB_BTREE, DB_CREATE | DB_THREAD | DB_AUTO_COMMIT, 0600);
+    error = tree->set_flags(tree, DB_CHKSUM); /* a torn page is found, not taken for recovered */
+    if (error == 0)
+        error = tree->open(tree, NULL, name, NULL, DB_BTREE, DB_CREATE | DB_THREAD | DB_AUTO_COMMIT,
+                           0600);
     if (error != 0) {
         (void)tree->close(tree, 0);
         return explain(errors, error, name);
@@ -92,8 +102,49 @@ static sluice_status open_tree(struct database *database, const char *name,
     return SLUICE_OK;
 }
 
+/* Berkeley DB syncs its files, but not the folder that they are made in. A tree that is ahead of
+ * the log could not be opened again, so the log's name comes first. */
+static sluice_status sync_names(const struct database *database, const struct sluice_errors *errors)
+{
+    return fsync(database->folder) == 0 ? SLUICE_OK
+                                        : failure_errno(errors, "cannot sync", "the folder");
+}
+
+struct log_names {
+    int folder;
+    const struct sluice_errors *errors;
+};
+
+static sluice_status sync_log_file(void *user, const char *name)
+{
+    const struct log_names *names = user;
+    sluice_status st = SLUICE_OK;
+    int fd;
+
+    if (!is_log_name(name))
+        return SLUICE_OK;
+    fd = openat(names->folder, name, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return failure_errno(names->errors, "cannot open", name);
+    if (fsync(fd) == -1)
+        st = failure_errno(names->errors, "cannot sync", name);
+    close(fd);
+    return st;
+}
+
+/* What a process that was killed has written to the log may not be on disk. Recovery syncs the pages
+ * that it makes of it, but not the log, and after a power cut they would be ahead of it. */
+static sluice_status sync_leftovers(const struct database *database,
+                                    const struct sluice_errors *errors)
+{
+    struct log_names names = {database->folder, errors};
+    sluice_status st = folder_list(database->folder, sync_log_file, &names, errors);
+
+    return st == SLUICE_OK ? sync_names(database, errors) : st;
+}
+
 sluice_status database_open(struct database *database, const struct sluice_host *host,
-                            const char *folder, uint64_t cache_size,
+                            const char *path, int folder, uint64_t cache_size,
                             const struct sluice_errors *errors)
 {
     sluice_status st;
@@ -104,12 +155,24 @@ sluice_status database_open(struct database *database, const struct sluice_host 
     database->host = host;
     database->log = host->get_service(host, SLUICE_LOG_ID);
     database->env->app_private = database;
-    error = open_env(database->env, folder, cache_size);
+    database->folder = folder;
+    st = sync_leftovers(database, errors);
+    if (st != SLUICE_OK)
+        return st;
+    error = open_env(database->env, path, cache_size);
+    if (error == DB_RUNRECOVERY)
+        return failure(errors, SLUICE_TEMP, "4.3.0",
+                       "the database is damaged and cannot recover: the log says which page; "
+                       "db_verify checks, db_dump -r saves what can be read");
     if (error != 0)
         return explain(errors, error, "cannot open the environment");
-    st = open_tree(database, RECORDS, errors, &database->records);
+    st = sync_names(database, errors);
+    if (st == SLUICE_OK)
+        st = open_tree(database, RECORDS, errors, &database->records);
     if (st == SLUICE_OK)
         st = open_tree(database, CONTENTS, errors, &database->contents);
+    if (st == SLUICE_OK)
+        st = sync_names(database, errors);
     return st;
 }
 
@@ -121,15 +184,13 @@ void database_close(struct database *database)
         (void)database->contents->close(database->contents, 0);
     if (database->env != NULL)
         (void)database->env->close(database->env, 0); /* all that counts is in the log */
-    *database = (struct database){0};
+    *database = (struct database){.is_lost = false};
 }
 
 bool database_owns(const char *name)
 {
     return strcmp(name, RECORDS) == 0 || strcmp(name, CONTENTS) == 0 ||
-           strncmp(name, "__db.", 5) == 0 ||
-           (strncmp(name, "log.", 4) == 0 && strspn(name + 4, "0123456789") == 10 &&
-            name[14] == '\0');
+           strncmp(name, "__db.", 5) == 0 || is_log_name(name);
 }
 
 /* ---- transactions --------------------------------------------------------------------------- */
@@ -141,9 +202,7 @@ sluice_status database_begin(struct database *database, const struct sluice_erro
     return error == 0 ? SLUICE_OK : explain(errors, error, "cannot begin a transaction");
 }
 
-/* Berkeley DB syncs its log files, but not the folder that they are made in. */
-static sluice_status sync_log_name(struct database *database, int folder,
-                                   const struct sluice_errors *errors)
+static sluice_status sync_log_name(struct database *database, const struct sluice_errors *errors)
 {
     DB_LOG_STAT *stat;
     int error = database->env->log_stat(database->env, &stat, 0);
@@ -155,14 +214,11 @@ static sluice_status sync_log_name(struct database *database, int folder,
     free(stat);
     if (file == database->log_file)
         return SLUICE_OK;
-    if (fsync(folder) == -1)
-        return failure_errno(errors, "cannot sync", "the folder");
     database->log_file = file;
-    return SLUICE_OK;
+    return sync_names(database, errors); /* if that fails the database is opened again */
 }
 
-sluice_status database_commit(struct database *database, int folder,
-                              const struct sluice_errors *errors)
+sluice_status database_commit(struct database *database, const struct sluice_errors *errors)
 {
     DB_TXN *txn = database->txn;
     int error = txn->commit(txn, DB_TXN_SYNC);
@@ -171,7 +227,9 @@ sluice_status database_commit(struct database *database, int folder,
     database->txn = NULL;
     if (error != 0)
         return explain(errors, error, "cannot commit");
-    st = sync_log_name(database, folder, errors);
+    st = sync_log_name(database, errors);
+    if (st != SLUICE_OK)
+        database->is_lost = true; /* it is there, and cannot be relied on: begin again */
     /* Lets old log files go. If it fails, the next one has more to do. */
     (void)database->env->txn_checkpoint(database->env, CHECKPOINT_KB, 0, 0);
     return st;

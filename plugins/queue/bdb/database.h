@@ -13,6 +13,7 @@
 #define SLUICE_BDB_DATABASE_H
 
 #include <db.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "sluice/host.h"
@@ -20,8 +21,10 @@
 struct database {
     const struct sluice_host *host;
     const struct sluice_log *log; /* or NULL */
-    bool is_lost;      /* Berkeley DB has given up: nothing works until it is opened again */
+    /* Berkeley DB has given up: nothing works until it is opened again. Any thread may find out. */
+    atomic_bool is_lost;
     uint32_t log_file; /* the number of the log file that was last known to have a durable name */
+    int folder;
     DB_ENV *env;
     DB *records;
     DB *contents;
@@ -38,10 +41,10 @@ struct stored {
     void *bytes; /* of the record, from malloc() */
 };
 
-/* Recovers from whatever happened before. The database stays where it is until close; after a
+/* path and folder are of the store's folder. Recovers from whatever happened before. The database stays where it is until close; after a
  * failure, too, it has to be closed. */
 sluice_status database_open(struct database *database, const struct sluice_host *host,
-                            const char *folder, uint64_t cache_size,
+                            const char *path, int folder, uint64_t cache_size,
                             const struct sluice_errors *errors);
 /* Accepts one that is half open, or closed. */
 void database_close(struct database *database);
@@ -50,9 +53,8 @@ void database_close(struct database *database);
 bool database_owns(const char *name);
 
 sluice_status database_begin(struct database *database, const struct sluice_errors *errors);
-/* Durable when it is OK. folder is the store's. Also writes a checkpoint when there is enough log. */
-sluice_status database_commit(struct database *database, int folder,
-                              const struct sluice_errors *errors);
+/* Durable when it is OK. Also writes a checkpoint when there is enough log. */
+sluice_status database_commit(struct database *database, const struct sluice_errors *errors);
 void database_abort(struct database *database);
 
 sluice_status database_put(struct database *database, const struct stored *stored,

@@ -7,7 +7,7 @@
  * --only=GROUP     only that group of cases; see groups below
  * --volatile       the store keeps nothing beyond close(): the cases about that are skipped
  * --trusts-pages   the store trusts the disk to write an aligned page of 4 KiB whole or not at all:
- *                  power cuts leave such pages whole, and the case of short writes is skipped
+ *                  power cuts leave such pages whole, and after a short write it may refuse to open
  * --points=N       failing calls are tried at about N calls of a scenario, evenly spread, and kills
  *                  and power cuts at about twice as many; default: at each
  * KEY=VALUE        sets an option of the store; small sizes test more

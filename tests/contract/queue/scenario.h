@@ -26,6 +26,7 @@ struct scenario {
     unsigned long after; /* so many calls later */
     unsigned recovers;   /* when the child is dead or done another one opens the store, and goes on
                             with fewer batches than that; 0: no other child */
+    bool may_refuse;     /* the store may find that it was damaged, and say so instead of opening */
     bool cuts_power;     /* when that is over */
 };
 

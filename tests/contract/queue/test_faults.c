@@ -23,12 +23,14 @@
 
 static void run_everywhere(uint64_t seed, enum fault fault, enum fault second)
 {
-    scenario_run_everywhere((struct scenario){.make = model_make,
-                                              .seed = seed,
-                                              .batches = SCENARIO_BATCHES,
-                                              .fault = fault,
-                                              .second = second,
-                                              .after = 1});
+    scenario_run_everywhere(
+        (struct scenario){.make = model_make,
+                          .seed = seed,
+                          .batches = SCENARIO_BATCHES,
+                          .fault = fault,
+                          .second = second,
+                          .after = 1,
+                          .may_refuse = fault == FAULT_SHORT && traits.trusts_pages});
 }
 
 static void test_kill(void **state)
@@ -62,25 +64,15 @@ static void test_enospc(void **state)
     run_everywhere(3, FAULT_ENOSPC, FAULT_NONE);
 }
 
-static void skip_if_pages_are_trusted(void)
-{
-    if (!traits.trusts_pages)
-        return;
-    print_error("SKIPPED: short writes: the store trusts the disk with pages\n");
-    skip();
-}
-
 static void test_short_write(void **state)
 {
     (void)state;
-    skip_if_pages_are_trusted();
     run_everywhere(4, FAULT_SHORT, FAULT_NONE);
 }
 
 static void test_short_write_then_enospc(void **state)
 {
     (void)state;
-    skip_if_pages_are_trusted();
     run_everywhere(4, FAULT_SHORT, FAULT_ENOSPC);
 }
 
