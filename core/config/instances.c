@@ -337,6 +337,28 @@ static void find_store(struct draft *draft)
         add(draft, SLUICE_QUEUE_ID, "queue_store", plugin, place)->group = group;
 }
 
+/* Those that defer_transports chooses from, and what transports name for themselves. */
+static void find_deferrals(struct draft *draft)
+{
+    (void)add(draft, SLUICE_DEFERRAL_ID, "backoff", "backoff", PLACE_DEFAULT);
+    (void)add(draft, SLUICE_DEFERRAL_ID, "on-demand", "on-demand", PLACE_DEFAULT);
+    for (size_t i = 0; i < draft->instance_count; i++) {
+        const struct setting *group = draft->instances[i].group;
+        const struct setting *setting =
+            group != NULL && strcmp(draft->instances[i].interface, SLUICE_TRANSPORT_ID) == 0
+                ? setting_find(group, "deferral")
+                : NULL;
+
+        if (setting == NULL || setting->kind != SETTING_TEXT || setting->text[0] == '\0')
+            continue;
+        if (!is_plugin_name(setting->text))
+            report_error(&draft->report, setting->place,
+                         "deferral: \"%s\" cannot be the name of a plugin", setting->text);
+        else if (draft_instance_find(draft, SLUICE_DEFERRAL_ID, setting->text) == NULL)
+            (void)add(draft, SLUICE_DEFERRAL_ID, setting->text, setting->text, setting->place);
+    }
+}
+
 /* One instance for each plugin that a list names. */
 static void find_listed(struct draft *draft, const char *parameter, const char *interface)
 {
@@ -359,8 +381,7 @@ void instances_find(struct draft *draft)
     find_transports(draft);
     find_tables(draft);
     find_store(draft);
-    (void)add(draft, SLUICE_DEFERRAL_ID, "backoff", "backoff", PLACE_DEFAULT);
-    (void)add(draft, SLUICE_DEFERRAL_ID, "on-demand", "on-demand", PLACE_DEFAULT);
+    find_deferrals(draft);
     find_listed(draft, "access_plugins", SLUICE_ACCESS_ID);
     find_listed(draft, "nexthop_chain", SLUICE_NEXTHOP_ID);
 }

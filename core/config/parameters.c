@@ -158,6 +158,8 @@ static const struct sluice_option transport_parameters[] = {
      "Most deliveries to one site of this transport at the same time"},
     {"destination_recipient_limit", SLUICE_OPT_INTEGER, 0, "$default_destination_recipient_limit",
      "1..1000", "Most recipients of one delivery by this transport"},
+    {"deferral", SLUICE_OPT_STRING, 0, "", NULL,
+     "Deferral plugin that says when its mail goes; empty: on-demand or backoff, as defer_transports has it"},
 };
 
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)

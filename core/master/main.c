@@ -24,6 +24,7 @@ struct arguments {
     const char *role; /* NULL: the master */
     bool is_test_only;
     bool is_help;
+    bool is_version;
 };
 
 static int say_usage(FILE *to)
@@ -31,13 +32,17 @@ static int say_usage(FILE *to)
     (void)fprintf(to, "usage: sluiced [-c FILE] [-f] [-t]\n"
                       "  -c FILE  the configuration (default " CONFIG_PATH ")\n"
                       "  -f       stay in the foreground, log to standard error\n"
-                      "  -t       only check the configuration\n");
+                      "  -t       only check the configuration\n"
+                      "  --help, --version\n");
     return to == stdout ? EX_OK : EX_USAGE;
 }
 
 static bool parse(int argc, char **argv, struct arguments *ret_arguments)
 {
-    static const struct option long_options[] = {{"role", required_argument, NULL, 'r'}, {0}};
+    static const struct option long_options[] = {{"role", required_argument, NULL, 'r'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {"version", no_argument, NULL, 'v'},
+                                                 {0}};
     int c;
 
     *ret_arguments = (struct arguments){.options.config_path = CONFIG_PATH};
@@ -52,6 +57,8 @@ static bool parse(int argc, char **argv, struct arguments *ret_arguments)
             ret_arguments->role = optarg;
         else if (c == 'h')
             ret_arguments->is_help = true;
+        else if (c == 'v')
+            ret_arguments->is_version = true;
         else
             return false;
     }
@@ -94,6 +101,8 @@ int main(int argc, char **argv)
         return say_usage(stderr);
     if (arguments.is_help)
         return say_usage(stdout);
+    if (arguments.is_version)
+        return puts("sluiced " SLUICE_VERSION) >= 0 ? EX_OK : EX_IOERR;
     if (arguments.is_test_only) /* this very process is the check role */
         return check_main(arguments.options.config_path, true);
     return arguments.role != NULL ? run_role(&arguments) : master_run(&arguments.options);

@@ -7,6 +7,7 @@
 #include "plugin/instance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct deferral {
     struct instance *instance; /* NULL: made by deferral_new */
@@ -58,14 +59,10 @@ static sluice_status open_plugin(struct deferral *deferral,
     return SLUICE_OK;
 }
 
-static sluice_status open_named(const struct config *config, const char *name,
-                                struct deferral **ret_deferral, struct error *err)
+static sluice_status open_configured(const struct config *config,
+                                     const struct config_instance *configured,
+                                     struct deferral **ret_deferral, struct error *err)
 {
-    const struct config_instance *configured =
-        config_instance_find(config, SLUICE_DEFERRAL_ID, name);
-    if (configured == NULL)
-        return error_set(err, SLUICE_CONFIG, "deferral %s is not configured", name);
-
     struct deferral *deferral =
         deferral_new(NULL, NULL, config_number(config, "minimal_backoff_time"),
                      config_number(config, "maximal_backoff_time"));
@@ -73,7 +70,7 @@ static sluice_status open_named(const struct config *config, const char *name,
         return error_set(err, SLUICE_TEMP, "out of memory");
     sluice_status st = open_plugin(deferral, configured, err);
     if (st != SLUICE_OK) {
-        error_prefix(err, "%s: deferral %s", configured->origin, name);
+        error_prefix(err, "%s: deferral %s", configured->origin, configured->name);
         deferral_free(deferral);
         return st;
     }
@@ -84,11 +81,20 @@ static sluice_status open_named(const struct config *config, const char *name,
 sluice_status deferrals_open(const struct config *config, struct deferrals *ret_deferrals,
                              struct error *err)
 {
-    struct deferrals deferrals = {0};
-    sluice_status st = open_named(config, "backoff", &deferrals.backoff, err);
+    size_t count = config_instance_count(config);
+    struct deferrals deferrals = {.list = calloc(count + 1, sizeof(struct deferral *))};
+    sluice_status st = SLUICE_OK;
 
-    if (st == SLUICE_OK)
-        st = open_named(config, "on-demand", &deferrals.on_demand, err);
+    if (deferrals.list == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    for (size_t i = 0; i < count && st == SLUICE_OK; i++) {
+        const struct config_instance *configured = config_instance_at(config, i);
+
+        if (strcmp(configured->interface, SLUICE_DEFERRAL_ID) != 0)
+            continue;
+        st = open_configured(config, configured, &deferrals.list[deferrals.count], err);
+        deferrals.count += st == SLUICE_OK;
+    }
     if (st == SLUICE_OK)
         *ret_deferrals = deferrals;
     else
@@ -98,9 +104,19 @@ sluice_status deferrals_open(const struct config *config, struct deferrals *ret_
 
 void deferrals_close(struct deferrals *deferrals)
 {
-    deferral_free(deferrals->backoff);
-    deferral_free(deferrals->on_demand);
+    for (size_t i = 0; i < deferrals->count; i++)
+        deferral_free(deferrals->list[i]);
+    free(deferrals->list);
     *deferrals = (struct deferrals){0};
+}
+
+struct deferral *deferrals_find(const struct deferrals *deferrals, const char *name)
+{
+    for (size_t i = 0; i < deferrals->count; i++) {
+        if (strcmp(instance_name(deferrals->list[i]->instance), name) == 0)
+            return deferrals->list[i];
+    }
+    return NULL;
 }
 
 /* An answer as a delay. What the host does not know counts as AT with the shortest wait; nothing but

@@ -2,8 +2,9 @@
 /*
  * deferral: the front end of the deferral plugins: when may a unit or a site be attempted next?
  *
- * Transports that defer_transports names get "on-demand", all others "backoff". The plugins' answers
- * are instants of the wall clock; ours are delays, which a clock that is set does not disturb.
+ * A transport's own option says which plugin decides; else those that defer_transports names get
+ * "on-demand", all others "backoff". The plugins' answers are instants of the wall clock; ours are
+ * delays, which a clock that is set does not disturb.
  */
 #ifndef QUEUE_DEFERRAL_H
 #define QUEUE_DEFERRAL_H
@@ -19,13 +20,15 @@
 struct deferral;
 
 struct deferrals {
-    struct deferral *backoff;
-    struct deferral *on_demand;
+    struct deferral **list;
+    size_t count;
 };
 
 sluice_status deferrals_open(const struct config *config, struct deferrals *ret_deferrals,
                              struct error *err);
 void deferrals_close(struct deferrals *deferrals);
+/* By its configured name; NULL: there is none. */
+struct deferral *deferrals_find(const struct deferrals *deferrals, const char *name);
 
 /* A deferral from its operations: minimal_ms and maximal_ms bound what the host accepts. For tests,
  * too. The caller frees it; NULL: no memory. */

@@ -73,43 +73,47 @@ void queue_end_tasks(struct queue *queue)
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-static bool is_deferred_transport(const struct config *config, struct sluice_span transport)
+static bool is_deferred_transport(const struct config *config, const char *transport)
 {
     for (size_t i = 0; i < config_count(config, "defer_transports"); i++) {
-        if (span_equal(sluice_span_of(config_item(config, "defer_transports", i)), transport))
+        if (strcmp(config_item(config, "defer_transports", i), transport) == 0)
             return true;
     }
     return false;
 }
 
-/* The transport's option; 0: there is no such transport any more. */
-static unsigned transport_number(const struct config *config, const char *transport,
-                                 const char *option)
+/* The transport's own deferral, or the one that defer_transports gives it. */
+static struct deferral *deferral_of(const struct queue *queue, const char *transport,
+                                    const struct sluice_config *options)
 {
-    const struct config_instance *instance =
-        config_instance_find(config, SLUICE_TRANSPORT_ID, transport);
+    const char *name = options != NULL ? options->get_text(options, "deferral") : NULL;
 
-    return instance != NULL ? (unsigned)instance->options->get_number(instance->options, option)
-                            : 0;
+    if (name == NULL || name[0] == '\0')
+        name = is_deferred_transport(queue->role->config, transport) ? "on-demand" : "backoff";
+    return deferrals_find(&queue->deferrals, name);
 }
 
+/* Of a transport that is not there any more too: mail may still wait for it. */
 static struct site_limits limits_of(void *user, struct sluice_span transport)
 {
     const struct queue *queue = user;
-    const struct config *config = queue->role->config;
+    const struct config_instance *instance;
+    const struct sluice_config *options = NULL;
     char name[256];
+
+    (void)snprintf(name, sizeof(name), "%.*s", SPAN_ARGS(transport)); /* cut: has no options */
+    instance = config_instance_find(queue->role->config, SLUICE_TRANSPORT_ID, name);
+    if (instance != NULL)
+        options = instance->options;
     struct site_limits limits = {
         .jobs = queue->settings.destination_jobs,
         .recipients = queue->settings.destination_recipients,
-        .deferral = is_deferred_transport(config, transport) ? queue->deferrals.on_demand
-                                                             : queue->deferrals.backoff,
+        .deferral = deferral_of(queue, name, options),
     };
-
-    (void)snprintf(name, sizeof(name), "%.*s", SPAN_ARGS(transport)); /* cut: has no options */
-    unsigned jobs = transport_number(config, name, "destination_concurrency_limit");
-    unsigned recipients = transport_number(config, name, "destination_recipient_limit");
-    limits.jobs = jobs > 0 ? jobs : limits.jobs;
-    limits.recipients = recipients > 0 ? recipients : limits.recipients;
+    if (options != NULL) {
+        limits.jobs = (unsigned)options->get_number(options, "destination_concurrency_limit");
+        limits.recipients = (unsigned)options->get_number(options, "destination_recipient_limit");
+    }
     return limits;
 }
 

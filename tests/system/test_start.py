@@ -103,6 +103,17 @@ def test_a_good_configuration(make_daemon):
     assert not (daemon.folder / "queue").exists(), "-t only checks"
 
 
+def test_help_and_version(folder):
+    for option, text in (("--help", "usage: sluiced"), ("-h", "usage: sluiced"),
+                         ("--version", "sluiced ")):
+        result = subprocess.run([BIN / "sluiced", option], text=True, capture_output=True,
+                                timeout=60, env=ENVIRONMENT)
+        assert result.returncode == 0 and result.stdout.startswith(text)
+    result = subprocess.run([BIN / "sluiced", "--nosuch"], text=True, capture_output=True,
+                            timeout=60, env=ENVIRONMENT)
+    assert result.returncode == 64 and "usage: sluiced" in result.stderr
+
+
 def test_no_configuration(folder):
     result = subprocess.run([BIN / "sluiced", "-t", "-c", folder / "nosuch.conf"], text=True,
                             capture_output=True, timeout=60, env=ENVIRONMENT)

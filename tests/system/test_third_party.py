@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """The daemon with plugins that were built outside of the tree, against the installed SDK alone."""
 
+import re
 import shutil
+import time
 import signal
 
 import pytest
@@ -72,3 +74,28 @@ def test_a_plugin_that_crashes_is_named(make_daemon, folder, prefix, plugins):
     assert tried.returncode == -signal.SIGILL
     started = daemon.command("sluiced", "-f", check=False)
     assert "plugin lookup/subdomains crashed" in started.stderr and started.returncode == 75
+
+
+def test_a_foreign_deferral_of_one_transport(make_daemon, make_sink, folder, prefix, plugins):
+    sink = make_sink(replies={"RCPT": lambda line: "450 4.2.0 later" if sink.connections == 1 else ...})
+    hourly = build_with_make(prefix, copy_template(prefix, "deferral", folder / "hourly"))
+    shutil.copy(hourly, plugins / "queue")
+    daemon = make_daemon(start=False, settings={
+        "plugin_directory": plugins, "relay_domains": ["customer.tld"],
+        "minimal_backoff_time": "1s", "maximal_backoff_time": "4000s",
+        "relay_transport": f"patient:{sink.nexthop}",
+        "transports": [{"name": "patient", "plugin": "relay", "deferral": "hourly"}]})
+    daemon.start()
+    send(daemon.port)
+    daemon.wait_for_log("status=deferred .*450 4.2.0 later")
+    time.sleep(2.5)  # backoff would have come again
+    assert sink.connections == 1
+    assert len(daemon.queue()) == 1
+    daemon.command("postqueue", "-f")
+    wait_for(lambda: sink.count == 1)
+
+    daemon.stop()
+    (plugins / "queue" / "hourly.so").unlink()
+    tried = daemon.command("sluiced", "-t", check=False)
+    assert tried.returncode == 78
+    assert re.search(r"sluice\.conf:\d+: .*hourly\.so.*No such file", tried.stderr), tried.stderr
