@@ -419,16 +419,14 @@ sluice_status children_drain(struct children *children, const char *role, int64_
     return SLUICE_OK;
 }
 
-void children_free(struct children *children)
+void children_kill(struct children *children, const char *role)
 {
     struct child *child;
-    struct child *next;
-    int64_t deadline_ms = clock_monotonic_ms() + KILL_WAIT_MS;
 
-    if (children == NULL)
-        return;
     LL_FOREACH(children->list, child)
     {
+        if (role != NULL && !is_role(child, role))
+            continue;
         child->is_leaving = true;
         if (child->process == NULL)
             continue;
@@ -437,6 +435,17 @@ void children_free(struct children *children)
         process_kill(child->process, SIGKILL);
     }
     task_queue_wake_all(&children->changed);
+}
+
+void children_free(struct children *children)
+{
+    struct child *child;
+    struct child *next;
+    int64_t deadline_ms = clock_monotonic_ms() + KILL_WAIT_MS;
+
+    if (children == NULL)
+        return;
+    children_kill(children, NULL);
     while (!have_left(children, NULL)) {
         if (task_queue_wait(&children->changed, deadline_ms) != SLUICE_OK)
             return; /* the kernel holds a process; its task still has us */

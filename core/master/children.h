@@ -39,6 +39,8 @@ sluice_status children_start(struct children *children, const char *role, unsign
 /* Asks the processes of a role to finish, and waits until they have left. None is started again.
  * TEMP: deadline or cancelled. [task: waits] */
 sluice_status children_drain(struct children *children, const char *role, int64_t deadline_ms);
+/* Kills what still runs of a role; NULL: of all. None is started again. */
+void children_kill(struct children *children, const char *role);
 /* Kills what still runs, and frees all. Accepts NULL. [task: waits] */
 void children_free(struct children *children);
 

@@ -33,6 +33,7 @@
 
 #define PROCESSES_MAX 64 /* of one role */
 #define AGAIN_MS 1000
+#define QUEUE_DRAIN_MS 10000 /* queue's own, after deliver has had all of drain_timeout */
 
 static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define WATCHED_COUNT (sizeof(watched_signals) / sizeof(watched_signals[0]))
@@ -224,16 +225,25 @@ static void start(struct master *master)
 
 /* ---- drain ----------------------------------------------------------------------------------- */
 
-/* Receive first, so that nothing new comes in; queue last, so that every result is recorded. */
+/*
+ * Receive first, so that nothing new comes in; queue last, so that every result is recorded. Who is
+ * late is killed before queue is asked, which then has a time of its own.
+ */
 static void drain(struct master *master)
 {
-    static const char *const order[] = {"receive", "deliver", "queue"};
+    static const char *const order[] = {"receive", "deliver"};
     int64_t deadline_ms = clock_monotonic_ms() + config_number(master->config, "drain_timeout");
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        if (children_drain(master->children, order[i], deadline_ms) != SLUICE_OK)
+        if (children_drain(master->children, order[i], deadline_ms) == SLUICE_OK)
+            continue;
+        if (task_is_cancelled())
             return;
+        children_kill(master->children, order[i]);
     }
+    if (deadline_ms < clock_monotonic_ms() + QUEUE_DRAIN_MS)
+        deadline_ms = clock_monotonic_ms() + QUEUE_DRAIN_MS;
+    (void)children_drain(master->children, "queue", deadline_ms);
 }
 
 /* ---- phases and signals ---------------------------------------------------------------------- */

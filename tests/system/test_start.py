@@ -279,6 +279,25 @@ def test_without_standard_descriptors(make_daemon):
         assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
 
 
+def test_a_delivery_that_hangs_does_not_cost_the_results_of_others(make_daemon, make_sink):
+    """Deliver is killed when drain_timeout is over; queue still records what came before."""
+    sink = make_sink(replies={"end": lambda line: 30 if sink.connections > 1 else "250 2.0.0 Ok"})
+    daemon = make_daemon(settings={
+        "relay_domains": ["customer.tld"], "relay_transport": f"relay:{sink.nexthop}",
+        "drain_timeout": "2s", "connection_cache_time_limit": 0, "minimal_backoff_time": "1h"})
+    done = send(daemon.port)
+    wait_for(lambda: sink.count == 1)
+    hanging = send(daemon.port)
+    wait_for(lambda: sink.connections == 2)
+    daemon.stop()
+    assert re.search(r"role deliver \d+ \(pid \d+\) did not finish in time", daemon.log())
+    assert not re.search(r"role queue \d+ \(pid \d+\) did not finish in time", daemon.log())
+    sink.close()
+    daemon.start()
+    assert {message["queue_id"] for message in daemon.queue()} == {hanging}
+    assert done != hanging
+
+
 def test_sigint_and_a_second_start(make_daemon):
     daemon = make_daemon()
     daemon.process.send_signal(signal.SIGINT)
