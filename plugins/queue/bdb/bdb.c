@@ -81,15 +81,13 @@ static sluice_status reopen_if_lost(struct sluice_queue *queue, const struct slu
 {
     sluice_status st;
 
-    if (!queue->database.is_lost)
+    if (!database_is_lost(&queue->database))
         return SLUICE_OK;
     pthread_rwlock_wrlock(&queue->guard);
     database_close(&queue->database);
     st = open_database(queue, errors);
-    if (st != SLUICE_OK) {
+    if (st != SLUICE_OK)
         database_close(&queue->database);
-        queue->database.is_lost = true;
-    }
     pthread_rwlock_unlock(&queue->guard);
     return st;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* database: the messages of a store in a Berkeley DB environment with transactions. */
 #include "database.h"
+#include "disk.h"
 
 #include "../common/failure.h"
-#include "../common/folder.h"
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -102,45 +101,43 @@ static sluice_status open_tree(struct database *database, const char *name,
     return SLUICE_OK;
 }
 
-/* Berkeley DB syncs its files, but not the folder that they are made in. A tree that is ahead of
- * the log could not be opened again, so the log's name comes first. */
-static sluice_status sync_names(const struct database *database, const struct sluice_errors *errors)
+static bool is_data_name(const char *name)
 {
-    return fsync(database->folder) == 0 ? SLUICE_OK
-                                        : failure_errno(errors, "cannot sync", "the folder");
+    return is_log_name(name) || strcmp(name, RECORDS) == 0 || strcmp(name, CONTENTS) == 0;
 }
 
-struct log_names {
-    int folder;
-    const struct sluice_errors *errors;
-};
-
-static sluice_status sync_log_file(void *user, const char *name)
+/*
+ * What was written and not synced, by a process that was killed or because a sync failed. Recovery
+ * syncs the pages that it makes of what it reads in the log, but not that; after a power cut they
+ * would be ahead of it, and the database could not be opened.
+ */
+static sluice_status secure_leftovers(struct database *database, const struct sluice_errors *errors)
 {
-    const struct log_names *names = user;
-    sluice_status st = SLUICE_OK;
-    int fd;
+    unsigned failures = disk_failures();
+    bool has_failed = failures != database->failures_mended;
+    sluice_status st =
+        disk_write_again(database->folder, has_failed ? is_data_name : is_log_name, errors);
 
-    if (!is_log_name(name))
-        return SLUICE_OK;
-    fd = openat(names->folder, name, O_RDONLY | O_CLOEXEC);
-    if (fd == -1)
-        return failure_errno(names->errors, "cannot open", name);
-    if (fsync(fd) == -1)
-        st = failure_errno(names->errors, "cannot sync", name);
-    close(fd);
+    if (st == SLUICE_OK)
+        st = disk_sync_names(database->folder, errors);
+    if (st == SLUICE_OK)
+        database->failures_mended = failures;
     return st;
 }
 
-/* What a process that was killed has written to the log may not be on disk. Recovery syncs the pages
- * that it makes of it, but not the log, and after a power cut they would be ahead of it. */
-static sluice_status sync_leftovers(const struct database *database,
-                                    const struct sluice_errors *errors)
+/* A tree that is ahead of the log could not be opened, so the log's name is synced before there are
+ * trees. */
+static sluice_status open_trees(struct database *database, const struct sluice_errors *errors)
 {
-    struct log_names names = {database->folder, errors};
-    sluice_status st = folder_list(database->folder, sync_log_file, &names, errors);
+    sluice_status st = disk_sync_names(database->folder, errors);
 
-    return st == SLUICE_OK ? sync_names(database, errors) : st;
+    if (st == SLUICE_OK)
+        st = open_tree(database, RECORDS, errors, &database->records);
+    if (st == SLUICE_OK)
+        st = open_tree(database, CONTENTS, errors, &database->contents);
+    if (st == SLUICE_OK)
+        st = disk_sync_names(database->folder, errors);
+    return st;
 }
 
 sluice_status database_open(struct database *database, const struct sluice_host *host,
@@ -148,15 +145,17 @@ sluice_status database_open(struct database *database, const struct sluice_host 
                             const struct sluice_errors *errors)
 {
     sluice_status st;
-    int error = db_env_create(&database->env, 0);
+    int error = disk_take_over();
 
+    if (error == 0)
+        error = db_env_create(&database->env, 0);
     if (error != 0)
         return explain(errors, error, "cannot make an environment");
     database->host = host;
     database->log = host->get_service(host, SLUICE_LOG_ID);
     database->env->app_private = database;
     database->folder = folder;
-    st = sync_leftovers(database, errors);
+    st = secure_leftovers(database, errors);
     if (st != SLUICE_OK)
         return st;
     error = open_env(database->env, path, cache_size);
@@ -166,14 +165,13 @@ sluice_status database_open(struct database *database, const struct sluice_host 
                        "db_verify checks, db_dump -r saves what can be read");
     if (error != 0)
         return explain(errors, error, "cannot open the environment");
-    st = sync_names(database, errors);
-    if (st == SLUICE_OK)
-        st = open_tree(database, RECORDS, errors, &database->records);
-    if (st == SLUICE_OK)
-        st = open_tree(database, CONTENTS, errors, &database->contents);
-    if (st == SLUICE_OK)
-        st = sync_names(database, errors);
-    return st;
+    return open_trees(database, errors);
+}
+
+bool database_is_lost(const struct database *database)
+{
+    return database->records == NULL || database->contents == NULL || database->is_lost ||
+           database->failures_mended != disk_failures();
 }
 
 void database_close(struct database *database)
@@ -184,7 +182,7 @@ void database_close(struct database *database)
         (void)database->contents->close(database->contents, 0);
     if (database->env != NULL)
         (void)database->env->close(database->env, 0); /* all that counts is in the log */
-    *database = (struct database){.is_lost = false};
+    *database = (struct database){.failures_mended = database->failures_mended};
 }
 
 bool database_owns(const char *name)
@@ -215,7 +213,8 @@ static sluice_status sync_log_name(struct database *database, const struct sluic
     if (file == database->log_file)
         return SLUICE_OK;
     database->log_file = file;
-    return sync_names(database, errors); /* if that fails the database is opened again */
+    return disk_sync_names(database->folder,
+                           errors);
 }
 
 sluice_status database_commit(struct database *database, const struct sluice_errors *errors)

@@ -23,6 +23,7 @@ struct database {
     const struct sluice_log *log; /* or NULL */
     /* Berkeley DB has given up: nothing works until it is opened again. Any thread may find out. */
     atomic_bool is_lost;
+    unsigned failures_mended; /* as disk_failures() was when all was last known to be on disk */
     uint32_t log_file; /* the number of the log file that was last known to have a durable name */
     int folder;
     DB_ENV *env;
@@ -46,6 +47,8 @@ struct stored {
 sluice_status database_open(struct database *database, const struct sluice_host *host,
                             const char *path, int folder, uint64_t cache_size,
                             const struct sluice_errors *errors);
+/* Whether it has to be closed and opened again before anything else. */
+bool database_is_lost(const struct database *database);
 /* Accepts one that is half open, or closed. */
 void database_close(struct database *database);
 

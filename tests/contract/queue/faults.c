@@ -106,10 +106,13 @@ static enum verdict judge_write(const void *data, size_t size)
     EXPORT ssize_t name(int fd, const void *data, size_t size, off_t offset)                       \
     {                                                                                              \
         enum verdict verdict = judge_write(data, size);                                            \
+        ssize_t done;                                                                              \
         REAL(ssize_t, #name, (int, const void *, size_t, off_t));                                  \
         if (verdict == FAIL)                                                                       \
             return -1;                                                                             \
-        return real(fd, data, verdict == HALF ? (size + 1) / 2 : size, offset);                    \
+        done = real(fd, data, verdict == HALF ? (size + 1) / 2 : size, offset);                    \
+        shadow_write(fd, offset, done);                                                            \
+        return done;                                                                               \
     }
 
 #define DEFINE_SYNC(name)                                                                          \
@@ -117,8 +120,13 @@ static enum verdict judge_write(const void *data, size_t size)
     {                                                                                              \
         int done;                                                                                  \
         REAL(int, #name, (int));                                                                   \
-        if (judge(false) != PASS)                                                                  \
+        if (judge(false) != PASS) {                                                                \
+            int error = errno;                                                                     \
+                                                                                                   \
+            shadow_drop(fd);                                                                       \
+            errno = error;                                                                         \
             return -1;                                                                             \
+        }                                                                                          \
         done = real(fd);                                                                           \
         if (done == 0)                                                                             \
             shadow_sync(fd);                                                                       \
@@ -156,21 +164,27 @@ DEFINE_FTRUNCATE(ftruncate64)
 EXPORT ssize_t write(int fd, const void *data, size_t size)
 {
     enum verdict verdict = judge_write(data, size);
+    ssize_t done;
 
     REAL(ssize_t, "write", (int, const void *, size_t));
     if (verdict == FAIL)
         return -1;
-    return real(fd, data, verdict == HALF ? (size + 1) / 2 : size);
+    done = real(fd, data, verdict == HALF ? (size + 1) / 2 : size);
+    shadow_write(fd, lseek(fd, 0, SEEK_CUR) - done, done);
+    return done;
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
 {
     enum verdict verdict = judge(true);
+    ssize_t done;
 
     REAL(ssize_t, "pwritev", (int, const struct iovec *, int, off_t));
     if (verdict == FAIL)
         return -1;
-    return real(fd, pieces, verdict == HALF ? (count + 1) / 2 : count, offset);
+    done = real(fd, pieces, verdict == HALF ? (count + 1) / 2 : count, offset);
+    shadow_write(fd, offset, done);
+    return done;
 }
 
 EXPORT int linkat(int from, const char *old, int to, const char *name, int flags)

@@ -30,7 +30,7 @@ unsigned long faults_count(void);
 
 /*
  * Power cuts: after faults_shadow() each file and folder that is synced is copied to the folder
- * shadow. faults_cut() then builds in the empty folder target what a disk may hold of the
+ * shadow; what a sync that failed should have brought there is lost to later ones. faults_cut() then builds in the empty folder target what a disk may hold of the
  * folder source when the power fails: all that was synced; of the rest each name, and each
  * sector of each file, only by chance. Sectors are so many bytes. 0, or -1 where it did not work.
  */

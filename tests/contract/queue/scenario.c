@@ -114,7 +114,8 @@ static void run_batches(const struct scenario *scenario, const char *folder, siz
             break;
         run_batch(scenario, k, &model, queue);
     }
-    subject_close(queue);
+    if (!scenario->cuts_power)
+        subject_close(queue); /* else the power is gone now */
     model_done(&model);
 }
 

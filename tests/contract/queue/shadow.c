@@ -15,6 +15,7 @@
 
 #define NAMES_MAX 512
 #define NAME_MAX_BYTES 64
+#define DROP_SECTOR 512
 
 static int shadow_folder = -1; /* of the process, as the calls in faults.c are */
 
@@ -120,24 +121,138 @@ static void sync_folder(int fd, const char *name)
         abort();
 }
 
-/* In the kernel, over the bytes of the sync before: it is done for each sync of each power cut. */
-static void sync_file(int fd, const char *name)
+/* fd may be write-only. */
+static int open_again(int fd)
 {
     char self[64];
-    struct stat info;
-    loff_t at = 0;
-    int from;
-    int to;
+    int again;
 
-    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* fd may be write-only */
-    from = open(self, O_RDONLY | O_CLOEXEC);
-    to = openat(shadow_folder, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (from == -1 || to == -1 || fstat(from, &info) == -1 ||
-        syscall(SYS_ftruncate, to, info.st_size) == -1)
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    again = open(self, O_RDONLY | O_CLOEXEC);
+    if (again == -1)
         abort();
-    while (at < info.st_size) {
-        if (copy_file_range(from, &at, to, NULL, (size_t)(info.st_size - at), 0) <= 0)
+    return again;
+}
+
+/* ---- what a failing sync has dropped --------------------------------------------------------- */
+
+/* Sectors of one file; a process has few of them. */
+struct dropped {
+    uint64_t inode;
+    size_t count;
+    bool *sectors;
+    struct dropped *next;
+};
+
+static struct dropped *dropped_files;
+
+static struct dropped *find_dropped(uint64_t inode)
+{
+    struct dropped *dropped = dropped_files;
+
+    while (dropped != NULL && dropped->inode != inode)
+        dropped = dropped->next;
+    return dropped;
+}
+
+static struct dropped *make_dropped(uint64_t inode, size_t count)
+{
+    struct dropped *dropped = find_dropped(inode);
+
+    if (dropped == NULL) {
+        dropped = calloc(1, sizeof(*dropped));
+        if (dropped == NULL)
             abort();
+        dropped->inode = inode;
+        dropped->next = dropped_files;
+        dropped_files = dropped;
+    }
+    dropped->sectors = realloc(dropped->sectors, count);
+    if (dropped->sectors == NULL)
+        abort();
+    if (count > dropped->count)
+        memset(dropped->sectors + dropped->count, 0, count - dropped->count);
+    dropped->count = count;
+    return dropped;
+}
+
+static bool is_same_sector(const struct image *a, const struct image *b, size_t at)
+{
+    size_t size = a->size - at < DROP_SECTOR ? a->size - at : DROP_SECTOR;
+
+    return b->size >= at + size && memcmp(a->bytes + at, b->bytes + at, size) == 0;
+}
+
+void shadow_drop(int fd)
+{
+    struct stat info;
+    char name[32];
+    struct image latest;
+    struct image synced;
+    struct dropped *dropped;
+    int again;
+
+    if (shadow_folder == -1 || fstat(fd, &info) == -1 || !S_ISREG(info.st_mode))
+        return;
+    again = open_again(fd);
+    latest = read_open_file(again);
+    close(again);
+    shadow_name(name, sizeof(name), 'f', info.st_ino);
+    synced = read_file(shadow_folder, name);
+    dropped = make_dropped(info.st_ino, latest.size / DROP_SECTOR + 1);
+    for (size_t at = 0; at < latest.size; at += DROP_SECTOR) {
+        if (!is_same_sector(&latest, &synced, at))
+            dropped->sectors[at / DROP_SECTOR] = true;
+    }
+    free(latest.bytes);
+    free(synced.bytes);
+}
+
+void shadow_write(int fd, off_t offset, ssize_t size)
+{
+    struct stat info;
+    struct dropped *dropped;
+
+    if (dropped_files == NULL || size <= 0 || fstat(fd, &info) == -1)
+        return;
+    dropped = find_dropped(info.st_ino);
+    for (off_t at = offset / DROP_SECTOR;
+         dropped != NULL && at <= (offset + size - 1) / DROP_SECTOR; at++) {
+        if ((size_t)at < dropped->count)
+            dropped->sectors[at] = false;
+    }
+}
+
+/* ---- syncs ----------------------------------------------------------------------------------- */
+
+static void copy(int from, int to, off_t begin, off_t end)
+{
+    loff_t at = begin;
+    loff_t out = begin;
+
+    while (at < end) {
+        if (copy_file_range(from, &at, to, &out, (size_t)(end - at), 0) <= 0)
+            abort();
+    }
+}
+
+/* In the kernel, over the bytes of the sync before: it is done for each sync of each power cut. */
+static void sync_file(int fd, const struct stat *info, const char *name)
+{
+    const struct dropped *dropped = find_dropped(info->st_ino);
+    int from = open_again(fd);
+    int to = openat(shadow_folder, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    if (to == -1 || syscall(SYS_ftruncate, to, info->st_size) == -1)
+        abort();
+    if (dropped == NULL)
+        copy(from, to, 0, info->st_size);
+    for (off_t at = 0; dropped != NULL && at < info->st_size; at += DROP_SECTOR) {
+        bool is_dropped =
+            (size_t)(at / DROP_SECTOR) < dropped->count && dropped->sectors[at / DROP_SECTOR];
+
+        if (!is_dropped)
+            copy(from, to, at, at + DROP_SECTOR < info->st_size ? at + DROP_SECTOR : info->st_size);
     }
     close(from);
     close(to);
@@ -154,7 +269,7 @@ void shadow_sync(int fd)
     if (S_ISDIR(info.st_mode))
         sync_folder(fd, name);
     else
-        sync_file(fd, name);
+        sync_file(fd, &info, name);
 }
 
 void shadow_keep(int folder, const char *path)

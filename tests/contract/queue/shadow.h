@@ -9,8 +9,15 @@
 #ifndef SLUICE_TEST_SHADOW_H
 #define SLUICE_TEST_SHADOW_H
 
-/* After a sync that worked; before a name goes away. Without faults_shadow() they do nothing. */
-void shadow_sync(int fd);
-void shadow_keep(int folder, const char *name);
+#include <sys/types.h>
+
+/* All without effect before faults_shadow(). */
+void shadow_sync(int fd);                       /* after a sync that worked */
+void shadow_keep(int folder, const char *name); /* before a name goes away */
+
+/* After a sync that failed: as Linux does, what was not on disk counts as clean from now on. Later syncs
+ * leave it out, unless it is written again. */
+void shadow_drop(int fd);
+void shadow_write(int fd, off_t offset, ssize_t size); /* after a write of that result */
 
 #endif
