@@ -14,8 +14,8 @@
  * and UPDATE and REMOVE get the space of the file "reserve", which is made anew when there is
  * room again.
  *
- * After a write that failed Berkeley DB gives up as a whole. That batch ends with TEMP, and the next
- * one opens the database again, which recovers it.
+ * After a sync that failed, or when Berkeley DB gives up as a whole, that batch ends with TEMP, and the
+ * next one opens the database again, which recovers it; see also disk.h.
  *
  * What it does not survive: a page that was written in part. Berkeley DB writes pages in place, and
  * recovery believes the sequence number at a page's beginning; even a catastrophic recovery does

@@ -16,14 +16,14 @@
 /* For the process, as the function that counts is Berkeley DB's for the process. */
 static atomic_uint failures;
 
-/* Not EIO, nor another that Berkeley DB would try again. */
+/* An error number, as Berkeley DB wants it; not EIO, nor another that it would try again. */
 static int sync_once(int fd)
 {
     if (fdatasync(fd) == 0)
         return 0;
     atomic_fetch_add(&failures, 1);
     errno = errno == ENOSPC ? ENOSPC : ENOTRECOVERABLE;
-    return -1;
+    return errno;
 }
 
 int disk_take_over(void)

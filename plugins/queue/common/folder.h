@@ -11,7 +11,6 @@
 
 #define FOLDER_LOCK "lock"
 #define FOLDER_RESERVE "reserve"
-#define FOLDER_NAME_MAX 256
 
 /* Opens the folder and locks it. TEMP if another process has it. */
 sluice_status folder_open(const char *path, const struct sluice_errors *errors, int *ret_folder,

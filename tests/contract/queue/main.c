@@ -2,7 +2,8 @@
 /*
  * The contract test of queue stores, ours and anybody's:
  *
- *   contract-queue PLUGIN.so [--only=GROUP]... [--volatile] [--trusts-pages] [--points=N] [KEY=VALUE]...
+ *   contract-queue PLUGIN.so [--only=GROUP]... [--volatile] [--trusts-pages] [--points=N]
+ *                  [KEY=VALUE]...
  *
  * --only=GROUP     only that group of cases; see groups below
  * --volatile       the store keeps nothing beyond close(): the cases about that are skipped
@@ -37,10 +38,17 @@ static struct {
 static bool is_limited; /* by --only */
 
 /* Each fork copies what the sanitizer keeps of freed memory: a little is enough to find mistakes. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "quarantine_size_mb=4:thread_local_quarantine_size_kb=64";
+}
+
+/* Berkeley DB never frees what an environment holds that it has given up. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:__os_malloc\nleak:__os_realloc\n";
 }
 
 static void not_understood(const char *argument)
