@@ -23,6 +23,7 @@ static struct {
     unsigned long second_nth;
     unsigned long count;
     bool is_armed;
+    bool is_limited; /* to syncs */
 } faults;
 
 void faults_arm(enum fault fault, unsigned long nth)
@@ -43,6 +44,11 @@ void faults_arm_second(enum fault fault, unsigned long after)
 void faults_disarm(void)
 {
     faults.is_armed = false;
+}
+
+void faults_limit_to_syncs(void)
+{
+    faults.is_limited = true;
 }
 
 unsigned long faults_count(void)
@@ -72,16 +78,18 @@ static enum verdict meet(enum fault fault, bool is_write)
     return PASS;
 }
 
+enum kind { SYNC, WRITE, OTHER };
+
 /* What is to happen to this call; errno is set for FAIL. */
-static enum verdict judge(bool is_write)
+static enum verdict judge(enum kind kind)
 {
-    if (!faults.is_armed)
+    if (!faults.is_armed || (faults.is_limited && kind != SYNC))
         return PASS;
     faults.count++;
     if (faults.count == faults.nth)
-        return meet(faults.fault, is_write);
+        return meet(faults.fault, kind == WRITE);
     if (faults.count == faults.second_nth)
-        return meet(faults.second, is_write);
+        return meet(faults.second, kind == WRITE);
     return PASS;
 }
 
@@ -91,7 +99,7 @@ static enum verdict judge_write(const void *data, size_t size)
     const char *bytes = data;
     bool is_filler = size >= 512 && bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 
-    return is_filler ? PASS : judge(true);
+    return is_filler ? PASS : judge(WRITE);
 }
 
 /* The C library's own, by name; looked up once. */
@@ -120,7 +128,7 @@ static enum verdict judge_write(const void *data, size_t size)
     {                                                                                              \
         int done;                                                                                  \
         REAL(int, #name, (int));                                                                   \
-        if (judge(false) != PASS) {                                                                \
+        if (judge(SYNC) != PASS) {                                                                 \
             int error = errno;                                                                     \
                                                                                                    \
             shadow_drop(fd);                                                                       \
@@ -137,14 +145,14 @@ static enum verdict judge_write(const void *data, size_t size)
     EXPORT int name(int fd, int mode, off_t offset, off_t size)                                    \
     {                                                                                              \
         REAL(int, #name, (int, int, off_t, off_t));                                                \
-        return judge(false) != PASS ? -1 : real(fd, mode, offset, size);                           \
+        return judge(OTHER) != PASS ? -1 : real(fd, mode, offset, size);                           \
     }
 
 #define DEFINE_FTRUNCATE(name)                                                                     \
     EXPORT int name(int fd, off_t size)                                                            \
     {                                                                                              \
         REAL(int, #name, (int, off_t));                                                            \
-        return judge(false) != PASS ? -1 : real(fd, size);                                         \
+        return judge(OTHER) != PASS ? -1 : real(fd, size);                                         \
     }
 
 ssize_t pwrite(int, const void *, size_t, off_t);
@@ -176,7 +184,7 @@ EXPORT ssize_t write(int fd, const void *data, size_t size)
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
 {
-    enum verdict verdict = judge(true);
+    enum verdict verdict = judge(WRITE);
     ssize_t done;
 
     REAL(ssize_t, "pwritev", (int, const struct iovec *, int, off_t));
@@ -190,13 +198,13 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offs
 EXPORT int linkat(int from, const char *old, int to, const char *name, int flags)
 {
     REAL(int, "linkat", (int, const char *, int, const char *, int));
-    return judge(false) != PASS ? -1 : real(from, old, to, name, flags);
+    return judge(OTHER) != PASS ? -1 : real(from, old, to, name, flags);
 }
 
 EXPORT int unlinkat(int folder, const char *name, int flags)
 {
     REAL(int, "unlinkat", (int, const char *, int));
-    if (judge(false) != PASS)
+    if (judge(OTHER) != PASS)
         return -1;
     shadow_keep(folder, name);
     return real(folder, name, flags);
@@ -205,7 +213,7 @@ EXPORT int unlinkat(int folder, const char *name, int flags)
 EXPORT int unlink(const char *path)
 {
     REAL(int, "unlink", (const char *));
-    if (judge(false) != PASS)
+    if (judge(OTHER) != PASS)
         return -1;
     shadow_keep(AT_FDCWD, path);
     return real(path);
@@ -214,7 +222,7 @@ EXPORT int unlink(const char *path)
 EXPORT int renameat(int from, const char *old, int to, const char *name)
 {
     REAL(int, "renameat", (int, const char *, int, const char *));
-    if (judge(false) != PASS)
+    if (judge(OTHER) != PASS)
         return -1;
     shadow_keep(to, name);
     return real(from, old, to, name);
@@ -223,7 +231,7 @@ EXPORT int renameat(int from, const char *old, int to, const char *name)
 EXPORT int rename(const char *old, const char *name)
 {
     REAL(int, "rename", (const char *, const char *));
-    if (judge(false) != PASS)
+    if (judge(OTHER) != PASS)
         return -1;
     shadow_keep(AT_FDCWD, name);
     return real(old, name);

@@ -27,6 +27,8 @@ void faults_arm(enum fault fault, unsigned long nth);
 void faults_arm_second(enum fault fault, unsigned long after);
 void faults_disarm(void);
 unsigned long faults_count(void);
+/* Only syncs are counted, and meet faults. */
+void faults_limit_to_syncs(void);
 
 /*
  * Power cuts: after faults_shadow() each file and folder that is synced is copied to the folder
