@@ -17,13 +17,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define PROCESS_NAME_SIZE 16 /* prctl's */
 
-/* A listening socket or a plugin's file. */
+/* A listening socket, a plugin's file, shared memory. */
 struct handed {
     char *name;
     int fd;
@@ -49,6 +51,7 @@ static struct {
     struct config *config;
     struct handed_list plugins;
     struct handed_list addresses;
+    struct handed_list shared;
     struct role_listener *listeners;
     bool is_log_started;
     enum phase phase;
@@ -89,13 +92,33 @@ static void free_handed(struct handed_list *list)
     *list = (struct handed_list){0};
 }
 
-int role_plugin_fd(const char *plugin)
+static int find_handed(const struct handed_list *list, const char *name)
 {
-    for (size_t i = 0; i < runtime.plugins.count; i++) {
-        if (strcmp(runtime.plugins.items[i].name, plugin) == 0)
-            return runtime.plugins.items[i].fd;
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i].name, name) == 0)
+            return list->items[i].fd;
     }
     return -1;
+}
+
+int role_plugin_fd(const char *plugin)
+{
+    return find_handed(&runtime.plugins, plugin);
+}
+
+void *role_shared_memory(const char *name, size_t *ret_size)
+{
+    int fd = find_handed(&runtime.shared, name);
+    struct stat status;
+    void *memory;
+
+    if (fd == -1 || fstat(fd, &status) == -1)
+        return NULL;
+    memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    *ret_size = (size_t)status.st_size;
+    return memory;
 }
 
 static sluice_status take_setup(const struct channel_frame *frame, struct error *err)
@@ -225,6 +248,9 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
     case MESSAGE_LISTENER:
         status = add_handed(&runtime.addresses, frame);
         break;
+    case MESSAGE_SHARED:
+        status = add_handed(&runtime.shared, frame);
+        break;
     case MESSAGE_START:
         return take_start(err);
     case MESSAGE_LINK:
@@ -297,6 +323,7 @@ static void free_runtime(void)
     task_loop_done();
     free_handed(&runtime.plugins);
     free_handed(&runtime.addresses);
+    free_handed(&runtime.shared);
     free(runtime.listeners);
     config_close(runtime.config);
     if (runtime.is_log_started)

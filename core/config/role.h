@@ -64,4 +64,9 @@ void role_accuse(const struct role *role, const char *peer, unsigned peer_index)
 /* The descriptor of a plugin's file ("lookup/hash"), or -1. It stays the role's. */
 int role_plugin_fd(const char *plugin);
 
+/* Memory that all processes of some roles share for the daemon's whole life, also across reloads
+ * (master/shared.h): its mapping, or NULL: the role has none of that name, or it cannot be mapped.
+ * It begins zeroed and stays mapped until the process ends. */
+void *role_shared_memory(const char *name, size_t *ret_size);
+
 #endif

@@ -13,6 +13,9 @@
  *     | -- WITHDRAW (id) ----------------------> |                                        |
  *     | -- RELEASE (ref) -> | <- RELEASED (ref)  | -- JOB (ref) ------------------------> |
  *     |                                          | <------------------- RESULT (ref) ---- |
+ *     |                                          | -- REPORT (ref) -> | <- REPORTED (ref) |
+ *     |                                          | -- RESOLVE (ref) > | <- RESOLVED (ref) |
+ *     | <- PAUSE -- | -- PAUSED ---------------> | -- PAUSE --------> | <- PAUSED ------- |
  *
  * Credit: the giver says how many bytes and messages it takes at a time; a later CREDIT replaces the
  * former, and one of nothing says: no more (the giver drains). A COMMIT costs one message and the
@@ -40,9 +43,16 @@ enum message_type {
     MESSAGE_START = 13,    /* that was all: begin */
     MESSAGE_LINK = 14,     /* a peer; fd: the socket to it */
     MESSAGE_DRAIN = 15,    /* finish what is under way and exit with 0 */
+    MESSAGE_HANDOVER = 16, /* queue: another process takes over; answered by HANDED_OVER */
+    MESSAGE_INHERIT = 17,  /* before START; fd: what the queue before has left in HANDED_OVER */
+    MESSAGE_RELOADED = 18, /* the answer to RELOAD */
+    MESSAGE_SHARED = 19,   /* body: name; fd: memory that processes share (master/shared.h) */
     /* role -> master */
     MESSAGE_READY = 20,    /* START has been carried out */
     MESSAGE_ACCUSE = 23,   /* queue: a link, whose other end sends nonsense and is to be restarted */
+    MESSAGE_HANDED_OVER = 24, /* queue: its last frame; the store is closed; fd: what is under way */
+    MESSAGE_RELOAD = 25,      /* queue: somebody who may asks for a reload */
+    MESSAGE_ISOLATE = 26,     /* queue: wants a deliver process for suspects alone, or no longer */
     /* check -> master */
     MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */
     MESSAGE_CHECKED = 22,  /* the end of a successful check */
@@ -59,10 +69,18 @@ enum message_type {
     MESSAGE_STAGED = 38, /* fd; no fd: see status */
     MESSAGE_RELEASE = 39,
     MESSAGE_RELEASED = 40,
+    /* queue -> receive, deliver, before a handover: send no more over this link; PAUSED is the last
+     * frame that comes, and what is under way goes on with the next link. */
+    MESSAGE_PAUSE = 41,
+    MESSAGE_PAUSED = 42,
 
     /* queue <-> deliver */
     MESSAGE_JOB = 50,
     MESSAGE_RESULT = 51,
+    MESSAGE_REPORT = 52, /* compose a delivery status notification */
+    MESSAGE_REPORTED = 53,
+    MESSAGE_RESOLVE = 54, /* where do these recipients go now? */
+    MESSAGE_RESOLVED = 55,
 };
 
 struct message_setup {

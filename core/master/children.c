@@ -194,6 +194,12 @@ static bool hand_down(struct child *child)
     for (size_t i = 0; i < setup->listener_count && is_sent && is_role(child, "receive"); i++)
         is_sent =
             send_file(child, MESSAGE_LISTENER, setup->listeners[i].address, setup->listeners[i].fd);
+    for (size_t i = 0; i < setup->shared->count && is_sent; i++) {
+        const struct shared_memory *memory = &setup->shared->list[i];
+
+        if (shared_is_for(memory, child->role->name))
+            is_sent = send_file(child, MESSAGE_SHARED, memory->name, memory->fd);
+    }
     return is_sent && channel_send_body(child->channel, MESSAGE_START, 0, SPAN_EMPTY) == SLUICE_OK;
 }
 

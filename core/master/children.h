@@ -14,6 +14,7 @@
 #include "config/role.h"
 #include "master/generation.h"
 #include "master/privileges.h"
+#include "master/shared.h"
 
 struct children;
 
@@ -27,6 +28,7 @@ struct children_setup {
     int ruleset;                           /* for all but queue; -1: none */
     const struct role_listener *listeners; /* for receive */
     size_t listener_count;
+    const struct shared *shared;
 };
 
 /* setup and what it points to stay the caller's, and stay. [loop] */

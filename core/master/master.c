@@ -60,6 +60,7 @@ struct master {
     struct config *config;
     struct lock lock;
     struct listeners listeners;
+    struct shared shared;
     int ruleset;
     struct children_setup setup;
     struct children *children;
@@ -185,6 +186,7 @@ static sluice_status start_roles(struct master *master, struct error *err)
     master->setup.ruleset = master->ruleset;
     master->setup.listeners = master->listeners.list;
     master->setup.listener_count = master->listeners.count;
+    master->setup.shared = &master->shared;
     if (children_new(&master->setup, &master->children) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     status = children_start(master->children, "queue", 1, err);
@@ -213,6 +215,8 @@ static void start(struct master *master)
         status = listeners_open(master->config, &master->listeners, &err);
         failure = EX_OSERR;
     }
+    if (status == SLUICE_OK)
+        status = shared_open(&master->shared, &err);
     if (status == SLUICE_OK) {
         status = close_queue_folder(master, &err);
         failure = EX_TEMPFAIL;
@@ -333,6 +337,7 @@ static void be_ready(struct master *master)
 static void give_back(struct master *master)
 {
     children_free(master->children);
+    shared_close(&master->shared);
     listeners_close(&master->listeners);
     if (master->ruleset != -1)
         (void)close(master->ruleset); /* in the kernel */

@@ -124,9 +124,17 @@ struct connection {
     int fd;
 };
 
+static uid_t asker_of(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.uid : UID_UNKNOWN;
+}
+
 static void serve(struct control *control, int fd)
 {
-    struct session session = {.queue = control->queue};
+    struct session session = {.queue = control->queue, .uid = asker_of(fd)};
     json_t *request;
 
     if (stream_new(fd, &session.stream) != SLUICE_OK) {

@@ -9,6 +9,12 @@
 #include "queue/control.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+bool session_is_privileged(const struct session *session)
+{
+    return session->uid == 0 || (session->uid != UID_UNKNOWN && session->uid == geteuid());
+}
 
 static sluice_status read_line(struct session *session, struct sluice_span *ret_line)
 {

@@ -9,14 +9,22 @@
 #include "net/stream.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 struct queue;
 
 struct session {
     struct queue *queue;
     struct stream *stream;
+    uid_t uid;        /* the asker's; UID_UNKNOWN */
     struct error err; /* what the end says */
 };
+
+#define UID_UNKNOWN ((uid_t)-1)
+
+/* True for root and for the queue's owner, who may do everything. */
+bool session_is_privileged(const struct session *session);
 
 /* OK: the caller drops *ret_request. Otherwise the asker has been told. [task: waits] */
 sluice_status session_read_request(struct session *session, json_t **ret_request);
