@@ -41,7 +41,14 @@ enum phase {
     PHASE_STARTING, /* start() has been called */
     PHASE_FAILED,   /* and has returned an error */
     PHASE_RUNNING,  /* or OK */
-    PHASE_FINISHED, /* role_finished */
+    PHASE_FINISHED, /* role_finished, role_handed_over */
+};
+
+/* How the role is to end: the first wish counts. */
+enum ending {
+    ENDING_NONE,
+    ENDING_DRAIN,
+    ENDING_HANDOVER,
 };
 
 static struct {
@@ -55,9 +62,10 @@ static struct {
     struct role_listener *listeners;
     bool is_log_started;
     enum phase phase;
-    bool is_draining; /* asked for */
+    enum ending ending; /* asked for */
+    int inherited_fd;
     int exit_status;
-} runtime;
+} runtime = {.inherited_fd = -1};
 
 static void leave(int exit_status)
 {
@@ -106,6 +114,11 @@ int role_plugin_fd(const char *plugin)
     return find_handed(&runtime.plugins, plugin);
 }
 
+int role_inherited_fd(void)
+{
+    return runtime.inherited_fd;
+}
+
 void *role_shared_memory(const char *name, size_t *ret_size)
 {
     int fd = find_handed(&runtime.shared, name);
@@ -137,6 +150,15 @@ static sluice_status take_setup(const struct channel_frame *frame, struct error 
     return status;
 }
 
+static sluice_status take_inheritance(struct channel_frame *frame, struct error *err)
+{
+    if (runtime.phase != PHASE_BORN || frame->fd == -1 || runtime.inherited_fd != -1)
+        return error_set(err, SLUICE_PERM, "the master's inheritance makes no sense");
+    runtime.inherited_fd = frame->fd;
+    frame->fd = -1;
+    return SLUICE_OK;
+}
+
 /* The listeners as the role sees them. */
 static sluice_status list_listeners(void)
 {
@@ -154,12 +176,17 @@ static sluice_status list_listeners(void)
     return SLUICE_OK;
 }
 
-/* ---- start and drain ------------------------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
-static void drain(void)
+/* What has been asked for, once start() has returned. */
+static void end_work(void)
 {
-    if (runtime.phase == PHASE_RUNNING && runtime.is_draining)
+    if (runtime.phase != PHASE_RUNNING)
+        return;
+    if (runtime.ending == ENDING_DRAIN)
         runtime.ops->drain(&runtime.role);
+    else if (runtime.ending == ENDING_HANDOVER)
+        runtime.ops->handover(&runtime.role);
 }
 
 static void start(void *arg)
@@ -177,7 +204,7 @@ static void start(void *arg)
     runtime.phase = PHASE_RUNNING;
     if (runtime.master != NULL)
         (void)channel_send_body(runtime.master, MESSAGE_READY, 0, SPAN_EMPTY); /* else it is gone */
-    drain();
+    end_work();
 }
 
 static sluice_status take_start(struct error *err)
@@ -202,15 +229,23 @@ static sluice_status take_link(struct channel_frame *frame, struct error *err)
     return SLUICE_OK;
 }
 
-static void ask_for_drain(void)
+static void ask_for_end(enum ending ending)
 {
-    if (runtime.is_draining)
+    if (runtime.ending != ENDING_NONE)
         return;
-    runtime.is_draining = true;
+    runtime.ending = ending;
     if (runtime.phase == PHASE_BORN)
         leave(EX_OK); /* nothing is under way */
     else
-        drain();
+        end_work();
+}
+
+static sluice_status take_handover(struct error *err)
+{
+    if (runtime.ops->handover == NULL)
+        return error_set(err, SLUICE_PERM, "the master's handover makes no sense");
+    ask_for_end(ENDING_HANDOVER);
+    return SLUICE_OK;
 }
 
 void role_accuse(const struct role *role, const char *peer, unsigned peer_index)
@@ -231,6 +266,18 @@ void role_finished(struct role *role)
     assert(role == &runtime.role);
     runtime.phase = PHASE_FINISHED;
     leave(EX_OK);
+}
+
+/* The process leaves when the master has the frame and closes the channel. */
+void role_handed_over(struct role *role, int fd)
+{
+    assert(role == &runtime.role);
+    runtime.phase = PHASE_FINISHED;
+    if (runtime.master == NULL ||
+        channel_send(runtime.master, MESSAGE_HANDED_OVER, 0, NULL, 0, fd) != SLUICE_OK)
+        leave(EX_TEMPFAIL); /* for the master we have crashed */
+    if (fd != -1)
+        (void)close(fd); /* the channel has its own */
 }
 
 /* ---- the master ------------------------------------------------------------------------------ */
@@ -256,8 +303,12 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
     case MESSAGE_LINK:
         return take_link(frame, err);
     case MESSAGE_DRAIN:
-        ask_for_drain();
+        ask_for_end(ENDING_DRAIN);
         break;
+    case MESSAGE_HANDOVER:
+        return take_handover(err);
+    case MESSAGE_INHERIT:
+        return take_inheritance(frame, err);
     default:
         return error_set(err, SLUICE_PERM, "the master's frame %u makes no sense", frame->type);
     }
@@ -289,14 +340,16 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     (void)user;
     channel_free(channel);
     runtime.master = NULL;
-    if (runtime.phase == PHASE_FINISHED)
+    if (runtime.phase == PHASE_FINISHED) {
+        leave(runtime.exit_status);
         return;
+    }
     log_warning("%s: finishing what is under way", reason);
     if (runtime.phase != PHASE_RUNNING ||
         task_start("leave soon", leave_soon, NULL, NULL) != SLUICE_OK)
         leave(EX_TEMPFAIL);
     else
-        ask_for_drain();
+        ask_for_end(ENDING_DRAIN);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -324,6 +377,8 @@ static void free_runtime(void)
     free_handed(&runtime.plugins);
     free_handed(&runtime.addresses);
     free_handed(&runtime.shared);
+    if (runtime.inherited_fd != -1)
+        (void)close(runtime.inherited_fd); /* only read */
     free(runtime.listeners);
     config_close(runtime.config);
     if (runtime.is_log_started)

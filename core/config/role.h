@@ -46,6 +46,10 @@ struct role_ops {
     /* Take nothing new, finish, then role_finished(). Called once, not before start() has returned.
      * On the loop. */
     void (*drain)(struct role *role);
+    /* Another process of this role takes over: finish the batch, let go of what two cannot hold, then
+     * role_handed_over(). Called once, instead of drain(), not before start() has returned. NULL: the
+     * role is never asked. On the loop. */
+    void (*handover)(struct role *role);
     /* Frees everything, also what a start() that failed has left. After the last turn of the loop,
      * which is still there for handles to be closed in; no task of the role is left. */
     void (*stop)(struct role *role);
@@ -56,6 +60,13 @@ struct role_ops {
  * SIGTERM, SIGINT and SIGHUP; it drains when the master says so. */
 int role_run(const struct role_ops *ops);
 void role_finished(struct role *role);
+
+/* The end of a handover: what is under way, as a sealed memory file that is taken over, goes to the
+ * process that comes next. -1: nothing is. */
+void role_handed_over(struct role *role, int fd);
+/* What the process before has left by role_handed_over, or -1: nothing, or it crashed. It stays the
+ * role's; for start(). */
+int role_inherited_fd(void);
 
 /* The process at the other end of a link sends nonsense: the master kills it and starts it again, with
  * new links. The master believes queue alone. */
