@@ -30,11 +30,12 @@ struct walk {
 
 static void walk_set_host(struct walk *walk, const struct host *host, bool is_last)
 {
+    bool is_local = host->address[0] == '/'; /* a socket of this machine has no port */
     unsigned port = host->port != 0 ? host->port : transport_port(walk->transport);
 
     walk->host = host;
     walk->is_last_host = is_last;
-    if (port == 0)
+    if (port == 0 || is_local)
         (void)snprintf(walk->relay, sizeof(walk->relay), "%s[%s]", host->name, host->address);
     else
         (void)snprintf(walk->relay, sizeof(walk->relay), "%s[%s]:%u", host->name, host->address,

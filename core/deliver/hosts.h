@@ -13,11 +13,11 @@
 
 #define HOSTS_MAX 100 /* more hosts than this of one destination are not tried */
 #define HOST_NAME_MAX_SIZE 256
-#define HOST_ADDRESS_SIZE 64
+#define HOST_ADDRESS_SIZE 108 /* a socket's path; sun_path has as much */
 
 struct host {
     char name[HOST_NAME_MAX_SIZE];
-    char address[HOST_ADDRESS_SIZE]; /* numeric */
+    char address[HOST_ADDRESS_SIZE]; /* numeric, or the path of a local socket */
     unsigned port;                   /* 0: the transport's default */
 };
 

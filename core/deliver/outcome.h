@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#define OUTCOME_RELAY_MAX 340 /* "host[address]:port": a host name has 255 octets at the most */
+#define OUTCOME_RELAY_MAX 380 /* "host[address]:port": a name of 255 octets, a socket's path */
 
 struct outcome {
     bool is_reported;

@@ -8,12 +8,14 @@
  */
 #include "net/stream.h"
 
+#include "base/span.h"
 #include "task/task.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -164,12 +166,12 @@ static sluice_status finish_connect(struct stream *stream, int64_t deadline_ms)
     return result == 0 ? SLUICE_OK : fail(stream, strerror(result));
 }
 
-static sluice_status start_connect(struct stream *stream, const struct address *to,
+static sluice_status start_connect(struct stream *stream, const struct sockaddr *to, socklen_t len,
                                    int64_t deadline_ms)
 {
     if (task_is_cancelled())
         return fail_wait(stream);
-    if (connect(stream->fd, &to->any, to->len) == 0)
+    if (connect(stream->fd, to, len) == 0)
         return SLUICE_OK;
     /* EINTR: goes on in the background, like EINPROGRESS */
     if (errno == EINPROGRESS || errno == EINTR)
@@ -177,24 +179,41 @@ static sluice_status start_connect(struct stream *stream, const struct address *
     return fail(stream, strerror(errno));
 }
 
-sluice_status stream_connect(const struct address *to, int64_t deadline_ms,
-                             struct stream **ret_stream, struct error *err)
+static sluice_status connect_to(const struct sockaddr *to, socklen_t len, int64_t deadline_ms,
+                                struct stream **ret_stream, struct error *err)
 {
     struct stream *stream;
-    int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd == -1)
         return error_set(err, SLUICE_TEMP, "%s", strerror(errno));
     if (stream_new(fd, &stream) != SLUICE_OK) {
         (void)close(fd);
         return error_set(err, SLUICE_TEMP, "out of memory");
     }
-    if (start_connect(stream, to, deadline_ms) != SLUICE_OK) {
+    if (start_connect(stream, to, len, deadline_ms) != SLUICE_OK) {
         (void)error_set(err, SLUICE_TEMP, "%s", stream->why);
         stream_close(stream);
         return SLUICE_TEMP;
     }
     *ret_stream = stream;
     return SLUICE_OK;
+}
+
+sluice_status stream_connect(const struct address *to, int64_t deadline_ms,
+                             struct stream **ret_stream, struct error *err)
+{
+    return connect_to(&to->any, to->len, deadline_ms, ret_stream, err);
+}
+
+sluice_status stream_connect_local(struct sluice_span path, int64_t deadline_ms,
+                                   struct stream **ret_stream, struct error *err)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+    if (path.len == 0 || path.len >= sizeof(to.sun_path) || span_find(path, '\0') < path.len)
+        return error_set(err, SLUICE_TEMP, "this is no name of a socket");
+    memcpy(to.sun_path, path.ptr, path.len);
+    return connect_to((const struct sockaddr *)&to, sizeof(to), deadline_ms, ret_stream, err);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

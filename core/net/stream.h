@@ -23,6 +23,9 @@ sluice_status stream_new(int fd, struct stream **ret_stream);
 /* TEMP with strerror's text alone: the caller knows where it wanted to go. [task: waits] */
 sluice_status stream_connect(const struct address *to, int64_t deadline_ms,
                              struct stream **ret_stream, struct error *err);
+/* The same to a socket of this machine. */
+sluice_status stream_connect_local(struct sluice_span path, int64_t deadline_ms,
+                                   struct stream **ret_stream, struct error *err);
 /* Closes at once; accepts NULL. */
 void stream_close(struct stream *stream);
 int stream_fd(const struct stream *stream);

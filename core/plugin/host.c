@@ -92,23 +92,30 @@ static void explain(const struct sluice_errors *errors, const struct error *err)
         errors->explain(errors, err->dsn[0] != '\0' ? err->dsn : NULL, err->text);
 }
 
+static sluice_status connect_to(const struct sluice_endpoint *to, int64_t deadline_ms,
+                                struct stream **ret_stream, struct error *err)
+{
+    struct address address;
+
+    if (to->address.len > 0 && to->address.ptr[0] == '/')
+        return stream_connect_local(to->address, deadline_ms, ret_stream, err);
+    if (to->port == 0 || to->port > PORT_MAX ||
+        address_parse(to->address, (uint16_t)to->port, &address) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "\"%.*s\" port %u is no address to connect to",
+                         SPAN_ARGS(to->address), (unsigned)to->port);
+    return stream_connect(&address, deadline_ms, ret_stream, err);
+}
+
 static sluice_status io_connect(const struct sluice_host *host, const struct sluice_endpoint *to,
                                 int64_t deadline_ms, const struct sluice_errors *errors,
                                 struct sluice_stream **ret_stream)
 {
     struct error err = ERROR_INIT;
-    struct address address;
     struct stream *stream;
     sluice_status st;
 
     (void)host;
-    if (to->port == 0 || to->port > PORT_MAX ||
-        address_parse(to->address, (uint16_t)to->port, &address) != SLUICE_OK) {
-        st = error_set(&err, SLUICE_TEMP, "\"%.*s\" port %u is no address to connect to",
-                       SPAN_ARGS(to->address), (unsigned)to->port);
-    } else {
-        st = stream_connect(&address, deadline_ms, &stream, &err);
-    }
+    st = connect_to(to, deadline_ms, &stream, &err);
     if (st != SLUICE_OK) {
         explain(errors, &err);
         return st;

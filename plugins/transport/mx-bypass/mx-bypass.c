@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transport/mx-bypass: next hops in brackets: "[host]", "[host]:port", "[192.0.2.1]", "[ipv6:...]".
+ * transport/mx-bypass: next hops that name one host: "[host]", "[host]:port", "[192.0.2.1]",
+ * "[ipv6:...]", "inet:host:port", and "unix:/path" for a socket of this machine.
  *
- * The brackets say: this very host, whatever MX records there are. Only its addresses are looked
- * up. Anything without brackets is for the next link of the chain.
+ * They say: this very host, whatever MX records there are. Only its addresses are looked up.
+ * Anything else is for the next link of the chain.
  */
 #include "resolver.h"
 
 #include <stdlib.h>
+
+#define UNIX_TAG "unix:"
 
 struct sluice_nexthop {
     struct resolver resolver;
@@ -43,13 +46,37 @@ static sluice_status bypass_open(const struct sluice_host *host, const struct sl
     return SLUICE_OK;
 }
 
+static int is_local(struct sluice_span destination)
+{
+    return destination.len > strlen(UNIX_TAG) &&
+           memcmp(destination.ptr, UNIX_TAG, strlen(UNIX_TAG)) == 0;
+}
+
+static sluice_status answer_local(struct sluice_span destination,
+                                  const struct sluice_nexthop_sink *sink,
+                                  const struct sluice_errors *errors)
+{
+    struct sluice_nexthop_host host = {
+        .struct_size = sizeof(host),
+        .name = sluice_span_of("localhost"),
+        .address = {destination.ptr + strlen(UNIX_TAG), destination.len - strlen(UNIX_TAG)},
+    };
+
+    if (host.address.ptr[0] != '/')
+        return resolver_malformed(destination, errors);
+    sink->host(sink, &host);
+    return SLUICE_OK;
+}
+
 static sluice_status bypass_resolve(struct sluice_nexthop *nexthop, struct sluice_span destination,
                                     int64_t deadline_ms, const struct sluice_nexthop_sink *sink,
                                     const struct sluice_errors *errors)
 {
     struct destination parsed;
 
-    if (!destination_is_bracketed(destination))
+    if (is_local(destination))
+        return answer_local(destination, sink, errors);
+    if (!destination_is_host(&destination))
         return SLUICE_NOT_FOUND;
     if (destination_parse(destination, &parsed) != SLUICE_OK)
         return resolver_malformed(destination, errors);
@@ -74,7 +101,7 @@ static const struct sluice_plugin_desc desc = {
     .name = "transport/mx-bypass",
     .version = "0.1.0",
     .license = "ISC",
-    .summary = "Next hops in brackets: one host, no MX lookup",
+    .summary = "Next hops that name one host or socket: no MX lookup",
     .mode = SLUICE_MODE_TASK,
     .option_size = sizeof(struct sluice_option),
     .option_count = sizeof(options) / sizeof(options[0]),

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #define IPV6_TAG "ipv6:"
+#define INET_TAG "inet:"
 #define PORT_MAX 65535
 #define LABEL_MAX 63
 
@@ -21,9 +22,18 @@ static const struct {
     {"submission", 587},
 };
 
-int destination_is_bracketed(struct sluice_span text)
+static int is_bracketed(struct sluice_span text)
 {
     return text.len > 0 && text.ptr[0] == '[';
+}
+
+int destination_is_host(struct sluice_span *text)
+{
+    if (text->len <= strlen(INET_TAG) || memcmp(text->ptr, INET_TAG, strlen(INET_TAG)) != 0)
+        return is_bracketed(*text);
+    text->ptr += strlen(INET_TAG);
+    text->len -= strlen(INET_TAG);
+    return 1;
 }
 
 static sluice_status parse_port(struct sluice_span text, uint32_t *ret_port)
@@ -115,19 +125,19 @@ static const char *plain_end(struct sluice_span text)
 sluice_status destination_parse(struct sluice_span text, struct destination *ret_destination)
 {
     struct destination destination = {.port = 0};
-    int is_bracketed = destination_is_bracketed(text);
+    int has_brackets = is_bracketed(text);
     struct sluice_span name = text, rest;
     const char *end;
 
     if (text.len == 0)
         return SLUICE_TEMP;
-    end = is_bracketed ? memchr(text.ptr, ']', text.len) : plain_end(text);
+    end = has_brackets ? memchr(text.ptr, ']', text.len) : plain_end(text);
     if (end == NULL)
         return SLUICE_TEMP;
-    if (is_bracketed)
+    if (has_brackets)
         name.ptr++;
     name.len = (size_t)(end - name.ptr);
-    rest.ptr = is_bracketed ? end + 1 : end;
+    rest.ptr = has_brackets ? end + 1 : end;
     rest.len = text.len - (size_t)(rest.ptr - text.ptr);
     if (set_name(&destination, name) != SLUICE_OK)
         return SLUICE_TEMP;

@@ -16,8 +16,9 @@ struct destination {
     int is_numeric;
 };
 
-/* 1 if it is written in brackets, well or badly: not to be looked up as a domain. */
-int destination_is_bracketed(struct sluice_span text);
+/* 1 if it names one host, well or badly, and is not to be looked up as a domain: it is written in
+ * brackets or begins with "inet:", which is then taken off. */
+int destination_is_host(struct sluice_span *text);
 
 /* TEMP if it is malformed: most likely somebody's mistake in a table, and his to repair. */
 sluice_status destination_parse(struct sluice_span text, struct destination *ret_destination);

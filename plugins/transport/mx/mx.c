@@ -253,7 +253,7 @@ static sluice_status mx_resolve(struct sluice_nexthop *nexthop, struct sluice_sp
     struct search *search;
     sluice_status st;
 
-    if (destination_is_bracketed(destination))
+    if (destination_is_host(&destination))
         return SLUICE_NOT_FOUND;
     if (destination_parse(destination, &parsed) != SLUICE_OK)
         return resolver_malformed(destination, errors);

@@ -137,21 +137,31 @@ static int is_ourselves(const struct sluice_connection *session)
     return word_is(take_word(&line), session->transport->myhostname);
 }
 
+/* RFC 2033 4.1: an LMTP server knows LHLO and neither EHLO nor HELO. */
+static sluice_status say_hello(struct sluice_connection *session, int *ret_is_extended,
+                               struct session_verdict *verdict)
+{
+    int is_lmtp = session->transport->is_lmtp;
+    sluice_status st;
+
+    *ret_is_extended = 1;
+    session->doing = is_lmtp ? "performing the LHLO handshake" : "performing the EHLO handshake";
+    st = introduce(session, is_lmtp ? "LHLO" : "EHLO", verdict);
+    if (st != SLUICE_OK || is_lmtp || reply_class(&session->reply) != 5)
+        return st;
+    *ret_is_extended = 0;
+    session->doing = "performing the HELO handshake";
+    return introduce(session, "HELO", verdict);
+}
+
 sluice_status handshake(struct sluice_connection *session, struct sluice_span nexthop,
                         int loops_are_checked, struct session_verdict *verdict)
 {
     sluice_status st = greeting(session, verdict);
-    int is_extended = 1;
+    int is_extended;
 
-    if (st != SLUICE_OK)
-        return st;
-    session->doing = "performing the EHLO handshake";
-    st = introduce(session, "EHLO", verdict);
-    if (st == SLUICE_OK && reply_class(&session->reply) == 5) {
-        is_extended = 0;
-        session->doing = "performing the HELO handshake";
-        st = introduce(session, "HELO", verdict);
-    }
+    if (st == SLUICE_OK)
+        st = say_hello(session, &is_extended, verdict);
     if (st != SLUICE_OK)
         return st;
     if (reply_class(&session->reply) != 2)

@@ -46,6 +46,8 @@ static const struct sluice_option options[] = {
      "Take a 5xx greeting as temporary"},
     {"smtp_line_length_limit", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "0", "0..1048576",
      "Break longer lines of content with CRLF SPACE; 0: leave them whole"},
+    {"protocol", SLUICE_OPT_ENUM, 0, "smtp", "smtp|lmtp",
+     "LMTP (RFC 2033) differs in LHLO, and in a reply for each recipient after the content"},
     {"smtp_8bit_without_8bitmime", SLUICE_OPT_ENUM, SLUICE_OPT_GLOBAL, "send", "send|reject",
      "8-bit content for a server without 8BITMIME: send it unchanged, or fail for good"},
 };
@@ -113,6 +115,7 @@ static sluice_status configure(struct sluice_transport *transport,
 {
     const struct sluice_host *host = transport->host;
     const char *policy = config->get_text(config, "smtp_8bit_without_8bitmime");
+    const char *protocol = config->get_text(config, "protocol");
 
     transport->io = host->get_service(host, SLUICE_IO_ID);
     transport->clock = host->get_service(host, SLUICE_CLOCK_ID);
@@ -123,6 +126,7 @@ static sluice_status configure(struct sluice_transport *transport,
     transport->line_length_limit = (size_t)config->get_number(config, "smtp_line_length_limit");
     if (transport->line_length_limit == 1)
         return config_error(errors, "smtp_line_length_limit is 0 or at least 2");
+    transport->is_lmtp = protocol != NULL && strcmp(protocol, "lmtp") == 0;
     transport->skips_5xx_greeting = config->get_number(config, "smtp_skip_5xx_greeting") != 0;
     transport->rejects_8bit_without_8bitmime = policy != NULL && strcmp(policy, "reject") == 0;
     return get_names(transport, config, errors);
@@ -195,8 +199,12 @@ static sluice_status open_stream(struct sluice_connection *session,
         SLUICE_OK)
         return SLUICE_OK;
     session->stream = NULL;
-    session_verdict_set(verdict, SLUICE_TEMP, "4.4.1", "connect to %s:%u: %s", session->label,
-                        (unsigned)port, text);
+    if (target->address.len > 0 && target->address.ptr[0] == '/')
+        session_verdict_set(verdict, SLUICE_TEMP, "4.4.1", "connect to %s: %s", session->label,
+                            text);
+    else
+        session_verdict_set(verdict, SLUICE_TEMP, "4.4.1", "connect to %s:%u: %s", session->label,
+                            (unsigned)port, text);
     return SLUICE_TEMP;
 }
 

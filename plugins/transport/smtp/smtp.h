@@ -39,6 +39,7 @@ struct sluice_transport {
     struct smtp_timeouts timeouts;
     uint32_t port;
     size_t line_length_limit;
+    int is_lmtp;
     int skips_5xx_greeting;
     int rejects_8bit_without_8bitmime;
 };

@@ -30,6 +30,7 @@ struct transaction {
     size_t sent;     /* number of the first command not yet sent */
     size_t answered; /* number of the first command without a reply */
     size_t accepted; /* recipients */
+    unsigned char *is_accepted; /* of each recipient */
     int is_refused;  /* MAIL was */
     int is_8bit;     /* BODY=8BITMIME is due */
     int has_go;      /* the peer waits for content */
@@ -179,6 +180,7 @@ static void take_rcpt_reply(struct transaction *t, size_t index)
     }
     if (t->verdict.status == SLUICE_OK) {
         t->accepted++;
+        t->is_accepted[index] = 1;
         return;
     }
     if (is_too_many_recipients(t)) {
@@ -301,6 +303,40 @@ static sluice_status send_content(struct transaction *t, struct content_encoder 
     return SLUICE_OK;
 }
 
+static sluice_status receive_done(struct transaction *t)
+{
+    return session_receive(t->session, t->session->transport->timeouts.data_done_ms);
+}
+
+static void take_done_reply(struct transaction *t)
+{
+    if (receive_done(t) != SLUICE_OK)
+        return;
+    t->session->is_in_transaction = 0;
+    judge_reply(t, "end of DATA", 2);
+    if (t->accepted > 0)
+        report_remaining(t);
+}
+
+/* RFC 2033 4.2: a reply for each recipient that was accepted, in their order. Those whose reply does
+ * not come are what remains. */
+static void take_done_replies(struct transaction *t)
+{
+    for (size_t i = 0; i < t->job->count; i++) {
+        if (!t->is_accepted[i])
+            continue;
+        if (receive_done(t) != SLUICE_OK)
+            return;
+        judge_reply(t, "end of DATA", 2);
+        report_one(t, i);
+        if (t->session->is_finished) {
+            report_remaining(t);
+            return;
+        }
+    }
+    t->session->is_in_transaction = 0;
+}
+
 /*
  * From the moment the last dot may have left until its reply is here, nobody knows whether the peer
  * has the message (RFC 1047). A failure in between is temporary: better twice than never.
@@ -313,12 +349,10 @@ static void finish_data(struct transaction *t, const struct content_encoder *enc
     t->output_len += content_encode_end(encoder, t->output + t->output_len);
     if (send_output(t) != SLUICE_OK)
         return;
-    if (session_receive(session, session->transport->timeouts.data_done_ms) != SLUICE_OK)
-        return;
-    session->is_in_transaction = 0;
-    judge_reply(t, "end of DATA", 2);
-    if (t->accepted > 0)
-        report_remaining(t);
+    if (session->transport->is_lmtp)
+        take_done_replies(t);
+    else
+        take_done_reply(t);
 }
 
 static void exchange_content(struct transaction *t)
@@ -401,7 +435,7 @@ static int32_t fate_of(const struct transaction *t, int was_used)
 
 int32_t transaction_run(struct sluice_connection *session, const struct transaction_job *job)
 {
-    struct transaction *t = malloc(sizeof(*t));
+    struct transaction *t = malloc(sizeof(*t) + job->count);
     int was_used = session->is_used;
     int32_t fate;
 
@@ -412,6 +446,8 @@ int32_t transaction_run(struct sluice_connection *session, const struct transact
     memset(t, 0, offsetof(struct transaction, reader));
     t->session = session;
     t->job = job;
+    t->is_accepted = (unsigned char *)(t + 1);
+    memset(t->is_accepted, 0, job->count);
     content_reader_init(&t->reader, job->message);
     exchange(t);
     if (session->failure != SESSION_FINE) {

@@ -107,17 +107,17 @@ struct sluice_metrics {
 
 struct sluice_stream; /* a connected byte stream of the host's */
 
-/* Where to connect to: a numeric address, never a name. */
+/* Where to connect to: a numeric address, never a name; or the absolute path of a local socket. */
 struct sluice_endpoint {
     uint32_t struct_size;
-    uint32_t port;              /* 1..65535 */
-    struct sluice_span address; /* "192.0.2.1", "2001:db8::1" */
+    uint32_t port;              /* 1..65535; any for a path */
+    struct sluice_span address; /* "192.0.2.1", "2001:db8::1", "/run/dovecot/lmtp" */
 };
 
 struct sluice_io {
     uint32_t struct_size;
     uint32_t reserved;
-    /* A TCP connection. TEMP with a text ("Connection refused") when it cannot be had before the
+    /* A connection. TEMP with a text ("Connection refused") when it cannot be had before the
      * deadline. [task: waits] */
     sluice_status (*connect)(const struct sluice_host *host, const struct sluice_endpoint *to,
                              int64_t deadline_ms, const struct sluice_errors *errors,

@@ -30,7 +30,7 @@ struct sluice_nexthop_host {
     uint32_t struct_size;
     uint32_t port;              /* 0: the transport's default */
     struct sluice_span name;    /* host name, or the address where there is none */
-    struct sluice_span address; /* numeric */
+    struct sluice_span address; /* numeric, or the absolute path of a local socket */
 };
 
 struct sluice_nexthop_sink {

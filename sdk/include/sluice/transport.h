@@ -42,7 +42,7 @@ struct sluice_target {
     uint32_t port;               /* 0: the transport's own default, if it has no port() */
     struct sluice_span nexthop;  /* as routed: "customer.tld", "[host]:2525" */
     struct sluice_span host;     /* the host's name, for greetings and logs */
-    struct sluice_span address;  /* numeric address */
+    struct sluice_span address;  /* numeric, or the absolute path of a local socket */
     int32_t is_last;             /* no further host follows */
     int32_t reserved;
 };

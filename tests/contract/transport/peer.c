@@ -146,7 +146,7 @@ static void answer(struct connection *c, const char *line)
 {
     const struct peer_script *script = &c->peer->script;
 
-    if (strncmp(line, "EHLO", 4) == 0)
+    if (strncmp(line, "EHLO", 4) == 0 || strncmp(line, "LHLO", 4) == 0)
         say(c, or_default(script->ehlo, PEER_EHLO));
     else if (strncmp(line, "HELO", 4) == 0)
         say(c, or_default(script->helo, "250 peer.test\r\n"));

@@ -82,6 +82,35 @@ static void test_cases(void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    int is_host;
+    const char *rest;
+} hosts[] = {
+    {"customer.tld", 0, "customer.tld"},
+    {"[customer.tld]", 1, "[customer.tld]"},
+    {"[customer", 1, "[customer"},
+    {"inet:customer.tld:24", 1, "customer.tld:24"},
+    {"inet:[192.0.2.1]:24", 1, "[192.0.2.1]:24"},
+    {"inet", 0, "inet"},
+    {"inet:", 0, "inet:"},
+    {"INET:x", 0, "INET:x"},
+    {"", 0, ""},
+};
+
+static void test_what_names_one_host(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        struct sluice_span text = sluice_span_of(hosts[i].text);
+
+        print_message("\"%s\"\n", hosts[i].text);
+        assert_int_equal(destination_is_host(&text), hosts[i].is_host);
+        assert_int_equal(text.len, strlen(hosts[i].rest));
+        assert_memory_equal(text.ptr, hosts[i].rest, text.len);
+    }
+}
+
 /* Not NUL-terminated: every beginning of a good one, in a block of its own size. */
 static void test_every_beginning(void **state)
 {
@@ -127,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_what_names_one_host),
         cmocka_unit_test(test_every_beginning),
         cmocka_unit_test(test_long_names),
     };
