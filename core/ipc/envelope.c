@@ -18,7 +18,7 @@
 #define LENGTH_SIZE 4
 #define RECIPIENTS_MIN_CAPACITY 4
 
-/* Tags are never used for anything else. The next free one is 33, above that of the recipients. */
+/* Tags are never used for anything else. The next free one is 34; the recipients have 32. */
 static const struct record_member members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct envelope, sender),
     RECORD_MEMBER(2, RECORD_SPAN, struct envelope, envid),
@@ -35,6 +35,7 @@ static const struct record_member members[] = {
     RECORD_MEMBER(13, RECORD_BOOL, struct envelope, is_held),
     RECORD_MEMBER(14, RECORD_I64, struct envelope, expired_ms),
     RECORD_MEMBER(15, RECORD_I64, struct envelope, warned_ms),
+    RECORD_MEMBER(33, RECORD_U32, struct envelope, crashes),
 };
 #define TAG_RECIPIENT 32
 
@@ -101,16 +102,28 @@ static void put_length(char *place, size_t length)
         place[i] = (char)(unsigned char)(length >> (8 * i));
 }
 
+/* The members that are written before the recipients, so that tags ascend. */
+static size_t count_head(void)
+{
+    size_t count = 0;
+
+    while (count < RECORD_COUNT(members) && members[count].tag < TAG_RECIPIENT)
+        count++;
+    return count;
+}
+
 void envelope_encode(const struct envelope *envelope, struct buffer *buffer)
 {
     struct buffer scratch = BUFFER_INIT;
+    size_t head = count_head();
 
     codec_put_varint(buffer, ENVELOPE_VERSION);
     size_t length_at = buffer->len;
     buffer_add(buffer, (const char[LENGTH_SIZE]){0}, LENGTH_SIZE);
-    record_encode(members, RECORD_COUNT(members), envelope, true, buffer);
+    record_encode(members, head, envelope, true, buffer);
     for (size_t i = 0; i < envelope->recipient_count; i++)
         encode_recipient(&envelope->recipients[i], &scratch, buffer);
+    record_encode(members + head, RECORD_COUNT(members) - head, envelope, true, buffer);
     buffer_add_span(buffer, envelope->unknown);
 
     size_t length = buffer->len - length_at - LENGTH_SIZE;

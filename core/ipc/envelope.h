@@ -59,6 +59,7 @@ struct envelope {
     bool is_held;
     int64_t expired_ms; /* 0: not */
     int64_t warned_ms;
+    uint32_t crashes; /* of deliver while it attempted this message, without an attempt that ended */
     struct envelope_recipient *recipients;
     size_t recipient_count;
     struct sluice_span unknown;

@@ -22,6 +22,24 @@ static const struct record_member link_members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct message_link, role),
     RECORD_MEMBER(2, RECORD_U32, struct message_link, index),
     RECORD_MEMBER(3, RECORD_U64, struct message_link, generation),
+    RECORD_MEMBER(4, RECORD_BOOL, struct message_link, is_isolated),
+};
+
+static const struct record_member died_members[] = {
+    RECORD_MEMBER(1, RECORD_U32, struct message_died, index),
+    RECORD_MEMBER(2, RECORD_U64, struct message_died, generation),
+    RECORD_MEMBER(3, RECORD_BOOL, struct message_died, is_crash),
+    RECORD_MEMBER(4, RECORD_SPAN, struct message_died, task),
+    RECORD_MEMBER(5, RECORD_SPAN, struct message_died, activity),
+    RECORD_MEMBER(6, RECORD_SPAN, struct message_died, text),
+};
+
+static const struct record_member isolate_members[] = {
+    RECORD_MEMBER(1, RECORD_BOOL, struct message_isolate, is_wanted),
+};
+
+static const struct record_member replace_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_replace, text),
 };
 
 static const struct record_member credit_members[] = {
@@ -113,6 +131,36 @@ void message_link_encode(const struct message_link *link, struct buffer *buffer)
 sluice_status message_link_decode(struct sluice_span body, struct message_link *ret_link)
 {
     return DECODE(link_members, body, ret_link);
+}
+
+void message_died_encode(const struct message_died *died, struct buffer *buffer)
+{
+    ENCODE(died_members, died, buffer);
+}
+
+sluice_status message_died_decode(struct sluice_span body, struct message_died *ret_died)
+{
+    return DECODE(died_members, body, ret_died);
+}
+
+void message_isolate_encode(const struct message_isolate *isolate, struct buffer *buffer)
+{
+    ENCODE(isolate_members, isolate, buffer);
+}
+
+sluice_status message_isolate_decode(struct sluice_span body, struct message_isolate *ret_isolate)
+{
+    return DECODE(isolate_members, body, ret_isolate);
+}
+
+void message_replace_encode(const struct message_replace *replace, struct buffer *buffer)
+{
+    ENCODE(replace_members, replace, buffer);
+}
+
+sluice_status message_replace_decode(struct sluice_span body, struct message_replace *ret_replace)
+{
+    return DECODE(replace_members, body, ret_replace);
 }
 
 void message_credit_encode(const struct message_credit *credit, struct buffer *buffer)

@@ -47,12 +47,14 @@ enum message_type {
     MESSAGE_INHERIT = 17,  /* before START; fd: what the queue before has left in HANDED_OVER */
     MESSAGE_RELOADED = 18, /* the answer to RELOAD */
     MESSAGE_SHARED = 19,   /* body: name; fd: memory that processes share (master/shared.h) */
+    MESSAGE_DIED = 27,     /* queue: a deliver process has ended, and how */
     /* role -> master */
     MESSAGE_READY = 20,    /* START has been carried out */
     MESSAGE_ACCUSE = 23,   /* queue: a link, whose other end sends nonsense and is to be restarted */
     MESSAGE_HANDED_OVER = 24, /* queue: its last frame; the store is closed; fd: what is under way */
     MESSAGE_RELOAD = 25,      /* queue: somebody who may asks for a reload */
     MESSAGE_ISOLATE = 26,     /* queue: wants a deliver process for suspects alone, or no longer */
+    MESSAGE_REPLACE = 28,     /* threads hang: wants to leave, with another process in its place */
     /* check -> master */
     MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */
     MESSAGE_CHECKED = 22,  /* the end of a successful check */
@@ -93,6 +95,25 @@ struct message_link {
     struct sluice_span role; /* "queue", "receive", "deliver" */
     uint32_t index;
     uint64_t generation;
+    bool is_isolated; /* a deliver process for suspects alone */
+};
+
+/* Comes before the link to the process that is started in its place. */
+struct message_died {
+    uint32_t index;
+    uint64_t generation;
+    bool is_crash;               /* else: it was asked to leave, or the master killed it */
+    struct sluice_span task;     /* its last words: what was running; empty: none */
+    struct sluice_span activity; /* "transport/smtp relay" */
+    struct sluice_span text;     /* "signal 11, stack overflow" */
+};
+
+struct message_isolate {
+    bool is_wanted;
+};
+
+struct message_replace {
+    struct sluice_span text; /* what hangs */
 };
 
 struct message_credit {
@@ -167,6 +188,12 @@ void message_setup_encode(const struct message_setup *setup, struct buffer *buff
 sluice_status message_setup_decode(struct sluice_span body, struct message_setup *ret_setup);
 void message_link_encode(const struct message_link *link, struct buffer *buffer);
 sluice_status message_link_decode(struct sluice_span body, struct message_link *ret_link);
+void message_died_encode(const struct message_died *died, struct buffer *buffer);
+sluice_status message_died_decode(struct sluice_span body, struct message_died *ret_died);
+void message_isolate_encode(const struct message_isolate *isolate, struct buffer *buffer);
+sluice_status message_isolate_decode(struct sluice_span body, struct message_isolate *ret_isolate);
+void message_replace_encode(const struct message_replace *replace, struct buffer *buffer);
+sluice_status message_replace_decode(struct sluice_span body, struct message_replace *ret_replace);
 void message_credit_encode(const struct message_credit *credit, struct buffer *buffer);
 sluice_status message_credit_decode(struct sluice_span body, struct message_credit *ret_credit);
 void message_lease_encode(const struct message_lease *lease, struct buffer *buffer);

@@ -33,6 +33,7 @@ static void fill(struct envelope *envelope)
         .is_held = true,
         .expired_ms = INT64_MIN,
         .warned_ms = -1,
+        .crashes = UINT32_MAX,
     };
     struct envelope_recipient *recipient = envelope_add(envelope);
     assert_non_null(recipient);
@@ -95,6 +96,7 @@ static void round_trip(void **state)
     assert_true(out.is_held);
     assert_true(out.expired_ms == in.expired_ms);
     assert_true(out.warned_ms == in.warned_ms);
+    assert_int_equal(out.crashes, in.crashes);
     assert_int_equal(out.unknown.len, 0);
 
     assert_int_equal(out.recipient_count, 2);

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -24,6 +25,9 @@
 union any {
     struct message_setup setup;
     struct message_link link;
+    struct message_died died;
+    struct message_isolate isolate;
+    struct message_replace replace;
     struct message_credit credit;
     struct message_lease lease;
     struct message_space space;
@@ -46,6 +50,9 @@ union any {
     }
 KIND(setup, )
 KIND(link, )
+KIND(died, )
+KIND(isolate, )
+KIND(replace, )
 KIND(credit, )
 KIND(lease, )
 KIND(space, )
@@ -77,7 +84,18 @@ static const struct kind {
     {"link",
      encode_link,
      decode_link,
-     {.link = {.role = TEXT("queue"), .index = 7, .generation = 1}}},
+     {.link = {.role = TEXT("queue"), .index = 7, .generation = 1, .is_isolated = true}}},
+    {"died",
+     encode_died,
+     decode_died,
+     {.died = {.index = 63,
+               .generation = UINT64_MAX,
+               .is_crash = true,
+               .task = TEXT("0000000000000001"),
+               .activity = TEXT("transport/smtp relay"),
+               .text = TEXT(ODD)}}},
+    {"isolate", encode_isolate, decode_isolate, {.isolate = {.is_wanted = true}}},
+    {"replace", encode_replace, decode_replace, {.replace = {.text = TEXT(ODD)}}},
     {"credit",
      encode_credit,
      decode_credit,
@@ -133,6 +151,15 @@ static struct buffer body_of(const struct kind *kind)
     return body;
 }
 
+static const struct kind *find_kind(const char *name)
+{
+    size_t i = 0;
+
+    while (strcmp(kinds[i].name, name) != 0)
+        i++;
+    return &kinds[i];
+}
+
 static void free_decoded(const struct kind *kind, union any *any)
 {
     if (kind->decode == decode_result)
@@ -161,7 +188,7 @@ static void round_trip(void **state)
 
 static void members_are_not_mixed_up(void **state)
 {
-    struct buffer body = body_of(&kinds[11]);
+    struct buffer body = body_of(find_kind("job"));
     struct message_job job;
     struct message_result result;
 
@@ -175,7 +202,7 @@ static void members_are_not_mixed_up(void **state)
     assert_true(span_equal(job.content, SPAN_LITERAL(ODD)));
     buffer_done(&body);
 
-    body = body_of(&kinds[12]);
+    body = body_of(find_kind("result"));
     assert_int_equal(message_result_decode(buffer_span(&body), &result), SLUICE_OK);
     assert_int_equal(result.site, SITE_FAILED);
     assert_true(result.connect_ms == INT64_MAX && result.transfer_ms == INT64_MIN);
