@@ -137,16 +137,11 @@ void domain_remove_unit(struct domains *domains, struct domain *domain)
     drop_unused(domains, domain);
 }
 
-static bool is_waiting(const struct unit *unit)
-{
-    return unit->state != UNIT_NEW && unit->state != UNIT_IN_FLIGHT;
-}
-
 /* Another unit of the message that waits for the same domain. */
 static bool has_sibling(const struct unit *unit)
 {
     for (const struct unit *u = unit->message->units; u != NULL; u = u->next_of_message) {
-        if (u != unit && u->domain == unit->domain && is_waiting(u))
+        if (u != unit && u->domain == unit->domain && unit_is_waiting(u))
             return true;
     }
     return false;

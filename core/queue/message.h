@@ -32,6 +32,7 @@ enum unit_state {
     UNIT_WAITING,   /* until due.due_ms */
     UNIT_READY,     /* as soon as its site can be attempted */
     UNIT_IN_FLIGHT, /* in a job */
+    UNIT_ON_HOLD,   /* until its message is taken off hold: no release counts */
 };
 
 struct unit {
@@ -51,6 +52,12 @@ struct unit {
     bool is_released; /* goes whatever its site's suspension says */
 };
 
+/* Waits for its time, a release or its turn; it is in its site's list and in its domain's. */
+static inline bool unit_is_waiting(const struct unit *unit)
+{
+    return unit->state == UNIT_HELD || unit->state == UNIT_WAITING || unit->state == UNIT_READY;
+}
+
 /* The unit of a node in its site's heap. */
 static inline struct unit *unit_of_due(struct heap_node *node)
 {
@@ -68,6 +75,7 @@ struct queue_message {
     };
     uint32_t mark; /* of the last pass that counted it */
     bool is_durable;
+    bool is_held;    /* on hold: none of its units goes */
     UT_hash_handle hh;
 };
 

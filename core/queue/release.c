@@ -22,7 +22,7 @@ static struct pass pass_start(struct schedule *schedule, int64_t now_ms)
 /* What an earlier pass released and has not been attempted yet counts too: it goes now. */
 static void pass_unit(struct pass *pass, struct unit *unit)
 {
-    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT)
+    if (!unit_is_waiting(unit))
         return;
     (void)schedule_release(pass->schedule, unit, pass->now_ms);
     if (unit->message->mark != pass->schedule->mark) {

@@ -3,7 +3,7 @@
  * release: letting deferred mail go now.
  *
  * A release is a pass over what waits at that moment: mail that comes later is held again, mail that
- * is in flight is not touched. It takes the recipients of the released domain and no others, and
+ * is in flight or on hold is not touched. It takes the recipients of the released domain and no others, and
  * what it lets go ignores the suspension of its site once. A pass that a stranger asks for too early
  * is postponed and merged with others for the same domain, never dropped. Nothing of this survives
  * a restart.

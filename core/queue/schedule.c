@@ -115,6 +115,7 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->id = id;
     message->arrival_ms = envelope->arrival_ms;
     message->content_size = envelope->content_size;
+    message->is_held = envelope->is_held;
     HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
     if (message->hh.tbl == NULL) {
         free(message);
@@ -207,16 +208,34 @@ static enum unit_state state_for(int64_t due_ms, int64_t now_ms)
     return due_ms > now_ms ? UNIT_WAITING : UNIT_READY;
 }
 
+/* Into its lists, which it is in none of. */
+static void enter(struct schedule *schedule, struct unit *unit, int64_t now_ms)
+{
+    unit->state = (uint8_t)state_for(unit->due.due_ms, now_ms);
+    domain_wait(unit);
+    site_list_add(unit);
+    site_place(&schedule->sites, unit->site, now_ms);
+}
+
+/* Out of all lists but its message's. */
+static void leave(struct unit *unit)
+{
+    if (!unit_is_waiting(unit))
+        return;
+    site_list_remove(unit);
+    domain_unwait(unit);
+}
+
 void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
 {
     assert(unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT);
     if (unit->state == UNIT_IN_FLIGHT)
         schedule->in_flight--;
     unit->due.due_ms = due_ms;
-    unit->state = (uint8_t)state_for(due_ms, now_ms);
-    domain_wait(unit);
-    site_list_add(unit);
-    site_place(&schedule->sites, unit->site, now_ms);
+    if (unit->message->is_held)
+        unit->state = UNIT_ON_HOLD;
+    else
+        enter(schedule, unit, now_ms);
 }
 
 void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
@@ -225,13 +244,38 @@ void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms
     schedule_return(schedule, unit, due_ms, now_ms);
 }
 
-/* Out of all lists but its message's. */
-static void leave(struct unit *unit)
+void schedule_move(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
 {
-    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT)
+    if (unit->state == UNIT_ON_HOLD)
+        unit->due.due_ms = due_ms;
+    if (!unit_is_waiting(unit))
         return;
-    site_list_remove(unit);
-    domain_unwait(unit);
+    leave(unit);
+    unit->is_released = false;
+    unit->due.due_ms = due_ms;
+    enter(schedule, unit, now_ms);
+}
+
+void schedule_hold(struct schedule *schedule, struct queue_message *message, int64_t now_ms)
+{
+    message->is_held = true;
+    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (!unit_is_waiting(u))
+            continue;
+        leave(u);
+        u->is_released = false;
+        u->state = UNIT_ON_HOLD;
+        site_place(&schedule->sites, u->site, now_ms);
+    }
+}
+
+void schedule_unhold(struct schedule *schedule, struct queue_message *message, int64_t now_ms)
+{
+    message->is_held = false;
+    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->state == UNIT_ON_HOLD)
+            enter(schedule, u, now_ms);
+    }
 }
 
 static void unit_free(struct schedule *schedule, struct unit *unit)
@@ -276,7 +320,7 @@ bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_
 {
     bool goes_already = unit->is_released && unit->state == UNIT_READY;
 
-    if (unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT || goes_already)
+    if (!unit_is_waiting(unit) || goes_already)
         return false;
     site_list_remove(unit); /* one that was given back waits for a moment, released as it is */
     unit->is_released = true;
@@ -380,6 +424,7 @@ void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now
 void cursor_start(struct cursor *cursor, struct schedule *schedule)
 {
     cursor->message = schedule->messages;
+    cursor->left = HASH_COUNT(schedule->messages);
     DL_APPEND(schedule->cursors, cursor);
 }
 
@@ -387,8 +432,10 @@ struct queue_message *cursor_next(struct cursor *cursor)
 {
     struct queue_message *message = cursor->message;
 
-    if (message != NULL)
-        cursor->message = message->hh.next;
+    if (message == NULL || cursor->left == 0)
+        return NULL;
+    cursor->message = message->hh.next;
+    cursor->left--;
     return message;
 }
 

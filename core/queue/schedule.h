@@ -24,6 +24,7 @@ typedef struct site_limits schedule_limits(void *user, struct sluice_span transp
 /* A place in the list of messages that stays right while messages come and go. */
 struct cursor {
     struct queue_message *message; /* the next one; NULL: the end */
+    size_t left;                   /* that were there at its start: newer ones make no walk endless */
     struct cursor *prev;
     struct cursor *next;
 };
@@ -65,6 +66,13 @@ void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_m
 void schedule_settle(struct schedule *schedule, struct unit *unit);
 /* The unit goes with the next job that its site can take. False: it is in flight, or goes already. */
 bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms);
+/* The unit, wherever it waits, waits until due_ms instead, or CLOCK_NEVER. Nothing if it is new or in
+ * flight. */
+void schedule_move(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms);
+/* The message is on hold: what is in flight comes to its end, nothing else goes until it is taken off
+ * hold, and then at the times that stand now. Both do nothing where that is so already. */
+void schedule_hold(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
+void schedule_unhold(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
 /* What a release has let go and has not been attempted at this site waits again as before. */
 void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms);
 

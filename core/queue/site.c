@@ -61,6 +61,7 @@ static void site_free(struct site *site)
     free(site->transport);
     free(site->nexthop);
     free(site->last_text);
+    free(site->suspension);
     free(site);
 }
 
@@ -133,6 +134,21 @@ struct site *site_get(struct sites *sites, struct sluice_span transport, struct 
     return site;
 }
 
+static bool is_unused(const struct site *site)
+{
+    return site->unit_count == 0 && site->suspension == NULL;
+}
+
+/* The site may be gone afterwards. */
+static void idle_if_unused(struct sites *sites, struct site *site)
+{
+    if (!is_unused(site))
+        return;
+    unlink_site(sites, site);
+    become_idle(sites, site);
+    drop_idle(sites);
+}
+
 bool site_add_unit(struct sites *sites, struct site *site)
 {
     if (!heap_reserve(&site->waiting, site->unit_count + 1))
@@ -149,11 +165,7 @@ void site_remove_unit(struct sites *sites, struct site *site)
 {
     assert(site->unit_count > 0);
     site->unit_count--;
-    if (site->unit_count == 0) {
-        unlink_site(sites, site);
-        become_idle(sites, site);
-        drop_idle(sites);
-    }
+    idle_if_unused(sites, site);
 }
 
 bool site_is_suspended(const struct site *site, int64_t now_ms)
@@ -172,21 +184,22 @@ static int64_t wake_time(const struct site *site)
     const struct heap_node *first = heap_first(&site->waiting);
     int64_t wake_ms = first != NULL ? first->due_ms : CLOCK_NEVER;
 
-    if (site->ready != NULL && has_room(site) && site->not_before_ms < wake_ms)
+    if (site->ready != NULL && has_room(site) && site->suspension == NULL &&
+        site->not_before_ms < wake_ms)
         wake_ms = site->not_before_ms;
     return wake_ms;
 }
 
 static bool can_start(const struct site *site, int64_t now_ms)
 {
-    if (!has_room(site))
+    if (!has_room(site) || site->suspension != NULL)
         return false;
     return site->released != NULL || (site->ready != NULL && !site_is_suspended(site, now_ms));
 }
 
 void site_place(struct sites *sites, struct site *site, int64_t now_ms)
 {
-    if (site->unit_count == 0)
+    if (is_unused(site))
         return; /* idle, and at its place among the idle */
     if (can_start(site, now_ms)) {
         if (site->place == SITE_RUNNABLE)
@@ -215,6 +228,36 @@ void site_next_turn(struct sites *sites, struct site *site, int64_t now_ms)
         site->place = SITE_BLOCKED;
     }
     site_place(sites, site, now_ms);
+}
+
+bool site_suspend(struct sites *sites, struct site *site, struct sluice_span reason,
+                  int64_t wall_ms, int64_t now_ms)
+{
+    char *text = span_dup(span_first(reason, SITE_TEXT_MAX));
+
+    if (text == NULL)
+        return false;
+    if (site->place == SITE_IDLE) {
+        unlink_site(sites, site);
+        site->place = SITE_BLOCKED;
+    }
+    free(site->suspension);
+    site->suspension = text;
+    site->suspension_ms = wall_ms;
+    site_place(sites, site, now_ms);
+    return true;
+}
+
+void site_resume(struct sites *sites, struct site *site, int64_t now_ms)
+{
+    if (site->suspension == NULL)
+        return;
+    free(site->suspension);
+    site->suspension = NULL;
+    if (is_unused(site))
+        idle_if_unused(sites, site);
+    else
+        site_place(sites, site, now_ms);
 }
 
 void site_reached(struct site *site, int64_t wall_ms)

@@ -23,7 +23,7 @@ struct site_limits {
 };
 
 enum site_place {
-    SITE_IDLE,     /* no units */
+    SITE_IDLE,     /* no units, and not suspended by the operator */
     SITE_RUNNABLE, /* a job can start now */
     SITE_SLEEPING, /* until wake.due_ms */
     SITE_BLOCKED,  /* until a job ends, a release or a new message */
@@ -46,6 +46,8 @@ struct site {
     int64_t failed_ms;     /* monotonic: when the latest failure was counted */
     int64_t not_before_ms; /* monotonic; 0: not suspended */
     char *last_text;       /* of the failure that suspended it; NULL: none */
+    char *suspension;      /* the operator's reason, may be empty; NULL: not by the operator */
+    int64_t suspension_ms; /* since 1970 UTC: when that was */
     enum site_place place;
     struct heap_node wake;
     struct site *prev; /* in the list of its place */
@@ -89,6 +91,12 @@ void site_reached(struct site *site, int64_t wall_ms);
  * counts: of attempts that were under way together, one does. Then set not_before_ms. */
 bool site_failed(struct site *site, int64_t started_ms, int64_t now_ms, int64_t wall_ms,
                  struct sluice_span text);
+
+/* By the operator: no job starts, whatever is released, until site_resume. The site stays known even
+ * without mail. False: no memory. */
+bool site_suspend(struct sites *sites, struct site *site, struct sluice_span reason,
+                  int64_t wall_ms, int64_t now_ms);
+void site_resume(struct sites *sites, struct site *site, int64_t now_ms);
 
 void sites_done(struct sites *sites); /* after all units have gone */
 

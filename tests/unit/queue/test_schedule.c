@@ -572,6 +572,159 @@ static void test_release_of_a_message_and_a_site(void **state)
 
 /* ---- walks ----------------------------------------------------------------------------------- */
 
+/* ---- what operators do ----------------------------------------------------------------------- */
+
+/* In each state that a unit can be in: neither time nor a release lets it go. */
+static void test_a_message_on_hold_stays(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t due_ms;
+        bool is_released;
+        bool is_taken;
+    } cases[] = {
+        {"on release", CLOCK_NEVER, false, false},
+        {"waiting", 500, false, false},
+        {"ready", 0, false, false},
+        {"released", CLOCK_NEVER, true, false},
+        {"in flight", 0, false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct schedule s;
+        struct unit *units;
+
+        print_message("%s\n", cases[i].name);
+        start(&s, 20, 50);
+        struct queue_message *message = add(&s, 1, "a@x.tld b@y.tld", "smtp", "[host]");
+        defer_all(&s, message, cases[i].due_ms, 0);
+        if (cases[i].is_released)
+            assert_int_equal(release_message(&s, message, 0), 1);
+        if (cases[i].is_taken)
+            assert_int_equal(take(&s, 0, &units), 1);
+        schedule_hold(&s, message, 0);
+        if (cases[i].is_taken)
+            end(&s, units, 10, 0);
+        assert_true(message->is_held);
+        assert_int_equal(schedule_next_ms(&s, 0), CLOCK_NEVER);
+        assert_int_equal(release_all(&s, 1), 0);
+        assert_int_equal(release_domain(&s, SPAN_LITERAL("x.tld"), false, 1), 0);
+        assert_int_equal(release_message(&s, message, 1), 0);
+        assert_int_equal(take(&s, 1000000, NULL), 0);
+        finish(&s);
+    }
+}
+
+static void test_a_message_comes_off_hold_as_it_was(void **state)
+{
+    struct schedule s;
+
+    (void)state;
+    start(&s, 20, 50);
+    struct queue_message *due = add(&s, 1, "a@x.tld", "smtp", "[host]");
+    struct queue_message *held = add_held(&s, 2, "a@x.tld", 0);
+    defer_all(&s, due, 500, 0);
+    schedule_hold(&s, due, 0);
+    schedule_hold(&s, held, 0);
+    assert_int_equal(release_domain(&s, SPAN_LITERAL("x.tld"), false, 1), 0);
+    schedule_unhold(&s, due, 100);
+    schedule_unhold(&s, held, 100);
+    assert_int_equal(take(&s, 499, NULL), 0);
+    assert_int_equal(take(&s, 500, NULL), 1);
+    assert_int_equal(take(&s, 500, NULL), 0);
+    assert_int_equal(release_domain(&s, SPAN_LITERAL("x.tld"), false, 500), 1); /* */
+    assert_int_equal(take(&s, 500, NULL), 2);
+    finish(&s);
+}
+
+static void test_a_message_moves_to_another_time(void **state)
+{
+    struct schedule s;
+
+    (void)state;
+    start(&s, 20, 50);
+    struct queue_message *message = add_held(&s, 1, "a@x.tld", 0);
+    schedule_move(&s, message->units, 100, 0);
+    assert_int_equal(take(&s, 99, NULL), 0);
+    schedule_hold(&s, message, 99);
+    schedule_move(&s, message->units, 50, 99);
+    assert_int_equal(take(&s, 1000, NULL), 0);
+    schedule_unhold(&s, message, 1000);
+    assert_int_equal(take(&s, 1000, NULL), 1);
+    schedule_move(&s, message->units, 5000, 1000); /* in flight: its attempt says what follows */
+    assert_int_equal(message->units->state, UNIT_IN_FLIGHT);
+    finish(&s);
+}
+
+static void test_a_suspended_site_takes_nothing(void **state)
+{
+    struct schedule s;
+    struct unit *units;
+
+    (void)state;
+    start(&s, 20, 50);
+    add_ready(&s, 1, "a@x.tld", "[away]", 0);
+    add_ready(&s, 2, "a@y.tld", "[other]", 0);
+    struct site *site =
+        site_find(&s.sites, SPAN_LITERAL("smtp"), SPAN_LITERAL("[away]"));
+    assert_true(site_suspend(&s.sites, site, SPAN_LITERAL("disk change"), 7, 0));
+    assert_string_equal(site->suspension, "disk change");
+    assert_int_equal(take(&s, 0, &units), 2);
+    assert_int_equal(release_domain(&s, SPAN_LITERAL("x.tld"), false, 1), 1);
+    assert_int_equal(take(&s, 1000, NULL), 0);
+    assert_int_equal(schedule_next_ms(&s, 1000), CLOCK_NEVER);
+    site_resume(&s.sites, site, 1000);
+    assert_int_equal(take(&s, 1000, NULL), 1);
+    finish(&s);
+}
+
+static void test_a_suspended_site_is_not_forgotten(void **state)
+{
+    struct schedule s;
+    struct unit *units;
+
+    (void)state;
+    start(&s, 20, 50);
+    struct queue_message *message = add_ready(&s, 1, "a@x.tld", "[away]", 0);
+    struct site *site = message->units->site;
+    assert_int_equal(take(&s, 0, &units), 1);
+    assert_true(site_suspend(&s.sites, site, SPAN_EMPTY, 7, 0));
+    end(&s, units, -1, 0); /* what was in flight comes to its end */
+    schedule_remove(&s, message, 0);
+    for (uint64_t i = 0; i < 2 * SITES_IDLE_MAX; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "[host%d]", (int)i);
+        schedule_remove(&s, add_ready(&s, 10 + i, "a@x.tld", name, 0), 0);
+    }
+    assert_ptr_equal(site_find(&s.sites, SPAN_LITERAL("smtp"), SPAN_LITERAL("[away]")), site);
+    add_ready(&s, 2, "a@x.tld", "[away]", 0);
+    assert_int_equal(take(&s, 0, NULL), 0);
+    site_resume(&s.sites, site, 0);
+    assert_int_equal(take(&s, 0, NULL), 2);
+    finish(&s);
+}
+
+/* One message comes for each that is passed over. */
+static void test_a_walk_ends(void **state)
+{
+    struct schedule s;
+    struct cursor cursor;
+    uint64_t count = 0;
+
+    (void)state;
+    start(&s, 20, 50);
+    add_ready(&s, 1, "a@x.tld", "[host]", 0);
+    add_ready(&s, 2, "a@x.tld", "[host]", 0);
+    cursor_start(&cursor, &s);
+    while (cursor_next(&cursor) != NULL)
+        add_ready(&s, 10 + count++, "a@x.tld", "[host]", 0);
+    cursor_stop(&cursor, &s);
+    assert_int_equal(count, 2);
+    finish(&s);
+}
+
 static void test_a_walk_survives_removals(void **state)
 {
     struct schedule s;
@@ -664,7 +817,9 @@ static void check(struct model *model)
         for (struct unit *u = m->units; u != NULL; u = u->next_of_message) {
             units++;
             in_flight += u->state == UNIT_IN_FLIGHT;
-            waiting += u->state != UNIT_IN_FLIGHT;
+            waiting += unit_is_waiting(u);
+            assert_true(!m->is_held || !unit_is_waiting(u));
+            assert_true(m->is_held || u->state != UNIT_ON_HOLD);
         }
     }
     for (struct site *site = s->sites.table; site != NULL; site = site->hh.next) {
@@ -674,8 +829,10 @@ static void check(struct model *model)
         assert_int_equal(list_length(site->held), site->held_count);
         listed += ready + site->held_count + site->waiting.count;
         assert_true(site->in_flight <= site->limits.jobs);
-        if (site->unit_count == 0)
-            assert_int_equal(site->place, SITE_IDLE);
+        assert_int_equal(site->unit_count == 0 && site->suspension == NULL,
+                         site->place == SITE_IDLE);
+        assert_true(site->suspension == NULL || site->place == SITE_BLOCKED ||
+                    site->place == SITE_SLEEPING);
     }
     for (struct domain *d = s->domains.table; d != NULL; d = d->hh.next) {
         const struct unit *unit;
@@ -772,6 +929,59 @@ static void model_release(struct model *model)
     release_postponed(&model->s, 20, model->now_ms);
 }
 
+/* What operators do to a message: those that have been ordered to go go with their last job. */
+static void model_operate(struct model *model)
+{
+    struct schedule *s = &model->s;
+    struct queue_message *message = s->messages;
+    struct unit *unit;
+
+    for (unsigned skip = pick(model, MODEL_MESSAGES); message != NULL && skip > 0; skip--)
+        message = message->hh.next;
+    if (message == NULL)
+        return;
+    switch (pick(model, 4)) {
+    case 0:
+        schedule_hold(s, message, model->now_ms);
+        break;
+    case 1:
+        schedule_unhold(s, message, model->now_ms);
+        break;
+    case 2:
+        for (unit = message->units; unit != NULL; unit = unit->next_of_message)
+            schedule_move(s, unit, model->now_ms + (int64_t)pick(model, 20), model->now_ms);
+        break;
+    default:
+        for (unit = message->units; unit != NULL; unit = unit->next_of_message) {
+            if (unit->state == UNIT_IN_FLIGHT)
+                return;
+        }
+        schedule_remove(s, message, model->now_ms);
+    }
+}
+
+static void model_suspend(struct model *model)
+{
+    struct site *site = model->s.sites.table;
+
+    for (unsigned skip = pick(model, 6); site != NULL && skip > 0; skip--)
+        site = site->hh.next;
+    if (site == NULL)
+        return;
+    if (pick(model, 2) == 0)
+        assert_true(site_suspend(&model->s.sites, site, SPAN_EMPTY, 1, model->now_ms));
+    else
+        site_resume(&model->s.sites, site, model->now_ms);
+}
+
+static void model_lift(struct model *model)
+{
+    for (struct queue_message *m = model->s.messages; m != NULL; m = m->hh.next)
+        schedule_unhold(&model->s, m, model->now_ms);
+    for (struct site *site = model->s.sites.table; site != NULL; site = site->hh.next)
+        site_resume(&model->s.sites, site, model->now_ms);
+}
+
 /* In the end, when everything is released and succeeds, everything goes. */
 static void model_empty(struct model *model)
 {
@@ -802,7 +1012,7 @@ static void test_random_operations(void **state)
 
         start(&model.s, 3, 2);
         for (int step = 0; step < MODEL_STEPS; step++) {
-            switch (pick(&model, 7)) {
+            switch (pick(&model, 9)) {
             case 0:
                 model_add(&model);
                 break;
@@ -817,6 +1027,13 @@ static void test_random_operations(void **state)
             case 5:
                 model_return(&model);
                 break;
+            case 6:
+                model_operate(&model);
+                break;
+            case 7:
+                if (step % 16 == 0)
+                    model_suspend(&model);
+                break;
             default:
                 model_release(&model);
                 model.now_ms += pick(&model, 5);
@@ -824,6 +1041,7 @@ static void test_random_operations(void **state)
             if (step % 50 == 0)
                 check(&model);
         }
+        model_lift(&model);
         model_empty(&model);
         check(&model);
         finish(&model.s);
@@ -858,7 +1076,13 @@ int main(void)
         cmocka_unit_test(test_strangers_are_paced),
         cmocka_unit_test(test_a_release_is_remembered),
         cmocka_unit_test(test_release_of_a_message_and_a_site),
+        cmocka_unit_test(test_a_message_on_hold_stays),
+        cmocka_unit_test(test_a_message_comes_off_hold_as_it_was),
+        cmocka_unit_test(test_a_message_moves_to_another_time),
+        cmocka_unit_test(test_a_suspended_site_takes_nothing),
+        cmocka_unit_test(test_a_suspended_site_is_not_forgotten),
         cmocka_unit_test(test_a_walk_survives_removals),
+        cmocka_unit_test(test_a_walk_ends),
         cmocka_unit_test(test_idle_sites_are_few),
         cmocka_unit_test(test_random_operations),
         cmocka_unit_test(test_a_message_is_small),
