@@ -3,13 +3,17 @@
 # peers.sh FOLDER: unpacks Debian packages that must not be installed, because they would replace a
 # mail server or start one, or are wanted for a few files only. Needs apt-get's lists.
 #   postfix                      smtp-source and smtp-sink; postmap and its tables
+#   dovecot-core, dovecot-lmtpd  a mail store with LMTP; then libraries that it needs
+#   fetchmail                    a client that sends ETRN
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
-[ -e "$folder/complete" ] && exit 0
+packages="postfix dovecot-core dovecot-lmtpd libapparmor1 libexttextcat-2.0-0 liblua5.4-0
+    libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail
+    libpython3.11-testsuite spamassassin"
+[ "$(cat "$folder/complete" 2>/dev/null)" = "$packages" ] && exit 0
 mkdir -p "$folder"
 cd "$folder"
-packages="postfix libpython3.11-testsuite spamassassin"
 apt-get -qq download $packages 2>/dev/null || {
     [ "$(id -u)" -eq 0 ] && apt-get -qq update
     apt-get -qq download $packages
@@ -18,4 +22,4 @@ for package in *.deb; do
     dpkg-deb -x "$package" root
     rm "$package"
 done
-touch complete
+printf '%s\n' "$packages" >complete
