@@ -9,8 +9,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-/* The bytes that count, 4 or 16; an IPv4-mapped IPv6 address counts as IPv4. */
-static struct sluice_span bytes_of(const struct address *address)
+struct sluice_span address_bytes(const struct address *address)
 {
     const char *v6 = (const char *)&address->v6.sin6_addr;
 
@@ -108,7 +107,7 @@ void address_from_sockaddr(const struct sockaddr *from, socklen_t len, struct ad
 
 const char *address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
-    struct sluice_span bytes = bytes_of(address);
+    struct sluice_span bytes = address_bytes(address);
 
     if (bytes.len == 0 ||
         inet_ntop(bytes.len == 4 ? AF_INET : AF_INET6, bytes.ptr, text, ADDRESS_TEXT_SIZE) == NULL)
@@ -119,7 +118,7 @@ const char *address_format(const struct address *address, char text[ADDRESS_TEXT
 const char *address_format_port(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
     char host[ADDRESS_TEXT_SIZE];
-    bool is_v6 = bytes_of(address).len == 16;
+    bool is_v6 = address_bytes(address).len == 16;
     /* Longest: 45 characters, brackets, colon, five digits. */
     int len = snprintf(text, ADDRESS_TEXT_SIZE, is_v6 ? "[%.46s]:%u" : "%.46s:%u",
                        address_format(address, host), (unsigned)address_port(address));
@@ -139,7 +138,7 @@ uint16_t address_port(const struct address *address)
 
 bool address_is_wildcard(const struct address *address)
 {
-    struct sluice_span bytes = bytes_of(address);
+    struct sluice_span bytes = address_bytes(address);
 
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.ptr[i] != 0)
@@ -150,9 +149,9 @@ bool address_is_wildcard(const struct address *address)
 
 bool address_equal(const struct address *a, const struct address *b)
 {
-    struct sluice_span bytes = bytes_of(a);
+    struct sluice_span bytes = address_bytes(a);
 
-    return bytes.len > 0 && span_equal(bytes, bytes_of(b));
+    return bytes.len > 0 && span_equal(bytes, address_bytes(b));
 }
 
 /* ---- networks -------------------------------------------------------------------------------- */
@@ -198,7 +197,7 @@ sluice_status network_parse(struct sluice_span text, struct network *ret_network
     if (address_parse(host, 0, &network.address) != SLUICE_OK)
         return error_set(err, SLUICE_CONFIG, "\"%.*s\": not an address or network",
                          SPAN_ARGS(text));
-    struct sluice_span bytes = bytes_of(&network.address);
+    struct sluice_span bytes = address_bytes(&network.address);
     if (!parse_prefix(rest, bytes.len * 8, &network.prefix))
         return error_set(err, SLUICE_CONFIG, "\"%.*s\": bad network prefix", SPAN_ARGS(text));
     if (has_host_bits(bytes, network.prefix))
@@ -210,8 +209,8 @@ sluice_status network_parse(struct sluice_span text, struct network *ret_network
 
 bool network_contains(const struct network *network, const struct address *address)
 {
-    struct sluice_span net = bytes_of(&network->address);
-    struct sluice_span bytes = bytes_of(address);
+    struct sluice_span net = address_bytes(&network->address);
+    struct sluice_span bytes = address_bytes(address);
 
     if (net.len == 0 || net.len != bytes.len)
         return false;

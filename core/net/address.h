@@ -34,6 +34,8 @@ const char *address_format(const struct address *address, char text[ADDRESS_TEXT
 /* "192.0.2.1:25", "[2001:db8::1]:25". */
 const char *address_format_port(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 uint16_t address_port(const struct address *address);
+/* The bytes that count, 4 or 16; an IPv4-mapped IPv6 address counts as IPv4. Empty: a local socket. */
+struct sluice_span address_bytes(const struct address *address);
 bool address_is_wildcard(const struct address *address);
 /* Without the port; v4-mapped v6 equals v4. */
 bool address_equal(const struct address *a, const struct address *b);

@@ -9,6 +9,7 @@
 #include "receive/body.h"
 #include "receive/command.h"
 #include "receive/content.h"
+#include "receive/line.h"
 #include "receive/session.h"
 #include "receive/trace.h"
 
@@ -235,7 +236,7 @@ static void run(struct upload *upload)
     struct session *session = upload->session;
 
     session_reply(session, "354 End data with <CR><LF>.<CR><LF>");
-    session_drop_line(session);
+    line_drop(session);
     if (!session_flush(session))
         return;
     store_trace(upload);

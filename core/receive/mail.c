@@ -3,7 +3,7 @@
  * mail: MAIL (spec M-20 to M-26).
  */
 #include "receive/command.h"
-#include "receive/session.h"
+#include "receive/limits.h"
 
 static bool is_in_order(struct session *session)
 {
@@ -85,7 +85,8 @@ void command_mail(struct session *session, struct sluice_span argument)
         session_reply(session, "501 5.5.4 Syntax: MAIL FROM:<address>");
         return;
     }
-    if (parse_sender(session, path, &sender) && complete(session, &sender))
+    if (parse_sender(session, path, &sender) && complete(session, &sender) &&
+        limits_allow(session, CLIENT_MESSAGE))
         begin(session, &sender, parameters);
     mailbox_done(&sender);
 }

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "receive/command.h"
 #include "receive/judge.h"
-#include "receive/session.h"
+#include "receive/limits.h"
 
 #define OVERSHOOT_LIMIT 1000 /* recipients beyond the limit that are no errors yet */
 
@@ -143,7 +143,7 @@ void command_rcpt(struct session *session, struct sluice_span argument)
         session_reply(session, "%s", err.text);
         goto out;
     }
-    if (!is_one_too_many(session) && check(&candidate))
+    if (limits_allow(session, CLIENT_RECIPIENT) && !is_one_too_many(session) && check(&candidate))
         add(&candidate, &parameters);
 out:
     candidate_done(&candidate);

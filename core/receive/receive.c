@@ -89,6 +89,27 @@ static sluice_status start_intake(struct receive *receive, struct error *err)
     return SLUICE_OK;
 }
 
+/* Whatever is wrong with the shared memory, mail goes on. */
+static void start_counting(struct receive *receive)
+{
+    const struct config *config = receive->role->config;
+    const unsigned *rates = receive->receiver.settings.client_rate_limits;
+    const struct clients_rules rules = {
+        .unit_ms = config_number(config, "anvil_rate_time_unit"),
+        .has_rates = rates[CLIENT_CONNECTION] + rates[CLIENT_MESSAGE] + rates[CLIENT_RECIPIENT] > 0,
+        .ipv4_prefix = (unsigned)config_number(config, "smtpd_client_ipv4_prefix_length"),
+        .ipv6_prefix = (unsigned)config_number(config, "smtpd_client_ipv6_prefix_length"),
+    };
+    struct error err = ERROR_INIT;
+    size_t size = 0;
+    void *memory = role_shared_memory("clients", &size);
+
+    if (memory == NULL)
+        log_warning("no shared memory: clients have no limits");
+    else if (clients_open(memory, size, &rules, &receive->receiver.clients, &err) != SLUICE_OK)
+        log_warning("%s: clients have no limits", err.text);
+}
+
 static sluice_status start_listeners(struct receive *receive, struct error *err)
 {
     const struct role *role = receive->role;
@@ -116,6 +137,8 @@ static sluice_status receive_start(struct role *role, struct error *err)
     sluice_status st = receiver_init(&receive->receiver, role->config, err);
     if (st == SLUICE_OK)
         st = start_intake(receive, err);
+    if (st == SLUICE_OK)
+        start_counting(receive);
     if (st == SLUICE_OK)
         st = start_listeners(receive, err);
     if (st == SLUICE_OK && task_start("drain", drain_run, receive, NULL) != SLUICE_OK)

@@ -43,6 +43,9 @@ static sluice_status read_lists(struct receiver *receiver, const struct config *
     if (st == SLUICE_OK)
         st = domain_list_read(&receiver->fast_flush_domains, receiver->tables, config,
                               "fast_flush_domains", DOMAIN_LIST_NAMES, err);
+    if (st == SLUICE_OK)
+        st = domain_list_read(&receiver->limit_exceptions, receiver->tables, config,
+                              "smtpd_client_event_limit_exceptions", DOMAIN_LIST_NETWORKS, err);
     return st;
 }
 
@@ -69,8 +72,10 @@ void receiver_done(struct receiver *receiver)
     access_free(receiver->access);
     domain_list_done(&receiver->mynetworks);
     domain_list_done(&receiver->fast_flush_domains);
+    domain_list_done(&receiver->limit_exceptions);
     router_done(&receiver->router);
     tables_free(receiver->tables);
+    clients_close(receiver->clients);
     intake_free(receiver->intake);
     *receiver = (struct receiver){0};
 }

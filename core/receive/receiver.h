@@ -6,6 +6,7 @@
 #define RECEIVE_RECEIVER_H
 
 #include "receive/access.h"
+#include "receive/clients.h"
 #include "receive/intake.h"
 #include "receive/settings.h"
 #include "route/domain_list.h"
@@ -20,11 +21,13 @@ struct receiver {
     struct router router;
     struct domain_list mynetworks;
     struct domain_list fast_flush_domains;
+    struct domain_list limit_exceptions; /* smtpd_client_event_limit_exceptions */
     struct access *access;
     struct access_list relay_restrictions;
     struct access_list recipient_restrictions;
     struct access_list etrn_restrictions;
     struct intake *intake;
+    struct clients *clients; /* NULL: they are not counted */
     struct session *sessions;
     size_t session_count;
     size_t transaction_memory; /* that they share; transaction.h */

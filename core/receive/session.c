@@ -1,171 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * session: the greeting, lines, replies, limits and the end.
+ * session: the greeting, commands and the end.
  */
 #include "receive/session.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "receive/limits.h"
+#include "receive/line.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
-#define REPLY_MAX 1024   /* one line; longer ones are cut */
-#define REPLIES_MAX 4096 /* gathered before they are sent in any case */
-#define QUOTE_MAX 256
-
-/* ---- replies --------------------------------------------------------------------------------- */
-
-int64_t session_deadline(const struct session *session)
-{
-    return clock_monotonic_ms() + session->receiver->settings.timeout_ms;
-}
-
-static const char *last_verb(const struct session *session)
-{
-    if (session->last_command == COMMAND_COUNT)
-        return "CONNECT";
-    if (session->last_command == COMMAND_UNKNOWN)
-        return "UNKNOWN";
-    return command_at(session->last_command)->verb;
-}
-
-/* The client is gone, or takes or gives nothing in time. */
-static void end_lost(struct session *session, bool has_timed_out)
-{
-    session->is_closing = true;
-    log_info("%s after %s from %s", has_timed_out ? "timeout" : "lost connection",
-             last_verb(session), session->name);
-}
-
-bool session_flush(struct session *session)
-{
-    sluice_status st = SLUICE_OK;
-
-    if (session->out.len > 0)
-        st = stream_write(session->stream, buffer_span(&session->out), session_deadline(session));
-    buffer_done(&session->out);
-    if (st != SLUICE_OK && !session->is_closing)
-        end_lost(session, stream_timed_out(session->stream));
-    return st == SLUICE_OK;
-}
-
-/* A client that makes many errors waits for each further one (spec M-71). */
-static void slow_down(struct session *session)
-{
-    const struct settings *settings = &session->receiver->settings;
-
-    if (session->error_count < settings->soft_error_limit || settings->error_sleep_ms == 0)
-        return;
-    if (session_flush(session)) /* what was replied before is not to wait */
-        (void)task_sleep_until(clock_monotonic_ms() + settings->error_sleep_ms);
-}
-
-/* One line; nothing that came from a client may end it early. */
-static void put(struct session *session, const char *line)
-{
-    for (const char *at = line; *at != '\0'; at++)
-        buffer_add_byte(&session->out, *at >= ' ' && *at <= '~' ? *at : '?');
-    buffer_add(&session->out, "\r\n", 2);
-    if (buffer_failed(&session->out))
-        session->is_closing = true; /* out of memory: replies would get out of step */
-}
-
-static void reply(struct session *session, const char *line, bool is_counted)
-{
-    if (session->is_closing)
-        return; /* nobody listens any more */
-    if (line[0] == '4' || line[0] == '5') {
-        session->has_failed = true;
-        if (is_counted) {
-            slow_down(session);
-            session->error_count++;
-        }
-    }
-    put(session, line);
-    if (session->out.len > REPLIES_MAX)
-        (void)session_flush(session);
-}
-
-void session_reply(struct session *session, const char *format, ...)
-{
-    char line[REPLY_MAX];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
-    va_end(args);
-    reply(session, line, true);
-}
-
-void session_reply_uncounted(struct session *session, const char *format, ...)
-{
-    char line[REPLY_MAX];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
-    va_end(args);
-    reply(session, line, false);
-}
-
-static void log_reject(const struct session *session, const char *command,
-                       struct sluice_span recipient, const char *line)
-{
-    struct sluice_span sender = SPAN_EMPTY;
-    char from[QUOTE_MAX];
-    char to[QUOTE_MAX];
-    char helo[QUOTE_MAX];
-    char text[REPLY_MAX];
-
-    if (session->transaction != NULL)
-        sender = session->transaction->envelope.sender;
-    log_notice("NOQUEUE: reject: %s from %s: %s; from=<%s> to=<%s> proto=%s helo=<%s>", command,
-               session->name, log_quote(sluice_span_of(line), text, sizeof(text)),
-               log_quote(sender, from, sizeof(from)), log_quote(recipient, to, sizeof(to)),
-               session->is_esmtp ? "ESMTP" : "SMTP",
-               log_quote(sluice_span_of(session->helo), helo, sizeof(helo)));
-}
-
-void session_reject(struct session *session, const char *command, struct sluice_span recipient,
-                    const char *format, ...)
-{
-    char line[REPLY_MAX];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
-    va_end(args);
-    log_reject(session, command, recipient, line);
-    reply(session, line, true);
-}
-
-/* Whatever has been said, this is the last reply. */
-static void say_goodbye(struct session *session, const char *reply_text)
-{
-    put(session, reply_text);
-    (void)session_flush(session);
-    session->is_closing = true;
-}
-
-void session_lost(struct session *session, sluice_status status)
-{
-    bool has_timed_out = status != SLUICE_NOT_FOUND && stream_timed_out(session->stream);
-    char line[REPLY_MAX];
-
-    if (session->is_closing)
-        return;
-    end_lost(session, has_timed_out);
-    if (!has_timed_out)
-        return;
-    (void)snprintf(line, sizeof(line), "421 4.4.2 %s Error: timeout exceeded",
-                   session->receiver->settings.myhostname);
-    say_goodbye(session, line);
-}
+#define GOODBYE_MAX 512
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
@@ -180,67 +30,6 @@ sluice_status session_in_mynetworks(struct session *session, struct error *err)
 {
     return domain_list_match_address(&session->receiver->mynetworks, &session->client,
                                      clock_monotonic_ms() + SESSION_LOOKUP_MS, err);
-}
-
-void session_drop_line(struct session *session)
-{
-    stream_consume(session->stream, session->line_size);
-    session->line_size = 0;
-}
-
-/* ---- lines ----------------------------------------------------------------------------------- */
-
-struct line {
-    struct sluice_span text; /* without its end */
-    bool is_bare;            /* it ended in a bare LF */
-    bool is_too_long;        /* its text is lost */
-};
-
-/* Waits for more; what was replied goes out first. The whole command must be there in time. */
-static sluice_status fill(struct session *session, int64_t deadline_ms)
-{
-    if (!session_flush(session))
-        return SLUICE_TEMP;
-    session->is_idle = session->transaction == NULL;
-    sluice_status st = stream_fill(session->stream, deadline_ms);
-    session->is_idle = false;
-    return st;
-}
-
-static void cut_end(struct line *line, struct sluice_span buffered, size_t end)
-{
-    bool has_cr = end > 0 && buffered.ptr[end - 1] == '\r';
-
-    line->text = span_first(buffered, has_cr ? end - 1 : end);
-    line->is_bare = !has_cr;
-}
-
-/* The next line; it stays in the stream's buffer until session_drop_line. */
-static sluice_status read_line(struct session *session, struct line *ret_line)
-{
-    size_t limit = session->receiver->settings.line_length_limit;
-    int64_t deadline_ms = session_deadline(session);
-    struct line line = {.is_too_long = false};
-
-    for (;;) {
-        struct sluice_span buffered = stream_buffered(session->stream);
-        size_t end = span_find(buffered, '\n');
-        if (end < buffered.len) {
-            cut_end(&line, buffered, end);
-            line.is_too_long = line.is_too_long || line.text.len > limit;
-            session->line_size = end + 1;
-            session->has_more = buffered.len > end + 1;
-            *ret_line = line;
-            return SLUICE_OK;
-        }
-        if (buffered.len > limit + 1) { /* swallowed as it comes */
-            line.is_too_long = true;
-            stream_consume(session->stream, buffered.len);
-        }
-        sluice_status st = fill(session, deadline_ms);
-        if (st != SLUICE_OK)
-            return st;
-    }
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -280,8 +69,9 @@ static bool is_out_of_step(const struct session *session, const struct command *
 
 static void end_out_of_step(struct session *session)
 {
-    log_notice("improper command pipelining after %s from %s", last_verb(session), session->name);
-    say_goodbye(session, "554 5.5.0 Error: SMTP protocol synchronization");
+    log_notice("improper command pipelining after %s from %s", session_last_verb(session),
+               session->name);
+    session_dismiss(session, "554 5.5.0 Error: SMTP protocol synchronization");
 }
 
 static void count_junk(struct session *session, const struct command *command)
@@ -301,7 +91,7 @@ static void run_command(struct session *session, struct sluice_span line)
     session->last_command = id;
     if (id == COMMAND_UNKNOWN && is_no_smtp(line)) {
         session->counts[id].all++;
-        say_goodbye(session, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+        session_dismiss(session, "221 2.7.0 Error: I can break rules, too. Goodbye.");
         return;
     }
     if (id != COMMAND_UNKNOWN && is_out_of_step(session, command)) {
@@ -319,12 +109,9 @@ static void run_command(struct session *session, struct sluice_span line)
 static void take_line(struct session *session, const struct line *line)
 {
     const struct settings *settings = &session->receiver->settings;
-    char text[REPLY_MAX];
 
     if (line->is_bare && settings->is_bare_newline_refused) {
-        (void)snprintf(text, sizeof(text), "550 5.5.2 %s Error: bare <LF> received",
-                       settings->myhostname);
-        say_goodbye(session, text);
+        session_dismiss(session, "550 5.5.2 %s Error: bare <LF> received", settings->myhostname);
     } else if (line->is_too_long) {
         session_reply(session, "500 5.5.2 %s Error: command too long", settings->myhostname);
     } else if (span_trim(line->text).len == 0 || span_find(line->text, '\0') < line->text.len) {
@@ -338,17 +125,12 @@ static void take_line(struct session *session, const struct line *line)
 static bool may_go_on(struct session *session)
 {
     const struct settings *settings = &session->receiver->settings;
-    char text[REPLY_MAX];
 
     if (session->error_count >= settings->hard_error_limit) {
-        log_notice("too many errors after %s from %s", last_verb(session), session->name);
-        (void)snprintf(text, sizeof(text), "421 4.7.0 %s Error: too many errors",
-                       settings->myhostname);
-        say_goodbye(session, text);
+        log_notice("too many errors after %s from %s", session_last_verb(session), session->name);
+        session_dismiss(session, "421 4.7.0 %s Error: too many errors", settings->myhostname);
     } else if (session->receiver->is_draining && session->transaction == NULL) {
-        (void)snprintf(text, sizeof(text), "421 4.3.2 %s Service shutting down",
-                       settings->myhostname);
-        say_goodbye(session, text);
+        session_dismiss(session, "421 4.3.2 %s Service shutting down", settings->myhostname);
     }
     return !session->is_closing;
 }
@@ -357,13 +139,13 @@ static void one_command(struct session *session)
 {
     struct line line;
 
-    sluice_status st = read_line(session, &line);
+    sluice_status st = line_read(session, &line);
     if (st != SLUICE_OK) {
         session_lost(session, st);
         return;
     }
     take_line(session, &line);
-    session_drop_line(session);
+    line_drop(session);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -416,6 +198,7 @@ static void session_free(struct session *session)
     DL_DELETE(receiver->sessions, session);
     receiver->session_count--;
     task_queue_wake_all(&receiver->session_ended);
+    limits_leave(session);
     session_reset(session);
     buffer_done(&session->out);
     stream_close(session->stream);
@@ -428,7 +211,8 @@ static void session_run(void *arg)
     struct session *session = arg;
 
     log_info("connect from %s", session->name);
-    greet(session);
+    if (limits_enter(session))
+        greet(session);
     while (!session->is_closing && may_go_on(session))
         one_command(session);
     (void)session_flush(session);
@@ -471,7 +255,7 @@ sluice_status session_start(struct receiver *receiver, int fd, const struct addr
 /* An idle session cannot wait any more once it is cancelled: what it is told must go out at once. */
 static void dismiss(struct session *session)
 {
-    char text[REPLY_MAX];
+    char text[GOODBYE_MAX];
     int len = snprintf(text, sizeof(text), "421 4.3.2 %s Service shutting down\r\n",
                        session->receiver->settings.myhostname);
 

@@ -2,8 +2,8 @@
 /*
  * session: one client's connection, on a task of its own.
  *
- * session.c reads commands and writes replies; what the commands do is in command.h and the files
- * named after its groups. Replies gather and go out together when nothing complete is left to read,
+ * session.c reads commands, reply.c says the answers; what the commands do is in command.h and the
+ * files named after its groups. Replies gather and go out together when nothing complete is left to read,
  * so that a pipelined group costs one read and one write.
  */
 #ifndef RECEIVE_SESSION_H
@@ -32,6 +32,7 @@ struct session {
     struct stream *stream;
     struct task *task;
     struct address client;
+    uint32_t client_entry;       /* clients.h */
     char name[SESSION_NAME_MAX]; /* "unknown[192.0.2.1]", for logs */
     char *helo;                  /* NULL: none yet */
     bool is_esmtp;               /* EHLO */
@@ -74,11 +75,14 @@ void session_reject(struct session *session, const char *command, struct sluice_
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Sends what has been replied. False: the connection is broken. [task: waits] */
 bool session_flush(struct session *session);
-/* The command's line is not needed any more; what follows it is next in the stream. */
-void session_drop_line(struct session *session);
+/* The last reply, whatever has been said before. */
+void session_dismiss(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Why reading failed, for the log and, where there is somebody left to tell, in a reply; then the
  * session ends. */
 void session_lost(struct session *session, sluice_status status);
+/* The last command, as the log names it: "CONNECT", "RCPT", "UNKNOWN". */
+const char *session_last_verb(const struct session *session);
 /* Ends a transaction. */
 void session_reset(struct session *session);
 /* OK: in mynetworks; NOT_FOUND; TEMP with a text. */

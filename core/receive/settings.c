@@ -83,6 +83,20 @@ static void read_limits(struct settings *settings, const struct config *config)
     settings->junk_command_limit = (unsigned)config_number(config, "smtpd_junk_command_limit");
 }
 
+static void read_client_limits(struct settings *settings, const struct config *config)
+{
+    static const char *const rates[CLIENT_EVENT_COUNT] = {
+        [CLIENT_CONNECTION] = "smtpd_client_connection_rate_limit",
+        [CLIENT_MESSAGE] = "smtpd_client_message_rate_limit",
+        [CLIENT_RECIPIENT] = "smtpd_client_recipient_rate_limit",
+    };
+
+    settings->client_connection_limit =
+        (unsigned)config_number(config, "smtpd_client_connection_count_limit");
+    for (size_t i = 0; i < CLIENT_EVENT_COUNT; i++)
+        settings->client_rate_limits[i] = (unsigned)config_number(config, rates[i]);
+}
+
 sluice_status settings_read(struct settings *settings, const struct config *config,
                             struct error *err)
 {
@@ -99,6 +113,7 @@ sluice_status settings_read(struct settings *settings, const struct config *conf
         .is_vrfy_disabled = config_flag(config, "disable_vrfy_command"),
     };
     read_limits(settings, config);
+    read_client_limits(settings, config);
     for (size_t i = 0; i < count; i++)
         discard(settings, config_item(config, "smtpd_discard_ehlo_keywords", i));
     sluice_status st =

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "receive/clients.h"
 
 #include <stdbool.h>
 
@@ -35,6 +36,8 @@ struct settings {
     unsigned hard_error_limit;
     int64_t error_sleep_ms;
     unsigned junk_command_limit;
+    unsigned client_connection_limit;                /* at a time; 0: none */
+    unsigned client_rate_limits[CLIENT_EVENT_COUNT]; /* in a unit of time; 0: none */
     bool is_bare_newline_refused; /* smtpd_forbid_bare_newline = reject; else it is normalized */
     bool is_pipelining_checked;
     bool is_helo_required;

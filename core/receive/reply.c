@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * reply: what a session says to its client, and what the log says about it.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "receive/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define REPLY_MAX 1024   /* one line; longer ones are cut */
+#define REPLIES_MAX 4096 /* gathered before they are sent in any case */
+#define QUOTE_MAX 256
+
+int64_t session_deadline(const struct session *session)
+{
+    return clock_monotonic_ms() + session->receiver->settings.timeout_ms;
+}
+
+const char *session_last_verb(const struct session *session)
+{
+    if (session->last_command == COMMAND_COUNT)
+        return "CONNECT";
+    if (session->last_command == COMMAND_UNKNOWN)
+        return "UNKNOWN";
+    return command_at(session->last_command)->verb;
+}
+
+/* The client is gone, or takes or gives nothing in time. */
+static void end_lost(struct session *session, bool has_timed_out)
+{
+    session->is_closing = true;
+    log_info("%s after %s from %s", has_timed_out ? "timeout" : "lost connection",
+             session_last_verb(session), session->name);
+}
+
+bool session_flush(struct session *session)
+{
+    sluice_status st = SLUICE_OK;
+
+    if (session->out.len > 0)
+        st = stream_write(session->stream, buffer_span(&session->out), session_deadline(session));
+    buffer_done(&session->out);
+    if (st != SLUICE_OK && !session->is_closing)
+        end_lost(session, stream_timed_out(session->stream));
+    return st == SLUICE_OK;
+}
+
+/* A client that makes many errors waits for each further one (spec M-71). */
+static void slow_down(struct session *session)
+{
+    const struct settings *settings = &session->receiver->settings;
+
+    if (session->error_count < settings->soft_error_limit || settings->error_sleep_ms == 0)
+        return;
+    if (session_flush(session)) /* what was replied before is not to wait */
+        (void)task_sleep_until(clock_monotonic_ms() + settings->error_sleep_ms);
+}
+
+/* One line; nothing that came from a client may end it early. */
+static void put(struct session *session, const char *line)
+{
+    for (const char *at = line; *at != '\0'; at++)
+        buffer_add_byte(&session->out, *at >= ' ' && *at <= '~' ? *at : '?');
+    buffer_add(&session->out, "\r\n", 2);
+    if (buffer_failed(&session->out))
+        session->is_closing = true; /* out of memory: replies would get out of step */
+}
+
+static void reply(struct session *session, const char *line, bool is_counted)
+{
+    if (session->is_closing)
+        return; /* nobody listens any more */
+    if (line[0] == '4' || line[0] == '5') {
+        session->has_failed = true;
+        if (is_counted) {
+            slow_down(session);
+            session->error_count++;
+        }
+    }
+    put(session, line);
+    if (session->out.len > REPLIES_MAX)
+        (void)session_flush(session);
+}
+
+void session_reply(struct session *session, const char *format, ...)
+{
+    char line[REPLY_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
+    va_end(args);
+    reply(session, line, true);
+}
+
+void session_reply_uncounted(struct session *session, const char *format, ...)
+{
+    char line[REPLY_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
+    va_end(args);
+    reply(session, line, false);
+}
+
+static void log_reject(const struct session *session, const char *command,
+                       struct sluice_span recipient, const char *line)
+{
+    struct sluice_span sender = SPAN_EMPTY;
+    char from[QUOTE_MAX];
+    char to[QUOTE_MAX];
+    char helo[QUOTE_MAX];
+    char text[REPLY_MAX];
+
+    if (session->transaction != NULL)
+        sender = session->transaction->envelope.sender;
+    log_notice("NOQUEUE: reject: %s from %s: %s; from=<%s> to=<%s> proto=%s helo=<%s>", command,
+               session->name, log_quote(sluice_span_of(line), text, sizeof(text)),
+               log_quote(sender, from, sizeof(from)), log_quote(recipient, to, sizeof(to)),
+               session->is_esmtp ? "ESMTP" : "SMTP",
+               log_quote(sluice_span_of(session->helo), helo, sizeof(helo)));
+}
+
+void session_reject(struct session *session, const char *command, struct sluice_span recipient,
+                    const char *format, ...)
+{
+    char line[REPLY_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
+    va_end(args);
+    log_reject(session, command, recipient, line);
+    reply(session, line, true);
+}
+
+void session_dismiss(struct session *session, const char *format, ...)
+{
+    char line[REPLY_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
+    va_end(args);
+    put(session, line);
+    (void)session_flush(session);
+    session->is_closing = true;
+}
+
+void session_lost(struct session *session, sluice_status status)
+{
+    bool has_timed_out = status != SLUICE_NOT_FOUND && stream_timed_out(session->stream);
+
+    if (session->is_closing)
+        return;
+    end_lost(session, has_timed_out);
+    if (has_timed_out)
+        session_dismiss(session, "421 4.4.2 %s Error: timeout exceeded",
+                        session->receiver->settings.myhostname);
+}
