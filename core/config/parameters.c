@@ -49,6 +49,10 @@ const struct sluice_option parameters[] = {
     {"drain_timeout", SLUICE_OPT_DURATION, 0, "30s", "1s..",
      "How long work that is under way may go on after SIGTERM"},
 
+    {"loop_timeout", SLUICE_OPT_DURATION, 0, "60s", "0s..",
+     "How long a plugin that promised not to wait may hold a process before that is ended and started "
+     "anew; 0: for ever"},
+
     /* our addresses and networks */
     {"inet_interfaces", SLUICE_OPT_LIST, 0, NULL, NULL,
      "Our own addresses, where they are not those of listen: addresses, all, loopback-only"},
@@ -174,6 +178,8 @@ static const struct sluice_option transport_parameters[] = {
      "Most deliveries to one site of this transport at the same time"},
     {"destination_recipient_limit", SLUICE_OPT_INTEGER, 0, "$default_destination_recipient_limit",
      "1..1000", "Most recipients of one delivery by this transport"},
+    {"time_limit", SLUICE_OPT_DURATION, 0, "2h", "1s..",
+     "How long one attempt by this transport may take"},
     {"deferral", SLUICE_OPT_STRING, 0, "", NULL,
      "Deferral plugin that says when its mail goes; empty: on-demand or backoff, as defer_transports has it"},
 };

@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "ipc/channel.h"
+#include "task/crash.h"
+#include "task/pool.h"
 #include "task/task.h"
+#include "task/watchdog.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -63,6 +66,7 @@ static struct {
     bool is_log_started;
     enum phase phase;
     enum ending ending; /* asked for */
+    bool is_replaced;   /* asked for by us */
     int inherited_fd;
     int exit_status;
 } runtime = {.inherited_fd = -1};
@@ -189,6 +193,39 @@ static void end_work(void)
         runtime.ops->handover(&runtime.role);
 }
 
+/* From now on nothing may hold the loop; while starting plugins may take their time to open. */
+static void start_watchdog(void)
+{
+    int64_t limit_ms = config_number(runtime.config, "loop_timeout");
+
+    if (limit_ms > 0 && watchdog_start(limit_ms) != SLUICE_OK)
+        log_warning("no memory for a watchdog");
+}
+
+/*
+ * All threads of a plugin hang: it will not answer any more, but a new process will. The queue's store
+ * is never given up on: what it has begun may still become durable.
+ */
+static void on_hung_pool(const char *name)
+{
+    struct sluice_span text = sluice_span_of(name);
+    struct message_replace replace = {.text = text};
+    struct buffer body = BUFFER_INIT;
+
+    if (strcmp(runtime.ops->name, "queue") == 0) {
+        log_error("all threads of %s hang", name);
+        return;
+    }
+    if (runtime.is_replaced || runtime.ending != ENDING_NONE || runtime.master == NULL)
+        return;
+    log_error("all threads of %s hang: another process takes over", name);
+    message_replace_encode(&replace, &body);
+    runtime.is_replaced =
+        !buffer_failed(&body) && channel_send_body(runtime.master, MESSAGE_REPLACE, 0,
+                                                   buffer_span(&body)) == SLUICE_OK;
+    buffer_done(&body);
+}
+
 static void start(void *arg)
 {
     struct error err = ERROR_INIT;
@@ -202,6 +239,8 @@ static void start(void *arg)
         return;
     }
     runtime.phase = PHASE_RUNNING;
+    start_watchdog();
+    pool_set_alarm(on_hung_pool);
     if (runtime.master != NULL)
         (void)channel_send_body(runtime.master, MESSAGE_READY, 0, SPAN_EMPTY); /* else it is gone */
     end_work();
@@ -367,6 +406,8 @@ static void prepare_process(const char *name)
     /* Whoever a plugin may execute gets neither. */
     (void)fcntl(ROLE_MASTER_FD, F_SETFD, FD_CLOEXEC);
     (void)fcntl(ROLE_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    if (fcntl(ROLE_WORDS_FD, F_SETFD, FD_CLOEXEC) == 0)
+        crash_set_words(ROLE_WORDS_FD);
 }
 
 static void free_runtime(void)
@@ -409,6 +450,8 @@ int role_run(const struct role_ops *ops)
         return EX_USAGE;
     }
     task_loop_run();
+    watchdog_stop();
+    pool_set_alarm(NULL);
     if (runtime.phase == PHASE_STARTING || runtime.phase == PHASE_RUNNING)
         leave_as_it_is();
     if (runtime.phase != PHASE_BORN)

@@ -17,6 +17,7 @@
 /* What a role process is executed with; all other descriptors but the standard ones are closed. */
 #define ROLE_MASTER_FD 3 /* a channel to the master */
 #define ROLE_LOCK_FD 4   /* the daemon's lock: it is held until the last role has left */
+#define ROLE_WORDS_FD 5  /* where the last words of a crash go (master/obituary.h) */
 
 #define ROLE_ORPHAN_MS 10000 /* how long a role may drain when its master has died */
 

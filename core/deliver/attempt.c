@@ -9,11 +9,6 @@
 
 #include <stdio.h>
 
-/*
- * The whole of one attempt: long enough for a slow peer to take a large message by its protocol's
- * own time-outs, short enough that a plugin that hangs does not hold a job for ever.
- */
-#define ATTEMPT_TIME_MAX_MS ((int64_t)2 * 3600 * 1000)
 #define RESOLVE_TIME_MAX_MS ((int64_t)60 * 1000)
 
 /* An attempt under way. */
@@ -174,15 +169,16 @@ void attempt_job(const struct attempt_means *means, struct transport *transport,
         .means = means,
         .transport = transport,
         .job = job,
-        .deadline_ms = clock_monotonic_ms() + ATTEMPT_TIME_MAX_MS,
     };
 
     if (transport == NULL) {
         job->site = SITE_FAILED;
         job_report_remaining(job, SLUICE_TEMP, "4.3.0", "mail transport unavailable", "none");
-    } else if (transport_has_connect(transport)) {
-        attempt_with_hosts(&walk);
-    } else {
-        attempt_alone(&walk);
+        return;
     }
+    walk.deadline_ms = clock_monotonic_ms() + transport_time_limit_ms(transport);
+    if (transport_has_connect(transport))
+        attempt_with_hosts(&walk);
+    else
+        attempt_alone(&walk);
 }

@@ -99,7 +99,7 @@ static sluice_status question_ask(void *arg)
     sluice_status st;
 
     error_sink_init(&errors, &question->err);
-    instance_enter(&call, question->instance);
+    instance_enter(&call, question->instance, question->deadline_ms);
     st = status_known(INSTANCE_OPS(side, struct sluice_nexthop_ops)
                           ->resolve(side->self, sluice_span_of(question->destination),
                                     question->deadline_ms, &question->sink, &errors.sdk));

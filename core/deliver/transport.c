@@ -12,6 +12,7 @@
 
 struct transport {
     struct instance *instance;
+    int64_t time_limit_ms;
 };
 
 /*
@@ -45,7 +46,7 @@ static sluice_status call_disconnect(void *arg)
         INSTANCE_SIDE(call->transport->instance, struct sluice_transport_ops, disconnect);
     struct instance_call entered;
 
-    instance_enter(&entered, call->transport->instance);
+    instance_enter(&entered, call->transport->instance, call->deadline_ms);
     INSTANCE_OPS(side, struct sluice_transport_ops)->disconnect(side->self, call->connection);
     instance_leave(&entered, SLUICE_OK);
     return SLUICE_OK;
@@ -115,7 +116,7 @@ static sluice_status call_connect(void *arg)
     sluice_status st;
 
     error_sink_init(&errors, &call->err);
-    instance_enter(&entered, call->transport->instance);
+    instance_enter(&entered, call->transport->instance, call->deadline_ms);
     st = status_known(INSTANCE_OPS(side, struct sluice_transport_ops)
                           ->connect(side->self, &call->target, call->deadline_ms, &errors.sdk,
                                     &call->connection));
@@ -131,7 +132,7 @@ static sluice_status call_deliver(void *arg)
     struct delivery *delivery = call->delivery;
     struct instance_call entered;
 
-    instance_enter(&entered, call->transport->instance);
+    instance_enter(&entered, call->transport->instance, call->deadline_ms);
     call->fate = INSTANCE_OPS(side, struct sluice_transport_ops)
                      ->deliver(side->self, call->connection, &delivery->message,
                                delivery->recipients, delivery->count,
@@ -215,6 +216,11 @@ const char *transport_name(const struct transport *transport)
     return instance_name(transport->instance);
 }
 
+int64_t transport_time_limit_ms(const struct transport *transport)
+{
+    return transport->time_limit_ms;
+}
+
 bool transport_has_connect(const struct transport *transport)
 {
     return INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, connect) != NULL &&
@@ -248,6 +254,7 @@ sluice_status transport_open(const struct config_instance *configured,
         free(transport);
         return st;
     }
+    transport->time_limit_ms = configured->options->get_number(configured->options, "time_limit");
     *ret_transport = transport;
     return SLUICE_OK;
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define PARALLEL_THREADS_MAX 8
+#define GRACE_MS 1000        /* for a plugin to come back after its deadline, before its waits end */
 #define LOOP_PATIENCE_MS 200 /* an inline call that takes longer is complained about */
 
 struct instance {
@@ -198,13 +199,14 @@ void instance_close(struct instance *instance)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-/* A pool's threads bear the instance's name; the loop's thread belongs to many, and so the task says
- * what it is in. */
-void instance_enter(struct instance_call *call, struct instance *instance)
+void instance_enter(struct instance_call *call, struct instance *instance, int64_t deadline_ms)
 {
     call->instance = instance;
     call->started_ms = clock_monotonic_ms();
-    call->activity = instance->pool == NULL ? task_set_activity(instance->label) : NULL;
+    call->activity = task_set_activity(instance->label);
+    if (instance->pool == NULL)
+        call->limit_ms =
+            task_set_limit(deadline_ms < CLOCK_NEVER - GRACE_MS ? deadline_ms + GRACE_MS : CLOCK_NEVER);
 }
 
 static void complain_if_slow(struct instance *instance, int64_t time_ms)
@@ -219,8 +221,9 @@ void instance_leave(struct instance_call *call, sluice_status status)
     struct instance *instance = call->instance;
     int64_t time_ms = clock_monotonic_ms() - call->started_ms;
 
+    (void)task_set_activity(call->activity); /* ours goes */
     if (instance->pool == NULL)
-        (void)task_set_activity(call->activity); /* ours goes */
+        (void)task_set_limit(call->limit_ms);
     atomic_fetch_add(&instance->calls, 1);
     atomic_fetch_add(&instance->time_ms, time_ms > 0 ? (uint64_t)time_ms : 0);
     atomic_fetch_add(&instance->statuses[status_known(status)], 1);

@@ -55,15 +55,17 @@ const struct instance_side *instance_side(const struct instance *instance, size_
 #define INSTANCE_OPS(side, type) ((const type *)(side)->ops)
 
 /*
- * Around each call: names the plugin in the crash line of the log while it runs, and counts calls,
- * time and statuses for `sluice plugin list` and the metrics.
+ * Around each call: names the plugin in the log while it runs, for a crash or a hang; bounds what it
+ * waits for on a task, whatever deadlines it asks for itself; counts calls, time and statuses for
+ * `sluice plugin list` and the metrics.
  */
 struct instance_call {
     struct instance *instance;
     int64_t started_ms;
     const char *activity; /* of the task before */
+    int64_t limit_ms;
 };
-void instance_enter(struct instance_call *call, struct instance *instance);
+void instance_enter(struct instance_call *call, struct instance *instance, int64_t deadline_ms);
 void instance_leave(struct instance_call *call, sluice_status status);
 
 #define INSTANCE_STATUSES 6 /* SLUICE_OK to SLUICE_UNSUPPORTED */

@@ -96,7 +96,7 @@ static sluice_status call_work(void *arg)
     struct error_sink sink;
 
     error_sink_init(&sink, &call->err);
-    instance_enter(&around, call->store->instance);
+    instance_enter(&around, call->store->instance, CLOCK_NEVER);
     sluice_status st = status_known(call->work(call, &sink.sdk));
     instance_leave(&around, st);
     return st;

@@ -267,7 +267,7 @@ static sluice_status decide_here(const struct access_rule *rule,
 
     error_sink_init(&errors, err);
     if (rule->source->instance != NULL)
-        instance_enter(&call, rule->source->instance);
+        instance_enter(&call, rule->source->instance, deadline_ms);
     sluice_status st =
         ops_of(side)->decide(side->self, rule->word, request, deadline_ms, &sink.sdk, &errors.sdk);
     if (rule->source->instance != NULL)

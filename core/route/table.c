@@ -257,7 +257,7 @@ static sluice_status find_here(const struct table *table, struct sluice_span key
 
     error_sink_init(&sink, err);
     if (table->instance != NULL)
-        instance_enter(&call, table->instance);
+        instance_enter(&call, table->instance, deadline_ms);
     sluice_status st = INSTANCE_OPS(side, struct sluice_lookup_ops)
                            ->find(side->self, key, deadline_ms, &answer.sdk, &sink.sdk);
     st = judge(table, st, &answer, key, err);

@@ -1,102 +1,248 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * crash: a handler for SIGSEGV and SIGBUS on a stack of its own, since the task's may be what is
- * full. It writes one line to standard error, with system calls only, and lets the fault happen
- * again under the handler that was there before (a sanitizer's, or the default that ends the
- * process): so nothing else about the crash changes.
+ * crash: a handler on a stack of its own, since the task's may be what is full. It writes the last
+ * words with system calls only, and lets the fault happen again under the handler that was there
+ * before (a sanitizer's, or the default that ends the process): so nothing else about the crash
+ * changes.
  *
  * Signal handlers are the process's, hence the static struct.
  */
 #include "task/crash.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ALTERNATE_STACK_SIZE ((size_t)64 * 1024)
-#define LINE_MAX_SIZE 256
+#define LINE_MAX_SIZE 320
+
+static const struct fault {
+    int signal;
+    const char *text;
+} faults[] = {
+    {SIGSEGV, "memory fault"}, {SIGBUS, "memory fault"}, {SIGILL, "illegal instruction"},
+    {SIGFPE, "arithmetic fault"}, {SIGABRT, "abort"},
+};
+#define FAULT_COUNT (sizeof(faults) / sizeof(faults[0]))
 
 static struct {
+    int words_fd;
+    atomic_bool is_hang;
+    struct sigaction before[FAULT_COUNT];
+} crash = {.words_fd = -1};
+
+static _Thread_local struct {
     const struct fibre *fibre;
     const char *name;
-    const char *const *activity;
-    void *stack;
-    struct sigaction old_segv;
-    struct sigaction old_bus;
-} crash;
+    const char **activity;    /* NULL: own_activity */
+    const char *own_activity;
+    void *stack;              /* to crash on */
+    const char *guard;        /* below the thread's own stack; NULL: unknown */
+    size_t guard_size;
+} here;
 
-void crash_watch(const struct fibre *fibre, const char *name, const char *const *activity)
+void crash_set_words(int fd)
 {
-    crash.fibre = fibre;
-    crash.name = name;
-    crash.activity = activity;
+    crash.words_fd = fd;
 }
 
-/* Appends text to line, cut to fit. snprintf is not allowed in a signal handler. */
-static size_t append(char line[LINE_MAX_SIZE], size_t len, const char *text)
+void crash_watch(const struct fibre *fibre, const char *name, const char **activity)
 {
-    while (*text != '\0' && len < LINE_MAX_SIZE - 1)
+    here.fibre = fibre;
+    here.name = name;
+    here.activity = activity;
+}
+
+static const char **activity_place(void)
+{
+    return here.activity != NULL ? here.activity : &here.own_activity;
+}
+
+const char *crash_set_activity(const char *activity)
+{
+    const char **place = activity_place();
+    const char *before = *place;
+
+    *place = activity;
+    return before;
+}
+
+void crash_call_it_hang(void)
+{
+    crash.is_hang = true;
+}
+
+/* ---- last words ------------------------------------------------------------------------------ */
+
+/* Appends text, cut to fit; returns the new length. snprintf is not allowed in a signal handler. */
+static size_t append(char *line, size_t size, size_t len, const char *text)
+{
+    while (*text != '\0' && len < size - 1)
         line[len++] = *text++;
+    line[len] = '\0';
     return len;
 }
 
-static void say(const void *address)
+void crash_format_place(char text[CRASH_PLACE_SIZE])
 {
-    char line[LINE_MAX_SIZE];
-    size_t len = append(line, 0, "sluice: crash in task ");
+    const char *activity = *activity_place();
+    size_t len = append(text, CRASH_PLACE_SIZE, 0, here.name != NULL ? "task " : "no task");
 
-    len = append(line, len, crash.name);
-    if (*crash.activity != NULL) {
-        len = append(line, len, " (");
-        len = append(line, len, *crash.activity);
-        len = append(line, len, ")");
+    if (here.name != NULL)
+        len = append(text, CRASH_PLACE_SIZE, len, here.name);
+    if (activity == NULL)
+        return;
+    len = append(text, CRASH_PLACE_SIZE, len, " (");
+    len = append(text, CRASH_PLACE_SIZE, len, activity);
+    (void)append(text, CRASH_PLACE_SIZE, len, ")");
+}
+
+static bool is_overflow(const char *address)
+{
+    if (here.fibre != NULL)
+        return fibre_guards(here.fibre, address);
+    return here.guard != NULL && (uintptr_t)address - (uintptr_t)here.guard < here.guard_size;
+}
+
+static const char *reason_of(const siginfo_t *info)
+{
+    const char *text = "fault";
+
+    if (info->si_signo == SIGSEGV && is_overflow(info->si_addr))
+        return "stack overflow";
+    if (info->si_signo == SIGABRT && crash.is_hang)
+        return "hang";
+    for (size_t i = 0; i < FAULT_COUNT; i++) {
+        if (faults[i].signal == info->si_signo)
+            text = faults[i].text;
     }
-    len = append(line, len,
-                 fibre_guards(crash.fibre, address) ? ": stack overflow" : ": memory fault");
-    line[len++] = '\n';
-    ssize_t n = write(STDERR_FILENO, line, len);
+    return text;
+}
+
+static void say(int fd, const char *line, size_t len)
+{
+    ssize_t n = write(fd, line, len);
+
     (void)n; /* nobody is left to tell */
+}
+
+static void say_line(const char *reason)
+{
+    char place[CRASH_PLACE_SIZE];
+    char line[LINE_MAX_SIZE];
+
+    crash_format_place(place);
+    size_t len = append(line, sizeof(line), 0, "sluice: crash in ");
+    len = append(line, sizeof(line), len, place);
+    len = append(line, sizeof(line), len, ": ");
+    len = append(line, sizeof(line), len, reason);
+    len = append(line, sizeof(line), len, "\n");
+    say(STDERR_FILENO, line, len);
+}
+
+static void tell_master(const char *reason)
+{
+    const char *parts[] = {here.name, *activity_place(), reason};
+    char words[LINE_MAX_SIZE];
+    size_t len = 0;
+
+    if (crash.words_fd == -1)
+        return;
+    for (size_t i = 0; i < 3; i++) {
+        len = append(words, sizeof(words), len, parts[i] != NULL ? parts[i] : "");
+        len = append(words, sizeof(words), len, "\n");
+    }
+    say(crash.words_fd, words, len);
+}
+
+static void restore(void)
+{
+    for (size_t i = 0; i < FAULT_COUNT; i++)
+        (void)sigaction(faults[i].signal, &crash.before[i], NULL);
 }
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
+    const char *reason = reason_of(info);
+
     (void)context;
-    if (crash.fibre != NULL)
-        say(info->si_addr);
-    (void)sigaction(SIGSEGV, &crash.old_segv, NULL);
-    (void)sigaction(SIGBUS, &crash.old_bus, NULL);
+    tell_master(reason);
+    say_line(reason);
+    restore();
     /* A fault comes again by itself; a signal that was sent does not. */
     if (info->si_code <= 0)
         (void)raise(signal);
 }
 
-void crash_handler_start(void)
+/* ---- start and stop -------------------------------------------------------------------------- */
+
+/* Without what is asked here an overflow is called a memory fault. */
+static void find_guard(void)
 {
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    pthread_attr_t attributes;
+    void *bottom;
+    size_t size;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return;
+    if (pthread_attr_getstack(&attributes, &bottom, &size) == 0 &&
+        pthread_attr_getguardsize(&attributes, &here.guard_size) == 0)
+        here.guard = (const char *)bottom - here.guard_size;
+    (void)pthread_attr_destroy(&attributes);
+}
+
+static void take_stack(void)
+{
     stack_t stack = {.ss_size = ALTERNATE_STACK_SIZE};
     stack_t before;
 
     /* ASan brings a stack of its own. Without memory an overflow ends the process unnamed. */
-    if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) != 0) {
-        crash.stack = malloc(ALTERNATE_STACK_SIZE);
-        stack.ss_sp = crash.stack;
-        if (crash.stack != NULL)
-            (void)sigaltstack(&stack, NULL);
-    }
+    if (sigaltstack(NULL, &before) != 0 || (before.ss_flags & SS_DISABLE) == 0)
+        return;
+    here.stack = malloc(ALTERNATE_STACK_SIZE);
+    stack.ss_sp = here.stack;
+    if (here.stack != NULL)
+        (void)sigaltstack(&stack, NULL);
+}
+
+static void give_stack_back(void)
+{
+    stack_t none = {.ss_flags = SS_DISABLE};
+
+    if (here.stack != NULL)
+        (void)sigaltstack(&none, NULL);
+    free(here.stack);
+    here.stack = NULL;
+}
+
+void crash_thread_start(void)
+{
+    take_stack();
+    find_guard();
+}
+
+void crash_thread_stop(void)
+{
+    give_stack_back();
+}
+
+void crash_handler_start(void)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    take_stack();
     (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGSEGV, &action, &crash.old_segv);
-    (void)sigaction(SIGBUS, &action, &crash.old_bus);
+    for (size_t i = 0; i < FAULT_COUNT; i++)
+        (void)sigaction(faults[i].signal, &action, &crash.before[i]);
 }
 
 void crash_handler_stop(void)
 {
-    stack_t none = {.ss_flags = SS_DISABLE};
-
-    (void)sigaction(SIGSEGV, &crash.old_segv, NULL);
-    (void)sigaction(SIGBUS, &crash.old_bus, NULL);
-    if (crash.stack != NULL)
-        (void)sigaltstack(&none, NULL);
-    free(crash.stack);
-    memset(&crash, 0, sizeof(crash));
+    restore();
+    give_stack_back();
+    crash_watch(NULL, NULL, NULL);
 }

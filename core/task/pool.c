@@ -9,6 +9,7 @@
 #include "task/pool.h"
 
 #include "base/log.h"
+#include "task/crash.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include <uv.h>
 
 #define POOL_STOP_S 5     /* pool_free waits so long for a thread that hangs */
-#define POOL_NAME_SIZE 16 /* of a thread, by the kernel */
+#define POOL_NAME_SIZE 64
+#define THREAD_NAME_SIZE 16 /* the kernel's */
 
 struct job {
     sluice_status (*work)(void *arg);
@@ -33,6 +35,8 @@ struct job {
     bool is_queued;      /* not begun; under the mutex */
     bool is_finished;    /* back on the loop */
     bool is_abandoned;   /* its waiter has given up */
+    bool is_hung;        /* because of its deadline */
+    char name[TASK_NAME_MAX]; /* of the task it is done for */
     struct job *prev;
     struct job *next;
 };
@@ -53,7 +57,10 @@ struct pool {
     bool is_left; /* pool_free gave up: threads touch nothing of the loop's */
     /* The loop's alone. */
     unsigned submitted; /* jobs whose done has not been called */
+    unsigned hung;      /* threads in a call whose deadline has passed */
 };
+
+static void (*alarm_fn)(const char *pool_name); /* the process's */
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
@@ -84,31 +91,42 @@ static void *run_thread(void *arg)
     struct pool *pool = arg;
     struct job *job;
 
-    (void)pthread_setname_np(pthread_self(), pool->name); /* cannot fail: cut to size */
+    char name[THREAD_NAME_SIZE];
+
+    (void)snprintf(name, sizeof(name), "%.15s", pool->name);
+    (void)pthread_setname_np(pthread_self(), name); /* cannot fail: cut to size */
+    crash_thread_start();
     pthread_mutex_lock(&pool->lock);
     while ((job = take_job(pool)) != NULL) {
         pthread_mutex_unlock(&pool->lock);
+        crash_watch(NULL, job->name, NULL);
         job->status = job->work(job->arg);
+        crash_watch(NULL, NULL, NULL);
         pthread_mutex_lock(&pool->lock);
         DL_APPEND(pool->finished, job);
         if (!pool->is_left)
             (void)uv_async_send(&pool->async); /* cannot fail on an open handle */
     }
+    crash_thread_stop();
     pool->threads--;
     pthread_cond_signal(&pool->thread_ended);
     pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
-/* Signals are for the loop's thread. The lock is held. */
+/* Signals are for the loop's thread, but for a thread's own faults: where they are blocked the kernel
+ * ends the process without last words. The lock is held. */
 static bool start_thread(struct pool *pool)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     pthread_t thread;
-    sigset_t all;
+    sigset_t others;
     sigset_t before;
 
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    (void)sigfillset(&others);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        (void)sigdelset(&others, faults[i]);
+    (void)pthread_sigmask(SIG_BLOCK, &others, &before);
     bool is_started = pthread_create(&thread, NULL, run_thread, pool) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!is_started)
@@ -147,6 +165,8 @@ static void release(struct job *job)
 
 static void finish(struct pool *pool, struct job *job)
 {
+    if (job->is_hung)
+        pool->hung--;
     if (job->is_abandoned) {
         release(job);
     } else if (job->done != NULL) {
@@ -177,6 +197,14 @@ static void on_finished(uv_async_t *async)
     }
 }
 
+static void count_hung(struct pool *pool, struct job *job)
+{
+    job->is_hung = true;
+    pool->hung++;
+    if (pool->hung == pool->max_threads && alarm_fn != NULL)
+        alarm_fn(pool->name);
+}
+
 /* The waiter has had enough: a job that has not begun never will. */
 static void give_up(struct pool *pool, struct job *job)
 {
@@ -191,6 +219,8 @@ static void give_up(struct pool *pool, struct job *job)
     }
     job->is_abandoned = true;
     job->waiter = NULL;
+    if (!task_is_cancelled())
+        count_hung(pool, job);
 }
 
 sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
@@ -205,6 +235,7 @@ sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
         return SLUICE_TEMP;
     }
     *job = (struct job){.work = work, .release = release_arg, .arg = arg, .waiter = task_self()};
+    (void)snprintf(job->name, sizeof(job->name), "%s", task_name(job->waiter));
     if (task_is_cancelled() || enqueue(pool, job) != SLUICE_OK) {
         release(job);
         return SLUICE_TEMP;
@@ -227,6 +258,7 @@ sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
     if (job == NULL)
         return SLUICE_TEMP;
     *job = (struct job){.work = work, .done = done, .arg = arg};
+    (void)snprintf(job->name, sizeof(job->name), "%.47s", pool->name);
     if (enqueue(pool, job) != SLUICE_OK) {
         free(job);
         return SLUICE_TEMP;
@@ -235,6 +267,11 @@ sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
     if (pool->submitted++ == 0)
         uv_ref((uv_handle_t *)&pool->async);
     return SLUICE_OK;
+}
+
+void pool_set_alarm(void (*alarm)(const char *pool_name))
+{
+    alarm_fn = alarm;
 }
 
 /* ---- pools ----------------------------------------------------------------------------------- */

@@ -35,4 +35,10 @@ sluice_status pool_run(struct pool *pool, sluice_status (*work)(void *arg),
 sluice_status pool_submit(struct pool *pool, sluice_status (*work)(void *arg),
                           void (*done)(void *arg, sluice_status status), void *arg);
 
+/*
+ * Called on the loop when the last thread of a pool hangs too: each is in a call whose deadline has
+ * passed. From then on the pool answers nothing but TEMP. For the process; NULL: nobody is told.
+ */
+void pool_set_alarm(void (*alarm)(const char *pool_name));
+
 #endif

@@ -47,6 +47,7 @@ struct task {
     bool is_cancelled;
     bool is_woken;
     int64_t park_until_ms; /* while parked; the heap may say earlier */
+    int64_t limit_ms;      /* of all waits */
     const char *activity;
     struct task *next_runnable;
     struct task *prev; /* of all tasks */
@@ -245,6 +246,7 @@ sluice_status task_start(const char *name, task_fn *fn, void *arg, struct task *
     task->fibre = fibre;
     task->fn = fn;
     task->arg = arg;
+    task->limit_ms = CLOCK_NEVER;
     (void)snprintf(task->name, sizeof(task->name), "%s", name); /* cut is fine */
     DL_APPEND(loop.all, task);
     if (loop.count == 0)
@@ -273,13 +275,18 @@ size_t task_count(void)
 
 const char *task_set_activity(const char *activity)
 {
+    return crash_set_activity(activity);
+}
+
+int64_t task_set_limit(int64_t limit_ms)
+{
     struct task *self = loop.running;
 
     if (self == NULL)
-        return NULL;
-    const char *before = self->activity;
-    self->activity = activity;
-    return before;
+        return CLOCK_NEVER;
+    int64_t before_ms = self->limit_ms;
+    self->limit_ms = limit_ms;
+    return before_ms;
 }
 
 void task_cancel(struct task *task)
@@ -306,6 +313,8 @@ sluice_status task_park(int64_t deadline_ms)
     struct task *self = loop.running;
     assert(self != NULL);
 
+    if (deadline_ms > self->limit_ms)
+        deadline_ms = self->limit_ms;
     if (!self->is_cancelled && !self->is_woken) {
         if (deadline_ms != CLOCK_NEVER && deadline_ms <= clock_monotonic_ms())
             return SLUICE_TEMP;

@@ -43,9 +43,13 @@ struct task *task_self(void);
 const char *task_name(const struct task *task);
 size_t task_count(void);
 /* What the running task is in, such as a plugin's instance: named with the task when the process
- * crashes. Must stay valid until it is replaced. Returns the one before, to be set again. NULL and
- * nothing outside of tasks. */
+ * crashes or hangs. Must stay valid until it is replaced. Returns the one before, to be set again.
+ * Outside of tasks: of the thread. [any] */
 const char *task_set_activity(const char *activity);
+
+/* No wait of the running task goes on beyond that instant, whatever its own deadline. Returns the
+ * limit before, to be set again; at first, and outside of tasks, CLOCK_NEVER. */
+int64_t task_set_limit(int64_t limit_ms);
 
 /* Makes the present and all later waits of the task return TEMP. */
 void task_cancel(struct task *task);

@@ -55,7 +55,7 @@ static sluice_status find(struct instance *instance, const char *key, struct ans
     sluice_status st;
 
     *answer = (struct answer){.sdk = {.struct_size = sizeof(answer->sdk), .value = take}};
-    instance_enter(&call, instance);
+    instance_enter(&call, instance, CLOCK_NEVER);
     st = INSTANCE_OPS(side, struct sluice_lookup_ops)
              ->find(side->self, sluice_span_of(key), CLOCK_NEVER, &answer->sdk, NULL);
     instance_leave(&call, st);
@@ -184,10 +184,10 @@ static void test_counts(void **state)
     (void)state;
     assert_int_equal(instance_new(&config, &instance, &err), SLUICE_OK);
     clock_set(1000, 0);
-    instance_enter(&call, instance);
+    instance_enter(&call, instance, CLOCK_NEVER);
     clock_set(1030, 0);
     instance_leave(&call, SLUICE_OK);
-    instance_enter(&call, instance);
+    instance_enter(&call, instance, CLOCK_NEVER);
     clock_set(1035, 0);
     instance_leave(&call, 99); /* unknown: TEMP */
     clock_real();
@@ -208,7 +208,7 @@ static void enter_on_task(void *arg)
     const char *during;
 
     (void)task_set_activity("before");
-    instance_enter(&call, instance);
+    instance_enter(&call, instance, CLOCK_NEVER);
     during = task_set_activity("test/base test:table"); /* returns what it was */
     assert_string_equal(during, "test/base test:table");
     instance_leave(&call, SLUICE_OK);

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,6 +226,14 @@ static void test_one_idle_thread_for_two_jobs(void **state)
 
 /* ---- calls that hang ------------------------------------------------------------------------- */
 
+static int alarms;
+
+static void count_alarm(const char *pool_name)
+{
+    assert_string_equal(pool_name, "test pool with a long name");
+    alarms++;
+}
+
 static void run_out_of_time(void *arg)
 {
     struct fixture *fixture = arg;
@@ -257,10 +266,14 @@ static void test_hung_calls(void **state)
 {
     struct fixture *fixture = *state;
 
+    alarms = 0;
+    pool_set_alarm(count_alarm);
     for (int i = 0; i < 3; i++)
         start("caller", run_out_of_time, fixture);
     start("watch", watch_hung_pool, fixture);
     task_loop_run();
+    pool_set_alarm(NULL);
+    assert_int_equal(alarms, 1); /* when the second of two threads hung */
     assert_int_equal(fixture->tasks, 4);
     assert_int_equal(fixture->released, 3);
 }
@@ -273,6 +286,7 @@ static void run_cancelled(void *arg)
     assert_int_equal(pool_run(fixture->pool, work_hang, release, fixture, CLOCK_NEVER, &status),
                      SLUICE_TEMP);
     assert_true(task_is_cancelled());
+    assert_int_equal(alarms, 0); /* who does not want to wait says nothing about the thread */
     /* Nothing begins any more. */
     assert_int_equal(pool_run(fixture->pool, work_hang, release, fixture, CLOCK_NEVER, &status),
                      SLUICE_TEMP);
@@ -289,6 +303,8 @@ static void test_cancel(void **state)
     struct fixture *fixture = *state;
     struct task *victim;
 
+    alarms = 0;
+    pool_set_alarm(count_alarm);
     assert_int_equal(task_start("victim", run_cancelled, fixture, &victim), SLUICE_OK);
     start("canceller", cancel_it, victim);
     task_loop_run();
@@ -344,6 +360,94 @@ static void test_free_leaves_hung_threads(void **state)
     assert_int_equal(status, 0);
 }
 
+/* ---- crashes --------------------------------------------------------------------------------- */
+
+static volatile int endless = 1;
+
+static int overflow(int depth)
+{
+    volatile char frame[4096];
+
+    frame[0] = (char)depth;
+    if (endless == 0)
+        return 0;
+    return overflow(depth + 1) + frame[0];
+}
+
+static sluice_status work_overflow(void *arg)
+{
+    (void)arg;
+    (void)task_set_activity("plugin deep");
+    return overflow(0) == 0 ? SLUICE_OK : SLUICE_TEMP;
+}
+
+static sluice_status work_abort(void *arg)
+{
+    (void)arg;
+    (void)task_set_activity("plugin wrong");
+    abort();
+}
+
+static void run_overflow(void *arg)
+{
+    struct fixture *fixture = arg;
+    sluice_status status;
+
+    (void)task_set_activity("nothing of the thread's");
+    (void)pool_run(fixture->pool, work_overflow, NULL, NULL, CLOCK_NEVER, &status);
+}
+
+static void run_abort(void *arg)
+{
+    struct fixture *fixture = arg;
+    sluice_status status;
+
+    (void)pool_run(fixture->pool, work_abort, NULL, NULL, CLOCK_NEVER, &status);
+}
+
+static void crash_in_child(task_fn *fn, const char *want)
+{
+    char text[4096];
+    size_t len = 0;
+    ssize_t n;
+    int status;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        void *fixture;
+
+        (void)alarm(60);
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)signal(SIGSEGV, SIG_DFL); /* cmocka's would report a failure */
+        (void)signal(SIGABRT, SIG_DFL);
+        if (set_up(&fixture) != 0 || task_start("caller", fn, fixture, NULL) != SLUICE_OK)
+            _exit(99);
+        task_loop_run();
+        _exit(98);
+    }
+    (void)close(ends[1]);
+    while (len + 1 < sizeof(text) && (n = read(ends[0], text + len, sizeof(text) - len - 1)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    if (strstr(text, want) == NULL)
+        print_error("%s\n", text);
+    assert_non_null(strstr(text, want));
+}
+
+static void test_a_crash_on_a_thread_is_named(void **state)
+{
+    (void)state;
+    crash_in_child(run_overflow,
+                   "sluice: crash in task caller (plugin deep): stack overflow\n");
+    crash_in_child(run_abort, "sluice: crash in task caller (plugin wrong): abort\n");
+}
+
 #define ON_POOL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -357,6 +461,7 @@ int main(void)
         ON_POOL(test_cancel),
         ON_POOL(test_free_finishes_what_was_submitted),
         cmocka_unit_test(test_free_leaves_hung_threads),
+        cmocka_unit_test(test_a_crash_on_a_thread_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -565,6 +565,29 @@ static void test_many_tasks_twice(void **state)
     assert_int_equal(ended, 2 * MANY);
 }
 
+static void run_with_limit(void *arg)
+{
+    bool *has_ended = arg;
+    int64_t limit_ms = clock_monotonic_ms() + 20;
+
+    assert_true(task_set_limit(limit_ms) == CLOCK_NEVER);
+    assert_int_equal(task_park(CLOCK_NEVER), SLUICE_TEMP);
+    assert_true(clock_monotonic_ms() >= limit_ms);
+    assert_true(task_set_limit(CLOCK_NEVER) == limit_ms);
+    assert_int_equal(task_sleep_until(clock_monotonic_ms() + 1), SLUICE_OK);
+    *has_ended = true;
+}
+
+static void test_no_wait_goes_beyond_the_limit(void **state)
+{
+    bool has_ended = false;
+
+    (void)state;
+    assert_int_equal(task_start("limited", run_with_limit, &has_ended, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_true(has_ended);
+}
+
 /* ---- crashes --------------------------------------------------------------------------------- */
 
 static volatile int endless = 1;
@@ -663,6 +686,7 @@ int main(void)
         ON_LOOP(test_wait_fd_refuses_files),
         ON_LOOP(test_errno_is_per_task),
         ON_LOOP(test_many_tasks_twice),
+        ON_LOOP(test_no_wait_goes_beyond_the_limit),
         cmocka_unit_test(test_overflow_is_named),
         cmocka_unit_test(test_fault_is_named),
     };

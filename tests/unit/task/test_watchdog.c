@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The watchdog: a loop that does not turn ends the process and names what held it; one that waits,
+ * and a process that was stopped, live on.
+ */
+#include "task/watchdog.h"
+
+#include "base/clock.h"
+#include "task/crash.h"
+#include "task/task.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LIMIT_MS 1000
+#define WORDS_FD 9
+
+static volatile int endless = 1;
+
+static void run_spin(void *arg)
+{
+    (void)arg;
+    (void)task_set_activity("plugin loop");
+    while (endless != 0)
+        continue;
+}
+
+/* Longer than the limit, as far as clocks go. */
+static void run_wait(void *arg)
+{
+    (void)arg;
+    (void)task_sleep_until(clock_monotonic_ms() + LIMIT_MS + LIMIT_MS / 2);
+    task_loop_stop();
+}
+
+static void be_watched(task_fn *fn)
+{
+    (void)alarm(60);
+    (void)signal(SIGABRT, SIG_DFL); /* cmocka's would report a failure; ours must find this */
+    if (task_loop_init() != SLUICE_OK || task_start("held", fn, NULL, NULL) != SLUICE_OK ||
+        watchdog_start(LIMIT_MS) != SLUICE_OK)
+        _exit(99);
+    crash_set_words(WORDS_FD);
+    task_loop_run();
+    watchdog_stop();
+    task_loop_done();
+    _exit(0);
+}
+
+/* A watched process; *ret_words: where its last words can be read. */
+static pid_t start_watched(task_fn *fn, int *ret_words)
+{
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        (void)dup2(ends[1], WORDS_FD);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        be_watched(fn);
+    }
+    (void)close(ends[1]);
+    *ret_words = ends[0];
+    return child;
+}
+
+static void test_a_loop_that_hangs_is_ended_and_named(void **state)
+{
+    char words[200] = "";
+    int status;
+    int fd;
+
+    (void)state;
+    pid_t child = start_watched(run_spin, &fd);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_true(read(fd, words, sizeof(words) - 1) > 0);
+    assert_string_equal(words, "held\nplugin loop\nhang\n");
+    (void)close(fd);
+}
+
+static void expect_good_end(pid_t child, int fd)
+{
+    int status;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    (void)close(fd);
+}
+
+static void test_a_loop_that_waits_lives(void **state)
+{
+    int fd;
+
+    (void)state;
+    pid_t child = start_watched(run_wait, &fd);
+    expect_good_end(child, fd);
+}
+
+static void test_a_stopped_process_lives(void **state)
+{
+    int status;
+    int fd;
+
+    (void)state;
+    pid_t child = start_watched(run_wait, &fd);
+    assert_int_equal(kill(child, SIGSTOP), 0);
+    assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+    assert_true(WIFSTOPPED(status));
+    (void)usleep(2 * LIMIT_MS * 1000);
+    assert_int_equal(kill(child, SIGCONT), 0);
+    expect_good_end(child, fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_loop_that_hangs_is_ended_and_named),
+        cmocka_unit_test(test_a_loop_that_waits_lives),
+        cmocka_unit_test(test_a_stopped_process_lives),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
