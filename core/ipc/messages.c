@@ -23,15 +23,15 @@ static const struct record_member link_members[] = {
     RECORD_MEMBER(2, RECORD_U32, struct message_link, index),
     RECORD_MEMBER(3, RECORD_U64, struct message_link, generation),
     RECORD_MEMBER(4, RECORD_BOOL, struct message_link, is_isolated),
+    RECORD_MEMBER(5, RECORD_I32, struct message_link, pid),
 };
 
 static const struct record_member died_members[] = {
-    RECORD_MEMBER(1, RECORD_U32, struct message_died, index),
-    RECORD_MEMBER(2, RECORD_U64, struct message_died, generation),
-    RECORD_MEMBER(3, RECORD_BOOL, struct message_died, is_crash),
-    RECORD_MEMBER(4, RECORD_SPAN, struct message_died, task),
-    RECORD_MEMBER(5, RECORD_SPAN, struct message_died, activity),
-    RECORD_MEMBER(6, RECORD_SPAN, struct message_died, text),
+    RECORD_MEMBER(1, RECORD_I32, struct message_died, pid),
+    RECORD_MEMBER(2, RECORD_BOOL, struct message_died, is_crash),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_died, task),
+    RECORD_MEMBER(4, RECORD_SPAN, struct message_died, activity),
+    RECORD_MEMBER(5, RECORD_SPAN, struct message_died, text),
 };
 
 static const struct record_member isolate_members[] = {

@@ -47,7 +47,7 @@ enum message_type {
     MESSAGE_INHERIT = 17,  /* before START; fd: what the queue before has left in HANDED_OVER */
     MESSAGE_RELOADED = 18, /* the answer to RELOAD */
     MESSAGE_SHARED = 19,   /* body: name; fd: memory that processes share (master/shared.h) */
-    MESSAGE_DIED = 27,     /* queue: a deliver process has ended, and how */
+    MESSAGE_DIED = 29,     /* queue: a deliver process has ended, and how */
     /* role -> master */
     MESSAGE_READY = 20,    /* START has been carried out */
     MESSAGE_ACCUSE = 23,   /* queue: a link, whose other end sends nonsense and is to be restarted */
@@ -96,12 +96,12 @@ struct message_link {
     uint32_t index;
     uint64_t generation;
     bool is_isolated; /* a deliver process for suspects alone */
+    int32_t pid;      /* the peer's */
 };
 
 /* Comes before the link to the process that is started in its place. */
 struct message_died {
-    uint32_t index;
-    uint64_t generation;
+    int32_t pid;                 /* as in its link */
     bool is_crash;               /* else: it was asked to leave, or the master killed it */
     struct sluice_span task;     /* its last words: what was running; empty: none */
     struct sluice_span activity; /* "transport/smtp relay" */
