@@ -170,8 +170,14 @@ static const char *expanded(const struct options *options, const struct sluice_o
     return result;
 }
 
+/* Without slashes at its end, so that what others put behind it names something beside it. */
 static const char *absolute(const struct options *options, const char *path)
 {
+    struct sluice_span plain = sluice_span_of(path);
+
+    while (plain.len > 1 && plain.ptr[plain.len - 1] == '/')
+        plain.len--;
+    path = arena_text(options->arena, plain);
     if (path[0] == '/' || path[0] == '\0' || options->folder == NULL)
         return path;
     return arena_printf(options->arena, "%s/%s", options->folder, path);

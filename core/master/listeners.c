@@ -67,23 +67,46 @@ sluice_status listener_open(const char *address, bool is_optional, int *ret_fd, 
     return error_set(err, SLUICE_TEMP, "listen on %s: %s", address, strerror(error));
 }
 
+sluice_status listeners_add(struct listeners *listeners, const char *address, int fd)
+{
+    char *copy = strdup(address);
+    struct role_listener *list =
+        reallocarray(listeners->list, listeners->count + 1, sizeof(*listeners->list));
+
+    if (list != NULL)
+        listeners->list = list;
+    if (copy == NULL || list == NULL) {
+        free(copy);
+        return SLUICE_TEMP;
+    }
+    list[listeners->count++] = (struct role_listener){.address = copy, .fd = fd};
+    return SLUICE_OK;
+}
+
+static sluice_status open_and_add(struct listeners *listeners, const char *address,
+                                  bool is_optional, struct error *err)
+{
+    int fd;
+    sluice_status status = listener_open(address, is_optional, &fd, err);
+
+    if (status != SLUICE_OK || fd == -1)
+        return status;
+    if (listeners_add(listeners, address, fd) == SLUICE_OK)
+        return SLUICE_OK;
+    (void)close(fd); /* nobody has used it */
+    return error_set(err, SLUICE_TEMP, "out of memory");
+}
+
 sluice_status listeners_open(const struct config *config, struct listeners *ret_listeners,
                              struct error *err)
 {
     size_t count = config_count(config, "listen");
     bool is_optional = !config_is_set(config, "listen"); /* by default both families are tried */
-    struct listeners listeners = {.list = calloc(count + 1, sizeof(*listeners.list))};
+    struct listeners listeners = {0};
     sluice_status status = SLUICE_OK;
 
-    if (listeners.list == NULL)
-        return error_set(err, SLUICE_TEMP, "listen: out of memory");
-    for (size_t i = 0; i < count && status == SLUICE_OK; i++) {
-        struct role_listener *listener = &listeners.list[listeners.count];
-        listener->address = config_item(config, "listen", i);
-        status = listener_open(listener->address, is_optional, &listener->fd, err);
-        if (status == SLUICE_OK && listener->fd != -1)
-            listeners.count++;
-    }
+    for (size_t i = 0; i < count && status == SLUICE_OK; i++)
+        status = open_and_add(&listeners, config_item(config, "listen", i), is_optional, err);
     if (status != SLUICE_OK) {
         error_prefix(err, "%s", config_origin(config, "listen"));
         listeners_close(&listeners);
@@ -95,8 +118,10 @@ sluice_status listeners_open(const struct config *config, struct listeners *ret_
 
 void listeners_close(struct listeners *listeners)
 {
-    for (size_t i = 0; i < listeners->count; i++)
+    for (size_t i = 0; i < listeners->count; i++) {
         (void)close(listeners->list[i].fd); /* listening only */
+        free((char *)listeners->list[i].address);
+    }
     free(listeners->list);
     *listeners = (struct listeners){0};
 }

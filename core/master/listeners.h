@@ -11,7 +11,7 @@
 #include "config/role.h"
 
 struct listeners {
-    struct role_listener *list;
+    struct role_listener *list; /* with copies of the addresses */
     size_t count;
 };
 
@@ -20,6 +20,8 @@ sluice_status listeners_open(const struct config *config, struct listeners *ret_
                              struct error *err);
 /* The same for one address; *ret_fd is -1 where is_optional and the machine has no such family. */
 sluice_status listener_open(const char *address, bool is_optional, int *ret_fd, struct error *err);
+/* Takes the descriptor and copies the address. TEMP: out of memory, it is still the caller's. */
+sluice_status listeners_add(struct listeners *listeners, const char *address, int fd);
 void listeners_close(struct listeners *listeners);
 
 #endif

@@ -17,6 +17,7 @@
 #include "master/generation.h"
 #include "master/landlock.h"
 #include "master/listeners.h"
+#include "master/local.h"
 #include "master/lock.h"
 #include "master/process.h"
 #include "task/task.h"
@@ -215,6 +216,8 @@ static void start(struct master *master)
         status = listeners_open(master->config, &master->listeners, &err);
         failure = EX_OSERR;
     }
+    if (status == SLUICE_OK)
+        status = local_open(master->config, &master->setup.network_owner, &master->listeners, &err);
     if (status == SLUICE_OK)
         status = shared_open(&master->shared, &err);
     if (status == SLUICE_OK) {

@@ -84,6 +84,7 @@ static sluice_status take_file(struct commit *commit, int *fd)
     return SLUICE_OK;
 }
 
+/* A recipient may have failed before it comes here: what is no address, of local submission. */
 static sluice_status check(struct commit *commit)
 {
     const struct sluice_queue_change *change = &commit->change.change;
@@ -95,7 +96,8 @@ static sluice_status check(struct commit *commit)
     if (commit->envelope.content_size != size || commit->envelope.recipient_count == 0)
         return SLUICE_PERM;
     for (size_t i = 0; i < commit->envelope.recipient_count; i++) {
-        if (commit->envelope.recipients[i].state != RECIPIENT_WAITING)
+        enum recipient_state state = commit->envelope.recipients[i].state;
+        if (state != RECIPIENT_WAITING && state != RECIPIENT_FAILED)
             return SLUICE_PERM;
     }
     return SLUICE_OK;

@@ -11,10 +11,12 @@
 #include "receive/content.h"
 #include "receive/line.h"
 #include "receive/session.h"
+#include "receive/submission.h"
 #include "receive/trace.h"
 
 #define WASTE_SIZE 1024 /* what is swallowed at a time of content that is not kept */
 #define QUOTED_ID_MAX 256
+#define QUOTED_SENDER_MAX 512
 
 static const char write_error[] = "451 4.3.0 Error: queue file write error";
 
@@ -25,6 +27,7 @@ struct upload {
     int64_t arrival_ms;
     struct content content;
     struct body body;
+    struct submission submission; /* its header, where the client is local */
     bool is_kept; /* false: it is only swallowed to its end */
     bool is_too_big;
     struct error err; /* why it could not be stored */
@@ -51,12 +54,24 @@ static void store(struct upload *upload, struct sluice_span bytes)
     body_fill(&upload->body, bytes.len);
 }
 
+/* Lines of our own; takes the text. */
+static void store_text(struct upload *upload, struct buffer *text)
+{
+    if (buffer_failed(text) || text->len > BODY_ROOM_MAX)
+        stop_keeping(upload);
+    else if (upload->is_kept && text->len > 0)
+        store(upload, buffer_span(text));
+    buffer_done(text);
+}
+
 static void store_trace(struct upload *upload)
 {
     const struct session *session = upload->session;
     const struct envelope *envelope = &session->transaction->envelope;
     struct buffer text = BUFFER_INIT;
     struct trace trace = {
+        .is_local = session->is_local,
+        .uid = session->uid,
         .helo = session->helo,
         .client = &session->client,
         .myhostname = session->receiver->settings.myhostname,
@@ -69,17 +84,32 @@ static void store_trace(struct upload *upload)
     if (envelope->recipient_count == 1)
         trace.recipient = envelope->recipients[0].address;
     trace_format(&trace, &text);
-    if (buffer_failed(&text) || text.len > BODY_ROOM_MAX)
-        stop_keeping(upload);
-    else
-        store(upload, buffer_span(&text));
-    buffer_done(&text);
+    store_text(upload, &text);
 }
 
-/* Feeds the machine from what is buffered; where the content is not kept, into the waste. */
-static void take(struct upload *upload)
+/* What is missing in the header of a local program's message. */
+static void store_missing(struct upload *upload)
 {
-    struct stream *stream = upload->session->stream;
+    const struct session *session = upload->session;
+    const struct transaction *transaction = session->transaction;
+    struct submission_facts facts = {
+        .sender = transaction->envelope.sender,
+        .full_name = transaction->full_name,
+        .myhostname = session->receiver->settings.myhostname,
+        .myorigin = session->receiver->router.myorigin,
+        .id = upload->id,
+        .arrival_ms = upload->arrival_ms,
+    };
+    struct buffer text = BUFFER_INIT;
+
+    submission_format(&upload->submission, &facts, &text);
+    header_scan_feed(&upload->content.header, text.ptr, text.len);
+    store_text(upload, &text);
+}
+
+/* Feeds the machine from bytes; where the content is not kept, into the waste. How many it took. */
+static size_t feed(struct upload *upload, struct sluice_span bytes)
+{
     uint64_t limit = upload->session->receiver->settings.message_size_limit;
     char waste[WASTE_SIZE];
     char *room = waste;
@@ -92,8 +122,7 @@ static void take(struct upload *upload)
         room = waste;
         size = sizeof(waste);
     }
-    size_t taken = content_feed(&upload->content, stream_buffered(stream), room, size, &written);
-    stream_consume(stream, taken);
+    size_t taken = content_feed(&upload->content, bytes, room, size, &written);
     if (upload->is_kept)
         body_fill(&upload->body, written);
     if (limit > 0 && upload->content.size > limit) {
@@ -101,22 +130,64 @@ static void take(struct upload *upload)
         if (upload->is_kept)
             stop_keeping(upload);
     }
+    return taken;
+}
+
+/* Of a local program's header. How much was taken: 0, but for the header's end, where the line that
+ * comes next is not complete. */
+static size_t take_header(struct upload *upload, struct sluice_span buffered)
+{
+    struct submission *submission = &upload->submission;
+    size_t len = 0;
+
+    switch (submission_look(submission, buffered, buffered.len == STREAM_BUFFER_SIZE, &len)) {
+    case SUBMISSION_MORE:
+        break;
+    case SUBMISSION_END:
+        store_missing(upload);
+        break;
+    case SUBMISSION_DROP:
+        submission_took(submission, len);
+        break;
+    case SUBMISSION_KEEP:
+        len = feed(upload, span_first(buffered, len));
+        submission_took(submission, len);
+        break;
+    }
+    return len;
+}
+
+/* True if there was enough to get on with. */
+static bool take(struct upload *upload)
+{
+    struct session *session = upload->session;
+    struct sluice_span buffered = stream_buffered(session->stream);
+    size_t taken;
+
+    if (buffered.len == 0)
+        return false;
+    if (session->is_local && !upload->submission.is_over) {
+        taken = take_header(upload, buffered);
+        if (taken == 0)
+            return upload->submission.is_over;
+    } else {
+        taken = feed(upload, buffered);
+    }
+    stream_consume(session->stream, taken);
+    return true;
 }
 
 /* Up to the end of data. */
 static sluice_status take_all(struct upload *upload)
 {
     struct session *session = upload->session;
+    sluice_status st = SLUICE_OK;
 
-    while (!upload->content.is_done) {
-        if (stream_buffered(session->stream).len == 0) {
-            sluice_status st = stream_fill(session->stream, session_deadline(session));
-            if (st != SLUICE_OK)
-                return st;
-        }
-        take(upload);
+    while (!upload->content.is_done && st == SLUICE_OK) {
+        if (!take(upload))
+            st = stream_fill(session->stream, session_deadline(session));
     }
-    return SLUICE_OK;
+    return st;
 }
 
 /* ---- the end of data ------------------------------------------------------------------------- */
@@ -127,12 +198,17 @@ static void describe(const struct upload *upload, struct envelope *envelope, con
 
     if (upload->content.has_8bit)
         envelope->body = SLUICE_BODY_8BITMIME; /* announced or not, that is what it is */
+    envelope->arrival_ms = upload->arrival_ms;
+    envelope->content_size = upload->body.size;
+    if (session->is_local) {
+        envelope->client_name = SPAN_LITERAL("localhost");
+        envelope->protocol = SPAN_LITERAL("local");
+        return;
+    }
     envelope->client_address = sluice_span_of(client);
     envelope->client_name = SPAN_LITERAL("unknown");
     envelope->helo = sluice_span_of(session->helo);
     envelope->protocol = session->is_esmtp ? SPAN_LITERAL("ESMTP") : SPAN_LITERAL("SMTP");
-    envelope->arrival_ms = upload->arrival_ms;
-    envelope->content_size = upload->body.size;
 }
 
 static sluice_status commit(struct upload *upload)
@@ -247,12 +323,25 @@ static void run(struct upload *upload)
         session_lost(session, st);
 }
 
+static void log_origin(const struct session *session, const char *id)
+{
+    char sender[QUOTED_SENDER_MAX];
+
+    if (!session->is_local) {
+        log_info("%s: client=%s", id, session->name);
+        return;
+    }
+    log_info("%s: uid=%lu from=<%s>", id, (unsigned long)session->uid,
+             log_quote(session->transaction->envelope.sender, sender, sizeof(sender)));
+}
+
 void command_data(struct session *session, struct sluice_span argument)
 {
     const struct settings *settings = &session->receiver->settings;
     struct upload upload = {
         .session = session,
         .arrival_ms = clock_wall_ms(),
+        .submission = {.settings = settings},
         .is_kept = true,
         .content.reject_characters = {.ptr = settings->reject_characters,
                                       .len = settings->reject_character_count},
@@ -266,7 +355,7 @@ void command_data(struct session *session, struct sluice_span argument)
         session_reply_uncounted(session, "%s", write_error);
         return;
     }
-    log_info("%s: client=%s", id_format(id, upload.id), session->name);
+    log_origin(session, id_format(id, upload.id));
     body_open(&upload.body, session->receiver->intake, id);
     run(&upload);
     body_close(&upload.body);

@@ -108,11 +108,15 @@ static sluice_status parse_envid(struct sluice_span value, struct sluice_span *e
     return SLUICE_OK;
 }
 
-static sluice_status parse_mail_word(struct sluice_span word, uint64_t limit,
+static sluice_status parse_mail_word(struct sluice_span word, uint64_t limit, bool is_local,
                                      struct esmtp_mail *mail, struct error *err)
 {
     struct sluice_span value;
 
+    if (is_local && is_parameter(word, "XFULLNAME", &value) && is_xtext(value)) {
+        mail->full_name = value;
+        return SLUICE_OK;
+    }
     if (is_parameter(word, "SIZE", &value))
         return parse_size(value, limit, &mail->size, err);
     if (is_parameter(word, "RET", &value))
@@ -128,7 +132,7 @@ static sluice_status parse_mail_word(struct sluice_span word, uint64_t limit,
     return SLUICE_OK;
 }
 
-sluice_status esmtp_parse_mail(struct sluice_span text, uint64_t size_limit,
+sluice_status esmtp_parse_mail(struct sluice_span text, uint64_t size_limit, bool is_local,
                                struct esmtp_mail *ret_mail, struct error *err)
 {
     struct esmtp_mail mail = {.body = SLUICE_BODY_7BIT, .ret = SLUICE_RET_DEFAULT};
@@ -137,7 +141,7 @@ sluice_status esmtp_parse_mail(struct sluice_span text, uint64_t size_limit,
         struct sluice_span word = next_word(&text);
         if (word.len == 0)
             break;
-        sluice_status st = parse_mail_word(word, size_limit, &mail, err);
+        sluice_status st = parse_mail_word(word, size_limit, is_local, &mail, err);
         if (st != SLUICE_OK)
             return st;
     }

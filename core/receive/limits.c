@@ -23,6 +23,12 @@ static bool is_over(struct session *session, unsigned count, unsigned limit)
     return limit > 0 && count > limit && !is_exempt(session);
 }
 
+/* This machine's own programs are nobody's clients. */
+static bool is_counted(const struct session *session)
+{
+    return session->receiver->clients != NULL && !session->is_local;
+}
+
 /* ---- connections ----------------------------------------------------------------------------- */
 
 static void turn_away(struct session *session, const char *what, unsigned count)
@@ -40,7 +46,7 @@ bool limits_enter(struct session *session)
     const struct settings *settings = &session->receiver->settings;
     struct clients *clients = session->receiver->clients;
 
-    if (clients == NULL)
+    if (!is_counted(session))
         return true;
     unsigned count = clients_connect(clients, &session->client, &session->client_entry);
     if (is_over(session, count, settings->client_connection_limit)) {
@@ -57,7 +63,7 @@ bool limits_enter(struct session *session)
 
 void limits_leave(struct session *session)
 {
-    if (session->receiver->clients != NULL)
+    if (is_counted(session))
         clients_disconnect(session->receiver->clients, session->client_entry);
 }
 
@@ -75,7 +81,7 @@ bool limits_allow(struct session *session, enum client_event event)
     struct clients *clients = session->receiver->clients;
     char address[ADDRESS_TEXT_SIZE];
 
-    if (clients == NULL)
+    if (!is_counted(session))
         return true;
     clients_add(clients, session->client_entry, event);
     unsigned count = clients_rate(clients, session->client_entry, event);

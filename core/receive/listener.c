@@ -16,6 +16,7 @@
 #define ACCEPT_BURST 16
 #define STARVED_PAUSE_MS 100
 #define SESSIONS_MAX 10000
+#define UID_UNKNOWN ((uid_t)-1)
 #define OTHER_DESCRIPTORS 128 /* listeners, links, tables, files of plugins */
 
 struct listener {
@@ -48,12 +49,27 @@ static void wait_a_little(struct listener *listener, const char *why)
     (void)task_sleep_until(clock_monotonic_ms() + STARVED_PAUSE_MS);
 }
 
+/* Takes fd. A local client says who it is by its credentials. */
+static sluice_status start_session(struct listener *listener, int fd,
+                                   const struct sockaddr_storage *from, socklen_t len)
+{
+    struct ucred peer = {.uid = UID_UNKNOWN};
+    socklen_t peer_len = sizeof(peer);
+    struct address client;
+
+    if (from->ss_family == AF_UNIX) {
+        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len); /* else it is unknown */
+        return session_start_local(listener->receiver, fd, peer.uid);
+    }
+    address_from_sockaddr((const struct sockaddr *)from, len, &client);
+    return session_start(listener->receiver, fd, &client);
+}
+
 /* False: there is nothing to accept at present. */
 static bool accept_one(struct listener *listener)
 {
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);
-    struct address client;
 
     int fd = accept4(listener->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd == -1) {
@@ -61,8 +77,7 @@ static bool accept_one(struct listener *listener)
             wait_a_little(listener, strerror(errno));
         return errno != EAGAIN && errno != EWOULDBLOCK; /* else the client gave up already */
     }
-    address_from_sockaddr((struct sockaddr *)&from, len, &client);
-    if (session_start(listener->receiver, fd, &client) != SLUICE_OK)
+    if (start_session(listener, fd, &from, len) != SLUICE_OK)
         wait_a_little(listener, "no memory for a session");
     return true;
 }

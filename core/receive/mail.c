@@ -34,8 +34,8 @@ static void begin(struct session *session, const struct mailbox *sender,
     struct esmtp_mail parameters;
     struct error err = ERROR_INIT;
 
-    if (esmtp_parse_mail(parameter_text, receiver->settings.message_size_limit, &parameters,
-                         &err) != SLUICE_OK) {
+    if (esmtp_parse_mail(parameter_text, receiver->settings.message_size_limit, session->is_local,
+                         &parameters, &err) != SLUICE_OK) {
         session_reply(session, "%s", err.text);
         return;
     }
@@ -53,24 +53,10 @@ static void begin(struct session *session, const struct mailbox *sender,
 /* A sender without a domain is one of ours (spec M-20). */
 static bool complete(struct session *session, struct mailbox *sender)
 {
-    struct buffer path = BUFFER_INIT;
-    struct mailbox completed = MAILBOX_INIT;
-
-    if (sender->address.len == 0 || sender->domain.len > 0)
+    if (session_complete(session, sender) == SLUICE_OK)
         return true;
-    buffer_add_span(&path, sender->address);
-    buffer_add_byte(&path, '@');
-    buffer_add_text(&path, session->receiver->router.myorigin);
-    sluice_status st =
-        buffer_failed(&path) ? SLUICE_TEMP : mailbox_parse(buffer_span(&path), &completed);
-    buffer_done(&path);
-    if (st != SLUICE_OK) {
-        session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
-        return false;
-    }
-    mailbox_done(sender);
-    *sender = completed;
-    return true;
+    session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
+    return false;
 }
 
 void command_mail(struct session *session, struct sluice_span argument)

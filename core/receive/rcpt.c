@@ -15,6 +15,7 @@ struct candidate {
     const char *command;
     struct mailbox mailbox;
     struct route route;
+    struct sluice_span bad; /* of a local client: what is no address; mailbox is empty then */
 };
 
 /* spec R-10: an address with a route of its own is nobody's to authorize */
@@ -65,8 +66,8 @@ static bool check(struct candidate *candidate)
 
     if (!find_out(candidate, &question))
         return false;
-    if (route_is_postmaster(&candidate->mailbox))
-        return true; /* RFC 5321 4.5.1 */
+    if (session->is_local || route_is_postmaster(&candidate->mailbox))
+        return true; /* the latter: RFC 5321 4.5.1 */
     return judge(session, &receiver->relay_restrictions, &question) &&
            judge(session, &receiver->recipient_restrictions, &question);
 }
@@ -92,11 +93,44 @@ static void candidate_done(struct candidate *candidate)
 
 /* ---- RCPT ------------------------------------------------------------------------------------ */
 
+static struct sluice_span without_brackets(struct sluice_span path)
+{
+    if (path.len > 0 && path.ptr[0] == '<')
+        path = span_skip(path, 1);
+    if (path.len > 0 && path.ptr[path.len - 1] == '>')
+        path.len--;
+    return path;
+}
+
+/* A local program often does not look at what sendmail says: it accepts what is no address too, which
+ * is then reported as undeliverable (spec C-6). */
+static bool parse_local(struct candidate *candidate, struct sluice_span path)
+{
+    sluice_status st = mailbox_parse(path, &candidate->mailbox);
+
+    if (st == SLUICE_OK)
+        st = session_complete(candidate->session, &candidate->mailbox);
+    if (st == SLUICE_TEMP)
+        session_reply_uncounted(candidate->session, "451 4.3.0 Error: out of memory");
+    else if (candidate->mailbox.address.len == 0)
+        candidate->bad = without_brackets(path);
+    return st != SLUICE_TEMP;
+}
+
+static sluice_status add_recipient(struct candidate *candidate, const struct esmtp_rcpt *parameters)
+{
+    struct transaction *transaction = candidate->session->transaction;
+
+    if (candidate->mailbox.address.len == 0)
+        return transaction_add_failed(transaction, candidate->bad, parameters, "5.1.3",
+                                      "bad address syntax");
+    return transaction_add(transaction, &candidate->mailbox, &candidate->route, parameters);
+}
+
 static void add(struct candidate *candidate, const struct esmtp_rcpt *parameters)
 {
     struct session *session = candidate->session;
-    sluice_status st =
-        transaction_add(session->transaction, &candidate->mailbox, &candidate->route, parameters);
+    sluice_status st = add_recipient(candidate, parameters);
 
     if (st == SLUICE_OK)
         session_reply(session, "250 2.1.5 Ok");
@@ -111,8 +145,10 @@ static bool is_one_too_many(struct session *session)
 {
     static const char text[] = "452 4.5.3 Error: too many recipients";
 
-    if (session->transaction->envelope.recipient_count <
-        session->receiver->settings.recipient_limit)
+    size_t limit = session->is_local ? ENVELOPE_RECIPIENTS_MAX
+                                     : session->receiver->settings.recipient_limit;
+
+    if (session->transaction->envelope.recipient_count < limit)
         return false;
     if (session->overshoot_count++ < OVERSHOOT_LIMIT)
         session_reply_uncounted(session, "%s", text);
@@ -137,13 +173,14 @@ void command_rcpt(struct session *session, struct sluice_span argument)
         session_reply(session, "501 5.5.4 Syntax: RCPT TO:<address>");
         return;
     }
-    if (!parse(&candidate, path))
+    if (!(session->is_local ? parse_local(&candidate, path) : parse(&candidate, path)))
         goto out;
     if (esmtp_parse_rcpt(parameter_text, &parameters, &err) != SLUICE_OK) {
         session_reply(session, "%s", err.text);
         goto out;
     }
-    if (limits_allow(session, CLIENT_RECIPIENT) && !is_one_too_many(session) && check(&candidate))
+    if (limits_allow(session, CLIENT_RECIPIENT) && !is_one_too_many(session) &&
+        (candidate.mailbox.address.len == 0 || check(&candidate)))
         add(&candidate, &parameters);
 out:
     candidate_done(&candidate);

@@ -118,10 +118,12 @@ static sluice_status start_listeners(struct receive *receive, struct error *err)
     if (receive->listeners == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for listeners");
     for (size_t i = 0; i < role->listener_count; i++) {
+        if (strncmp(role->listeners[i].address, "maildrop:", 9) == 0)
+            continue;
         if (listener_start(&receive->receiver, role->listeners[i].address, role->listeners[i].fd,
-                           &receive->listeners[i]) != SLUICE_OK)
+                           &receive->listeners[receive->listener_count]) != SLUICE_OK)
             return error_set(err, SLUICE_TEMP, "no memory for a listener");
-        receive->listener_count = i + 1;
+        receive->listener_count++;
     }
     return SLUICE_OK;
 }

@@ -28,8 +28,30 @@ void session_reset(struct session *session)
 
 sluice_status session_in_mynetworks(struct session *session, struct error *err)
 {
+    if (session->is_local)
+        return SLUICE_OK;
     return domain_list_match_address(&session->receiver->mynetworks, &session->client,
                                      clock_monotonic_ms() + SESSION_LOOKUP_MS, err);
+}
+
+sluice_status session_complete(const struct session *session, struct mailbox *mailbox)
+{
+    struct buffer path = BUFFER_INIT;
+    struct mailbox completed = MAILBOX_INIT;
+
+    if (mailbox->address.len == 0 || mailbox->domain.len > 0)
+        return SLUICE_OK;
+    buffer_add_span(&path, mailbox->address);
+    buffer_add_byte(&path, '@');
+    buffer_add_text(&path, session->receiver->router.myorigin);
+    sluice_status st =
+        buffer_failed(&path) ? SLUICE_TEMP : mailbox_parse(buffer_span(&path), &completed);
+    buffer_done(&path);
+    if (st != SLUICE_OK)
+        return SLUICE_TEMP;
+    mailbox_done(mailbox);
+    *mailbox = completed;
+    return SLUICE_OK;
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -220,36 +242,57 @@ static void session_run(void *arg)
     session_free(session);
 }
 
-static struct session *session_new(struct receiver *receiver, const struct address *client)
+static struct session *session_new(struct receiver *receiver)
 {
     struct session *session = calloc(1, sizeof(*session));
-    char address[ADDRESS_TEXT_SIZE];
 
     if (session == NULL)
         return NULL;
     session->receiver = receiver;
-    session->client = *client;
     session->last_command = COMMAND_COUNT;
-    (void)snprintf(session->name, sizeof(session->name), "unknown[%s]",
-                   address_format(client, address));
     return session;
 }
 
-sluice_status session_start(struct receiver *receiver, int fd, const struct address *client)
+/* Takes socket and session, which may be NULL. */
+static sluice_status start(struct session *session, int fd)
 {
-    struct session *session = session_new(receiver, client);
-
     if (session == NULL || stream_new(fd, &session->stream) != SLUICE_OK) {
         free(session);
         (void)close(fd);
         return SLUICE_TEMP;
     }
-    DL_APPEND(receiver->sessions, session);
-    receiver->session_count++;
+    DL_APPEND(session->receiver->sessions, session);
+    session->receiver->session_count++;
     if (task_start("session", session_run, session, &session->task) == SLUICE_OK)
         return SLUICE_OK;
     session_free(session);
     return SLUICE_TEMP;
+}
+
+sluice_status session_start(struct receiver *receiver, int fd, const struct address *client)
+{
+    struct session *session = session_new(receiver);
+    char address[ADDRESS_TEXT_SIZE];
+
+    if (session != NULL) {
+        session->client = *client;
+        (void)snprintf(session->name, sizeof(session->name), "unknown[%s]",
+                       address_format(client, address));
+    }
+    return start(session, fd);
+}
+
+sluice_status session_start_local(struct receiver *receiver, int fd, uid_t uid)
+{
+    struct session *session = session_new(receiver);
+
+    if (session != NULL) {
+        session->is_local = true;
+        session->uid = uid;
+        (void)snprintf(session->name, sizeof(session->name), "local[uid %lu]",
+                       (unsigned long)uid);
+    }
+    return start(session, fd);
 }
 
 /* An idle session cannot wait any more once it is cancelled: what it is told must go out at once. */

@@ -31,9 +31,11 @@ struct session {
     struct receiver *receiver;
     struct stream *stream;
     struct task *task;
-    struct address client;
+    struct address client;       /* nothing, where is_local */
+    bool is_local;               /* a process of this machine, on the submission socket */
+    uid_t uid;                   /* whose */
     uint32_t client_entry;       /* clients.h */
-    char name[SESSION_NAME_MAX]; /* "unknown[192.0.2.1]", for logs */
+    char name[SESSION_NAME_MAX]; /* "unknown[192.0.2.1]", "local[uid 1000]", for logs */
     char *helo;                  /* NULL: none yet */
     bool is_esmtp;               /* EHLO */
     bool is_closing;
@@ -54,6 +56,8 @@ struct session {
 
 /* Takes the connected, non-blocking socket over and starts a session on it; TEMP: closed it. */
 sluice_status session_start(struct receiver *receiver, int fd, const struct address *client);
+/* The same for a process of that user, who may write to anybody (spec C-1 to C-10). */
+sluice_status session_start_local(struct receiver *receiver, int fd, uid_t uid);
 /* The process is to end: says so to who waits for nothing, and lets others finish what they do. */
 void session_drain_all(struct receiver *receiver);
 /* Ends all that is left at once. */
@@ -85,7 +89,9 @@ void session_lost(struct session *session, sluice_status status);
 const char *session_last_verb(const struct session *session);
 /* Ends a transaction. */
 void session_reset(struct session *session);
-/* OK: in mynetworks; NOT_FOUND; TEMP with a text. */
+/* Adds myorigin to an address without a domain. TEMP: no memory. */
+sluice_status session_complete(const struct session *session, struct mailbox *mailbox);
+/* OK: local, or in mynetworks; NOT_FOUND; TEMP with a text. */
 sluice_status session_in_mynetworks(struct session *session, struct error *err);
 
 #endif

@@ -97,6 +97,32 @@ static void read_client_limits(struct settings *settings, const struct config *c
         settings->client_rate_limits[i] = (unsigned)config_number(config, rates[i]);
 }
 
+static sluice_status read_drop_headers(struct settings *settings, const struct config *config,
+                                       struct error *err)
+{
+    size_t count = config_count(config, "message_drop_headers");
+
+    if (count > SETTINGS_DROP_HEADERS_MAX)
+        return error_set(err, SLUICE_CONFIG, "%s: message_drop_headers: more than %d names",
+                         config_origin(config, "message_drop_headers"), SETTINGS_DROP_HEADERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        settings->drop_headers[settings->drop_header_count++] =
+            config_item(config, "message_drop_headers", i);
+    return SLUICE_OK;
+}
+
+static sluice_status read_characters(struct settings *settings, const struct config *config,
+                                     struct error *err)
+{
+    sluice_status st =
+        settings_parse_characters(config_text(config, "message_reject_characters"), settings, err);
+
+    if (st != SLUICE_OK)
+        error_prefix(err, "%s: message_reject_characters",
+                     config_origin(config, "message_reject_characters"));
+    return st;
+}
+
 sluice_status settings_read(struct settings *settings, const struct config *config,
                             struct error *err)
 {
@@ -116,10 +142,6 @@ sluice_status settings_read(struct settings *settings, const struct config *conf
     read_client_limits(settings, config);
     for (size_t i = 0; i < count; i++)
         discard(settings, config_item(config, "smtpd_discard_ehlo_keywords", i));
-    sluice_status st =
-        settings_parse_characters(config_text(config, "message_reject_characters"), settings, err);
-    if (st != SLUICE_OK)
-        error_prefix(err, "%s: message_reject_characters",
-                     config_origin(config, "message_reject_characters"));
-    return st;
+    sluice_status st = read_drop_headers(settings, config, err);
+    return st == SLUICE_OK ? read_characters(settings, config, err) : st;
 }

@@ -23,6 +23,8 @@ enum ehlo_keyword {
     EHLO_KEYWORD_COUNT,
 };
 
+#define SETTINGS_DROP_HEADERS_MAX 32
+
 struct settings {
     const char *myhostname;
     const char *mail_name;
@@ -43,6 +45,8 @@ struct settings {
     bool is_helo_required;
     bool is_vrfy_disabled;
     bool is_discarded[EHLO_KEYWORD_COUNT]; /* smtpd_discard_ehlo_keywords */
+    const char *drop_headers[SETTINGS_DROP_HEADERS_MAX]; /* of mail of local submission */
+    size_t drop_header_count;
     char reject_characters[256];
     size_t reject_character_count;
 };

@@ -26,9 +26,9 @@ static void add_address(struct buffer *buffer, const struct address *client)
     buffer_printf(buffer, "[%s%s]", strchr(text, ':') != NULL ? "IPv6:" : "", text);
 }
 
-static void add_date(struct buffer *buffer, int64_t arrival_ms)
+void trace_add_date(struct buffer *buffer, int64_t time_ms)
 {
-    time_t seconds = (time_t)(arrival_ms / 1000);
+    time_t seconds = (time_t)(time_ms / 1000);
     char text[DATE_MAX];
     struct tm parts;
 
@@ -38,16 +38,26 @@ static void add_date(struct buffer *buffer, int64_t arrival_ms)
     buffer_add_text(buffer, text);
 }
 
-void trace_format(const struct trace *trace, struct buffer *buffer)
+static void add_origin(struct buffer *buffer, const struct trace *trace)
 {
-    size_t recipient_len = trace->recipient.len;
-
+    if (trace->is_local) {
+        buffer_printf(buffer, "Received: by %s (%s, from userid %lu)\r\n\tid %s", trace->myhostname,
+                      trace->mail_name, trace->uid, trace->id);
+        return;
+    }
     buffer_add_text(buffer, "Received: from ");
     add_neutered(buffer, trace->helo != NULL ? trace->helo : "unknown");
     buffer_add_text(buffer, " (unknown ");
     add_address(buffer, trace->client);
     buffer_printf(buffer, ")\r\n\tby %s (%s) with %s id %s", trace->myhostname, trace->mail_name,
                   trace->is_esmtp ? "ESMTP" : "SMTP", trace->id);
+}
+
+void trace_format(const struct trace *trace, struct buffer *buffer)
+{
+    size_t recipient_len = trace->recipient.len;
+
+    add_origin(buffer, trace);
     if (recipient_len > 0 && recipient_len <= TRACE_RECIPIENT_MAX) {
         buffer_add_text(buffer, "\r\n\tfor <");
         buffer_add_span(buffer, trace->recipient);
@@ -55,6 +65,6 @@ void trace_format(const struct trace *trace, struct buffer *buffer)
     } else {
         buffer_add_text(buffer, "; ");
     }
-    add_date(buffer, trace->arrival_ms);
+    trace_add_date(buffer, trace->arrival_ms);
     buffer_add_text(buffer, "\r\n");
 }

@@ -13,6 +13,8 @@
 #define TRACE_RECIPIENT_MAX 900 /* a longer one would make the line too long: it is left out */
 
 struct trace {
+    bool is_local; /* a user of this machine: neither client nor helo, nor a protocol to name */
+    unsigned long uid;
     const char *helo; /* NULL: none was said */
     const struct address *client;
     const char *myhostname;
@@ -23,6 +25,8 @@ struct trace {
     int64_t arrival_ms;
 };
 
+/* "Sat, 21 Nov 2026 22:56:00 +0100 (CET)", in local time; nothing for what is no instant. */
+void trace_add_date(struct buffer *buffer, int64_t time_ms);
 /* Lines that end in CRLF. */
 void trace_format(const struct trace *trace, struct buffer *buffer);
 

@@ -75,8 +75,9 @@ struct transaction *transaction_new(const struct mailbox *sender,
     envelope->envid = parameters->envid;
     envelope->ret = parameters->ret;
     envelope->body = parameters->body;
-    struct sluice_span *spans[] = {&envelope->sender, &envelope->envid};
-    if (keep(transaction, spans, 2) != SLUICE_OK) {
+    transaction->full_name = parameters->full_name;
+    struct sluice_span *spans[] = {&envelope->sender, &envelope->envid, &transaction->full_name};
+    if (keep(transaction, spans, sizeof(spans) / sizeof(spans[0])) != SLUICE_OK) {
         transaction_free(transaction);
         return NULL;
     }
@@ -99,6 +100,21 @@ void transaction_free(struct transaction *transaction)
     free(transaction);
 }
 
+static sluice_status add(struct transaction *transaction, struct envelope_recipient *fresh)
+{
+    struct sluice_span *spans[] = {&fresh->address,   &fresh->original, &fresh->orcpt,
+                                   &fresh->transport, &fresh->nexthop,  &fresh->dsn,
+                                   &fresh->text};
+    sluice_status st = keep(transaction, spans, sizeof(spans) / sizeof(spans[0]));
+    if (st != SLUICE_OK)
+        return st;
+    struct envelope_recipient *place = envelope_add(&transaction->envelope);
+    if (place == NULL)
+        return SLUICE_TEMP;
+    *place = *fresh;
+    return SLUICE_OK;
+}
+
 sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,
                               const struct route *route, const struct esmtp_rcpt *parameters)
 {
@@ -112,14 +128,21 @@ sluice_status transaction_add(struct transaction *transaction, const struct mail
 
     if (!span_equal(recipient->address, route->recipient))
         fresh.original = recipient->address;
-    struct sluice_span *spans[] = {&fresh.address, &fresh.original, &fresh.orcpt, &fresh.transport,
-                                   &fresh.nexthop};
-    sluice_status st = keep(transaction, spans, sizeof(spans) / sizeof(spans[0]));
-    if (st != SLUICE_OK)
-        return st;
-    struct envelope_recipient *place = envelope_add(&transaction->envelope);
-    if (place == NULL)
-        return SLUICE_TEMP;
-    *place = fresh;
-    return SLUICE_OK;
+    return add(transaction, &fresh);
+}
+
+sluice_status transaction_add_failed(struct transaction *transaction, struct sluice_span address,
+                                     const struct esmtp_rcpt *parameters, const char *dsn,
+                                     const char *text)
+{
+    struct envelope_recipient fresh = {
+        .address = address,
+        .orcpt = parameters->orcpt,
+        .notify = parameters->notify,
+        .state = RECIPIENT_FAILED,
+        .dsn = sluice_span_of(dsn),
+        .text = sluice_span_of(text),
+    };
+
+    return add(transaction, &fresh);
 }

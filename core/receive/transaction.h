@@ -26,6 +26,7 @@ struct transaction {
     size_t size;                      /* of all that, as it is sent */
     size_t memory;                    /* and as it is kept */
     size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
+    struct sluice_span full_name;     /* of the local user who sends it, as xtext; empty: not said */
 };
 
 /* NULL: no memory. shared: one number for all transactions, 0 at first. */
@@ -35,5 +36,9 @@ void transaction_free(struct transaction *transaction); /* accepts NULL */
 /* TEMP: no memory; PERM: the envelope would be too large. */
 sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,
                               const struct route *route, const struct esmtp_rcpt *parameters);
+/* One that cannot be delivered: listed as failed, with why. TEMP, PERM: as above. */
+sluice_status transaction_add_failed(struct transaction *transaction, struct sluice_span address,
+                                     const struct esmtp_rcpt *parameters, const char *dsn,
+                                     const char *text);
 
 #endif

@@ -327,7 +327,7 @@ static void start_links_and_drain(void **state)
     (void)state;
     pid_t pid = start_ready("x");
     assert_int_equal(count_in_log("queue 0 start, generation 1, 0 listeners, plugin 0$"), 1);
-    assert_int_equal(count_in_log("receive [01] start, generation 1, 1 listeners, plugin 1$"), 2);
+    assert_int_equal(count_in_log("receive [01] start, generation 1, 3 listeners, plugin 1$"), 2);
     assert_int_equal(count_in_log("deliver 0 start, generation 1, 0 listeners, plugin 0$"), 1);
     wait_for_log("queue 0 link (receive [01]|deliver 0)$", 3);
     wait_for_log("receive [01] link queue 0$", 2);
@@ -582,10 +582,13 @@ static int clean(void **state)
     (void)unlink("log");
     (void)unlink("sluice.conf");
     (void)unlink("run/sluiced.pid");
+    (void)unlink("run/submission");
+    (void)unlink("run2/submission");
     (void)rmdir("run/once");
     (void)rmdir("run/twice");
     (void)unlink("run2/sluiced.pid");
     (void)rmdir("queue");
+    (void)rmdir("queue-maildrop");
     (void)rmdir("run");
     (void)rmdir("run2");
     return 0;

@@ -89,20 +89,20 @@ static void test_mail_parameters(void **state)
     struct error err = ERROR_INIT;
 
     (void)state;
-    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL(""), 0, &mail, &err), SLUICE_OK);
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL(""), 0, false, &mail, &err), SLUICE_OK);
     assert_int_equal(mail.size, 0);
     assert_int_equal(mail.ret, SLUICE_RET_DEFAULT);
     assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("  size=7\tBody=8bitmime Ret=Full ENVID=q+2B "),
-                                      0, &mail, &err),
+                                      0, false, &mail, &err),
                      SLUICE_OK);
     assert_int_equal(mail.size, 7);
     assert_int_equal(mail.body, SLUICE_BODY_8BITMIME);
     assert_int_equal(mail.ret, SLUICE_RET_FULL);
     assert_true(span_equal(mail.envid, SPAN_LITERAL("q+2B")));
     /* no limit of ours, but one of the file system's */
-    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775807"), 0, &mail, &err),
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775807"), 0, false, &mail, &err),
                      SLUICE_OK);
-    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775808"), 0, &mail, &err),
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775808"), 0, false, &mail, &err),
                      SLUICE_PERM);
     assert_string_equal(err.text, "552 5.3.4 Message size exceeds file system imposed limit");
 }
@@ -169,7 +169,7 @@ static void test_random_parameters(void **state)
             len += (size_t)snprintf(
                 text + len, sizeof(text) - len, "%s",
                 pieces[(size_t)rand_r(&seed) % (sizeof(pieces) / sizeof(pieces[0]))]);
-        if (esmtp_parse_mail(sluice_span_of(text), 1000, &mail, &err) == SLUICE_OK)
+        if (esmtp_parse_mail(sluice_span_of(text), 1000, false, &mail, &err) == SLUICE_OK)
             assert_true(mail.size <= 1000 && is_printable(mail.envid));
         else
             assert_int_equal(err.text[0], '5');
