@@ -6,6 +6,7 @@
 #include "base/span.h"
 #include "config/role.h"
 #include "deliver/attempt.h"
+#include "deliver/errand.h"
 #include "net/dns.h"
 #include "task/task.h"
 
@@ -24,17 +25,15 @@ struct deliver {
     struct attempt_means means;
     struct transport **transports;
     size_t transport_count;
-    struct channel *queue; /* NULL while there is no link */
-    size_t jobs;
-    struct task_queue idle; /* woken when the last job is done */
+    struct errands errands;
     bool is_draining;
 };
 
-/* A job's task: the job, and where its result goes. */
-struct errand {
+/* A job's task. */
+struct run {
     struct deliver *deliver;
     struct job *job;
-    struct channel *queue;
+    struct errand *errand;
 };
 
 static struct transport *find_transport(const struct deliver *deliver, struct sluice_span name)
@@ -56,46 +55,37 @@ static void end_process(const char *why)
     task_loop_stop(); /* with all that is under way */
 }
 
-/* The queue that gave the job may have died meanwhile: the new one has it again. */
-static void send_result(const struct errand *errand)
+static void send_result(const struct run *run)
 {
     struct buffer body = BUFFER_INIT;
 
-    if (errand->queue != errand->deliver->queue)
-        return;
-    job_encode_result(errand->job, &body);
-    if (buffer_failed(&body) || channel_send_body(errand->queue, MESSAGE_RESULT, errand->job->ref,
-                                                  buffer_span(&body)) != SLUICE_OK)
+    job_encode_result(run->job, &body);
+    if (errand_answer(run->errand, MESSAGE_RESULT, &body) != SLUICE_OK)
         end_process("out of memory for a result");
-    buffer_done(&body);
 }
 
-static void errand_run(void *arg)
+static void run_job(void *arg)
 {
-    struct errand *errand = arg;
-    struct deliver *deliver = errand->deliver;
-    struct job *job = errand->job;
+    struct run *run = arg;
+    struct deliver *deliver = run->deliver;
+    struct job *job = run->job;
 
     attempt_job(&deliver->means, find_transport(deliver, job->header.transport), job);
-    send_result(errand);
+    send_result(run);
     job_unref(job);
-    free(errand);
-    if (--deliver->jobs == 0)
-        task_queue_wake_all(&deliver->idle);
+    free(run);
 }
 
-static sluice_status errand_start(struct deliver *deliver, struct job *job)
+static sluice_status start_job(const struct run *job_run)
 {
-    struct errand *errand = malloc(sizeof(*errand));
+    struct run *run = malloc(sizeof(*run));
     char id[ID_TEXT_SIZE];
 
-    if (errand == NULL)
+    if (run == NULL)
         return SLUICE_TEMP;
-    *errand = (struct errand){.deliver = deliver, .job = job, .queue = deliver->queue};
-    deliver->jobs++;
-    if (task_start(id_format(job->header.message_id, id), errand_run, errand, NULL) != SLUICE_OK) {
-        deliver->jobs--;
-        free(errand);
+    *run = *job_run;
+    if (task_start(id_format(run->job->header.message_id, id), run_job, run, NULL) != SLUICE_OK) {
+        free(run);
         return SLUICE_TEMP;
     }
     return SLUICE_OK;
@@ -103,39 +93,22 @@ static sluice_status errand_start(struct deliver *deliver, struct job *job)
 
 static void take_job(struct deliver *deliver, struct channel_frame *frame)
 {
+    struct run run = {.deliver = deliver, .errand = errand_new(&deliver->errands, frame->ref)};
     struct error err = ERROR_INIT;
-    struct job *job;
 
-    if (job_new(frame, &job, &err) != SLUICE_OK) {
+    if (run.errand == NULL) {
+        end_process("out of memory for a job");
+        return;
+    }
+    if (job_new(frame, &run.job, &err) != SLUICE_OK) {
         end_process(err.text);
         return;
     }
-    if (errand_start(deliver, job) != SLUICE_OK) {
-        struct errand refused = {.deliver = deliver, .job = job, .queue = deliver->queue};
-
-        job_report_remaining(job, SLUICE_TEMP, "4.3.0", "out of memory", "none");
-        send_result(&refused);
-        job_unref(job);
+    if (start_job(&run) != SLUICE_OK) {
+        job_report_remaining(run.job, SLUICE_TEMP, "4.3.0", "out of memory", "none");
+        send_result(&run);
+        job_unref(run.job);
     }
-}
-
-static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
-{
-    struct deliver *deliver = user;
-
-    /* A job that was on its way when draining began goes back to the queue with the link. */
-    if (channel == deliver->queue && frame->type == MESSAGE_JOB && !deliver->is_draining)
-        take_job(deliver, frame);
-}
-
-static void on_closed(struct channel *channel, const char *reason, void *user)
-{
-    struct deliver *deliver = user;
-
-    log_info("the queue's link is gone: %s", reason);
-    if (deliver->queue == channel)
-        deliver->queue = NULL;
-    channel_free(channel);
 }
 
 static void send_credit(struct deliver *deliver, uint64_t messages, uint64_t bytes)
@@ -144,27 +117,62 @@ static void send_credit(struct deliver *deliver, uint64_t messages, uint64_t byt
     struct buffer body = BUFFER_INIT;
 
     message_credit_encode(&credit, &body);
-    if (buffer_failed(&body) ||
-        channel_send_body(deliver->queue, MESSAGE_CREDIT, 0, buffer_span(&body)) != SLUICE_OK)
+    if (buffer_failed(&body) || channel_send_body(deliver->errands.queue, MESSAGE_CREDIT, 0,
+                                                  buffer_span(&body)) != SLUICE_OK)
         end_process("out of memory for credit");
     buffer_done(&body);
+}
+
+static void resume(struct deliver *deliver, uint64_t handover)
+{
+    if (errands_resume(&deliver->errands, handover) != SLUICE_OK)
+        end_process("out of memory for results");
+    else if (!deliver->is_draining)
+        send_credit(deliver, JOBS_MAX, JOB_BYTES_MAX);
+}
+
+static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    struct deliver *deliver = user;
+
+    (void)channel;
+    switch (frame->type) {
+    case MESSAGE_JOB: /* one that was on its way when draining began goes back with the link */
+        if (!deliver->is_draining)
+            take_job(deliver, frame);
+        break;
+    case MESSAGE_PAUSE:
+        if (errands_pause(&deliver->errands, frame->ref) != SLUICE_OK)
+            end_process("out of memory for an answer");
+        break;
+    case MESSAGE_RESUME:
+        resume(deliver, frame->ref);
+        break;
+    }
+}
+
+static void on_closed(struct channel *channel, const char *reason, void *user)
+{
+    struct deliver *deliver = user;
+
+    (void)channel;
+    log_info("the queue's link is gone: %s", reason);
+    errands_disconnect(&deliver->errands);
 }
 
 static void deliver_link(struct role *role, const struct message_link *link, int fd)
 {
     static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
     struct deliver *deliver = role->user;
+    struct channel *channel;
 
     (void)link; /* deliver has links to the queue alone */
-    channel_free(deliver->queue);
-    deliver->queue = NULL;
-    if (channel_new(fd, "queue", &handlers, deliver, &deliver->queue) != SLUICE_OK) {
+    if (channel_new(fd, "queue", &handlers, deliver, &channel) != SLUICE_OK) {
         (void)close(fd); /* never used */
         end_process("out of memory for a link");
         return;
     }
-    if (!deliver->is_draining)
-        send_credit(deliver, JOBS_MAX, JOB_BYTES_MAX);
+    errands_connect(&deliver->errands, channel);
 }
 
 static sluice_status open_transports(struct deliver *deliver, struct error *err)
@@ -233,12 +241,13 @@ static void drain(void *arg)
     struct deliver *deliver = arg;
     int64_t give_up_ms;
 
-    while (deliver->jobs > 0 && task_queue_wait(&deliver->idle, CLOCK_NEVER) == SLUICE_OK)
+    while (deliver->errands.list != NULL &&
+           task_queue_wait(&deliver->errands.idle, CLOCK_NEVER) == SLUICE_OK)
         ;
     cache_free(deliver->means.cache);
     deliver->means.cache = NULL;
     give_up_ms = clock_monotonic_ms() + FLUSH_TIME_MAX_MS;
-    while (deliver->queue != NULL && channel_pending(deliver->queue) > 0 &&
+    while (deliver->errands.queue != NULL && channel_pending(deliver->errands.queue) > 0 &&
            clock_monotonic_ms() < give_up_ms) {
         if (task_sleep_until(clock_monotonic_ms() + 1) != SLUICE_OK)
             break;
@@ -254,7 +263,7 @@ static void deliver_drain(struct role *role)
     if (deliver->is_draining)
         return;
     deliver->is_draining = true;
-    if (deliver->queue != NULL)
+    if (deliver->errands.queue != NULL)
         send_credit(deliver, 0, 0);
     if (task_start("drain", drain, deliver, NULL) != SLUICE_OK)
         role_finished(role);
@@ -266,7 +275,7 @@ static void deliver_stop(struct role *role)
 
     if (deliver == NULL)
         return;
-    channel_free(deliver->queue);
+    errands_disconnect(&deliver->errands);
     cache_free(deliver->means.cache);
     for (size_t i = 0; i < deliver->transport_count; i++)
         transport_close(deliver->transports[i]);

@@ -16,6 +16,7 @@
  *     |                                          | -- REPORT (ref) -> | <- REPORTED (ref) |
  *     |                                          | -- RESOLVE (ref) > | <- RESOLVED (ref) |
  *     | <- PAUSE -- | -- PAUSED ---------------> | -- PAUSE --------> | <- PAUSED ------- |
+ *     | <- RESUME ------------------------------ | -- RESUME -------> | <- RESUMED ------ |
  *
  * Credit: the giver says how many bytes and messages it takes at a time; a later CREDIT replaces the
  * former, and one of nothing says: no more (the giver drains). A COMMIT costs one message and the
@@ -72,9 +73,14 @@ enum message_type {
     MESSAGE_RELEASE = 39,
     MESSAGE_RELEASED = 40,
     /* queue -> receive, deliver, before a handover: send no more over this link; PAUSED is the last
-     * frame that comes, and what is under way goes on with the next link. */
+     * frame that comes, and what is under way goes on with the next link. ref: names the handover. */
     MESSAGE_PAUSE = 41,
     MESSAGE_PAUSED = 42,
+    /* queue -> receive, deliver: the first frame of a link. ref: the handover with which this queue
+     * took over, and from which work goes on; 0: none, work of before is void. */
+    MESSAGE_RESUME = 43,
+    /* deliver answers RESUME. body: the refs of all that it still has from before, varints. */
+    MESSAGE_RESUMED = 44,
 
     /* queue <-> deliver */
     MESSAGE_JOB = 50,

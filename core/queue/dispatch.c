@@ -340,6 +340,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         st = on_credit(link, frame->body);
     else if (frame->type == MESSAGE_RESULT)
         st = on_result(link, frame);
+    else if (frame->type == MESSAGE_RESUMED)
+        st = SLUICE_OK;
     if (st == SLUICE_OK)
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",
@@ -357,6 +359,14 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     leave(link);
 }
 
+/* Until it has this frame a deliver process takes no jobs. */
+static void greet(struct deliver_link *link)
+{
+    if (channel_send_body(link->channel, MESSAGE_RESUME, link->queue->inherited, SPAN_EMPTY) !=
+        SLUICE_OK)
+        role_accuse(link->queue->role, "deliver", link->index); /* for a new one */
+}
+
 void dispatch_link(struct queue *queue, const struct message_link *message, int fd)
 {
     static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
@@ -367,6 +377,7 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
         link->index = message->index;
         if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
             DL_APPEND(queue->delivers, link);
+            greet(link);
             return;
         }
     }

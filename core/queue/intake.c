@@ -316,6 +316,8 @@ void intake_link(struct queue *queue, const struct message_link *message, int fd
     link->references = 1;
     link->credit_bytes = share_of_bytes();
     DL_APPEND(queue->intakes, link);
+    struct buffer nothing = BUFFER_INIT;
+    send_body(link, MESSAGE_RESUME, queue->inherited, &nothing);
     grant_lease(link);
     send_space(link);
     send_credit(link);

@@ -42,6 +42,7 @@ struct queue {
     struct deliver_link *delivers;
     struct job *jobs; /* by ref */
     uint64_t next_ref;
+    uint64_t inherited; /* the handover with which this process took over; 0: none */
     struct task_queue work;  /* dispatchers wait here */
     struct task_queue ended; /* woken when a job, a link or a task has gone */
     struct control *control;

@@ -18,10 +18,24 @@
 #define RELEASES_AT_A_TIME 64
 #define LEASE_LOW 64 /* ids left when more are asked for */
 
-sluice_status intake_send(struct intake *intake, uint16_t type, uint64_t ref,
-                                const struct sluice_span *parts, size_t count, int fd)
+static bool may_ask(const struct intake *intake)
 {
-    if (intake->link == NULL)
+    return intake->link != NULL && !intake->is_held;
+}
+
+sluice_status intake_wait(struct intake *intake, int64_t deadline_ms)
+{
+    sluice_status st = SLUICE_OK;
+
+    while (!may_ask(intake) && st == SLUICE_OK)
+        st = task_queue_wait(&intake->ready, deadline_ms);
+    return st;
+}
+
+sluice_status intake_send(struct intake *intake, uint16_t type, uint64_t ref,
+                          const struct sluice_span *parts, size_t count, int fd)
+{
+    if (!may_ask(intake))
         return SLUICE_TEMP;
     return channel_send(intake->link, type, ref, parts, count, fd);
 }
@@ -89,6 +103,26 @@ static sluice_status take_released(struct intake *intake, const struct channel_f
     return SLUICE_OK;
 }
 
+/* What is under way is still answered. Content goes on coming in on the credit that there is. */
+static sluice_status take_pause(struct intake *intake, const struct channel_frame *frame)
+{
+    intake->is_held = true;
+    intake->handover = frame->ref;
+    stock_set(&intake->messages, 0);
+    return channel_send_body(intake->link, MESSAGE_PAUSED, frame->ref, SPAN_EMPTY);
+}
+
+static void forget_queue(struct intake *intake);
+
+static void take_resume(struct intake *intake, const struct channel_frame *frame)
+{
+    if (frame->ref == 0 || frame->ref != intake->handover)
+        forget_queue(intake);
+    intake->is_held = false;
+    intake->handover = 0;
+    task_queue_wake_all(&intake->ready);
+}
+
 static void end_link(struct intake *intake);
 
 /* A link that this side gives up is not made anew: the process ends as if it had crashed, and the next
@@ -123,6 +157,13 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         break;
     case MESSAGE_RELEASED:
         st = take_released(intake, frame);
+        break;
+    case MESSAGE_PAUSE:
+        st = take_pause(intake, frame);
+        break;
+    case MESSAGE_RESUME:
+        take_resume(intake, frame);
+        st = SLUICE_OK;
         break;
     }
     if (st != SLUICE_OK) {
@@ -159,8 +200,17 @@ sluice_status intake_new(const struct intake_limits *limits, struct intake **ret
     return SLUICE_OK;
 }
 
-/* All that was asked fails, no credit is left, ids of the link are void, and nobody knows how much
- * space there is. */
+/* No credit is left, ids of that queue are void, and nobody knows how much space there is. */
+static void forget_queue(struct intake *intake)
+{
+    intake->lease = intake->next_lease = (struct message_lease){0};
+    intake->oldest_id = UINT64_MAX;
+    intake->space = (struct message_space){.is_accepting = true, .free_bytes = UINT64_MAX};
+    stock_set(&intake->bytes, 0);
+    stock_set(&intake->messages, 0);
+}
+
+/* All that was asked fails. Whether another queue knows of what this one gave, the next link tells. */
 static void end_link(struct intake *intake)
 {
     struct question *question;
@@ -169,9 +219,6 @@ static void end_link(struct intake *intake)
     channel_free(intake->link);
     intake->link = NULL;
     intake->is_lease_asked = false;
-    intake->lease = intake->next_lease = (struct message_lease){0};
-    intake->oldest_id = UINT64_MAX;
-    intake->space = (struct message_space){.is_accepting = true, .free_bytes = UINT64_MAX};
     HASH_ITER(hh, intake->questions, question, next)
     {
         if (!question->is_answered) {
@@ -179,8 +226,8 @@ static void end_link(struct intake *intake)
             question_answer(intake, question);
         }
     }
-    stock_set(&intake->bytes, 0);
-    stock_set(&intake->messages, 0);
+    if (intake->handover == 0)
+        forget_queue(intake);
 }
 
 void intake_free(struct intake *intake)
@@ -202,7 +249,7 @@ void intake_connect(struct intake *intake, int fd)
         end_process("no memory for a link to the queue");
         return;
     }
-    task_queue_wake_all(&intake->ready);
+    intake->is_held = true;
 }
 
 struct pool *intake_disk(struct intake *intake)
@@ -234,7 +281,7 @@ sluice_status intake_take_id(struct intake *intake, uint64_t *ret_id)
             intake->next_lease = (struct message_lease){0};
         }
         ask_for_lease(intake);
-        if (intake->link != NULL && intake->lease.count > 0)
+        if (may_ask(intake) && intake->lease.count > 0)
             break;
         if (task_queue_wait(&intake->ready, deadline_ms) != SLUICE_OK)
             return SLUICE_TEMP;

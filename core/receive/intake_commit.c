@@ -15,10 +15,19 @@ void intake_withdraw(struct intake *intake, uint64_t id)
     (void)intake_send(intake, MESSAGE_WITHDRAW, id, NULL, 0, -1);
 }
 
-/* A queue that was restarted leases higher ids, and knows nothing of the former one's files. */
+/* A queue that was restarted leases higher ids, and knows nothing of the former one's files; one that
+ * took over knows both. */
 static bool is_void(const struct intake *intake, uint64_t id)
 {
     return id < intake->oldest_id;
+}
+
+/* Why there is no question; st: of the wait for the link. */
+static const char *reason(const struct intake *intake, uint64_t id, sluice_status st)
+{
+    if (st != SLUICE_OK)
+        return "there is no link to the queue";
+    return is_void(intake, id) ? "the queue was restarted" : "no memory";
 }
 
 /* The credit for one file has been taken. */
@@ -51,10 +60,13 @@ sluice_status intake_stage(struct intake *intake, uint64_t id, int *ret_fd, stru
 
     if (credit_take(&intake->stages, 1, deadline_ms) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "too many large messages wait for a file");
-    struct question *question = question_new(intake, MESSAGE_STAGE, id);
+    struct question *question = NULL;
+    sluice_status st = intake_wait(intake, deadline_ms);
+    if (st == SLUICE_OK && !is_void(intake, id))
+        question = question_new(intake, MESSAGE_STAGE, id);
     if (question == NULL) {
         credit_give(&intake->stages, 1);
-        return error_set(err, SLUICE_TEMP, "no memory");
+        return error_set(err, SLUICE_TEMP, "%s", reason(intake, id, st));
     }
     return stage(intake, question, deadline_ms, ret_fd, err);
 }
@@ -136,8 +148,7 @@ sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_sp
     if (question == NULL) {
         intake_pay_back(intake, paid);
         stock_give(&intake->messages, 1);
-        return error_set(err, SLUICE_TEMP, "%s",
-                         is_void(intake, id) ? "the queue was restarted" : "no memory");
+        return error_set(err, SLUICE_TEMP, "%s", reason(intake, id, SLUICE_OK));
     }
     question->paid = paid;
     return commit(intake, question, envelope, content, staged_fd, err);

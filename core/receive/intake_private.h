@@ -13,7 +13,9 @@
 struct intake {
     struct intake_limits limits;
     struct channel *link;
-    uint64_t oldest_id;      /* that this link has leased; UINT64_MAX: none yet */
+    bool is_held;       /* nothing may be asked: after PAUSE, and until the next link's RESUME */
+    uint64_t handover;  /* the one that PAUSE has named; 0: none */
+    uint64_t oldest_id; /* that this queue has leased; UINT64_MAX: none yet */
     struct task_queue ready; /* who waits for a link or an id */
     struct credit stages;    /* how many more may be asked for */
     struct credit releases;
@@ -28,7 +30,9 @@ struct intake {
     struct pool *disk;
 };
 
-/* TEMP: there is no link, or no memory. */
+/* Until something may be asked of the queue; TEMP: not by the deadline. [task: waits] */
+sluice_status intake_wait(struct intake *intake, int64_t deadline_ms);
+/* TEMP: nothing may be asked now, or there is no memory. */
 sluice_status intake_send(struct intake *intake, uint16_t type, uint64_t ref,
                           const struct sluice_span *parts, size_t count, int fd);
 

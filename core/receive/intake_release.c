@@ -44,7 +44,9 @@ sluice_status intake_release(struct intake *intake, const struct message_release
 
     if (credit_take(&intake->releases, 1, deadline_ms) != SLUICE_OK)
         return SLUICE_TEMP;
-    struct question *question = question_new(intake, MESSAGE_RELEASE, ++intake->release_count);
+    struct question *question = NULL;
+    if (intake_wait(intake, deadline_ms) == SLUICE_OK)
+        question = question_new(intake, MESSAGE_RELEASE, ++intake->release_count);
     if (question == NULL) {
         credit_give(&intake->releases, 1);
         return SLUICE_TEMP;

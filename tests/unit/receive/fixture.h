@@ -49,6 +49,7 @@ struct fake_queue {
     unsigned withdrawals;
     unsigned releases;
     unsigned leases_wanted;
+    uint64_t paused;      /* the handover that receive has agreed to */
     bool with_subdomains; /* of the last release */
     bool is_exempt;
     char domain[256];
@@ -255,6 +256,9 @@ static inline void queue_frame(struct channel *channel, struct channel_frame *fr
     case MESSAGE_RELEASE:
         queue_release(queue, frame);
         break;
+    case MESSAGE_PAUSED:
+        queue->paused = frame->ref;
+        break;
     }
 }
 
@@ -267,8 +271,8 @@ static inline void queue_closed(struct channel *channel, const char *reason, voi
     queue->channel = NULL;
 }
 
-/* A new queue: link, credit, lease. */
-static inline void link_queue(struct fixture *f)
+/* A new queue, which took over with that handover (0: with none): link, credit, lease. */
+static inline void link_next_queue(struct fixture *f, uint64_t handover)
 {
     static const struct channel_handlers handlers = {.frame = queue_frame, .closed = queue_closed};
     int fds[2];
@@ -280,8 +284,22 @@ static inline void link_queue(struct fixture *f)
         return;
     (void)channel_new(fds[0], "receive", &handlers, &f->queue, &f->queue.channel);
     intake_connect(f->receiver.intake, fds[1]);
+    (void)channel_send_body(f->queue.channel, MESSAGE_RESUME, handover, SPAN_EMPTY);
     queue_credit(&f->queue, 1024 * 1024, 100);
     queue_lease(&f->queue, FIRST_ID + f->queue.links++ * LINK_IDS, 1000);
+}
+
+static inline void link_queue(struct fixture *f)
+{
+    link_next_queue(f, 0);
+}
+
+/* The queue will hand over; returns when receive has agreed. */
+static inline void pause_queue(struct fixture *f, uint64_t handover)
+{
+    (void)channel_send_body(f->queue.channel, MESSAGE_PAUSE, handover, SPAN_EMPTY);
+    while (f->queue.paused != handover)
+        (void)task_sleep_until(clock_monotonic_ms() + 2);
 }
 
 static inline void unlink_queue(struct fixture *f)

@@ -4,8 +4,10 @@
  * and files: spec M-40 to M-48, M-60 to M-62.
  */
 #include "fixture.h"
+#include "receive/intake_private.h"
 
 #define STRANGER "192.0.2.1"
+#define FRIEND "127.0.0.1"
 #define GO_AHEAD "354 End data with <CR><LF>.<CR><LF>\r\n"
 #define WRITE_ERROR "451 4.3.0 Error: queue file write error\r\n"
 
@@ -556,6 +558,144 @@ static void test_id_of_a_former_queue(void **state)
     run_on_loop(f, void_id_body);
 }
 
+/* ---- when the queue hands over --------------------------------------------------------------- */
+
+#define HANDOVER 77
+#define UNREAD ((size_t)101 * 1500) /* more than stays in memory, less than sockets hold */
+
+static void start_patiently(struct fixture *f)
+{
+    link_queue(f);
+    f->receiver.intake->limits = (struct intake_limits){
+        .ready_ms = STEP_TIMEOUT_MS,
+        .stage_ms = STEP_TIMEOUT_MS,
+        .commit_ms = STEP_TIMEOUT_MS,
+        .release_ms = STEP_TIMEOUT_MS,
+    };
+}
+
+/* Everything at once: an id that is given out, a file that is filled, a commit that is answered late. */
+static void handover_body(struct fixture *f)
+{
+    struct stream *small = connect_esmtp(f, STRANGER);
+    struct stream *large = connect_esmtp(f, STRANGER);
+    char *bytes = make_large(LARGE);
+
+    begin_message(f, small);
+    begin_message(f, large);
+    say(f, large, bytes, LARGE);
+    while (f->queue.stages == 0)
+        settle();
+    pause_queue(f, HANDOVER);
+    say(f, small, "x\r\n.\r\n", 6);
+    say(f, large, ".\r\n", 3);
+    settle();
+    unlink_queue(f);
+    settle();
+    check(f, f->queue.commits == 0 && f->queue.withdrawals == 0, "asked although it is paused");
+    link_next_queue(f, HANDOVER);
+    hear(f, small, "250 2.0.0 Ok: queued as 0000000000000010\r\n");
+    hear(f, large, "250 2.0.0 Ok: queued as 0000000000000011\r\n");
+    check_content(f, bytes, LARGE);
+    begin_message(f, small); /* with the lease of before */
+    talk(f, small, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000000012\r\n");
+    stream_close(small);
+    stream_close(large);
+    free(bytes);
+}
+
+static void test_a_queue_that_hands_over(void **state)
+{
+    start_patiently(*state);
+    run_on_loop(*state, handover_body);
+}
+
+/* What begins in between waits: a message, a file, a release. */
+static void begin_in_between_body(struct fixture *f)
+{
+    struct stream *small = connect_esmtp(f, STRANGER);
+    struct stream *large = connect_esmtp(f, STRANGER);
+    struct stream *etrn = connect_esmtp(f, FRIEND);
+    char *bytes = make_large(LARGE);
+
+    f->queue.waiting = 3;
+    begin_message(f, large);
+    pause_queue(f, HANDOVER);
+    say(f, large, bytes, UNREAD);
+    say(f, etrn, "ETRN relay.test\r\n", 17);
+    talk(f, small, "MAIL FROM:<a@b.test>\r\n", "250 2.1.0 Ok\r\n");
+    talk(f, small, "RCPT TO:<u@relay.test>\r\n", "250 2.1.5 Ok\r\n");
+    say(f, small, "DATA\r\n", 6);
+    settle();
+    check(f, f->queue.stages == 0 && f->queue.releases == 0, "asked although it is paused");
+    unlink_queue(f);
+    settle();
+    link_next_queue(f, HANDOVER);
+    hear(f, small, GO_AHEAD);
+    talk(f, small, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000000011\r\n");
+    say(f, large, bytes + UNREAD, LARGE - UNREAD);
+    talk(f, large, ".\r\n", "250 2.0.0 Ok: queued as 0000000000000010\r\n");
+    check_content(f, bytes, LARGE);
+    hear(f, etrn, "253 OK, 3 pending messages for node relay.test started\r\n");
+    stream_close(small);
+    stream_close(large);
+    stream_close(etrn);
+    free(bytes);
+}
+
+static void test_what_begins_in_between_waits(void **state)
+{
+    start_patiently(*state);
+    run_on_loop(*state, begin_in_between_body);
+}
+
+/* The queue dies in the middle: the next one knows nothing of ours. */
+static void failed_handover_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, STRANGER);
+
+    begin_message(f, stream);
+    pause_queue(f, HANDOVER);
+    say(f, stream, "x\r\n.\r\n", 6);
+    settle();
+    unlink_queue(f);
+    settle();
+    link_next_queue(f, HANDOVER + 1);
+    hear(f, stream, WRITE_ERROR);
+    check(f, f->queue.commits == 0, "an id of another queue was committed");
+    begin_message(f, stream);
+    talk(f, stream, "x\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000001010\r\n");
+    stream_close(stream);
+}
+
+static void test_a_handover_that_fails(void **state)
+{
+    start_patiently(*state);
+    run_on_loop(*state, failed_handover_body);
+}
+
+/* The commit that is under way is answered by the queue that got it. */
+static void late_answer_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, STRANGER);
+
+    f->queue.is_silent = true;
+    begin_message(f, stream);
+    say(f, stream, "x\r\n.\r\n", 6);
+    while (f->queue.commits == 0)
+        settle();
+    pause_queue(f, HANDOVER);
+    queue_status(&f->queue, MESSAGE_COMMITTED, FIRST_ID, SLUICE_OK, -1);
+    hear(f, stream, "250 2.0.0 Ok: queued as 0000000000000010\r\n");
+    stream_close(stream);
+}
+
+static void test_what_is_under_way_is_answered(void **state)
+{
+    start_patiently(*state);
+    run_on_loop(*state, late_answer_body);
+}
+
 /* Ids come from leases, across their ends, and more are asked for in time. */
 static void lease_body(struct fixture *f)
 {
@@ -601,6 +741,10 @@ int main(void)
         TEST(test_stage_of_a_former_queue),
         TEST(test_id_of_a_former_queue),
         TEST(test_leases),
+        TEST(test_a_queue_that_hands_over),
+        TEST(test_what_begins_in_between_waits),
+        TEST(test_a_handover_that_fails),
+        TEST(test_what_is_under_way_is_answered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
