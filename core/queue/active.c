@@ -5,6 +5,7 @@
  */
 #include "queue/active.h"
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "queue/state.h"
@@ -31,11 +32,17 @@ struct active *active_get(struct queue *queue, struct queue_message *message)
 
 static void drop_unused(struct active *active)
 {
+    struct queue *queue = active->queue;
+    struct queue_message *message = active->message;
+    bool is_gone = active->is_gone;
+
     if (active->users > 0 || active->is_recording || active->is_dirty)
         return;
-    active->message->active = NULL;
+    message->active = NULL;
     buffer_done(&active->record);
     free(active);
+    if (is_gone)
+        schedule_remove(&queue->schedule, message, clock_monotonic_ms());
 }
 
 void active_unref(struct active *active)
@@ -55,17 +62,6 @@ void active_set(struct active *active, struct buffer *record)
     *record = (struct buffer)BUFFER_INIT;
 }
 
-static void remove_message(struct active *active)
-{
-    struct queue *queue = active->queue;
-    struct queue_message *message = active->message;
-    char id[ID_TEXT_SIZE];
-
-    log_notice("%s: removed", id_format(message->id, id));
-    drop_unused(active);
-    schedule_remove(&queue->schedule, message, 0);
-}
-
 static void start_recording(struct active *active);
 
 static void on_recorded(struct store_change *change, sluice_status status, const struct error *err)
@@ -76,13 +72,17 @@ static void on_recorded(struct store_change *change, sluice_status status, const
     char id[ID_TEXT_SIZE];
 
     active->is_recording = false;
+    active->recorded = active->writing;
     buffer_done(&active->written);
+    task_queue_wake_all(&active->queue->recorded);
     if (status != SLUICE_OK)
         log_error("%s: the store does not know this message: %s",
                   id_format(active->message->id, id), err->text);
-    if (was_removal)
-        remove_message(active);
-    else if (active->is_dirty)
+    if (was_removal) {
+        log_notice("%s: removed", id_format(active->message->id, id));
+        active->is_gone = true;
+    }
+    if (active->is_dirty)
         start_recording(active);
     else
         drop_unused(active);
@@ -102,6 +102,7 @@ static void start_recording(struct active *active)
     }
     active->is_dirty = false;
     active->is_recording = true;
+    active->writing = active->changes;
     active->change = (struct store_change){
         .change = {.kind = is_removal ? SLUICE_QUEUE_REMOVE : SLUICE_QUEUE_UPDATE,
                    .id = active->message->id,
@@ -112,13 +113,40 @@ static void start_recording(struct active *active)
     store_submit(active->queue->store, &active->change);
 }
 
+static void changed(struct active *active)
+{
+    active->changes++;
+    active->is_dirty = true;
+    if (!active->is_recording)
+        start_recording(active);
+}
+
 void active_change(struct active *active, struct buffer *record, bool is_finished)
 {
+    if (active->is_finished) {
+        buffer_done(record);
+        return;
+    }
     buffer_done(&active->record);
     active->record = *record;
     *record = (struct buffer)BUFFER_INIT;
     active->is_finished = is_finished;
-    active->is_dirty = true;
-    if (!active->is_recording)
-        start_recording(active);
+    changed(active);
+}
+
+void active_remove(struct active *active)
+{
+    if (active->is_finished)
+        return;
+    active->is_finished = true;
+    changed(active);
+}
+
+sluice_status active_wait(const struct active *active, uint64_t change, int64_t deadline_ms)
+{
+    while (active->recorded < change) {
+        if (task_queue_wait(&active->queue->recorded, deadline_ms) != SLUICE_OK)
+            return SLUICE_TEMP;
+    }
+    return SLUICE_OK;
 }

@@ -21,10 +21,14 @@ struct active {
     struct buffer record;  /* the newest; empty: not read yet */
     struct buffer written; /* what the store is given now */
     struct store_change change;
-    unsigned users; /* jobs */
+    unsigned users;    /* jobs, and what operators do */
+    uint64_t changes;  /* of the record so far, */
+    uint64_t writing;  /* how many of them the store is given now, */
+    uint64_t recorded; /* and how many it has */
     bool is_recording;
     bool is_dirty;
-    bool is_finished; /* nothing is left to do: the message goes */
+    bool is_finished; /* nothing is left to do: the message goes, whatever its jobs come to */
+    bool is_gone;     /* the store does not have it any more: it goes with its last user */
 };
 
 /* The message's, made if there is none, with one more user. NULL: no memory. */
@@ -33,7 +37,12 @@ void active_unref(struct active *active);
 /* A record for one that is not read yet; else drops it. Takes the buffer. */
 void active_set(struct active *active, struct buffer *record);
 /* The record has changed: takes the buffer, and lets the store know. is_finished: the message is
- * done with, and is removed. */
+ * done with, and is removed; what changes after that is dropped. */
 void active_change(struct active *active, struct buffer *record, bool is_finished);
+/* The message is done with whatever its record says: what is left of it is dropped. */
+void active_remove(struct active *active);
+/* Waits until the store has the change of that number, as active->changes said after it; the caller
+ * is a user. TEMP: not in time, or cancelled; it is tried on. [task: waits] */
+sluice_status active_wait(const struct active *active, uint64_t change, int64_t deadline_ms);
 
 #endif

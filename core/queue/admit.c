@@ -138,12 +138,27 @@ static sluice_status found_message(struct stored *stored, uint64_t id, struct sl
     return st;
 }
 
+static sluice_status found_suspensions(struct stored *stored, struct sluice_span record)
+{
+    struct queue *queue = stored->queue;
+    sluice_status st = suspensions_restore(&queue->suspensions, queue, record);
+
+    if (st == SLUICE_TEMP)
+        return error_set(stored->err, st, "out of memory");
+    if (st != SLUICE_OK)
+        return error_set(stored->err, SLUICE_CONFIG,
+                         "the store's record of suspended sites makes no sense");
+    return st;
+}
+
 static sluice_status on_found(void *user, uint64_t id, struct sluice_span record,
                               uint64_t content_size)
 {
     struct stored *stored = user;
 
     (void)content_size; /* the record has it */
+    if (id == SUSPENSION_RECORD_ID)
+        return found_suspensions(stored, record);
     if (id != 0)
         return found_message(stored, id, record);
     if (lease_restore(&stored->queue->lease, record) != SLUICE_OK)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/inspect.h"
+#include "queue/operate.h"
 #include "queue/session.h"
 #include "queue/state.h"
 
@@ -98,15 +99,28 @@ static sluice_status flush_domain(struct session *session, json_t *request)
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
+/* clang-format off */
 static const struct {
     const char *name;
     sluice_status (*run)(struct session *session, json_t *request);
 } commands[] = {
-    {"status", inspect_status},      {"queue list", inspect_queue},
-    {"queue show", inspect_message}, {"queue release", release_queue},
-    {"site list", inspect_sites},    {"site show", inspect_one_site},
-    {"site release", release_name},  {"flush", flush_domain},
+    {"status", inspect_status},
+    {"queue list", inspect_queue},
+    {"queue show", inspect_message},
+    {"queue release", release_queue},
+    {"queue hold", operate_hold},
+    {"queue unhold", operate_unhold},
+    {"queue remove", operate_remove},
+    {"queue requeue", operate_requeue},
+    {"queue expire", operate_expire},
+    {"site list", inspect_sites},
+    {"site show", inspect_one_site},
+    {"site release", release_name},
+    {"site suspend", suspension_suspend},
+    {"site resume", suspension_resume},
+    {"flush", flush_domain},
 };
+/* clang-format on */
 
 static sluice_status run_command(struct session *session, json_t *request)
 {

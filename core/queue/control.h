@@ -12,9 +12,11 @@
  *   queue list     site, domain    each message, oldest first
  *   queue show     id              that message
  *   queue release  id              lets that message go; "ALL": all. One: how many were released
+ *   queue hold     see operate.h   and unhold, remove, requeue, expire: for root and the owner
  *   site list                      each site
  *   site show      name            the site "transport:nexthop"
  *   site release   name            the same for a site, or a recipient domain
+ *   site suspend   name, reason    suspension.h; and resume: for root and the owner
  *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
  */
 #ifndef QUEUE_CONTROL_H

@@ -226,7 +226,7 @@ static void start_job(struct job *job)
     char id[ID_TEXT_SIZE];
 
     sluice_status st = load(job, &content, &err);
-    if (job->link == NULL) {
+    if (job->link == NULL || job->units->message->is_held) {
         job_give_back(job, DISPATCH_RETURN_MS);
     } else {
         if (st == SLUICE_OK)

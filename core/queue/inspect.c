@@ -66,9 +66,19 @@ static const char *state_word(const struct envelope_recipient *recipient)
     return recipient->state <= RECIPIENT_FAILED ? words[recipient->state] : "unknown";
 }
 
+static json_t *suspension_reason(const struct site *site)
+{
+    bool has_reason = site->suspension[0] != '\0';
+
+    return json_sprintf("site suspended by the operator%s%s", has_reason ? ": " : "",
+                        site->suspension);
+}
+
 /* Why it is still here: what the last attempt said, or why there was none. */
 static json_t *delay_reason(const struct envelope_recipient *recipient, const struct unit *unit)
 {
+    if (unit != NULL && unit->site->suspension != NULL)
+        return suspension_reason(unit->site);
     if (recipient->text.len > 0)
         return session_string(recipient->text);
     if (unit != NULL && unit->state == UNIT_HELD)
@@ -124,10 +134,18 @@ static bool is_active(const struct queue_message *message)
 
     for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
         if (u->state == UNIT_IN_FLIGHT ||
-            (u->state == UNIT_READY && (u->is_released || !site_is_suspended(u->site, now_ms))))
+            (u->state == UNIT_READY && u->site->suspension == NULL &&
+             (u->is_released || !site_is_suspended(u->site, now_ms))))
             return true;
     }
     return false;
+}
+
+const char *inspect_queue_name(const struct queue_message *message)
+{
+    if (message->is_held)
+        return "hold";
+    return is_active(message) ? "active" : "deferred";
 }
 
 static json_t *recipients_json(const struct queue_message *message, const struct envelope *envelope)
@@ -162,11 +180,11 @@ static json_t *message_json(const struct queue_message *message, const struct en
     bool is_whole = true;
     char id[ID_TEXT_SIZE];
 
-    set(object, "queue_name", json_string(is_active(message) ? "active" : "deferred"), &is_whole);
+    set(object, "queue_name", json_string(inspect_queue_name(message)), &is_whole);
     set(object, "queue_id", json_string(id_format(message->id, id)), &is_whole);
     set(object, "arrival_time", json_integer(message->arrival_ms / 1000), &is_whole);
     set(object, "message_size", json_integer((json_int_t)message->content_size), &is_whole);
-    set(object, "forced_expire", json_false(), &is_whole);
+    set(object, "forced_expire", json_boolean(message->is_expired), &is_whole);
     set_span(object, "sender", envelope->sender, &is_whole);
     if (with_details)
         set_details(object, envelope, &is_whole);
@@ -208,7 +226,7 @@ static sluice_status put_message(struct session *session, uint64_t id, bool with
     return st;
 }
 
-static bool is_listed(const struct queue_message *message)
+bool inspect_is_listed(const struct queue_message *message)
 {
     return message->is_durable && (message->active == NULL || !message->active->is_finished);
 }
@@ -247,7 +265,7 @@ static sluice_status list_messages(struct session *session, struct cursor *curso
             message = schedule_find(&session->queue->schedule, id);
             site = inspect_site(session, site_name);
         }
-        if (message != NULL && !is_nowhere && is_listed(message) &&
+        if (message != NULL && !is_nowhere && inspect_is_listed(message) &&
             is_wanted(message, site, domain))
             st = put_message(session, message->id, false);
         if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
@@ -275,7 +293,7 @@ struct queue_message *inspect_find(struct session *session, const char *id)
 
     if (id_parse(sluice_span_of(id), &number))
         message = schedule_find(&session->queue->schedule, number);
-    if (message != NULL && is_listed(message))
+    if (message != NULL && inspect_is_listed(message))
         return message;
     (void)error_set(&session->err, SLUICE_NOT_FOUND, "%s: no such message in the queue", id);
     return NULL;
@@ -316,6 +334,10 @@ static json_t *site_json(const struct site *site)
     set(object, "failures", json_integer(site->history.failures), &is_whole);
     if (site_is_suspended(site, now_ms))
         set(object, "suspended_until", seconds_of(site->not_before_ms), &is_whole);
+    if (site->suspension != NULL) {
+        set(object, "suspension", json_string(site->suspension), &is_whole);
+        set(object, "suspended_since", json_integer(site->suspension_ms / 1000), &is_whole);
+    }
     if (site->last_text != NULL)
         set_span(object, "last_failure", sluice_span_of(site->last_text), &is_whole);
     return finished(object, is_whole);
@@ -332,7 +354,7 @@ static char **list_names(const struct sites *sites, size_t *ret_count)
     for (const struct site *site = sites->table; site != NULL; site = site->hh.next) {
         struct buffer name = BUFFER_INIT;
 
-        if (site->unit_count == 0)
+        if (site->place == SITE_IDLE)
             continue;
         buffer_printf(&name, "%s:%s", site->transport, site->nexthop);
         if (buffer_text(&name) != NULL)

@@ -17,6 +17,10 @@ sluice_status inspect_message(struct session *session, json_t *request);
 sluice_status inspect_sites(struct session *session, json_t *request);
 sluice_status inspect_one_site(struct session *session, json_t *request);
 
+/* False for one that is not durable yet, or done with: nobody hears of it. */
+bool inspect_is_listed(const struct queue_message *message);
+/* The queue that Postfix would have it in: "hold", "active" or "deferred". */
+const char *inspect_queue_name(const struct queue_message *message);
 /* The message of that id, or NULL with the session's error set. */
 struct queue_message *inspect_find(struct session *session, const char *id);
 /* The site of that name, "transport:nexthop", or NULL. */

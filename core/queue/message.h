@@ -76,6 +76,7 @@ struct queue_message {
     uint32_t mark; /* of the last pass that counted it */
     bool is_durable;
     bool is_held;    /* on hold: none of its units goes */
+    bool is_expired; /* by an operator: it goes back with its next attempt */
     UT_hash_handle hh;
 };
 

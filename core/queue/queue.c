@@ -296,6 +296,7 @@ static void queue_stop(struct role *role)
     dispatch_done(queue);
     store_close(queue->store);
     lease_done(&queue->lease);
+    suspensions_done(&queue->suspensions);
     schedule_done(&queue->schedule);
     deferrals_close(&queue->deferrals);
     free(queue);

@@ -116,6 +116,7 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->arrival_ms = envelope->arrival_ms;
     message->content_size = envelope->content_size;
     message->is_held = envelope->is_held;
+    message->is_expired = envelope->expired_ms > 0;
     HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
     if (message->hh.tbl == NULL) {
         free(message);

@@ -12,6 +12,7 @@
 #include "queue/release.h"
 #include "queue/schedule.h"
 #include "queue/store.h"
+#include "queue/suspension.h"
 #include "task/task.h"
 
 struct control;
@@ -38,12 +39,14 @@ struct queue {
     bool is_accepting;               /* there is space for new mail */
     struct schedule schedule;
     struct lease lease;
+    struct suspensions suspensions;
     struct intake_link *intakes;
     struct deliver_link *delivers;
     struct job *jobs; /* by ref */
     uint64_t next_ref;
     uint64_t inherited; /* the handover with which this process took over; 0: none */
     struct task_queue work;  /* dispatchers wait here */
+    struct task_queue recorded; /* woken when the store has taken a change of a message */
     struct task_queue ended; /* woken when a job, a link or a task has gone */
     struct control *control;
     struct helper *helpers;

@@ -168,7 +168,7 @@ static void peer_expect_none(struct peer *peer, uint16_t type)
     assert_null(peer_wait(peer, type, MOMENT_MS));
 }
 
-static void peer_expect_closed(struct peer *peer)
+static inline void peer_expect_closed(struct peer *peer)
 {
     int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
 
@@ -363,7 +363,7 @@ static void fixture_start(struct fixture *fixture, const char *settings)
 }
 
 /* Files that the stores "plain" and "slow" look for: "fail", "hold", "go". */
-static void fixture_set_file(const struct fixture *fixture, const char *name, bool is_there)
+static inline void fixture_set_file(const struct fixture *fixture, const char *name, bool is_there)
 {
     char path[96];
 
@@ -374,7 +374,7 @@ static void fixture_set_file(const struct fixture *fixture, const char *name, bo
         assert_int_equal(unlink(path), 0);
 }
 
-static void fixture_wait_for_file(const struct fixture *fixture, const char *name, bool is_there)
+static inline void fixture_wait_for_file(const struct fixture *fixture, const char *name, bool is_there)
 {
     int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
     char path[96];

@@ -666,8 +666,7 @@ static void test_a_suspended_site_takes_nothing(void **state)
     start(&s, 20, 50);
     add_ready(&s, 1, "a@x.tld", "[away]", 0);
     add_ready(&s, 2, "a@y.tld", "[other]", 0);
-    struct site *site =
-        site_find(&s.sites, SPAN_LITERAL("smtp"), SPAN_LITERAL("[away]"));
+    struct site *site = site_find(&s.sites, SPAN_LITERAL("smtp"), SPAN_LITERAL("[away]"));
     assert_true(site_suspend(&s.sites, site, SPAN_LITERAL("disk change"), 7, 0));
     assert_string_equal(site->suspension, "disk change");
     assert_int_equal(take(&s, 0, &units), 2);
