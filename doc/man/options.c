@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * options: completes a manual page with the options that the code declares, so that no page says
+ * anything else than the programs do.
+ *
+ *   options TEMPLATE PLUGIN-FOLDER PAGE
+ *
+ * In the template a line "@PARAMETERS@" stands for the daemon's parameters, in the order of their
+ * names, "@INSTANCE@" for what every transport takes, and "@PLUGIN transport/smtp@" for the options of
+ * that plugin. Run by the build.
+ */
+#include "config/parameters.h"
+#include "plugin/load.h"
+#include "sluice/transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_SIZE 4096
+#define PLUGIN_NAME_SIZE 64
+
+/* Text of a page: a backslash is none of roff's, and a line of text is no request. */
+static void print_text(const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        printf("\\&");
+    for (; *text != '\0'; text++) {
+        if (*text == '\\')
+            printf("\\e");
+        else if (*text == '-')
+            printf("\\-");
+        else
+            (void)putchar(*text);
+    }
+}
+
+static const char *type_word(int32_t type)
+{
+    switch (type) {
+    case SLUICE_OPT_INTEGER:
+        return "number";
+    case SLUICE_OPT_BOOLEAN:
+        return "yes or no";
+    case SLUICE_OPT_DURATION:
+        return "duration";
+    case SLUICE_OPT_SIZE:
+        return "size";
+    case SLUICE_OPT_PATH:
+        return "path";
+    case SLUICE_OPT_ENUM:
+        return "one of";
+    case SLUICE_OPT_LIST:
+        return "list";
+    default:
+        return "text";
+    }
+}
+
+static void print_option(const struct sluice_option *option)
+{
+    printf(".TP\n.B ");
+    print_text(option->key);
+    printf("\n(%s", type_word(option->type));
+    if (option->range != NULL) {
+        printf(" ");
+        print_text(option->range);
+    }
+    if ((option->flags & SLUICE_OPT_REQUIRED) != 0)
+        printf("; required");
+    if (option->fallback != NULL) {
+        printf("; default: ");
+        print_text(option->fallback[0] != '\0' ? option->fallback : "empty");
+    }
+    printf(")\n.br\n");
+    print_text(option->summary);
+    printf(".\n");
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct sluice_option *const *one = a;
+    const struct sluice_option *const *other = b;
+
+    return strcmp((*one)->key, (*other)->key);
+}
+
+/* Those that people set, sorted. */
+static int print_options(const struct sluice_option *options, size_t count)
+{
+    const struct sluice_option **sorted = calloc(count + 1, sizeof(const struct sluice_option *));
+    size_t used = 0;
+
+    if (sorted == NULL)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if ((options[i].flags & OPTION_INTERNAL) == 0)
+            sorted[used++] = &options[i];
+    }
+    qsort(sorted, used, sizeof(const struct sluice_option *), by_key);
+    for (size_t i = 0; i < used; i++)
+        print_option(sorted[i]);
+    free(sorted);
+    return 0;
+}
+
+static int print_plugin(const char *folder, const char *name)
+{
+    struct error err = ERROR_INIT;
+    struct plugin *plugin;
+    int fd;
+
+    if (plugin_open_file(folder, name, geteuid(), &fd, &err) != SLUICE_OK ||
+        plugin_load(name, fd, &plugin, &err) != SLUICE_OK) {
+        (void)fprintf(stderr, "options: %s: %s\n", name, err.text);
+        return -1;
+    }
+    return print_options(plugin_desc(plugin)->options, plugin_desc(plugin)->option_count);
+}
+
+static int print_instance_options(void)
+{
+    size_t count;
+    const struct sluice_option *options = parameters_of_instance(SLUICE_TRANSPORT_ID, &count);
+
+    return print_options(options, count);
+}
+
+static int print_line(const char *line, const char *folder)
+{
+    char name[PLUGIN_NAME_SIZE];
+
+    if (strcmp(line, "@PARAMETERS@\n") == 0)
+        return print_options(parameters, parameter_count);
+    if (strcmp(line, "@INSTANCE@\n") == 0)
+        return print_instance_options();
+    if (sscanf(line, "@PLUGIN %63[a-z/-]@", name) == 1)
+        return print_plugin(folder, name);
+    return fputs(line, stdout) == EOF ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    char line[LINE_SIZE];
+    FILE *template;
+    int result = 0;
+
+    if (argc != 4) {
+        (void)fprintf(stderr, "usage: options TEMPLATE PLUGIN-FOLDER PAGE\n");
+        return 1;
+    }
+    template = fopen(argv[1], "r");
+    if (template == NULL || freopen(argv[3], "w", stdout) == NULL) {
+        (void)fprintf(stderr, "options: %s or %s: %s\n", argv[1], argv[3], strerror(errno));
+        return 1;
+    }
+    while (result == 0 && fgets(line, sizeof(line), template) != NULL)
+        result = print_line(line, argv[2]);
+    if (ferror(template) != 0 || fflush(stdout) != 0)
+        result = -1;
+    (void)fclose(template); /* only read */
+    return result == 0 ? 0 : 1;
+}

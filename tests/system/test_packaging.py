@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: ISC
+"""What a distribution gets: systemd's files, the sample configuration, the manual."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from client import send
+from daemon import BIN, BUILD, ROOT, wait_for
+from test_sdk import install, one, run
+
+UNIT = BUILD / "packaging" / "sluice.service"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: capabilities cannot be cut")
+
+
+def unit_value(key):
+    """All words of a setting of the unit."""
+    return " ".join(re.findall(rf"^{key}=(.*)$", UNIT.read_text(), re.M)).split()
+
+
+# ---- systemd -------------------------------------------------------------------------------------
+
+
+def test_the_unit_makes_sense_to_systemd(tmp_path):
+    unit = tmp_path / "sluice.service"
+    unit.write_text(re.sub(r"/\S*/sbin/", f"{BIN}/", UNIT.read_text()))
+    # man:...: the pages are not installed here
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], text=True,
+                          capture_output=True, timeout=60)
+    said = [line for line in done.stderr.splitlines() if "sluice" in line]
+    assert done.returncode == 0 and said == [], done.stderr
+
+
+def test_systemd_makes_the_users_and_folders(tmp_path):
+    install(tmp_path / "usr")
+    root = tmp_path
+    (root / "etc").mkdir()
+    run("systemd-sysusers", f"--root={root}", root / "usr/lib/sysusers.d/sluice.conf")
+    users = dict(line.split(":")[0::2] for line in
+                 (f"{':'.join(row.split(':')[:3])}" for row in (root / "etc/passwd").read_text().splitlines()))
+    assert {"sluice", "sluice-net"} <= set(users) and users["sluice"] != users["sluice-net"]
+    assert "sluicedrop:" in (root / "etc/group").read_text()
+    if os.geteuid() != 0:
+        return  # the folders belong to those users
+    run("systemd-tmpfiles", f"--root={root}", "--create", root / "usr/lib/tmpfiles.d/sluice.conf")
+    queue = (root / "var/spool/sluice").stat()
+    assert queue.st_mode & 0o7777 == 0o700 and queue.st_uid == int(users["sluice"])
+    assert (root / "run/sluice").stat().st_mode & 0o7777 == 0o755
+
+
+def under_the_unit(daemon, *before, environment=None):
+    """Starts the daemon with the capabilities that the unit leaves, and no new privileges."""
+    kept = ",".join("+" + word.removeprefix("CAP_").lower() for word in unit_value("CapabilityBoundingSet"))
+    program = daemon.folder / "sluiced"
+    program.write_text(f'#!/bin/sh\nexec setpriv --bounding-set=-all,{kept} --no-new-privs '
+                       f'{" ".join(map(str, before))} {BIN}/sluiced "$@"\n')
+    program.chmod(0o755)
+    daemon.bin = daemon.folder
+    daemon.start(wait=False, environment=environment)
+    daemon.bin = BIN
+    daemon.wait_until_ready()
+
+
+@needs_root
+def test_the_capabilities_of_the_unit_are_enough(make_daemon, sink):
+    daemon = make_daemon(start=False)
+    daemon.change({"relay_domains": ["customer.tld"], "transport_maps": [
+        daemon.table("transport", f"customer.tld relay:{sink.nexthop}\n")]})
+    under_the_unit(daemon)
+    send(daemon.port)
+    wait_for(lambda: sink.count == 1)
+    os.kill(daemon.roles()["deliver 0"], 9)
+    send(daemon.port)
+    wait_for(lambda: sink.count == 2)
+    assert daemon.stop() == 0
+
+
+def allowed_calls():
+    """The names of all system calls that the unit's filter lets through."""
+    names = set()
+    wanted = unit_value("SystemCallFilter")
+    while wanted:
+        word = wanted.pop()
+        if not word.startswith("@"):
+            names.add(word)
+            continue
+        listed = run("systemd-analyze", "syscall-filter", word)
+        wanted += [line.strip() for line in listed.splitlines()[1:]
+                   if line.strip() and not line.strip().startswith("#")]
+    return names
+
+
+@needs_root
+def test_the_system_calls_of_all_roles_pass_the_filter(make_daemon, sink):
+    daemon = make_daemon(start=False)
+    daemon.change({"relay_domains": ["customer.tld"], "transport_maps": [
+        daemon.table("transport", f"customer.tld relay:{sink.nexthop}\n")]})
+    calls = daemon.folder / "calls"
+    under_the_unit(daemon, "strace", "-D", "-f", "-qq", "-c", "-S", "name", "-U", "name", "-o", calls,
+                   environment={"ASAN_OPTIONS": "detect_leaks=0"})  # it traces too
+    send(daemon.port)
+    send(daemon.port, content=b"Subject: large\r\n\r\n" + b"x" * 60 * 2000 + b"\r\n")
+    wait_for(lambda: sink.count == 2)
+    daemon.command("sluice", "queue", "list")
+    assert daemon.stop() == 0
+    wait_for(lambda: "fdatasync" in calls.read_text())  # strace ends after the daemon
+    used = set(calls.read_text().split()) - {"syscall", "name", "total"}
+    used = {name for name in used if re.fullmatch(r"[a-z0-9_]+", name)}
+    assert {"read", "fdatasync", "accept4"} <= used
+    assert used - allowed_calls() == set()
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def test_the_sample_configuration_is_what_it_says(make_daemon, tmp_path):
+    """It checks as it is, and its defaults are the defaults."""
+    install(tmp_path)
+    text = one(tmp_path / "share" / "sluice", "sluice.conf").read_text()
+    daemon = make_daemon(start=False)
+    daemon.config.write_text(text + f'\nplugin_directory = "{BUILD}/plugins";\n')
+    daemon.command("sluiced", "-t")
+    shown = dict(re.findall(r'^#(\w+) += +"?([^"\[(;]+)"?;', text, re.M))
+    source = (ROOT / "core/config/parameters.c").read_text()
+    defaults = dict(re.findall(r'^    \{"(\w+)", SLUICE_OPT_\w+, \w+,\s+"([^"]*)"', source, re.M))
+    assert len(shown) > 10
+    wrong = {name: (value, defaults[name]) for name, value in shown.items()
+             if name in defaults and value != defaults[name]}
+    assert wrong == {}
+
+
+# ---- the manual ----------------------------------------------------------------------------------
+
+
+def pages(prefix):
+    return sorted(prefix.rglob("man/man*/*"))
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_pages_are_clean(tmp_path):
+    install(tmp_path)
+    for page in pages(tmp_path):
+        done = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8", page], text=True,
+                              capture_output=True, timeout=30)
+        assert done.stderr == "", f"{page.name}: {done.stderr}"
+        if not page.read_text().startswith(".so "):
+            assert ".SH NAME" in page.read_text(), page.name
+
+
+def test_the_manual_names_every_parameter(tmp_path):
+    install(tmp_path)
+    manual = one(tmp_path, "sluice.conf.5").read_text().replace("\\-", "-")
+    source = (ROOT / "core/config/parameters.c").read_text()
+    names = re.findall(r'^    \{"(\w+)", SLUICE_OPT_\w+, (.*?),', source, re.M)
+    assert len(names) > 50
+    missing = [name for name, flags in names
+               if "INTERNAL" not in flags and f".B {name}\n" not in manual]
+    assert missing == []
