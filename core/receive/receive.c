@@ -9,6 +9,7 @@
 #include "base/span.h"
 #include "config/role.h"
 #include "receive/listener.h"
+#include "receive/pickup.h"
 #include "receive/receiver.h"
 #include "receive/session.h"
 
@@ -18,6 +19,7 @@
 #define READY_MS 10000 /* for a queue that is being restarted to be back */
 #define STAGE_MS 60000
 #define RELEASE_MS 5000 /* then ETRN gets 458 */
+#define MAILDROP "maildrop:" /* in an address: a folder, and no socket */
 #define DRAIN_MS 30000  /* for transactions under way to end */
 
 struct receive {
@@ -25,6 +27,7 @@ struct receive {
     struct receiver receiver;
     struct listener **listeners;
     size_t listener_count;
+    struct pickup *pickup; /* of the first process alone */
     bool is_drain_asked;
     struct task_queue drain_asked;
 };
@@ -36,6 +39,7 @@ static void stop_listeners(struct receive *receive)
     for (size_t i = 0; i < receive->listener_count; i++)
         listener_stop(receive->listeners[i]);
     receive->listener_count = 0;
+    pickup_stop(receive->pickup);
 }
 
 static void wait_for_sessions(struct receive *receive, int64_t deadline_ms)
@@ -110,6 +114,23 @@ static void start_counting(struct receive *receive)
         log_warning("%s: clients have no limits", err.text);
 }
 
+/* A place that mail comes in at: a socket, or the maildrop, which one process is enough for. */
+static sluice_status start_listener(struct receive *receive, const struct role_listener *place)
+{
+    struct receiver *receiver = &receive->receiver;
+    bool is_maildrop = strncmp(place->address, MAILDROP, sizeof(MAILDROP) - 1) == 0;
+    sluice_status st = SLUICE_OK;
+
+    if (!is_maildrop)
+        st = listener_start(receiver, place->address, place->fd,
+                            &receive->listeners[receive->listener_count]);
+    else if (receive->role->index == 0)
+        st = pickup_start(receiver, place->fd, &receive->pickup);
+    if (st == SLUICE_OK && !is_maildrop)
+        receive->listener_count++;
+    return st;
+}
+
 static sluice_status start_listeners(struct receive *receive, struct error *err)
 {
     const struct role *role = receive->role;
@@ -118,12 +139,8 @@ static sluice_status start_listeners(struct receive *receive, struct error *err)
     if (receive->listeners == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for listeners");
     for (size_t i = 0; i < role->listener_count; i++) {
-        if (strncmp(role->listeners[i].address, "maildrop:", 9) == 0)
-            continue;
-        if (listener_start(&receive->receiver, role->listeners[i].address, role->listeners[i].fd,
-                           &receive->listeners[receive->listener_count]) != SLUICE_OK)
+        if (start_listener(receive, &role->listeners[i]) != SLUICE_OK)
             return error_set(err, SLUICE_TEMP, "no memory for a listener");
-        receive->listener_count++;
     }
     return SLUICE_OK;
 }
@@ -168,6 +185,7 @@ static void receive_stop(struct role *role)
 
     if (receive == NULL)
         return;
+    pickup_free(receive->pickup);
     receiver_done(&receive->receiver);
     free(receive->listeners);
     free(receive);
