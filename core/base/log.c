@@ -3,35 +3,36 @@
  * log: the ring, and the thread that empties it.
  *
  * The ring and its thread are one for each process, hence the static struct: whoever logs must be
- * able to, without being handed anything. A line is formatted on the caller's stack and copied into
- * the ring under a mutex that nobody holds while writing out.
+ * able to, without being handed anything. A line is rendered on the caller's stack and copied into
+ * the ring under a mutex that nobody holds while writing out. The sink belongs to the thread: who
+ * changes the settings leaves them in the ring.
  */
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_sink.h"
 #include "base/span.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_LINE_MAX 1024            /* with its NUL */
 #define LOG_RING_LINES 4096          /* however short */
 #define LOG_RING_BYTES (1024 * 1024) /* of text; allocated once, touched as it fills */
 #define LOG_STOP_S 2                 /* log_stop waits so long for a reader that does not read */
-#define LOG_IDENT_MAX 64
+#define LOG_COMPONENT_MAX 64
+#define LOG_ENTRY_MAX (LOG_COMPONENT_MAX + LOG_TEXT_SIZE + LOG_FIELDS_SIZE)
 
-struct line {
+/* In the ring's bytes: component, text and fields, each with its NUL. */
+struct entry {
     enum log_level level;
-    uint32_t offset; /* of its text in the ring's bytes */
-    uint32_t len;    /* without the NUL */
+    uint32_t offset;
+    uint32_t size;
     int64_t wall_ms;
 };
 
@@ -40,157 +41,47 @@ static struct {
     pthread_cond_t changed;
     pthread_t thread;
     char *bytes; /* NULL: not started, lines go out at once */
-    struct line *lines;
+    struct entry *entries;
     unsigned first; /* index of the oldest line */
     unsigned count;
     uint32_t next_byte;
-    uint64_t dropped;
+    uint64_t dropped;     /* and not said yet */
+    uint64_t lost;        /* since the start */
     int64_t next_loss_ms; /* when to speak of dropped lines again */
     bool is_stopping;
     bool is_idle; /* the thread has written out all that it was given */
-    enum log_target target;
-    enum log_level max_level;
-    char ident[LOG_IDENT_MAX];
+    _Atomic enum log_level max_level;
+    _Atomic enum log_rendering rendering;
+    char component[LOG_COMPONENT_MAX];
+    struct log_settings settings;
+    bool has_change;              /* the sink does not have these settings yet */
+    unsigned lines_before_change; /* that are rendered as the sink has it */
 } ring = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .max_level = LOG_LEVEL_INFO,
-    .ident = "sluice",
+    .component = "main",
+    .settings.file_fd = -1,
 };
 
-static const int syslog_priorities[] = {
-    [LOG_LEVEL_ERROR] = LOG_ERR, [LOG_LEVEL_WARNING] = LOG_WARNING, [LOG_LEVEL_NOTICE] = LOG_NOTICE,
-    [LOG_LEVEL_INFO] = LOG_INFO, [LOG_LEVEL_DEBUG] = LOG_DEBUG,
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
+    [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
 };
 
-/* ---- making text fit for a log --------------------------------------------------------------- */
-
-/* Length of the character at the start; 0: it is none, or a control character. */
-static size_t printable_len(struct sluice_span text)
+const char *log_level_name(enum log_level level)
 {
-    unsigned char first = (unsigned char)text.ptr[0];
-    size_t len = span_utf8_len(text);
-    bool is_c1 = first == 0xc2 && len == 2 && (unsigned char)text.ptr[1] < 0xa0;
-
-    return first < 0x20 || first == 0x7f || is_c1 ? 0 : len;
+    return level >= LOG_LEVEL_ERROR && level <= LOG_LEVEL_DEBUG ? level_names[level] : NULL;
 }
 
-const char *log_quote(struct sluice_span bytes, char *out, size_t out_size)
+bool log_level_find(const char *name, enum log_level *ret_level)
 {
-    size_t used = 0;
-
-    while (bytes.len > 0) {
-        size_t len = printable_len(bytes);
-        size_t taken = len > 0 ? len : 1;
-        if (used + taken >= out_size)
-            break;
-        if (len > 0)
-            memmove(out + used, bytes.ptr, len);
-        else
-            out[used] = '?';
-        used += taken;
-        bytes = span_skip(bytes, taken);
-    }
-    if (out_size > 0)
-        out[used] = '\0';
-    return out;
-}
-
-/* ---- writing out ----------------------------------------------------------------------------- */
-
-#define TIME_TEXT_SIZE 96 /* for what the compiler fears, not for what comes */
-
-static void format_time(int64_t wall_ms, char out[TIME_TEXT_SIZE])
-{
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm tm;
-
-    (void)gmtime_r(&seconds, &tm);
-    (void)snprintf(out, TIME_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                   (int)(wall_ms % 1000));
-}
-
-static void write_stderr(const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(STDERR_FILENO, text, len);
-        if (n == -1 && errno != EINTR && errno != EAGAIN)
-            return; /* nobody is left to tell */
-        if (n == -1 && errno == EAGAIN)
-            (void)usleep(10000); /* somebody made it non-blocking; only our thread waits */
-        if (n > 0) {
-            text += n;
-            len -= (size_t)n;
+    for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+        if (strcmp(level_names[level], name) == 0) {
+            *ret_level = (enum log_level)level;
+            return true;
         }
     }
-}
-
-static void write_line(enum log_level level, int64_t wall_ms, const char *text)
-{
-    char out[LOG_LINE_MAX + LOG_IDENT_MAX + TIME_TEXT_SIZE];
-    char when[TIME_TEXT_SIZE];
-
-    if (ring.target == LOG_TO_SYSLOG) {
-        syslog(syslog_priorities[level], "%s", text);
-        return;
-    }
-    format_time(wall_ms, when);
-    int len =
-        snprintf(out, sizeof(out), "%s %s[%ld]: %s\n", when, ring.ident, (long)getpid(), text);
-    if (len > 0)
-        write_stderr(out, (size_t)len < sizeof(out) ? (size_t)len : sizeof(out) - 1);
-}
-
-/* Copies the oldest line out; the ring's lock is held. */
-static bool take_line(struct line *line, char text[LOG_LINE_MAX])
-{
-    if (ring.count == 0)
-        return false;
-    *line = ring.lines[ring.first];
-    memcpy(text, ring.bytes + line->offset, line->len + 1);
-    ring.first = (ring.first + 1) % LOG_RING_LINES;
-    ring.count--;
-    return true;
-}
-
-/* The count of lost lines as a line: when all else is written, and in between once a second. The
- * lock is held. */
-static bool take_loss(struct line *line, char text[LOG_LINE_MAX])
-{
-    int64_t now_ms = clock_monotonic_ms();
-
-    if (ring.dropped == 0 || (ring.count > 0 && now_ms < ring.next_loss_ms))
-        return false;
-    *line = (struct line){.level = LOG_LEVEL_WARNING, .wall_ms = clock_wall_ms()};
-    (void)snprintf(text, LOG_LINE_MAX, "%llu lines of the log were lost",
-                   (unsigned long long)ring.dropped);
-    ring.dropped = 0;
-    ring.next_loss_ms = now_ms + 1000;
-    return true;
-}
-
-static void *run_thread(void *unused)
-{
-    char text[LOG_LINE_MAX];
-    struct line line;
-
-    (void)unused;
-    pthread_mutex_lock(&ring.lock);
-    for (;;) {
-        if (!take_loss(&line, text) && !take_line(&line, text)) {
-            if (ring.is_stopping)
-                break;
-            pthread_cond_wait(&ring.changed, &ring.lock);
-            continue;
-        }
-        pthread_mutex_unlock(&ring.lock);
-        write_line(line.level, line.wall_ms, text);
-        pthread_mutex_lock(&ring.lock);
-    }
-    ring.is_idle = true;
-    pthread_cond_broadcast(&ring.changed);
-    pthread_mutex_unlock(&ring.lock);
-    return NULL;
+    return false;
 }
 
 /* ---- the ring -------------------------------------------------------------------------------- */
@@ -207,7 +98,7 @@ static bool find_room(uint32_t size, uint32_t *ret_offset)
         *ret_offset = 0;
         return true;
     }
-    uint32_t oldest = ring.lines[ring.first].offset;
+    uint32_t oldest = ring.entries[ring.first].offset;
     if (oldest >= ring.next_byte)
         end = oldest;
     if (end - ring.next_byte >= size) {
@@ -218,38 +109,71 @@ static bool find_room(uint32_t size, uint32_t *ret_offset)
     return oldest < ring.next_byte && oldest >= size;
 }
 
-/* False if there is no ring. */
-static bool put_line(enum log_level level, const char *text)
+/* Component, text and fields into bytes, which has room for them; their size. */
+static uint32_t pack(const char *component, const struct log_rendered *rendered, char *bytes)
 {
-    uint32_t len = (uint32_t)strlen(text);
-    uint32_t offset;
+    const char *parts[] = {component, rendered->text, rendered->fields};
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        size_t size = strlen(parts[i]) + 1;
+        memcpy(bytes + used, parts[i], size);
+        used += size;
+    }
+    return (uint32_t)used;
+}
+
+static void write_out(const struct entry *entry, const char *bytes)
+{
+    const char *text = bytes + strlen(bytes) + 1;
+    struct log_line line = {
+        .level = entry->level,
+        .wall_ms = entry->wall_ms,
+        .component = bytes,
+        .text = text,
+        .fields = text + strlen(text) + 1,
+    };
+
+    log_sink_put(&line);
+}
+
+static void put_line(enum log_level level, const char *component,
+                     const struct log_rendered *rendered)
+{
+    char bytes[LOG_ENTRY_MAX];
+    struct entry entry = {.level = level,
+                          .wall_ms = clock_wall_ms(),
+                          .size = pack(component, rendered, bytes)};
 
     pthread_mutex_lock(&ring.lock);
-    bool is_started = ring.bytes != NULL;
-    if (is_started && find_room(len + 1, &offset)) {
-        memcpy(ring.bytes + offset, text, len + 1);
-        ring.lines[(ring.first + ring.count) % LOG_RING_LINES] =
-            (struct line){.level = level, .offset = offset, .len = len, .wall_ms = clock_wall_ms()};
+    if (ring.bytes == NULL) { /* no thread either */
+        write_out(&entry, bytes);
+        log_sink_flush();
+    } else if (find_room(entry.size, &entry.offset)) {
+        memcpy(ring.bytes + entry.offset, bytes, entry.size);
+        ring.entries[(ring.first + ring.count) % LOG_RING_LINES] = entry;
         ring.count++;
-        ring.next_byte = offset + len + 1;
+        ring.next_byte = entry.offset + entry.size;
         pthread_cond_signal(&ring.changed);
-    } else if (is_started) {
+    } else {
         ring.dropped++;
+        ring.lost++;
     }
     pthread_mutex_unlock(&ring.lock);
-    return is_started;
 }
+
+/* ---- saying ---------------------------------------------------------------------------------- */
 
 static void log_line(enum log_level level, const char *format, va_list args)
 {
-    char text[LOG_LINE_MAX];
+    struct log_rendered rendered;
+    char text[LOG_TEXT_SIZE];
 
     if (level > ring.max_level)
         return;
     (void)vsnprintf(text, sizeof(text), format, args); /* longer lines are cut */
-    (void)log_quote(sluice_span_of(text), text, sizeof(text));
-    if (!put_line(level, text))
-        write_line(level, clock_wall_ms(), text);
+    log_render_prose(ring.rendering, level, text, &rendered);
+    put_line(level, ring.component, &rendered);
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -262,7 +186,119 @@ void log_write(enum log_level level, const char *format, ...)
     errno = saved;
 }
 
-/* ---- start and stop -------------------------------------------------------------------------- */
+void log_event_write(const struct log_event *event, const struct log_field *fields, size_t count)
+{
+    struct log_rendered rendered;
+    char component[LOG_COMPONENT_MAX];
+    int saved = errno;
+
+    if (event->level > ring.max_level)
+        return;
+    (void)snprintf(component, sizeof(component), "%s",
+                   event->component != NULL ? event->component : ring.component);
+    log_render_event(ring.rendering, event, fields, count, &rendered);
+    put_line(event->level, component, &rendered);
+    errno = saved;
+}
+
+uint64_t log_lost_count(void)
+{
+    pthread_mutex_lock(&ring.lock);
+    uint64_t lost = ring.lost;
+    pthread_mutex_unlock(&ring.lock);
+    return lost;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+/* Copies the oldest line out; the ring's lock is held. */
+static bool take_line(struct entry *entry, char bytes[LOG_ENTRY_MAX])
+{
+    if (ring.count == 0)
+        return false;
+    *entry = ring.entries[ring.first];
+    memcpy(bytes, ring.bytes + entry->offset, entry->size);
+    ring.first = (ring.first + 1) % LOG_RING_LINES;
+    ring.count--;
+    if (ring.lines_before_change > 0)
+        ring.lines_before_change--;
+    return true;
+}
+
+/* The count of lost lines as a line: when all else is written, and in between once a second. The
+ * lock is held. */
+static bool take_loss(struct entry *entry, char bytes[LOG_ENTRY_MAX])
+{
+    int64_t now_ms = clock_monotonic_ms();
+    struct log_rendered rendered;
+    char text[64];
+
+    if (ring.dropped == 0 || ring.has_change || (ring.count > 0 && now_ms < ring.next_loss_ms))
+        return false;
+    *entry = (struct entry){.level = LOG_LEVEL_WARNING, .wall_ms = clock_wall_ms()};
+    (void)snprintf(text, sizeof(text), "%llu lines of the log were lost",
+                   (unsigned long long)ring.dropped);
+    log_render_prose(ring.rendering, entry->level, text, &rendered);
+    (void)pack(ring.component, &rendered, bytes);
+    ring.dropped = 0;
+    ring.next_loss_ms = now_ms + 1000;
+    return true;
+}
+
+/* The settings, once it is their turn; the lock is held. */
+static bool take_change(struct log_settings *settings)
+{
+    if (!ring.has_change || ring.lines_before_change > 0)
+        return false;
+    *settings = ring.settings;
+    ring.settings.file_fd = -1; /* is taken */
+    ring.has_change = false;
+    return true;
+}
+
+/* One thing to do, without the lock, which is held before and after. False: there is nothing. */
+static bool work(bool *is_flushed)
+{
+    char bytes[LOG_ENTRY_MAX];
+    struct log_settings settings;
+    struct entry entry;
+    bool has_settings = take_change(&settings);
+    bool has_line = !has_settings && (take_loss(&entry, bytes) || take_line(&entry, bytes));
+
+    if (!has_settings && !has_line && *is_flushed)
+        return false;
+    pthread_mutex_unlock(&ring.lock);
+    if (has_line)
+        write_out(&entry, bytes);
+    else
+        log_sink_flush();
+    if (has_settings)
+        log_sink_set(&settings);
+    *is_flushed = !has_line;
+    pthread_mutex_lock(&ring.lock);
+    return true;
+}
+
+static void *run_thread(void *unused)
+{
+    bool is_flushed = true;
+
+    (void)unused;
+    pthread_mutex_lock(&ring.lock);
+    for (;;) {
+        if (work(&is_flushed))
+            continue;
+        if (ring.is_stopping)
+            break;
+        pthread_cond_wait(&ring.changed, &ring.lock);
+    }
+    ring.is_idle = true;
+    pthread_cond_broadcast(&ring.changed);
+    pthread_mutex_unlock(&ring.lock);
+    return NULL;
+}
+
+/* ---- start, change and stop ------------------------------------------------------------------ */
 
 static bool start_thread(void)
 {
@@ -293,30 +329,77 @@ static void init_locks(void)
 static void free_ring(void)
 {
     free(ring.bytes);
-    free(ring.lines);
+    free(ring.entries);
     ring.bytes = NULL;
-    ring.lines = NULL;
+    ring.entries = NULL;
 }
 
-void log_start(const char *role, enum log_target target, enum log_level max_level)
+/* The lock is held. */
+static void set(const struct log_settings *settings)
+{
+    int untaken_fd = ring.has_change ? ring.settings.file_fd : -1;
+    int file_fd = settings->target == LOG_TO_FILE ? settings->file_fd : -1;
+
+    if (!ring.has_change)
+        ring.lines_before_change = ring.count;
+    ring.settings = *settings;
+    if (settings->target == LOG_TO_FILE && file_fd == -1)
+        file_fd = untaken_fd;
+    else if (untaken_fd != -1)
+        (void)close(untaken_fd); /* nobody has written into it */
+    ring.settings.file_fd = file_fd;
+    ring.has_change = true;
+    ring.max_level = settings->max_level;
+    ring.rendering = log_sink_rendering(settings);
+}
+
+/* The thread does it, since it may be writing; without one it is done here. The lock is held. */
+static void apply_change(void)
+{
+    struct log_settings settings;
+
+    if (ring.bytes != NULL)
+        pthread_cond_signal(&ring.changed);
+    else if (take_change(&settings))
+        log_sink_set(&settings);
+}
+
+void log_start(const char *component, const struct log_settings *settings)
 {
     init_locks();
     free_ring();
-    (void)snprintf(ring.ident, sizeof(ring.ident), "sluice/%s", role);
-    ring.target = target;
-    ring.max_level = max_level;
+    (void)snprintf(ring.component, sizeof(ring.component), "%s", component);
     ring.first = ring.count = 0;
     ring.next_byte = 0;
     ring.dropped = 0;
     ring.next_loss_ms = 0;
-    ring.is_stopping = ring.is_idle = false;
-    if (target == LOG_TO_SYSLOG)
-        openlog(ring.ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
+    ring.is_stopping = ring.is_idle = ring.has_change = false;
+    set(settings);
+    apply_change();
     ring.bytes = malloc(LOG_RING_BYTES);
-    ring.lines = malloc(LOG_RING_LINES * sizeof(ring.lines[0]));
+    ring.entries = malloc(LOG_RING_LINES * sizeof(ring.entries[0]));
     /* Without a ring lines still go out, at once. */
-    if (ring.bytes == NULL || ring.lines == NULL || !start_thread())
+    if (ring.bytes == NULL || ring.entries == NULL || !start_thread())
         free_ring();
+}
+
+void log_change(const struct log_settings *settings)
+{
+    pthread_mutex_lock(&ring.lock);
+    set(settings);
+    apply_change();
+    pthread_mutex_unlock(&ring.lock);
+}
+
+void log_set_file(int fd)
+{
+    pthread_mutex_lock(&ring.lock);
+    struct log_settings settings = ring.settings;
+    settings.target = LOG_TO_FILE;
+    settings.file_fd = fd;
+    set(&settings);
+    apply_change();
+    pthread_mutex_unlock(&ring.lock);
 }
 
 void log_stop(void)
@@ -358,7 +441,7 @@ void complain(struct complaint *complaint, enum log_level level, const char *for
         complaint->unsaid++;
         return;
     }
-    char text[LOG_LINE_MAX];
+    char text[LOG_TEXT_SIZE];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);

@@ -192,7 +192,7 @@ static const char *const names[] = {
     "smtputf8_enable", "soft_bounce", "stale_lock_time", "stress", "strict_7bit_headers",
     "strict_8bitmime", "strict_8bitmime_body", "strict_mailbox_ownership",
     "strict_mime_encoding_domain", "strict_rfc821_envelopes", "strict_smtputf8",
-    "sun_mailtool_compatibility", "swap_bangpath", "syslog_facility", "syslog_name",
+    "sun_mailtool_compatibility", "swap_bangpath",
     "tcp_windowsize", "tls_append_default_CA", "tls_config_file", "tls_config_name",
     "tls_daemon_random_bytes", "tls_dane_digests", "tls_disable_workarounds",
     "tls_eecdh_auto_curves", "tls_eecdh_strong_curve", "tls_eecdh_ultra_curve",

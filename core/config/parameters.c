@@ -39,6 +39,17 @@ const struct sluice_option parameters[] = {
     {"run_directory", SLUICE_OPT_PATH, 0, "/run/sluice", NULL,
      "Folder of the control socket and the pid file"},
 
+    /* the log */
+    {"syslog_name", SLUICE_OPT_STRING, 0, "sluice", NULL,
+     "Name in front of the log's lines; postfix: as its tools and filters expect it"},
+    {"syslog_facility", SLUICE_OPT_ENUM, 0, "mail",
+     "mail|daemon|user|local0|local1|local2|local3|local4|local5|local6|local7",
+     "Facility of the log's lines in syslog"},
+    {"log_format", SLUICE_OPT_ENUM, 0, "text", "text|json",
+     "Lines as Postfix's tools read them, or as JSON objects"},
+    {"log_level", SLUICE_OPT_ENUM, 0, "info", "error|warning|notice|info|debug",
+     "The least important lines that are logged"},
+
     /* who runs */
     {"mail_owner", SLUICE_OPT_STRING, 0, "sluice", NULL,
      "User that owns the queue, where Sluice is started by root"},

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/logging.h"
 #include "ipc/channel.h"
 #include "task/crash.h"
 #include "task/pool.h"
@@ -140,16 +141,20 @@ void *role_shared_memory(const char *name, size_t *ret_size)
 
 static sluice_status take_setup(const struct channel_frame *frame, struct error *err)
 {
+    struct log_settings settings = {.max_level = LOG_LEVEL_INFO};
     struct message_setup setup;
 
     if (runtime.config != NULL || frame->fd == -1 ||
         message_setup_decode(frame->body, &setup) != SLUICE_OK)
         return error_set(err, SLUICE_PERM, "the master's setup makes no sense");
-    log_start(runtime.ops->name, (enum log_target)setup.log_target, LOG_LEVEL_INFO);
+    sluice_status status = config_open(frame->fd, &runtime.config, err);
+    if (status == SLUICE_OK)
+        logging_configure(runtime.config, &settings);
+    settings.target = (enum log_target)setup.log_target;
+    log_start(logging_component(runtime.ops->name), &settings);
     runtime.is_log_started = true;
     runtime.role.generation = setup.generation;
     runtime.role.index = setup.index;
-    sluice_status status = config_open(frame->fd, &runtime.config, err);
     runtime.role.config = runtime.config;
     return status;
 }

@@ -9,8 +9,8 @@
 #include "master/master.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "config/config.h"
+#include "config/logging.h"
 #include "master/children.h"
 #include "master/daemon.h"
 #include "master/folders.h"
@@ -57,6 +57,7 @@ struct master {
     struct phase *phase;
     uv_signal_t signals[WATCHED_COUNT];
 
+    struct log_settings log;
     struct generation generation;
     struct config *config;
     struct lock lock;
@@ -105,10 +106,14 @@ static sluice_status load_generation(struct master *master, struct error *err)
 {
     sluice_status status = generation_check(&master->generation, master->options->config_path, err);
 
+    if (status == SLUICE_OK)
+        status = config_open(generation_role(&master->generation, "master")->snapshot_fd,
+                             &master->config, err);
     if (status != SLUICE_OK)
         return status;
-    return config_open(generation_role(&master->generation, "master")->snapshot_fd, &master->config,
-                       err);
+    logging_configure(master->config, &master->log);
+    log_change(&master->log);
+    return SLUICE_OK;
 }
 
 static sluice_status find_owners(struct master *master, struct error *err)
@@ -400,7 +405,8 @@ static void run_loop(struct master *master)
 int master_run(const struct master_options *options)
 {
     bool is_background = !options->is_foreground;
-    struct master master = {.options = options, .report_fd = -1, .ruleset = -1};
+    struct master master = {.options = options, .report_fd = -1, .ruleset = -1,
+                            .log = {.max_level = LOG_LEVEL_INFO}};
 
     if (is_background && (master.report_fd = daemon_detach()) == -1) {
         (void)fprintf(stderr, "sluiced: cannot go into the background: %s\n", strerror(errno));
@@ -409,9 +415,10 @@ int master_run(const struct master_options *options)
     (void)umask(022);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    master.setup.log_target = is_background ? LOG_TO_SYSLOG : LOG_TO_STDERR;
+    master.log.target = is_background ? LOG_TO_SYSLOG : LOG_TO_STDERR;
+    master.setup.log_target = master.log.target;
     master.setup.is_output_logged = is_background;
-    log_start("master", master.setup.log_target, LOG_LEVEL_INFO);
+    log_start(logging_component("master"), &master.log);
     generation_init(&master.generation, 1);
     if (task_loop_init() == SLUICE_OK) {
         run_loop(&master);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "queue/delivery_log.h"
 #include "queue/state.h"
 
 #include <assert.h>
@@ -79,7 +80,7 @@ static void on_recorded(struct store_change *change, sluice_status status, const
         log_error("%s: the store does not know this message: %s",
                   id_format(active->message->id, id), err->text);
     if (was_removal) {
-        log_notice("%s: removed", id_format(active->message->id, id));
+        delivery_log_removed(active->message->id);
         active->is_gone = true;
     }
     if (active->is_dirty)

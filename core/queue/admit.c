@@ -11,7 +11,6 @@
 #include "queue/delivery_log.h"
 #include "queue/state.h"
 
-#include <inttypes.h>
 
 #define SPREAD_MS 1 /* between two overdue units at a start */
 
@@ -48,6 +47,7 @@ static void log_held(const struct unit *unit, const struct envelope *envelope)
     for (size_t i = unit->first; i <= unit->last; i++) {
         struct delivery_line line = {
             .id = unit->message->id,
+            .transport = unit->site->transport,
             .recipient = &envelope->recipients[i],
             .arrival_ms = envelope->arrival_ms,
             .status = SLUICE_TEMP,
@@ -71,13 +71,8 @@ static void admit_unit(struct queue *queue, struct unit *unit, const struct enve
 
 void admit_new(struct queue *queue, struct queue_message *message, const struct envelope *envelope)
 {
-    char id[ID_TEXT_SIZE];
-    char sender[DELIVERY_LOG_ADDRESS_SIZE];
-
     message->is_durable = true;
-    log_notice("%s: from=<%s>, size=%" PRIu64 ", nrcpt=%zu (queue active)",
-               id_format(message->id, id), log_quote(envelope->sender, sender, sizeof(sender)),
-               envelope->content_size, envelope->recipient_count);
+    delivery_log_accepted(message->id, envelope);
     for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
         admit_unit(queue, unit, envelope);
 }

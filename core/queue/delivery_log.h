@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * delivery_log: the line that says what became of a recipient, in the format that the field's tools
- * read: ID: to=<r>, relay=HOST[IP]:PORT, delay=S, delays=a/b/c/d, dsn=X.Y.Z, status=sent (TEXT)
+ * delivery_log: what becomes of a message and its recipients, in the lines that the field's tools
+ * read: who gave it to us, when it became active, each attempt, its end.
  */
 #ifndef QUEUE_DELIVERY_LOG_H
 #define QUEUE_DELIVERY_LOG_H
 
 #include "ipc/envelope.h"
 
-#define DELIVERY_LOG_ADDRESS_SIZE 321 /* RFC 5321 4.5.3.1: 64 + 1 + 255, and a NUL */
-
 struct delivery_line {
     uint64_t id;
+    const char *transport;
     const struct envelope_recipient *recipient;
     struct sluice_span relay; /* empty: none */
     int64_t arrival_ms;       /* of the message */
@@ -23,6 +22,9 @@ struct delivery_line {
     struct sluice_span text;
 };
 
+/* The message is durable: from whom it came, and that it is active. */
+void delivery_log_accepted(uint64_t id, const struct envelope *envelope);
 void delivery_log(const struct delivery_line *line);
+void delivery_log_removed(uint64_t id);
 
 #endif

@@ -45,6 +45,7 @@ static void apply_outcome(const struct job *job, const struct message_result *re
 {
     struct delivery_line line = {
         .id = job->active->message->id,
+        .transport = job->site->transport,
         .recipient = recipient,
         .relay = outcome->relay,
         .arrival_ms = envelope->arrival_ms,

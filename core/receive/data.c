@@ -10,13 +10,11 @@
 #include "receive/command.h"
 #include "receive/content.h"
 #include "receive/line.h"
-#include "receive/session.h"
+#include "receive/session_log.h"
 #include "receive/submission.h"
 #include "receive/trace.h"
 
 #define WASTE_SIZE 1024 /* what is swallowed at a time of content that is not kept */
-#define QUOTED_ID_MAX 256
-#define QUOTED_SENDER_MAX 512
 
 static const char write_error[] = "451 4.3.0 Error: queue file write error";
 
@@ -246,21 +244,16 @@ static const char *find_fault(const struct upload *upload)
 
 static void refuse(struct upload *upload, const char *reply)
 {
-    const struct session *session = upload->session;
-
-    log_notice("%s: reject: END-OF-MESSAGE from %s: %s", upload->id, session->name, reply);
+    session_log_reject(upload->session, upload->id, "END-OF-MESSAGE", SPAN_EMPTY, reply);
     session_reply(upload->session, "%s", reply);
 }
 
 static void log_message_id(const struct upload *upload)
 {
     const struct header_scan *header = &upload->content.header;
-    char text[QUOTED_ID_MAX];
+    struct sluice_span message_id = {.ptr = header->message_id, .len = header->message_id_len};
 
-    log_info(
-        "%s: message-id=%s", upload->id,
-        log_quote((struct sluice_span){.ptr = header->message_id, .len = header->message_id_len},
-                  text, sizeof(text)));
+    session_log_message_id(upload->id, message_id);
 }
 
 static void accept_message(struct upload *upload)
@@ -323,18 +316,6 @@ static void run(struct upload *upload)
         session_lost(session, st);
 }
 
-static void log_origin(const struct session *session, const char *id)
-{
-    char sender[QUOTED_SENDER_MAX];
-
-    if (!session->is_local) {
-        log_info("%s: client=%s", id, session->name);
-        return;
-    }
-    log_info("%s: uid=%lu from=<%s>", id, (unsigned long)session->uid,
-             log_quote(session->transaction->envelope.sender, sender, sizeof(sender)));
-}
-
 void command_data(struct session *session, struct sluice_span argument)
 {
     const struct settings *settings = &session->receiver->settings;
@@ -355,7 +336,9 @@ void command_data(struct session *session, struct sluice_span argument)
         session_reply_uncounted(session, "%s", write_error);
         return;
     }
-    log_origin(session, id_format(id, upload.id));
+    (void)id_format(id, upload.id);
+    if (session->is_local)
+        session_log_pickup(session, upload.id);
     body_open(&upload.body, session->receiver->intake, id);
     run(&upload);
     body_close(&upload.body);

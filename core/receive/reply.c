@@ -3,15 +3,13 @@
  * reply: what a session says to its client, and what the log says about it.
  */
 #include "base/clock.h"
-#include "base/log.h"
-#include "receive/session.h"
+#include "receive/session_log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #define REPLY_MAX 1024   /* one line; longer ones are cut */
 #define REPLIES_MAX 4096 /* gathered before they are sent in any case */
-#define QUOTE_MAX 256
 
 int64_t session_deadline(const struct session *session)
 {
@@ -31,8 +29,7 @@ const char *session_last_verb(const struct session *session)
 static void end_lost(struct session *session, bool has_timed_out)
 {
     session->is_closing = true;
-    log_info("%s after %s from %s", has_timed_out ? "timeout" : "lost connection",
-             session_last_verb(session), session->name);
+    session_log_trouble(session, LOG_LEVEL_INFO, has_timed_out ? "timeout" : "lost connection");
 }
 
 bool session_flush(struct session *session)
@@ -106,24 +103,6 @@ void session_reply_uncounted(struct session *session, const char *format, ...)
     reply(session, line, false);
 }
 
-static void log_reject(const struct session *session, const char *command,
-                       struct sluice_span recipient, const char *line)
-{
-    struct sluice_span sender = SPAN_EMPTY;
-    char from[QUOTE_MAX];
-    char to[QUOTE_MAX];
-    char helo[QUOTE_MAX];
-    char text[REPLY_MAX];
-
-    if (session->transaction != NULL)
-        sender = session->transaction->envelope.sender;
-    log_notice("NOQUEUE: reject: %s from %s: %s; from=<%s> to=<%s> proto=%s helo=<%s>", command,
-               session->name, log_quote(sluice_span_of(line), text, sizeof(text)),
-               log_quote(sender, from, sizeof(from)), log_quote(recipient, to, sizeof(to)),
-               session->is_esmtp ? "ESMTP" : "SMTP",
-               log_quote(sluice_span_of(session->helo), helo, sizeof(helo)));
-}
-
 void session_reject(struct session *session, const char *command, struct sluice_span recipient,
                     const char *format, ...)
 {
@@ -133,7 +112,7 @@ void session_reject(struct session *session, const char *command, struct sluice_
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
     va_end(args);
-    log_reject(session, command, recipient, line);
+    session_log_reject(session, NULL, command, recipient, line);
     reply(session, line, true);
 }
 

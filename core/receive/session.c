@@ -5,9 +5,9 @@
 #include "receive/session.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "receive/limits.h"
 #include "receive/line.h"
+#include "receive/session_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,8 +91,7 @@ static bool is_out_of_step(const struct session *session, const struct command *
 
 static void end_out_of_step(struct session *session)
 {
-    log_notice("improper command pipelining after %s from %s", session_last_verb(session),
-               session->name);
+    session_log_trouble(session, LOG_LEVEL_NOTICE, "improper command pipelining");
     session_dismiss(session, "554 5.5.0 Error: SMTP protocol synchronization");
 }
 
@@ -149,7 +148,7 @@ static bool may_go_on(struct session *session)
     const struct settings *settings = &session->receiver->settings;
 
     if (session->error_count >= settings->hard_error_limit) {
-        log_notice("too many errors after %s from %s", session_last_verb(session), session->name);
+        session_log_trouble(session, LOG_LEVEL_NOTICE, "too many errors");
         session_dismiss(session, "421 4.7.0 %s Error: too many errors", settings->myhostname);
     } else if (session->receiver->is_draining && session->transaction == NULL) {
         session_dismiss(session, "421 4.3.2 %s Service shutting down", settings->myhostname);
@@ -209,7 +208,7 @@ static void log_end(const struct session *session)
         all += count.all;
     }
     const char *counts = buffer_text(&text);
-    log_info("disconnect from %s%s", session->name, counts != NULL ? counts : "");
+    session_log_disconnect(session, counts);
     buffer_done(&text);
 }
 
@@ -232,7 +231,7 @@ static void session_run(void *arg)
 {
     struct session *session = arg;
 
-    log_info("connect from %s", session->name);
+    session_log_connect(session);
     if (limits_enter(session))
         greet(session);
     while (!session->is_closing && may_go_on(session))

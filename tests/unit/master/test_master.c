@@ -6,9 +6,9 @@
  */
 #include "base/clock.h"
 #include "base/durable.h"
-#include "base/log.h"
 #include "base/span.h"
 #include "config/draft.h"
+#include "config/logging.h"
 #include "config/snapshot.h"
 #include "config/role.h"
 #include "master/master.h"
@@ -286,14 +286,14 @@ static void expect_end(pid_t pid, int want)
     assert_int_equal(count_in_log("Sanitizer|runtime error"), 0);
 }
 
-/* The pid at the end of a line that a role has logged: "sluice/queue[123]: queue 0 start". */
+/* The pid at the end of a line that a role has logged: "sluice/qmgr[123]: queue 0 start". */
 static pid_t find_pid(const char *role, int which)
 {
     char *text = read_log();
     char mark[32];
     pid_t pid = 0;
 
-    (void)snprintf(mark, sizeof(mark), "sluice/%s[", role);
+    (void)snprintf(mark, sizeof(mark), "sluice/%s[", logging_component(role));
     const char *at = text;
     for (int i = 0; i <= which && at != NULL;) {
         at = strstr(at, mark);

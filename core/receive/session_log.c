@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session_log: see session_log.h.
+ */
+#include "receive/session_log.h"
+
+static const struct log_event connect_event = {
+    .level = LOG_LEVEL_INFO,
+    .name = "connect",
+    .text = "connect from {client}",
+};
+
+static const struct log_event disconnect_event = {
+    .level = LOG_LEVEL_INFO,
+    .name = "disconnect",
+    .text = "disconnect from {client}{ |commands|}",
+};
+
+static const struct log_event reject_event = {
+    .level = LOG_LEVEL_NOTICE,
+    .name = "reject",
+    .text = "{queue_id}: reject: {command} from {client}: {reply}; "
+            "from=<{from}> to=<{to}> proto={proto} helo=<{helo}>",
+};
+
+static const struct log_event pickup_event = {
+    .level = LOG_LEVEL_INFO,
+    .component = "pickup",
+    .name = "pickup",
+    .text = "{queue_id}: uid={uid} from=<{from}>",
+};
+
+static const struct log_event message_id_event = {
+    .level = LOG_LEVEL_INFO,
+    .component = "cleanup", /* of Postfix, which knows the message's header */
+    .name = "message-id",
+    .text = "{queue_id}: message-id={message_id}",
+};
+
+void session_log_connect(const struct session *session)
+{
+    log_event(&connect_event, log_text("client", session->name));
+}
+
+void session_log_disconnect(const struct session *session, const char *commands)
+{
+    log_event(&disconnect_event, log_text("client", session->name),
+              log_span_if("commands", span_trim(sluice_span_of(commands))));
+}
+
+void session_log_trouble(const struct session *session, enum log_level level, const char *reason)
+{
+    const struct log_event event = {
+        .level = level,
+        .name = "trouble",
+        .text = "{reason} after {command} from {client}",
+    };
+
+    log_event(&event, log_text("reason", reason), log_text("command", session_last_verb(session)),
+              log_text("client", session->name));
+}
+
+void session_log_reject(const struct session *session, const char *id, const char *command,
+                        struct sluice_span recipient, const char *reply)
+{
+    struct sluice_span sender = SPAN_EMPTY;
+
+    if (session->transaction != NULL)
+        sender = session->transaction->envelope.sender;
+    log_event(&reject_event, log_text("queue_id", id != NULL ? id : "NOQUEUE"),
+              log_text("command", command), log_text("client", session->name),
+              log_text("reply", reply), log_span("from", sender), log_span("to", recipient),
+              log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"),
+              log_text("helo", session->helo));
+}
+
+void session_log_pickup(const struct session *session, const char *id)
+{
+    log_event(&pickup_event, log_text("queue_id", id), log_number("uid", session->uid),
+              log_span("from", session->transaction->envelope.sender));
+}
+
+void session_log_message_id(const char *id, struct sluice_span message_id)
+{
+    log_event(&message_id_event, log_text("queue_id", id), log_span("message_id", message_id));
+}
