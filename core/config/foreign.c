@@ -164,7 +164,7 @@ static const char *const names[] = {
     "smtpd_forbidden_commands", "smtpd_helo_restrictions",
     "smtpd_history_flush_threshold", "smtpd_log_access_permit_actions", "smtpd_milter_maps",
     "smtpd_milters", "smtpd_min_data_rate", "smtpd_noop_commands", "smtpd_null_access_lookup_key",
-    "smtpd_peername_lookup", "smtpd_per_record_deadline", "smtpd_per_request_deadline",
+    "smtpd_per_record_deadline", "smtpd_per_request_deadline",
     "smtpd_policy_service_default_action", "smtpd_policy_service_max_idle",
     "smtpd_policy_service_max_ttl", "smtpd_policy_service_policy_context",
     "smtpd_policy_service_request_limit", "smtpd_policy_service_retry_delay",

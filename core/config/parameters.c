@@ -135,6 +135,8 @@ const struct sluice_option parameters[] = {
     /* receiving */
     {"smtpd_banner", SLUICE_OPT_STRING, 0, "$myhostname ESMTP $mail_name", NULL,
      "Text behind the code 220 of the greeting"},
+    {"smtpd_peername_lookup", SLUICE_OPT_BOOLEAN, 0, "yes", NULL,
+     "Look up the names of clients; else all are unknown"},
     {"smtpd_timeout", SLUICE_OPT_DURATION, 0, "300s", "1s..",
      "How long a client may be silent"},
     {"smtpd_helo_required", SLUICE_OPT_BOOLEAN, 0, "no", NULL,

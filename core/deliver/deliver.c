@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/resolver.h"
 #include "config/role.h"
 #include "deliver/attempt.h"
 #include "deliver/errand.h"
@@ -199,21 +200,6 @@ static sluice_status open_transports(struct deliver *deliver, struct error *err)
     return SLUICE_OK;
 }
 
-static sluice_status start_dns(const struct config *config, struct error *err)
-{
-    size_t count = config_count(config, "dns_servers");
-    const char **servers = calloc(count + 1, sizeof(*servers));
-    sluice_status st;
-
-    if (servers == NULL)
-        return error_set(err, SLUICE_TEMP, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        servers[i] = config_item(config, "dns_servers", i);
-    st = dns_init(servers, count, err);
-    free(servers);
-    return st;
-}
-
 static sluice_status deliver_start(struct role *role, struct error *err)
 {
     struct deliver *deliver = calloc(1, sizeof(*deliver));
@@ -224,7 +210,7 @@ static sluice_status deliver_start(struct role *role, struct error *err)
     role->user = deliver;
     deliver->role = role;
     deliver->means.session_limit = (unsigned)config_number(role->config, "smtp_mx_session_limit");
-    st = start_dns(role->config, err);
+    st = resolver_start(role->config, err);
     if (st == SLUICE_OK)
         st = cache_new(config_number(role->config, "connection_cache_time_limit"),
                        &deliver->means.cache, err);

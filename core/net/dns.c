@@ -17,6 +17,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unbound.h>
 #include <utlist.h>
@@ -62,7 +63,7 @@ static struct {
 static void ask_for_private_zones(struct ub_ctx *ub)
 {
     static const char *const zones[] = {"test.", "invalid.", "10.in-addr.arpa.",
-                                        "168.192.in-addr.arpa."};
+                                        "127.in-addr.arpa.", "168.192.in-addr.arpa."};
     char zone[] = "16.172.in-addr.arpa.";
 
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
@@ -285,15 +286,23 @@ static bool read_address(int family, size_t size, struct sluice_span data, char 
     return true;
 }
 
-static bool read_mx(struct sluice_span data, char text[DNS_NAME_MAX],
-                    struct sluice_dns_record *record)
+static bool read_name(struct sluice_span data, char text[DNS_NAME_MAX],
+                      struct sluice_dns_record *record)
 {
     size_t len;
 
-    if (data.len < 3 || !name_to_text(span_skip(data, 2), text, &len))
+    if (!name_to_text(data, text, &len))
+        return false;
+    record->target = (struct sluice_span){.ptr = text, .len = len};
+    return true;
+}
+
+static bool read_mx(struct sluice_span data, char text[DNS_NAME_MAX],
+                    struct sluice_dns_record *record)
+{
+    if (data.len < 3 || !read_name(span_skip(data, 2), text, record))
         return false;
     record->preference = (uint32_t)(unsigned char)data.ptr[0] << 8 | (unsigned char)data.ptr[1];
-    record->target = (struct sluice_span){.ptr = text, .len = len};
     return true;
 }
 
@@ -305,6 +314,8 @@ static bool read_record(uint32_t type, struct sluice_span data, char text[DNS_NA
         return read_address(AF_INET, 4, data, text, record);
     case SLUICE_DNS_AAAA:
         return read_address(AF_INET6, 16, data, text, record);
+    case SLUICE_DNS_PTR:
+        return read_name(data, text, record);
     case SLUICE_DNS_MX:
         return read_mx(data, text, record);
     default:
@@ -407,6 +418,25 @@ static sluice_status query_run(const char *name, uint32_t type, int64_t deadline
         status = judge(&query, type, sink, err);
     ub_resolve_free(query.result);
     return status;
+}
+
+/* ---- names of addresses ---------------------------------------------------------------------- */
+
+/* RFC 1035 3.5 for IPv4; RFC 3596 2.5, a name of half bytes, for IPv6. */
+void dns_reverse_name(const struct address *address, char name[DNS_REVERSE_NAME_SIZE])
+{
+    struct sluice_span bytes = address_bytes(address);
+    bool is_v4 = bytes.len == 4;
+    size_t len = 0;
+
+    for (size_t i = bytes.len; i > 0; i--) {
+        unsigned byte = (unsigned char)bytes.ptr[i - 1];
+        char *at = name + len;
+        size_t room = DNS_REVERSE_NAME_SIZE - len;
+        len += (size_t)(is_v4 ? snprintf(at, room, "%u.", byte)
+                              : snprintf(at, room, "%x.%x.", byte & 0xf, byte >> 4));
+    }
+    (void)snprintf(name + len, DNS_REVERSE_NAME_SIZE - len, is_v4 ? "in-addr.arpa" : "ip6.arpa");
 }
 
 sluice_status dns_query(struct sluice_span name, uint32_t type, int64_t deadline_ms,

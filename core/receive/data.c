@@ -64,7 +64,7 @@ static void store_text(struct upload *upload, struct buffer *text)
 
 static void store_trace(struct upload *upload)
 {
-    const struct session *session = upload->session;
+    struct session *session = upload->session;
     const struct envelope *envelope = &session->transaction->envelope;
     struct buffer text = BUFFER_INIT;
     struct trace trace = {
@@ -72,6 +72,7 @@ static void store_trace(struct upload *upload)
         .uid = session->uid,
         .helo = session->helo,
         .client = &session->client,
+        .client_name = session_wait_name(session),
         .myhostname = session->receiver->settings.myhostname,
         .mail_name = session->receiver->settings.mail_name,
         .is_esmtp = session->is_esmtp,
@@ -192,7 +193,7 @@ static sluice_status take_all(struct upload *upload)
 
 static void describe(const struct upload *upload, struct envelope *envelope, const char *client)
 {
-    const struct session *session = upload->session;
+    struct session *session = upload->session;
 
     if (upload->content.has_8bit)
         envelope->body = SLUICE_BODY_8BITMIME; /* announced or not, that is what it is */
@@ -204,7 +205,7 @@ static void describe(const struct upload *upload, struct envelope *envelope, con
         return;
     }
     envelope->client_address = sluice_span_of(client);
-    envelope->client_name = SPAN_LITERAL("unknown");
+    envelope->client_name = session_wait_name(session);
     envelope->helo = sluice_span_of(session->helo);
     envelope->protocol = session->is_esmtp ? SPAN_LITERAL("ESMTP") : SPAN_LITERAL("SMTP");
 }
@@ -267,7 +268,8 @@ static void accept_message(struct upload *upload)
         session_reply(session, "250 2.0.0 Ok: queued as %s", upload->id);
         return;
     }
-    log_warning("%s: not accepted from %s: %s", upload->id, session->name, upload->err.text);
+    log_warning("%s: not accepted from %s: %s", upload->id, session_name(session),
+                upload->err.text);
     session_reply_uncounted(session, "%s", write_error);
 }
 
@@ -332,7 +334,7 @@ void command_data(struct session *session, struct sluice_span argument)
     if (!is_in_order(session, argument))
         return;
     if (intake_take_id(session->receiver->intake, &id) != SLUICE_OK) {
-        log_warning("not accepted from %s: the queue is not there", session->name);
+        log_warning("not accepted from %s: the queue is not there", session_name(session));
         session_reply_uncounted(session, "%s", write_error);
         return;
     }

@@ -28,7 +28,7 @@ bool judge(struct session *session, const struct access_list *list, const struct
         .stage = question->stage,
         .facts = question->facts,
         .client_address = sluice_span_of(address_format(&session->client, address)),
-        .client_name = SPAN_LITERAL("unknown"),
+        .client_name = session_wait_name(session),
         .helo = sluice_span_of(session->helo),
         .recipient = question->subject,
     };

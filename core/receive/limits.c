@@ -35,7 +35,8 @@ static void turn_away(struct session *session, const char *what, unsigned count)
 {
     char address[ADDRESS_TEXT_SIZE];
 
-    log_warning("%s limit exceeded: %u from %s for service " SERVICE, what, count, session->name);
+    log_warning("%s limit exceeded: %u from %s for service " SERVICE, what, count,
+                session_name(session));
     session_dismiss(session, "421 4.7.0 %s Error: too many connections from %s",
                     session->receiver->settings.myhostname,
                     address_format(&session->client, address));
@@ -88,7 +89,7 @@ bool limits_allow(struct session *session, enum client_event event)
     if (!is_over(session, count, session->receiver->settings.client_rate_limits[event]))
         return true;
     log_warning("%s limit exceeded: %u from %s for service " SERVICE, texts[event].what, count,
-                session->name);
+                session_name(session));
     session_reply(session, "450 4.7.1 Error: %s from %s", texts[event].reply,
                   address_format(&session->client, address));
     return false;

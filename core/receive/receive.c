@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/resolver.h"
 #include "config/role.h"
+#include "net/dns.h"
 #include "receive/listener.h"
 #include "receive/pickup.h"
 #include "receive/receiver.h"
@@ -66,6 +68,7 @@ static void drain_run(void *arg)
         log_warning("ending %zu sessions that do not end", receive->receiver.session_count);
     session_cancel_all(&receive->receiver);
     wait_for_sessions(receive, CLOCK_NEVER);
+    names_stop(&receive->receiver.names);
     role_finished(receive->role);
 }
 
@@ -91,6 +94,16 @@ static sluice_status start_intake(struct receive *receive, struct error *err)
     if (intake_new(&limits, &receive->receiver.intake) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for the way into the queue");
     return SLUICE_OK;
+}
+
+static sluice_status start_names(struct receive *receive, struct error *err)
+{
+    const struct config *config = receive->role->config;
+
+    if (!config_flag(config, "smtpd_peername_lookup"))
+        return SLUICE_OK;
+    receive->receiver.names = (struct names){.is_enabled = true, .hosts.path = HOSTS_FILE_PATH};
+    return resolver_start(config, err);
 }
 
 /* Whatever is wrong with the shared memory, mail goes on. */
@@ -157,6 +170,8 @@ static sluice_status receive_start(struct role *role, struct error *err)
     if (st == SLUICE_OK)
         st = start_intake(receive, err);
     if (st == SLUICE_OK)
+        st = start_names(receive, err);
+    if (st == SLUICE_OK)
         start_counting(receive);
     if (st == SLUICE_OK)
         st = start_listeners(receive, err);
@@ -187,6 +202,7 @@ static void receive_stop(struct role *role)
         return;
     pickup_free(receive->pickup);
     receiver_done(&receive->receiver);
+    dns_done();
     free(receive->listeners);
     free(receive);
 }

@@ -75,6 +75,7 @@ void receiver_done(struct receiver *receiver)
     domain_list_done(&receiver->limit_exceptions);
     router_done(&receiver->router);
     tables_free(receiver->tables);
+    names_done(&receiver->names);
     clients_close(receiver->clients);
     intake_free(receiver->intake);
     *receiver = (struct receiver){0};

@@ -8,6 +8,7 @@
 #include "receive/access.h"
 #include "receive/clients.h"
 #include "receive/intake.h"
+#include "receive/names.h"
 #include "receive/settings.h"
 #include "route/domain_list.h"
 #include "route/route.h"
@@ -27,6 +28,7 @@ struct receiver {
     struct access_list recipient_restrictions;
     struct access_list etrn_restrictions;
     struct intake *intake;
+    struct names names;
     struct clients *clients; /* NULL: they are not counted */
     struct session *sessions;
     size_t session_count;

@@ -54,6 +54,62 @@ sluice_status session_complete(const struct session *session, struct mailbox *ma
     return SLUICE_OK;
 }
 
+/* ---- the client's name ----------------------------------------------------------------------- */
+
+/* For good; a name that is found later is too late. */
+static void settle_name(struct session *session, const char *name)
+{
+    char address[ADDRESS_TEXT_SIZE];
+
+    names_forget(session->naming);
+    session->naming = NULL;
+    if (session->is_local)
+        (void)snprintf(session->name, sizeof(session->name), "local[uid %lu]",
+                       (unsigned long)session->uid);
+    else
+        (void)snprintf(session->name, sizeof(session->name), "%s[%s]", name,
+                       address_format(&session->client, address));
+    session_log_connect(session);
+    task_queue_wake_all(&session->named);
+}
+
+static void on_name(void *user, const char *name)
+{
+    settle_name(user, name);
+}
+
+static void start_naming(struct session *session)
+{
+    struct names *names = &session->receiver->names;
+    const char *name = session->is_local ? "local" : names_find(names, &session->client);
+
+    if (name == NULL) {
+        session->naming = names_ask(names, &session->client, on_name, session);
+        name = session->naming == NULL ? NAMES_UNKNOWN : NULL;
+    }
+    if (name != NULL)
+        settle_name(session, name);
+}
+
+const char *session_name(struct session *session)
+{
+    if (session->name[0] == '\0')
+        settle_name(session, NAMES_UNKNOWN);
+    return session->name;
+}
+
+struct sluice_span session_wait_name(struct session *session)
+{
+    int64_t deadline_ms = session->started_ms + SESSION_NAME_MS;
+
+    while (session->naming != NULL) {
+        if (task_queue_wait(&session->named, deadline_ms) != SLUICE_OK)
+            break;
+    }
+    struct sluice_span name = sluice_span_of(session_name(session));
+    return span_first(name, span_find(name, '['));
+}
+
 /* ---- commands -------------------------------------------------------------------------------- */
 
 /* A header, or somebody who speaks HTTP: no mail client at all (spec M-11). */
@@ -187,7 +243,7 @@ static void greet(struct session *session)
     session_reply(session, "220 %s", settings->banner);
 }
 
-static void log_end(const struct session *session)
+static void log_end(struct session *session)
 {
     struct buffer text = BUFFER_INIT;
     uint32_t good = 0;
@@ -219,6 +275,7 @@ static void session_free(struct session *session)
     DL_DELETE(receiver->sessions, session);
     receiver->session_count--;
     task_queue_wake_all(&receiver->session_ended);
+    names_forget(session->naming);
     limits_leave(session);
     session_reset(session);
     buffer_done(&session->out);
@@ -231,7 +288,7 @@ static void session_run(void *arg)
 {
     struct session *session = arg;
 
-    session_log_connect(session);
+    start_naming(session);
     if (limits_enter(session))
         greet(session);
     while (!session->is_closing && may_go_on(session))
@@ -249,6 +306,7 @@ static struct session *session_new(struct receiver *receiver)
         return NULL;
     session->receiver = receiver;
     session->last_command = COMMAND_COUNT;
+    session->started_ms = clock_monotonic_ms();
     return session;
 }
 
@@ -271,13 +329,9 @@ static sluice_status start(struct session *session, int fd)
 sluice_status session_start(struct receiver *receiver, int fd, const struct address *client)
 {
     struct session *session = session_new(receiver);
-    char address[ADDRESS_TEXT_SIZE];
 
-    if (session != NULL) {
+    if (session != NULL)
         session->client = *client;
-        (void)snprintf(session->name, sizeof(session->name), "unknown[%s]",
-                       address_format(client, address));
-    }
     return start(session, fd);
 }
 
@@ -288,8 +342,6 @@ sluice_status session_start_local(struct receiver *receiver, int fd, uid_t uid)
     if (session != NULL) {
         session->is_local = true;
         session->uid = uid;
-        (void)snprintf(session->name, sizeof(session->name), "local[uid %lu]",
-                       (unsigned long)uid);
     }
     return start(session, fd);
 }

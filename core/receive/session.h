@@ -18,7 +18,8 @@
 #include "receive/transaction.h"
 
 #define SESSION_LOOKUP_MS 60000 /* for tables and restrictions, at each step */
-#define SESSION_NAME_MAX (ADDRESS_TEXT_SIZE + 16)
+#define SESSION_NAME_MS 5000 /* from the start on, that a session may wait for its client's name */
+#define SESSION_NAME_MAX (255 + ADDRESS_TEXT_SIZE + 3)
 #define SESSION_HELO_MAX 255 /* RFC 5321 4.5.3.1.2; longer ones are cut */
 
 /* For the line at the end of the session. */
@@ -31,11 +32,14 @@ struct session {
     struct receiver *receiver;
     struct stream *stream;
     struct task *task;
-    struct address client;       /* nothing, where is_local */
-    bool is_local;               /* a process of this machine, on the submission socket */
-    uid_t uid;                   /* whose */
-    uint32_t client_entry;       /* clients.h */
-    char name[SESSION_NAME_MAX]; /* "unknown[192.0.2.1]", "local[uid 1000]", for logs */
+    struct address client; /* nothing, where is_local */
+    bool is_local;         /* a process of this machine, on the submission socket */
+    uid_t uid;             /* whose */
+    uint32_t client_entry; /* clients.h */
+    int64_t started_ms;
+    struct name_query *naming;   /* under way */
+    struct task_queue named;     /* who waits for it */
+    char name[SESSION_NAME_MAX]; /* "" until it is settled: session_name() */
     char *helo;                  /* NULL: none yet */
     bool is_esmtp;               /* EHLO */
     bool is_closing;
@@ -87,6 +91,11 @@ void session_dismiss(struct session *session, const char *format, ...)
 void session_lost(struct session *session, sluice_status status);
 /* The last command, as the log names it: "CONNECT", "RCPT", "UNKNOWN". */
 const char *session_last_verb(const struct session *session);
+/* What the log calls the client: "host.example[192.0.2.1]", "local[uid 1000]"; "unknown[...]" when its
+ * name has not been found so far. It does not change any more. */
+const char *session_name(struct session *session);
+/* The client's name alone, or "unknown". [task: waits until it is known, but not for long] */
+struct sluice_span session_wait_name(struct session *session);
 /* Ends a transaction. */
 void session_reset(struct session *session);
 /* Adds myorigin to an address without a domain. TEMP: no memory. */

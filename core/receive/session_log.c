@@ -37,18 +37,18 @@ static const struct log_event message_id_event = {
     .text = "{queue_id}: message-id={message_id}",
 };
 
-void session_log_connect(const struct session *session)
+void session_log_connect(struct session *session)
 {
-    log_event(&connect_event, log_text("client", session->name));
+    log_event(&connect_event, log_text("client", session_name(session)));
 }
 
-void session_log_disconnect(const struct session *session, const char *commands)
+void session_log_disconnect(struct session *session, const char *commands)
 {
-    log_event(&disconnect_event, log_text("client", session->name),
+    log_event(&disconnect_event, log_text("client", session_name(session)),
               log_span_if("commands", span_trim(sluice_span_of(commands))));
 }
 
-void session_log_trouble(const struct session *session, enum log_level level, const char *reason)
+void session_log_trouble(struct session *session, enum log_level level, const char *reason)
 {
     const struct log_event event = {
         .level = level,
@@ -57,10 +57,10 @@ void session_log_trouble(const struct session *session, enum log_level level, co
     };
 
     log_event(&event, log_text("reason", reason), log_text("command", session_last_verb(session)),
-              log_text("client", session->name));
+              log_text("client", session_name(session)));
 }
 
-void session_log_reject(const struct session *session, const char *id, const char *command,
+void session_log_reject(struct session *session, const char *id, const char *command,
                         struct sluice_span recipient, const char *reply)
 {
     struct sluice_span sender = SPAN_EMPTY;
@@ -68,13 +68,13 @@ void session_log_reject(const struct session *session, const char *id, const cha
     if (session->transaction != NULL)
         sender = session->transaction->envelope.sender;
     log_event(&reject_event, log_text("queue_id", id != NULL ? id : "NOQUEUE"),
-              log_text("command", command), log_text("client", session->name),
+              log_text("command", command), log_text("client", session_name(session)),
               log_text("reply", reply), log_span("from", sender), log_span("to", recipient),
               log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"),
               log_text("helo", session->helo));
 }
 
-void session_log_pickup(const struct session *session, const char *id)
+void session_log_pickup(struct session *session, const char *id)
 {
     log_event(&pickup_event, log_text("queue_id", id), log_number("uid", session->uid),
               log_span("from", session->transaction->envelope.sender));

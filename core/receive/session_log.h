@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * session_log: what the log says about a session, in the lines that pflogsumm, fail2ban and the like
- * read (spec M-36). client: "unknown[192.0.2.1]". command: the verb, or CONNECT, UNKNOWN.
+ * read (spec M-36). client: session_name(). command: the verb, or CONNECT, UNKNOWN.
  */
 #ifndef RECEIVE_SESSION_LOG_H
 #define RECEIVE_SESSION_LOG_H
@@ -9,16 +9,16 @@
 #include "base/log.h"
 #include "receive/session.h"
 
-void session_log_connect(const struct session *session);
+void session_log_connect(struct session *session);
 /* commands: " ehlo=1 quit=1 commands=2"; NULL: not known. */
-void session_log_disconnect(const struct session *session, const char *commands);
+void session_log_disconnect(struct session *session, const char *commands);
 /* The session ends early: "lost connection", "timeout", "too many errors", ... */
-void session_log_trouble(const struct session *session, enum log_level level, const char *reason);
+void session_log_trouble(struct session *session, enum log_level level, const char *reason);
 /* Something was refused. id: the message's, or NULL. recipient: empty if there is none. */
-void session_log_reject(const struct session *session, const char *id, const char *command,
+void session_log_reject(struct session *session, const char *id, const char *command,
                         struct sluice_span recipient, const char *reply);
 /* A local user's message begins; those of others are logged by queue when they are durable. */
-void session_log_pickup(const struct session *session, const char *id);
+void session_log_pickup(struct session *session, const char *id);
 void session_log_message_id(const char *id, struct sluice_span message_id);
 
 #endif

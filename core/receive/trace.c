@@ -5,6 +5,8 @@
  */
 #include "receive/trace.h"
 
+#include "base/span.h"
+
 #include <time.h>
 
 #define DATE_MAX 64
@@ -47,7 +49,7 @@ static void add_origin(struct buffer *buffer, const struct trace *trace)
     }
     buffer_add_text(buffer, "Received: from ");
     add_neutered(buffer, trace->helo != NULL ? trace->helo : "unknown");
-    buffer_add_text(buffer, " (unknown ");
+    buffer_printf(buffer, " (%.*s ", SPAN_ARGS(trace->client_name));
     add_address(buffer, trace->client);
     buffer_printf(buffer, ")\r\n\tby %s (%s) with %s id %s", trace->myhostname, trace->mail_name,
                   trace->is_esmtp ? "ESMTP" : "SMTP", trace->id);

@@ -17,6 +17,7 @@ struct trace {
     unsigned long uid;
     const char *helo; /* NULL: none was said */
     const struct address *client;
+    struct sluice_span client_name; /* "unknown": it has none */
     const char *myhostname;
     const char *mail_name;
     bool is_esmtp;

@@ -519,7 +519,7 @@ def test_queue_id_runs_through_the_log(make_server, sink):
     wait_for(lambda: f"{queue_id}: removed" in server.log())
     log = server.log()
     assert re.fullmatch(r"[0-9A-F]{16}", queue_id)
-    for pattern in [rf"smtpd\[\d+\]: {queue_id}: client=unknown\[127\.0\.0\.1\]",
+    for pattern in [rf"smtpd\[\d+\]: {queue_id}: client=localhost\[127\.0\.0\.1\]",
                     rf"qmgr\[\d+\]: {queue_id}: from=<sender@isp\.example>, size=\d+, nrcpt=1 "
                     rf"\(queue active\)",
                     rf"{queue_id}: to=<user@customer\.tld>, relay=\S+\[127\.0\.0\.1\]:{sink.port}, "

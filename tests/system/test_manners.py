@@ -114,3 +114,52 @@ def test_exceptions(make_server):
     assert all(isinstance(client, Client) for client in friends)
     clients = [greeting(server, HONEST) for _ in range(2)]
     assert isinstance(clients[1], str)
+
+
+# -- names of clients
+
+NAMES = [
+    "ptr-record=5.0.0.127.in-addr.arpa,mail.honest.tld", "address=/mail.honest.tld/127.0.0.5",
+    "ptr-record=6.0.0.127.in-addr.arpa,liar.honest.tld", "address=/liar.honest.tld/127.0.0.66",
+    "ptr-record=7.0.0.127.in-addr.arpa,nowhere.tld",
+]
+
+
+def test_names(make_server, make_names, sink):
+    names = make_names(NAMES)
+    server = make_server(dns_servers=[names.server], start=False)
+    server.table("transport", f"customer.tld relay:{sink.nexthop}\n")
+    server.start()
+    called = {"127.0.0.5": "mail.honest.tld", "127.0.0.6": "unknown", "127.0.0.7": "unknown",
+              "127.0.0.8": "unknown", "127.0.0.1": "localhost"}
+    for number, (address, name) in enumerate(called.items()):
+        with Client(server.port, source=address) as client:
+            client.expect("MAIL FROM:<a@b.test>", "250")
+            if address != HONEST:
+                client.expect("RCPT TO:<u@elsewhere.tld>", "554")
+            client.expect("RCPT TO:<u@customer.tld>", "250")
+            client.expect("DATA", "354")
+            client.send("X: y\r\n\r\n.\r\n")
+            assert client.reply().startswith("250")
+        wait_for(lambda: sink.count > number)
+        assert f" ({name} [{address}])\r\n".encode() in sink.messages[number].data
+        place = rf"{name}\[{address}\]".replace(".", r"\.")
+        server.wait_for_log(rf": connect from {place}\n(.*\n)*.*: client={place}\n(.*\n)*"
+                            rf".*disconnect from {place}")
+    server.wait_for_log(r"NOQUEUE: reject: RCPT from mail\.honest\.tld\[127\.0\.0\.5\]: 554 ")
+    server.wait_for_log("hostname liar.honest.tld does not resolve to address 127.0.0.6")
+    assert "PTR 1.0.0.127.in-addr.arpa" not in names.queries()  # /etc/hosts has it
+
+
+def test_a_dead_name_server_delays_no_greeting(make_server):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = make_server(dns_servers=["127.0.0.1@%d" % silent.getsockname()[1]])
+        with Client(server.port, source=STRANGER) as client:
+            client.expect("MAIL FROM:<a@b.test>", "250")
+            assert f"[{STRANGER}]" not in server.log()
+            client.expect("QUIT", "221")
+        server.wait_for_log(rf"disconnect from unknown\[{STRANGER}\]")
+        with Client(server.port, source=STRANGER) as client:
+            client.expect("MAIL FROM:<a@b.test>", "250")
+            client.expect("RCPT TO:<u@customer.tld>", "250")  # after a while

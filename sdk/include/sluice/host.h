@@ -143,6 +143,7 @@ struct sluice_io {
 
 #define SLUICE_DNS_ID "sluice.dns/1"
 #define SLUICE_DNS_A ((uint32_t)1)
+#define SLUICE_DNS_PTR ((uint32_t)12)
 #define SLUICE_DNS_MX ((uint32_t)15)
 #define SLUICE_DNS_AAAA ((uint32_t)28)
 
@@ -151,8 +152,8 @@ struct sluice_dns_record {
     uint32_t type;
     uint32_t preference;       /* MX */
     uint32_t ttl_s;
-    struct sluice_span target; /* A, AAAA: numeric address. MX: host name without the final dot,
-                                  empty for the root */
+    struct sluice_span target; /* A, AAAA: numeric address. MX, PTR: host name without the final
+                                  dot, empty for the root */
 };
 
 struct sluice_dns_sink {

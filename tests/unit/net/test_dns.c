@@ -61,6 +61,10 @@ static const struct zone_entry zone[] = {
     {"real.example", SLUICE_DNS_A, 0, {{"real.example", SLUICE_DNS_A, "192.0.2.3"}}},
     {"a.test", SLUICE_DNS_A, 0, {{"a.test", SLUICE_DNS_A, "192.0.2.4"}}},
     {"private.example", SLUICE_DNS_A, 0, {{"private.example", SLUICE_DNS_A, "10.0.0.1"}}},
+    {"9.0.0.127.in-addr.arpa",
+     SLUICE_DNS_PTR,
+     0,
+     {{"9.0.0.127.in-addr.arpa", SLUICE_DNS_PTR, "nine.example"}}},
     {"nodata.example", SLUICE_DNS_MX, 0, {{NULL, 0, NULL}}},
     {"nothing.example", SLUICE_DNS_MX, 3, {{NULL, 0, NULL}}},
     {"broken.example", SLUICE_DNS_MX, 2, {{NULL, 0, NULL}}},
@@ -104,7 +108,7 @@ static void put_rdata(struct buffer *out, const struct rr *rr)
         (void)span_to_u64(span_first(text, blank), &preference);
         put_u16(out, (unsigned)preference);
         put_name(out, span_skip(text, blank + 1));
-    } else if (rr->type == TYPE_CNAME) {
+    } else if (rr->type == TYPE_CNAME || rr->type == SLUICE_DNS_PTR) {
         put_name(out, text);
     } else if (address_parse(text, 0, &address) == SLUICE_OK) {
         if (rr->type == SLUICE_DNS_A)
@@ -321,6 +325,8 @@ static void ask_cases(void *arg)
         {"cname is followed", "alias.example", SLUICE_DNS_A, SLUICE_OK, "192.0.2.3;"},
         {"test. is asked for", "a.test", SLUICE_DNS_A, SLUICE_OK, "192.0.2.4;"},
         {"private address", "private.example", SLUICE_DNS_A, SLUICE_OK, "10.0.0.1;"},
+        {"ptr of our own network is asked for", "9.0.0.127.in-addr.arpa", SLUICE_DNS_PTR, SLUICE_OK,
+         "nine.example;"},
         {"no data", "nodata.example", SLUICE_DNS_MX, SLUICE_NOT_FOUND, ""},
         {"no such name", "nothing.example", SLUICE_DNS_MX, SLUICE_NOT_FOUND, ""},
         {"invalid. is asked for", "a.invalid", SLUICE_DNS_MX, SLUICE_NOT_FOUND, ""},
@@ -366,7 +372,7 @@ static void test_answers(void **state)
     asked_cases = 0;
     start("cases", ask_cases, NULL);
     task_loop_run();
-    assert_int_equal(asked_cases, 15);
+    assert_int_equal(asked_cases, 16);
 }
 
 static void ask_silence(void *arg)
@@ -559,9 +565,34 @@ static void test_bad_server(void **state)
 
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* ---- names of addresses ---------------------------------------------------------------------- */
+
+static void test_reverse_names(void **state)
+{
+    static const struct {
+        const char *address;
+        const char *want;
+    } cases[] = {
+        {"192.0.2.1", "1.2.0.192.in-addr.arpa"},
+        {"::ffff:255.255.255.255", "255.255.255.255.in-addr.arpa"},
+        {"2001:db8::567:89ab",
+         "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct address address;
+        char name[DNS_REVERSE_NAME_SIZE];
+        assert_int_equal(address_parse(sluice_span_of(cases[i].address), 0, &address), SLUICE_OK);
+        dns_reverse_name(&address, name);
+        assert_string_equal(name, cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reverse_names),
         WITH_SERVER(test_answers),
         WITH_SERVER(test_deadline),
         WITH_SERVER(test_slow_server),
