@@ -24,7 +24,7 @@ sluice_status control_read_config(struct draft *draft, const char *config_path, 
     return SLUICE_OK;
 }
 
-static sluice_status socket_of(struct draft *draft, const char *config_path,
+static sluice_status socket_of(struct draft *draft, const char *config_path, const char *name,
                                struct sockaddr_un *ret_address, struct error *err)
 {
     const struct draft_parameter *folder = draft_parameter(draft, "run_directory");
@@ -32,48 +32,53 @@ static sluice_status socket_of(struct draft *draft, const char *config_path,
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (folder == NULL || folder->value.text == NULL)
         return error_set(err, SLUICE_CONFIG, "%s: run_directory does not check", config_path);
-    if ((size_t)snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "%s/control",
-                         folder->value.text) >= sizeof(ret_address->sun_path))
+    if ((size_t)snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "%s/%s",
+                         folder->value.text, name) >= sizeof(ret_address->sun_path))
         return error_set(err, SLUICE_CONFIG, "%s: run_directory is too long", config_path);
     return SLUICE_OK;
 }
 
-static sluice_status find_socket(const char *config_path, struct sockaddr_un *ret_address,
-                                 struct error *err)
-{
-    struct draft draft;
-    sluice_status st;
-
-    draft_init(&draft);
-    st = control_read_config(&draft, config_path, err);
-    if (st == SLUICE_OK)
-        st = socket_of(&draft, config_path, ret_address, err);
-    draft_done(&draft);
-    return st;
-}
-
-static sluice_status connect_to(const struct sockaddr_un *address, FILE **ret_file,
-                                struct error *err)
+sluice_status control_connect(struct draft *draft, const char *config_path, const char *name,
+                              int *ret_fd, struct error *err)
 {
     struct timeval silence = {.tv_sec = SILENCE_S};
+    struct sockaddr_un address;
+    sluice_status st = socket_of(draft, config_path, name, &address, err);
+
+    if (st != SLUICE_OK)
+        return st;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd == -1)
         return error_set(err, SLUICE_TEMP, "socket: %s", strerror(errno));
-
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)); /* else we wait */
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence));
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == -1) {
-        sluice_status st = error_set(err, SLUICE_UNSUPPORTED, "the mail system is down (%s: %s)",
-                                     address->sun_path, strerror(errno));
-        (void)close(fd);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == -1) {
+        st = error_set(err, SLUICE_UNSUPPORTED, "the mail system is down (%s: %s)",
+                       address.sun_path, strerror(errno));
+        (void)close(fd); /* never used */
         return st;
     }
-    *ret_file = fdopen(fd, "r+");
-    if (*ret_file == NULL) {
-        (void)close(fd);
-        return error_set(err, SLUICE_TEMP, "out of memory");
-    }
+    *ret_fd = fd;
     return SLUICE_OK;
+}
+
+static sluice_status open_control(const char *config_path, FILE **ret_file, struct error *err)
+{
+    struct draft draft;
+    int fd = -1;
+
+    draft_init(&draft);
+    sluice_status st = control_read_config(&draft, config_path, err);
+    if (st == SLUICE_OK)
+        st = control_connect(&draft, config_path, "control", &fd, err);
+    draft_done(&draft);
+    if (st != SLUICE_OK)
+        return st;
+    *ret_file = fdopen(fd, "r+");
+    if (*ret_file != NULL)
+        return SLUICE_OK;
+    (void)close(fd); /* never used */
+    return error_set(err, SLUICE_TEMP, "out of memory");
 }
 
 static sluice_status status_of(const char *name)
@@ -116,14 +121,10 @@ static sluice_status read_answer(FILE *file, control_line *line, void *user, str
 sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
                           struct error *err)
 {
-    struct sockaddr_un address;
     FILE *file;
-    sluice_status st = find_socket(config_path, &address, err);
+    sluice_status st = request != NULL ? open_control(config_path, &file, err)
+                                       : error_set(err, SLUICE_TEMP, "out of memory");
 
-    if (st == SLUICE_OK && request == NULL)
-        st = error_set(err, SLUICE_TEMP, "out of memory");
-    if (st == SLUICE_OK)
-        st = connect_to(&address, &file, err);
     if (st == SLUICE_OK) {
         /* A failure to write shows as an answer that breaks off. */
         (void)json_dumpf(request, file, JSON_COMPACT);

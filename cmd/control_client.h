@@ -14,6 +14,11 @@
  * not ours to report. */
 sluice_status control_read_config(struct draft *draft, const char *config_path, struct error *err);
 
+/* Connects to the daemon's socket of that name ("control", "submission"). UNSUPPORTED: the daemon does
+ * not run; CONFIG: run_directory makes no sense. */
+sluice_status control_connect(struct draft *draft, const char *config_path, const char *name,
+                              int *ret_fd, struct error *err);
+
 /* A line of the answer, borrowed. */
 typedef void control_line(void *user, const json_t *line);
 

@@ -5,9 +5,9 @@
 #include "mailq.h"
 
 #include "control_client.h"
+#include "place.h"
 
 #include "base/id.h"
-#include "config/config.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 void mailq_set_folder(struct mailq *mailq, const char *folder)
 {
-    (void)snprintf(mailq->config_path, sizeof(mailq->config_path), "%s/" CONFIG_NAME, folder);
+    place_set(mailq->config_path, folder);
 }
 
 int mailq_fatal(const struct mailq *mailq, const char *format, ...)

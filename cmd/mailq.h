@@ -17,7 +17,7 @@ struct mailq {
     int failure; /* the program's exit code where something fails */
 };
 
-/* -c: the folder that sluice.conf is in; what is too long is cut, and then is not there. */
+/* -c: the folder that sluice.conf is in (place.h). */
 void mailq_set_folder(struct mailq *mailq, const char *folder);
 /* Says why and returns the exit code. */
 int mailq_fatal(const struct mailq *mailq, const char *format, ...)

@@ -3,8 +3,7 @@
  * postqueue: lists and flushes the queue, with the options, texts and exit codes of Postfix's.
  */
 #include "mailq.h"
-
-#include "config/config.h"
+#include "place.h"
 
 #include <sysexits.h>
 #include <unistd.h>
@@ -30,12 +29,12 @@ static int run(const struct mailq *mailq, int what, const char *argument)
 
 int main(int argc, char **argv)
 {
-    struct mailq mailq = {
-        .program = "postqueue", .config_path = CONFIG_PATH, .failure = EX_UNAVAILABLE};
+    struct mailq mailq = {.program = "postqueue", .failure = EX_UNAVAILABLE};
     const char *argument = NULL;
     int what = 0;
     int option;
 
+    place_default(mailq.config_path);
     opterr = 0; /* the usage says it */
     while ((option = getopt(argc, argv, "c:fi:jps:v")) != -1) {
         if (option == 'v')

@@ -136,11 +136,17 @@ static bool is_no_smtp(struct sluice_span line)
     return argument.len > 0 && argument.ptr[0] == ':';
 }
 
+/* sendmail -bs may be fed with all at once, and is nobody's robot. */
+static bool is_order_checked(const struct session *session)
+{
+    return session->receiver->settings.is_pipelining_checked && !session->is_local;
+}
+
 /* The client speaks before it has been answered where it must wait for the answer (RFC 2920 3.1), or
  * pipelines without having been told that it may. */
 static bool is_out_of_step(const struct session *session, const struct command *command)
 {
-    if (!session->receiver->settings.is_pipelining_checked || !session->has_more)
+    if (!is_order_checked(session) || !session->has_more)
         return false;
     return !session->is_esmtp || (command->flags & COMMAND_ENDS_GROUP) != 0;
 }
@@ -232,7 +238,7 @@ static void greet(struct session *session)
 {
     const struct settings *settings = &session->receiver->settings;
 
-    if (settings->is_pipelining_checked && stream_is_readable(session->stream)) {
+    if (is_order_checked(session) && stream_is_readable(session->stream)) {
         sluice_status st = stream_fill(session->stream, session_deadline(session));
         if (st == SLUICE_OK)
             end_out_of_step(session);

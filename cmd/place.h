@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * place: which configuration a command that the field knows works with: what its option -c (sendmail's
+ * -C) names, else what MAIL_CONFIG names, else the usual one.
+ */
+#ifndef CMD_PLACE_H
+#define CMD_PLACE_H
+
+#include "base/error.h"
+
+#include <limits.h>
+
+/* Without an option. */
+void place_default(char path[PATH_MAX]);
+/* A folder with sluice.conf, or such a file; what is too long is cut, and then is not there. */
+void place_set(char path[PATH_MAX], const char *where);
+/*
+ * A command with rights of its own (set-group-ID) uses them only as the administrator wants: for the
+ * usual configuration, and for folders that alternate_config_directories there names (spec C-72).
+ * Anybody else's choice is CONFIG, with a text. The superuser may choose.
+ */
+sluice_status place_check(const char *path, struct error *err);
+
+#endif
