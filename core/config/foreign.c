@@ -66,7 +66,7 @@ static const char *const names[] = {
     "local_destination_recipient_limit", "local_header_rewrite_clients", "local_login_sender_maps",
     "local_recipient_maps", "local_transport", "luser_relay", "mail_release_date",
     "mail_spool_directory", "mailbox_command", "mailbox_command_maps", "mailbox_delivery_lock",
-    "mailbox_size_limit", "mailbox_transport", "mailbox_transport_maps", "maillog_file",
+    "mailbox_size_limit", "mailbox_transport", "mailbox_transport_maps",
     "maillog_file_compressor", "maillog_file_prefixes", "maillog_file_rotate_suffix", "mailq_path",
     "manpage_directory", "maps_rbl_domains", "maps_rbl_reject_code", "masquerade_classes",
     "masquerade_domains", "masquerade_exceptions", "master_service_disable", "max_idle", "max_use",

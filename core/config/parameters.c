@@ -45,6 +45,8 @@ const struct sluice_option parameters[] = {
     {"syslog_facility", SLUICE_OPT_ENUM, 0, "mail",
      "mail|daemon|user|local0|local1|local2|local3|local4|local5|local6|local7",
      "Facility of the log's lines in syslog"},
+    {"maillog_file", SLUICE_OPT_STRING, 0, "", NULL,
+     "File that the log goes into, or /dev/stdout; empty: syslog, the journal or standard error"},
     {"log_format", SLUICE_OPT_ENUM, 0, "text", "text|json",
      "Lines as Postfix's tools read them, or as JSON objects"},
     {"log_level", SLUICE_OPT_ENUM, 0, "info", "error|warning|notice|info|debug",

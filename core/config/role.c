@@ -65,12 +65,13 @@ static struct {
     struct handed_list shared;
     struct role_listener *listeners;
     bool is_log_started;
+    int log_fd; /* -1: none */
     enum phase phase;
     enum ending ending; /* asked for */
     bool is_replaced;   /* asked for by us */
     int inherited_fd;
     int exit_status;
-} runtime = {.inherited_fd = -1};
+} runtime = {.log_fd = -1, .inherited_fd = -1};
 
 static void leave(int exit_status)
 {
@@ -139,9 +140,19 @@ void *role_shared_memory(const char *name, size_t *ret_size)
     return memory;
 }
 
+/* Before the setup it is kept for the start of the log. */
+static void take_log_file(struct channel_frame *frame)
+{
+    if (runtime.is_log_started && frame->fd != -1)
+        log_set_file(frame->fd);
+    else
+        runtime.log_fd = frame->fd;
+    frame->fd = -1;
+}
+
 static sluice_status take_setup(const struct channel_frame *frame, struct error *err)
 {
-    struct log_settings settings = {.max_level = LOG_LEVEL_INFO};
+    struct log_settings settings = {.max_level = LOG_LEVEL_INFO, .file_fd = runtime.log_fd};
     struct message_setup setup;
 
     if (runtime.config != NULL || frame->fd == -1 ||
@@ -338,6 +349,9 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
         break;
     case MESSAGE_LISTENER:
         status = add_handed(&runtime.addresses, frame);
+        break;
+    case MESSAGE_LOG_FILE:
+        take_log_file(frame);
         break;
     case MESSAGE_SHARED:
         status = add_handed(&runtime.shared, frame);

@@ -47,6 +47,7 @@ enum message_type {
     MESSAGE_HANDOVER = 16, /* queue: another process takes over; answered by HANDED_OVER */
     MESSAGE_INHERIT = 17,  /* before START; fd: what the queue before has left in HANDED_OVER */
     MESSAGE_RELOADED = 18, /* the answer to RELOAD */
+    MESSAGE_LOG_FILE = 27, /* before SETUP and later; fd: where to write the log from now on */
     MESSAGE_SHARED = 19,   /* body: name; fd: memory that processes share (master/shared.h) */
     MESSAGE_DIED = 29,     /* queue: a deliver process has ended, and how */
     /* role -> master */

@@ -186,7 +186,8 @@ static bool send_setup(struct child *child)
 static bool hand_down(struct child *child)
 {
     const struct children_setup *setup = child->children->setup;
-    bool is_sent = send_setup(child);
+    bool is_sent = (setup->log_fd == -1 || send_file(child, MESSAGE_LOG_FILE, "", setup->log_fd)) &&
+                   send_setup(child);
 
     for (size_t i = 0; i < child->role->plugin_count && is_sent; i++)
         is_sent = send_file(child, MESSAGE_PLUGIN, child->role->plugins[i].name,
@@ -423,6 +424,17 @@ sluice_status children_drain(struct children *children, const char *role, int64_
             return have_left(children, role) ? SLUICE_OK : SLUICE_TEMP;
     }
     return SLUICE_OK;
+}
+
+void children_renew_log(struct children *children)
+{
+    struct child *child;
+
+    LL_FOREACH(children->list, child)
+    {
+        if (child->channel != NULL && child->children->setup->log_fd != -1)
+            (void)send_file(child, MESSAGE_LOG_FILE, "", child->children->setup->log_fd); /* or gone */
+    }
 }
 
 void children_kill(struct children *children, const char *role)

@@ -21,6 +21,7 @@ struct children;
 struct children_setup {
     const struct generation *generation;
     enum log_target log_target;
+    int log_fd; /* LOG_TO_FILE; else -1 */
     bool is_output_logged; /* standard output and error of roles: lines of the log */
     int lock_fd;
     struct privileges queue_owner;
@@ -41,6 +42,8 @@ sluice_status children_start(struct children *children, const char *role, unsign
 /* Asks the processes of a role to finish, and waits until they have left. None is started again.
  * TEMP: deadline or cancelled. [task: waits] */
 sluice_status children_drain(struct children *children, const char *role, int64_t deadline_ms);
+/* All of them go on logging into the setup's log_fd, which is another one now. */
+void children_renew_log(struct children *children);
 /* Kills what still runs of a role; NULL: of all. None is started again. */
 void children_kill(struct children *children, const char *role);
 /* Kills what still runs, and frees all. Accepts NULL. [task: waits] */

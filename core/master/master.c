@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "config/config.h"
-#include "config/logging.h"
 #include "master/children.h"
 #include "master/daemon.h"
 #include "master/folders.h"
@@ -19,6 +18,7 @@
 #include "master/listeners.h"
 #include "master/local.h"
 #include "master/lock.h"
+#include "master/outlet.h"
 #include "master/process.h"
 #include "task/task.h"
 
@@ -57,7 +57,7 @@ struct master {
     struct phase *phase;
     uv_signal_t signals[WATCHED_COUNT];
 
-    struct log_settings log;
+    struct outlet outlet;
     struct generation generation;
     struct config *config;
     struct lock lock;
@@ -111,9 +111,7 @@ static sluice_status load_generation(struct master *master, struct error *err)
                              &master->config, err);
     if (status != SLUICE_OK)
         return status;
-    logging_configure(master->config, &master->log);
-    log_change(&master->log);
-    return SLUICE_OK;
+    return outlet_configure(&master->outlet, master->config, err);
 }
 
 static sluice_status find_owners(struct master *master, struct error *err)
@@ -360,6 +358,8 @@ static void live(void *arg)
     struct phase start_phase = {.run = start};
     struct phase drain_phase = {.run = drain, .is_drain = true};
 
+    if (outlet_watch(&master->outlet) != SLUICE_OK)
+        log_warning("out of memory: a log file that is renamed will not be noticed");
     run_phase(master, &start_phase);
     bool is_up = master->exit_status == EX_OK;
     if (is_up && !is_stopping(master))
@@ -369,7 +369,18 @@ static void live(void *arg)
     if (master->children != NULL)
         run_phase(master, &drain_phase);
     give_back(master);
+    outlet_unwatch(&master->outlet);
     task_loop_stop();
+}
+
+static void log_renewed(void *user)
+{
+    struct master *master = user;
+
+    master->setup.log_target = master->outlet.settings.target;
+    master->setup.log_fd = master->outlet.file_fd;
+    if (master->children != NULL)
+        children_renew_log(master->children);
 }
 
 /* As many descriptors as the machine lets us have, for the roles too. */
@@ -405,8 +416,7 @@ static void run_loop(struct master *master)
 int master_run(const struct master_options *options)
 {
     bool is_background = !options->is_foreground;
-    struct master master = {.options = options, .report_fd = -1, .ruleset = -1,
-                            .log = {.max_level = LOG_LEVEL_INFO}};
+    struct master master = {.options = options, .report_fd = -1, .ruleset = -1};
 
     if (is_background && (master.report_fd = daemon_detach()) == -1) {
         (void)fprintf(stderr, "sluiced: cannot go into the background: %s\n", strerror(errno));
@@ -415,10 +425,8 @@ int master_run(const struct master_options *options)
     (void)umask(022);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    master.log.target = is_background ? LOG_TO_SYSLOG : LOG_TO_STDERR;
-    master.setup.log_target = master.log.target;
     master.setup.is_output_logged = is_background;
-    log_start(logging_component("master"), &master.log);
+    outlet_start(&master.outlet, !is_background, log_renewed, &master);
     generation_init(&master.generation, 1);
     if (task_loop_init() == SLUICE_OK) {
         run_loop(&master);
@@ -427,7 +435,7 @@ int master_run(const struct master_options *options)
         (void)fprintf(stderr, "sluiced: no event loop\n");
         master.exit_status = EX_OSERR;
     }
-    log_stop();
+    outlet_stop(&master.outlet);
     daemon_report(master.report_fd, master.exit_status);
     return master.exit_status;
 }

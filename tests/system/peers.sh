@@ -5,12 +5,14 @@
 #   postfix                      smtp-source and smtp-sink; postmap and its tables
 #   dovecot-core, dovecot-lmtpd  a mail store with LMTP; then libraries that it needs
 #   fetchmail                    a client that sends ETRN
+#   pflogsumm, fail2ban         readers of the log
+#   prometheus                  promtool
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
 packages="postfix dovecot-core dovecot-lmtpd libapparmor1 libexttextcat-2.0-0 liblua5.4-0
     libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail
-    libpython3.11-testsuite spamassassin"
+    pflogsumm fail2ban prometheus libpython3.11-testsuite spamassassin"
 [ "$(cat "$folder/complete" 2>/dev/null)" = "$packages" ] && exit 0
 mkdir -p "$folder"
 cd "$folder"
