@@ -3,12 +3,14 @@
  * sink: an SMTP server that takes everything and keeps nothing, as cheaply as one thread can, so that
  * what is measured is the sender.
  *
- *   sink [-d MS] [-o FILE] ADDRESS:PORT
+ *   sink [-d MS] [-m MESSAGES] [-o FILE] ADDRESS:PORT
  *
  * -d MS     the reply to the end of data comes that much later: a slow host
+ * -m N      ends when so many messages have come
  * -o FILE   a line for each message, when it was there: seconds (CLOCK_MONOTONIC) and first recipient
  *
- * Until SIGTERM or SIGINT; then says on standard output, as JSON, what came and what it cost.
+ * Until then, SIGTERM or SIGINT; says at last on standard output, as JSON, what came, when (seconds of
+ * CLOCK_MONOTONIC) and what it cost.
  */
 #include "bench.h"
 
@@ -50,6 +52,9 @@ static struct {
     double delay;
     FILE *arrivals;
     uint64_t messages;
+    uint64_t wanted; /* messages; 0: no end */
+    double first_s;
+    double last_s;
     uint64_t connections;
     uint64_t bytes;
     struct connection *late; /* in the order of their times */
@@ -123,6 +128,12 @@ static void take_message(struct connection *c)
 {
     sink.messages++;
     c->is_in_data = false;
+    if (sink.messages == 1)
+        sink.first_s = bench_now();
+    if (sink.messages == sink.wanted) {
+        sink.last_s = bench_now();
+        is_over = 1;
+    }
     if (sink.arrivals != NULL) {
         (void)fprintf(sink.arrivals, "%.6f %s\n", bench_now(), c->recipient);
         c->recipient[0] = '\0';
@@ -269,16 +280,18 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = stop};
     int option;
 
-    while ((option = getopt(argc, argv, "d:o:")) != -1) {
+    while ((option = getopt(argc, argv, "d:m:o:")) != -1) {
         if (option == 'd')
             sink.delay = strtod(optarg, NULL) / 1000;
+        else if (option == 'm')
+            sink.wanted = strtoull(optarg, NULL, 10);
         else if (option == 'o')
             sink.arrivals = fopen(optarg, "w");
         else
-            bench_fail("usage: sink [-d MS] [-o FILE] ADDRESS:PORT");
+            bench_fail("usage: sink [-d MS] [-m MESSAGES] [-o FILE] ADDRESS:PORT");
     }
     if (optind + 1 != argc)
-        bench_fail("usage: sink [-d MS] [-o FILE] ADDRESS:PORT");
+        bench_fail("usage: sink [-d MS] [-m MESSAGES] [-o FILE] ADDRESS:PORT");
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     sink.listener = bench_listen(argv[optind]);
@@ -288,8 +301,9 @@ int main(int argc, char **argv)
     run();
     if (sink.arrivals != NULL)
         (void)fclose(sink.arrivals);
-    printf("{\"messages\": %llu, \"connections\": %llu, \"bytes\": %llu, \"cpu_s\": %.4f}\n",
+    printf("{\"messages\": %llu, \"connections\": %llu, \"bytes\": %llu, \"first_s\": %.6f, "
+           "\"last_s\": %.6f, \"cpu_s\": %.4f}\n",
            (unsigned long long)sink.messages, (unsigned long long)sink.connections,
-           (unsigned long long)sink.bytes, bench_cpu());
+           (unsigned long long)sink.bytes, sink.first_s, sink.last_s, bench_cpu());
     return 0;
 }

@@ -7,28 +7,21 @@
  *   build/bench/bench/bench-store FOLDER build/bench/plugins/queue/log.so build/bench/plugins/queue/bdb.so
  *
  * FOLDER must be on the disk in question, not in memory. Each message is a record of 400 bytes and
- * a content of 4 KiB. A batch of 64 is what 64 clients at once amount to.
+ * a content of 4 KiB. A batch of 64 is what 64 clients at once amount to. Each line of the answer is an
+ * object of JSON.
  */
+#include "bench.h"
 #include "subject.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define CONTENT_SIZE 4096
 #define RECORD_SIZE 400
 #define BATCH_MAX 64
 #define RUN_SECONDS 2.0
 #define PATH_SIZE 512
-
-static double now(void)
-{
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void give_up(const char *what)
 {
@@ -37,15 +30,16 @@ static void give_up(const char *what)
 }
 
 /* Puts batches until the time is over, and removes each one that is ten batches old. */
-static double run(struct sluice_queue *queue, size_t batch, uint64_t *next_id)
+static void run(const char *plugin, struct sluice_queue *queue, size_t batch, uint64_t *next_id)
 {
     static char content[CONTENT_SIZE];
     static char record[RECORD_SIZE];
     struct change changes[2 * BATCH_MAX];
     uint64_t first = *next_id;
-    double start = now();
+    double start = bench_now();
+    double cpu = bench_cpu();
 
-    while (now() - start < RUN_SECONDS) {
+    while (bench_now() - start < RUN_SECONDS) {
         size_t count = 0;
 
         for (size_t i = 0; i < batch; i++) {
@@ -58,7 +52,9 @@ static double run(struct sluice_queue *queue, size_t batch, uint64_t *next_id)
         if (subject_apply(queue, changes, count) != SLUICE_OK)
             give_up("apply");
     }
-    return (double)(*next_id - first) / (now() - start);
+    double count = (double)(*next_id - first);
+    (void)printf("{\"store\": \"%s\", \"batch\": %zu, \"per_s\": %.0f, \"cpu_us\": %.2f}\n", plugin,
+                 batch, count / (bench_now() - start), (bench_cpu() - cpu) / count * 1e6);
 }
 
 static void bench(const char *plugin, const char *base, int number)
@@ -74,10 +70,8 @@ static void bench(const char *plugin, const char *base, int number)
     subject_load(plugin);
     if (subject_open(folder, &queue) != SLUICE_OK)
         give_up(plugin);
-    (void)printf("%s\n", plugin);
     for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++)
-        (void)printf("  batches of %2zu: %8.0f messages/s\n", batches[i],
-                     run(queue, batches[i], &next_id));
+        run(plugin, queue, batches[i], &next_id);
     subject_close(queue);
 }
 
