@@ -6,18 +6,14 @@
 #include "config/config.h"
 
 #include "base/codec.h"
+#include "base/sealed.h"
 #include "config/snapshot.h"
 #include "config/values.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct instance_record {
     struct config_instance sdk;
@@ -25,8 +21,7 @@ struct instance_record {
 };
 
 struct config {
-    void *mapped;
-    size_t size;
+    struct sluice_span mapped;
     struct values parameters;
     struct instance_record *instances;
     size_t instance_count;
@@ -195,19 +190,12 @@ static sluice_status read_snapshot(struct config *config, struct sluice_span byt
 
 static sluice_status map(struct config *config, int fd, struct error *err)
 {
-    struct stat status;
-    int seals = fcntl(fd, F_GET_SEALS);
+    sluice_status st = sealed_map(fd, &config->mapped);
 
-    if (seals == -1 || (seals & SEALS) != SEALS)
-        return error_set(err, SLUICE_CONFIG, "configuration snapshot: it is not sealed");
-    if (fstat(fd, &status) == -1 || status.st_size <= 0)
-        return error_set(err, SLUICE_CONFIG, "configuration snapshot: it is empty");
-    config->size = (size_t)status.st_size;
-    config->mapped = mmap(NULL, config->size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (config->mapped == MAP_FAILED) {
-        config->mapped = NULL;
-        return error_set(err, SLUICE_TEMP, "configuration snapshot: %s", strerror(errno));
-    }
+    if (st == SLUICE_PERM)
+        return error_set(err, SLUICE_CONFIG, "configuration snapshot: it is empty or not sealed");
+    if (st != SLUICE_OK)
+        return error_set(err, st, "configuration snapshot: %s", strerror(errno));
     return SLUICE_OK;
 }
 
@@ -220,8 +208,7 @@ sluice_status config_open(int fd, struct config **ret_config, struct error *err)
         return error_set(err, SLUICE_TEMP, "configuration snapshot: out of memory");
     st = map(config, fd, err);
     if (st == SLUICE_OK) {
-        st =
-            read_snapshot(config, (struct sluice_span){.ptr = config->mapped, .len = config->size});
+        st = read_snapshot(config, config->mapped);
         if (st != SLUICE_OK)
             st =
                 error_set(err, st == SLUICE_PERM ? SLUICE_CONFIG : st, "configuration snapshot: %s",
@@ -243,8 +230,7 @@ void config_close(struct config *config)
         values_done(&config->instances[i].values);
     values_done(&config->parameters);
     free(config->instances);
-    if (config->mapped != NULL)
-        (void)munmap(config->mapped, config->size); /* it was mapped */
+    sealed_unmap(config->mapped);
     free(config);
 }
 

@@ -5,13 +5,11 @@
 #include "config/snapshot.h"
 
 #include "base/codec.h"
+#include "base/sealed.h"
 #include "sluice/transport.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* With its NUL. */
 static void put_text(struct buffer *out, uint64_t tag, const char *text)
@@ -92,39 +90,6 @@ static void put_draft(struct buffer *out, const struct draft *draft, uint32_t ro
     arena_done(&arena);
 }
 
-static sluice_status write_all(int fd, struct sluice_span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return SLUICE_TEMP;
-        bytes.ptr += n;
-        bytes.len -= (size_t)n;
-    }
-    return SLUICE_OK;
-}
-
-static sluice_status seal(struct sluice_span bytes, int *ret_fd)
-{
-    int fd = memfd_create("sluice-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    if (fd == -1)
-        return SLUICE_TEMP;
-    if (write_all(fd, bytes) != SLUICE_OK ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1) {
-        int saved_errno = errno;
-
-        (void)close(fd); /* only memory */
-        errno = saved_errno;
-        return SLUICE_TEMP;
-    }
-    *ret_fd = fd;
-    return SLUICE_OK;
-}
-
 sluice_status snapshot_write(const struct draft *draft, uint32_t roles, int *ret_fd,
                              struct error *err)
 {
@@ -134,7 +99,7 @@ sluice_status snapshot_write(const struct draft *draft, uint32_t roles, int *ret
     put_draft(&out, draft, roles);
     if (buffer_failed(&out))
         (void)error_set(err, SLUICE_TEMP, "configuration snapshot: out of memory");
-    else if ((st = seal(buffer_span(&out), ret_fd)) != SLUICE_OK)
+    else if ((st = sealed_write("sluice-snapshot", buffer_span(&out), ret_fd)) != SLUICE_OK)
         (void)error_set(err, st, "configuration snapshot: %s", strerror(errno));
     buffer_done(&out);
     return st;
