@@ -85,10 +85,11 @@ struct stored {
     int64_t overdue; /* units so far */
 };
 
-static void admit_stored_unit(struct stored *stored, struct unit *unit,
-                              const struct envelope *envelope)
+/* overdue: units so far; NULL: what is overdue goes at once. */
+static void admit_stored_unit(struct queue *queue, struct unit *unit,
+                              const struct envelope *envelope, int64_t *overdue)
 {
-    const struct queue_settings *settings = &stored->queue->settings;
+    const struct queue_settings *settings = &queue->settings;
     int64_t now_ms = clock_monotonic_ms();
     int64_t record_ms = unit->due.due_ms; /* as schedule_add leaves it */
     int64_t delay_ms = admit_delay(unit, envelope);
@@ -101,9 +102,17 @@ static void admit_stored_unit(struct stored *stored, struct unit *unit,
         if (delay_ms > settings->maximal_backoff_ms)
             delay_ms = settings->maximal_backoff_ms;
     }
-    if (delay_ms == 0 && settings->minimal_backoff_ms > 0)
-        delay_ms = stored->overdue++ * SPREAD_MS % settings->minimal_backoff_ms;
-    schedule_defer(&stored->queue->schedule, unit, due_after(delay_ms), now_ms);
+    if (delay_ms == 0 && overdue != NULL && settings->minimal_backoff_ms > 0)
+        delay_ms = (*overdue)++ * SPREAD_MS % settings->minimal_backoff_ms;
+    schedule_defer(&queue->schedule, unit, due_after(delay_ms), now_ms);
+}
+
+void admit_rest(struct queue *queue, struct queue_message *message, const struct envelope *envelope)
+{
+    for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message) {
+        if (unit->state == UNIT_NEW)
+            admit_stored_unit(queue, unit, envelope, NULL);
+    }
 }
 
 /* A record that makes no sense is left alone: it is not ours to throw away. */
@@ -125,7 +134,8 @@ static sluice_status found_message(struct stored *stored, uint64_t id, struct sl
     if (st == SLUICE_OK) {
         message->is_durable = true;
         for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
-            admit_stored_unit(stored, unit, &envelope);
+            admit_stored_unit(stored->queue, unit, &envelope,
+                              stored->queue->inherited == 0 ? &stored->overdue : NULL);
     } else {
         (void)error_set(stored->err, st, "%s: cannot be added", id_format(id, text));
     }

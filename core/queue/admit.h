@@ -17,8 +17,13 @@ struct unit;
 void admit_new(struct queue *queue, struct queue_message *message, const struct envelope *envelope);
 
 /* Everything that the store has, before any other work. What is overdue is spread over up to
- * minimal_backoff_time, 1,000 messages in a second, so that a start is no stampede. [task: waits] */
+ * minimal_backoff_time, 1,000 messages in a second, so that a start is no stampede; not where a former
+ * process was about to attempt it and hands over. [task: waits] */
 sluice_status admit_stored(struct queue *queue, struct error *err);
+
+/* The units of a stored message that are new, at the times that its record says. */
+void admit_rest(struct queue *queue, struct queue_message *message,
+                const struct envelope *envelope);
 
 /* How long from now until the unit may be attempted, by its recipients' history: 0: at once;
  * DEFERRAL_ON_RELEASE. */

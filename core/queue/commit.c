@@ -35,6 +35,8 @@ static void commit_free(struct commit *commit)
 
     link->used_bytes -= commit->cost;
     link->used_messages--;
+    if (link->used_messages == 0)
+        task_queue_wake_all(&link->queue->ended);
     DL_DELETE(link->commits, commit);
     intake_link_unref(link);
     if (commit->change.change.content_fd != -1)

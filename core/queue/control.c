@@ -25,6 +25,7 @@
 struct control {
     struct queue *queue;
     int fd;
+    bool is_paused;
     unsigned session_count;
     struct task_queue slots; /* woken when a session has ended */
 };
@@ -193,7 +194,7 @@ static void listener(void *arg)
 {
     struct control *control = arg;
 
-    while (!task_is_cancelled()) {
+    while (!task_is_cancelled() && !control->is_paused) {
         if (control->session_count >= CONTROL_SESSIONS_MAX) {
             (void)task_queue_wait(&control->slots, CLOCK_NEVER);
             continue;
@@ -246,6 +247,16 @@ sluice_status control_start(struct queue *queue, struct control **ret_control, s
     }
     *ret_control = control;
     return SLUICE_OK;
+}
+
+void control_pause(struct control *control)
+{
+    control->is_paused = true;
+}
+
+size_t control_session_count(const struct control *control)
+{
+    return control->session_count;
 }
 
 /* The name stays: the next daemon may have put its own socket there already. */

@@ -32,6 +32,9 @@ struct queue;
 #define CONTROL_SILENCE_MS 30000
 
 sluice_status control_start(struct queue *queue, struct control **ret_control, struct error *err);
+/* Takes no further connections: they wait for the next process. */
+void control_pause(struct control *control);
+size_t control_session_count(const struct control *control);
 /* After its tasks have ended; accepts NULL. */
 void control_free(struct control *control);
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "queue/active.h"
+#include "queue/inherit.h"
 #include "queue/results.h"
 #include "queue/state.h"
 
@@ -18,7 +19,7 @@
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
-static struct job *job_find(const struct queue *queue, uint64_t ref)
+struct job *dispatch_find_job(const struct queue *queue, uint64_t ref)
 {
     struct job *job;
 
@@ -27,7 +28,7 @@ static struct job *job_find(const struct queue *queue, uint64_t ref)
 }
 
 /* Units are empty by now: they have been rescheduled. */
-static void job_end(struct job *job)
+void dispatch_end_job(struct job *job)
 {
     struct queue *queue = job->queue;
 
@@ -45,10 +46,10 @@ static void job_end(struct job *job)
         task_queue_wake_all(&queue->ended);
 }
 
-static void job_give_back(struct job *job, int64_t delay_ms)
+void dispatch_give_back(struct job *job, int64_t delay_ms)
 {
     results_return(job, delay_ms);
-    job_end(job);
+    dispatch_end_job(job);
 }
 
 static bool has_room(const struct deliver_link *link)
@@ -77,14 +78,14 @@ static struct deliver_link *pick_link(const struct queue *queue, const struct si
 }
 
 /* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
-static struct job *job_new(struct queue *queue)
+struct job *dispatch_new_job(struct queue *queue, uint64_t ref)
 {
-    struct job *job = calloc(1, sizeof(*job));
+    struct job *job = dispatch_find_job(queue, ref) == NULL ? calloc(1, sizeof(*job)) : NULL;
 
     if (job == NULL)
         return NULL;
     job->queue = queue;
-    job->ref = ++queue->next_ref;
+    job->ref = ref;
     HASH_ADD(hh, queue->jobs, ref, sizeof(job->ref), job);
     if (job->hh.tbl == NULL) {
         free(job);
@@ -93,7 +94,7 @@ static struct job *job_new(struct queue *queue)
     return job;
 }
 
-static uint64_t cost_of(const struct queue_message *message)
+uint64_t dispatch_cost(const struct queue_message *message)
 {
     return message->content_size <= CONTENT_INLINE_MAX ? message->content_size : 0;
 }
@@ -107,7 +108,7 @@ static struct job *next_job(struct queue *queue)
     if (queue->is_draining || queue->schedule.sites.runnable == NULL ||
         pick_link(queue, NULL) == NULL)
         return NULL;
-    struct job *job = job_new(queue);
+    struct job *job = dispatch_new_job(queue, ++queue->next_ref);
     if (job == NULL)
         return NULL; /* something else will wake us */
 
@@ -116,8 +117,9 @@ static struct job *next_job(struct queue *queue)
     job->started_ms = now_ms;
     job->started_wall_ms = clock_wall_ms();
     job->link = pick_link(queue, job->site);
+    job->pid = job->link->pid;
     job->site->link = job->link->index;
-    job->cost = cost_of(job->units->message);
+    job->cost = dispatch_cost(job->units->message);
     job->link->used_messages++;
     job->link->used_bytes += job->cost;
     return job;
@@ -226,8 +228,8 @@ static void start_job(struct job *job)
     char id[ID_TEXT_SIZE];
 
     sluice_status st = load(job, &content, &err);
-    if (job->link == NULL || job->units->message->is_held) {
-        job_give_back(job, DISPATCH_RETURN_MS);
+    if (job->link == NULL || job->units->message->is_held || queue->handover != 0) {
+        dispatch_give_back(job, DISPATCH_RETURN_MS);
     } else {
         if (st == SLUICE_OK)
             st = encode_and_send(job, &content, &err);
@@ -235,10 +237,12 @@ static void start_job(struct job *job)
         if (st != SLUICE_OK) {
             log_error("%s: cannot be attempted: %s", id_format(job->units->message->id, id),
                       err.text);
-            job_give_back(job, queue->settings.minimal_backoff_ms);
+            dispatch_give_back(job, queue->settings.minimal_backoff_ms);
         }
     }
     store_content_done(&content);
+    if (queue->handover != 0)
+        task_queue_wake_all(&queue->ended);
 }
 
 /* When to look again, if nobody wakes us. */
@@ -291,15 +295,26 @@ static sluice_status on_credit(struct deliver_link *link, struct sluice_span bod
 
 static sluice_status on_result(struct deliver_link *link, const struct channel_frame *frame)
 {
-    struct job *job = job_find(link->queue, frame->ref);
+    struct job *job = dispatch_find_job(link->queue, frame->ref);
     struct message_result result;
 
+    if (job == NULL && frame->ref <= link->queue->inherited_ref)
+        return SLUICE_OK; /* to a former queue, and not taken over: it is attempted again, or gone */
     if (job == NULL || job->link != link || !job->is_sent ||
         message_result_decode(frame->body, &result) != SLUICE_OK)
         return SLUICE_PERM;
     results_apply(job, &result);
-    job_end(job);
+    dispatch_end_job(job);
     message_result_done(&result);
+    return SLUICE_OK;
+}
+
+static sluice_status on_paused(struct deliver_link *link, const struct channel_frame *frame)
+{
+    if (frame->ref == 0 || frame->ref != link->queue->handover)
+        return SLUICE_PERM;
+    link->is_paused = true;
+    task_queue_wake_all(&link->queue->ended);
     return SLUICE_OK;
 }
 
@@ -315,7 +330,7 @@ static void take_jobs_back(struct deliver_link *link)
             continue;
         job->link = NULL;
         if (job->is_sent)
-            job_give_back(job, DISPATCH_RETURN_MS);
+            dispatch_give_back(job, DISPATCH_RETURN_MS);
     }
 }
 
@@ -341,7 +356,9 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     else if (frame->type == MESSAGE_RESULT)
         st = on_result(link, frame);
     else if (frame->type == MESSAGE_RESUMED)
-        st = SLUICE_OK;
+        st = inherit_claim(link, frame->body);
+    else if (frame->type == MESSAGE_PAUSED)
+        st = on_paused(link, frame);
     if (st == SLUICE_OK)
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",
@@ -375,6 +392,7 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
     if (link != NULL) {
         link->queue = queue;
         link->index = message->index;
+        link->pid = message->pid;
         if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
             DL_APPEND(queue->delivers, link);
             greet(link);
@@ -385,6 +403,32 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
     free(link);
     (void)close(fd);
     role_accuse(queue->role, "deliver", message->index); /* for a new one */
+}
+
+void dispatch_pause(struct queue *queue)
+{
+    struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    (void)channel_send_body(link->channel, MESSAGE_PAUSE, queue->handover,
+                            SPAN_EMPTY); /* or it does not pause */
+}
+
+bool dispatch_is_paused(const struct queue *queue)
+{
+    const struct deliver_link *link;
+    const struct job *job;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (!link->is_paused)
+            return false;
+    }
+    for (job = queue->jobs; job != NULL; job = job->hh.next) {
+        if (!job->is_sent)
+            return false;
+    }
+    return true;
 }
 
 size_t dispatch_link_count(const struct queue *queue)
@@ -401,4 +445,5 @@ void dispatch_done(struct queue *queue)
 {
     while (queue->delivers != NULL)
         leave(queue->delivers);
+    inherit_done(queue);
 }

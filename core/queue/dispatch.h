@@ -24,6 +24,8 @@ struct deliver_link {
     struct queue *queue;
     struct channel *channel;
     unsigned index;
+    int32_t pid;
+    bool is_paused;        /* it sends nothing more */
     uint64_t credit_bytes; /* what it takes at a time */
     uint64_t credit_messages;
     uint64_t used_bytes;
@@ -36,7 +38,8 @@ struct deliver_link {
 struct job {
     uint64_t ref;
     struct queue *queue;
-    struct deliver_link *link; /* NULL: it closed while the message was read */
+    struct deliver_link *link; /* NULL: it closed while the message was read, or see inherit.h */
+    int32_t pid;               /* the deliver process's */
     struct site *site;
     struct active *active;
     struct unit *units;
@@ -53,7 +56,20 @@ struct job {
 sluice_status dispatch_start(struct queue *queue, struct error *err);
 /* Takes fd over. */
 void dispatch_link(struct queue *queue, const struct message_link *link, int fd);
+/* Tells all links; from now on no job is sent. */
+void dispatch_pause(struct queue *queue);
+/* True when no deliver process will send anything more, and nothing is about to be sent to one. */
+bool dispatch_is_paused(const struct queue *queue);
 size_t dispatch_link_count(const struct queue *queue);
 void dispatch_done(struct queue *queue);
+
+/* For inherit.c: a job without units yet. NULL: no memory, or the ref is in use. */
+struct job *dispatch_new_job(struct queue *queue, uint64_t ref);
+struct job *dispatch_find_job(const struct queue *queue, uint64_t ref); /* NULL: there is none */
+uint64_t dispatch_cost(const struct queue_message *message);
+/* Its units wait for delay_ms, and the job is freed. */
+void dispatch_give_back(struct job *job, int64_t delay_ms);
+/* Frees a job that has no units. */
+void dispatch_end_job(struct job *job);
 
 #endif

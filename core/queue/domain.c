@@ -184,6 +184,18 @@ void domain_passed(struct domains *domains, struct domain *domain, int64_t now_m
     DL_APPEND2(domains->passed, domain, pass_prev, pass_next);
 }
 
+bool domain_set_pass(struct domains *domains, struct sluice_span name, int64_t last_pass_ms,
+                     enum domain_pass postponed)
+{
+    struct domain *domain = get(domains, name);
+
+    if (domain == NULL)
+        return false;
+    domain_passed(domains, domain, last_pass_ms);
+    domain->postponed = postponed;
+    return true;
+}
+
 void domain_forget_pass(struct domains *domains, struct domain *domain)
 {
     unlink_pass(domains, domain);

@@ -64,6 +64,10 @@ struct domain *domain_next(const struct domain *root, const struct domain *domai
 
 /* A release has passed over the domain. */
 void domain_passed(struct domains *domains, struct domain *domain, int64_t now_ms);
+/* The same for one that another process has seen, in the order of their times; name: as from
+ * domain_of. False: no memory. */
+bool domain_set_pass(struct domains *domains, struct sluice_span name, int64_t last_pass_ms,
+                     enum domain_pass postponed);
 /* Forgets that, and a release that is postponed; the domain may be gone afterwards. */
 void domain_forget_pass(struct domains *domains, struct domain *domain);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ipc/record.h"
 #include "queue/commit.h"
 #include "queue/intake_private.h"
 
@@ -90,30 +91,30 @@ void intake_send_space(struct queue *queue)
 
 /* ---- leases ---------------------------------------------------------------------------------- */
 
-/* Ranges that follow each other become one. */
-static bool remember_range(struct intake_link *link, uint64_t first, uint64_t count)
-{
-    struct id_range *last = link->range_count > 0 ? &link->ranges[link->range_count - 1] : NULL;
+/* What a receive process had from the queue before, until its link is there. */
+struct former_lease {
+    int32_t pid;
+    struct id_ranges ids;
+    struct former_lease *next;
+};
 
-    if (last != NULL && last->first + last->count == first) {
-        last->count += count;
-        return true;
-    }
-    struct id_range *ranges = realloc(link->ranges, (link->range_count + 1) * sizeof(*ranges));
-    if (ranges == NULL)
-        return false;
-    link->ranges = ranges;
-    ranges[link->range_count++] = (struct id_range){.first = first, .count = count};
-    return true;
+static void former_lease_free(struct queue *queue, struct former_lease *former)
+{
+    LL_DELETE(queue->former_leases, former);
+    id_ranges_done(&former->ids);
+    free(former);
 }
 
-static bool may_use(const struct intake_link *link, uint64_t id)
+static void claim_lease(struct intake_link *link)
 {
-    for (size_t i = link->range_count; i-- > 0;) {
-        if (id >= link->ranges[i].first && id - link->ranges[i].first < link->ranges[i].count)
-            return true;
-    }
-    return false;
+    struct former_lease *former;
+
+    LL_SEARCH_SCALAR(link->queue->former_leases, former, pid, link->pid);
+    if (former == NULL)
+        return;
+    link->ids = former->ids;
+    former->ids = (struct id_ranges){0};
+    former_lease_free(link->queue, former);
 }
 
 static void grant_lease(struct intake_link *link)
@@ -123,7 +124,7 @@ static void grant_lease(struct intake_link *link)
 
     link->wants_lease = true;
     if (!lease_take(&link->queue->lease, &lease.first, &lease.count) ||
-        !remember_range(link, lease.first, lease.count))
+        !id_ranges_add(&link->ids, lease.first, lease.count))
         return;
     link->wants_lease = false;
     message_lease_encode(&lease, &body);
@@ -219,9 +220,19 @@ static sluice_status on_commit(struct intake_link *link, struct channel_frame *f
 {
     struct message_commit commit;
 
-    if (message_commit_decode(frame->body, &commit) != SLUICE_OK || !may_use(link, frame->ref))
+    if (message_commit_decode(frame->body, &commit) != SLUICE_OK ||
+        !id_ranges_have(&link->ids, frame->ref))
         return SLUICE_PERM;
     return commit_begin(link, frame->ref, &commit, &frame->fd);
+}
+
+static sluice_status on_paused(struct intake_link *link, uint64_t handover)
+{
+    if (handover == 0 || handover != link->queue->handover)
+        return SLUICE_PERM;
+    link->is_paused = true;
+    task_queue_wake_all(&link->queue->ended);
+    return SLUICE_OK;
 }
 
 static sluice_status handle(struct intake_link *link, struct channel_frame *frame)
@@ -240,6 +251,8 @@ static sluice_status handle(struct intake_link *link, struct channel_frame *fram
         return SLUICE_OK;
     case MESSAGE_RELEASE:
         return on_release(link, frame);
+    case MESSAGE_PAUSED:
+        return on_paused(link, frame->ref);
     default:
         return SLUICE_PERM;
     }
@@ -286,7 +299,7 @@ void intake_link_unref(struct intake_link *link)
 {
     if (--link->references > 0)
         return;
-    free(link->ranges);
+    id_ranges_done(&link->ids);
     free(link);
 }
 
@@ -313,7 +326,9 @@ void intake_link(struct queue *queue, const struct message_link *message, int fd
     }
     link->queue = queue;
     link->index = message->index;
+    link->pid = message->pid;
     link->references = 1;
+    claim_lease(link);
     link->credit_bytes = share_of_bytes();
     DL_APPEND(queue->intakes, link);
     struct buffer nothing = BUFFER_INIT;
@@ -331,6 +346,96 @@ void intake_send_credit(struct queue *queue)
     send_credit(link);
 }
 
+/* ---- handover -------------------------------------------------------------------------------- */
+
+void intake_pause(struct queue *queue)
+{
+    struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+    {
+        struct buffer nothing = BUFFER_INIT;
+        send_body(link, MESSAGE_PAUSE, queue->handover, &nothing);
+    }
+}
+
+bool intake_is_paused(const struct queue *queue)
+{
+    const struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+    {
+        if (!link->is_paused || link->used_messages > 0 || link->staging_count > 0)
+            return false;
+    }
+    return true;
+}
+
+#define LEASE_ITEM 1
+
+struct lease_state {
+    int32_t pid;
+    struct sluice_span ids;
+};
+
+static const struct record_member lease_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct lease_state, pid),
+    RECORD_MEMBER(2, RECORD_SPAN, struct lease_state, ids),
+};
+
+void intake_save_leases(struct queue *queue, struct buffer *buffer)
+{
+    struct buffer ids = BUFFER_INIT;
+    struct buffer item = BUFFER_INIT;
+    const struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+    {
+        buffer_clear(&ids);
+        buffer_clear(&item);
+        id_ranges_encode(&link->ids, &ids);
+        struct lease_state state = {.pid = link->pid, .ids = buffer_span(&ids)};
+        record_encode(lease_members, RECORD_COUNT(lease_members), &state, false, &item);
+        codec_put_field(buffer, LEASE_ITEM, buffer_span(&item));
+    }
+    buffer->failed = buffer->failed || buffer_failed(&ids) || buffer_failed(&item);
+    buffer_done(&ids);
+    buffer_done(&item);
+}
+
+static sluice_status load_lease(struct queue *queue, struct sluice_span bytes)
+{
+    struct lease_state state;
+    struct former_lease *former;
+
+    if (record_decode(lease_members, RECORD_COUNT(lease_members), bytes, &state, sizeof(state)) !=
+        SLUICE_OK)
+        return SLUICE_PERM;
+    former = calloc(1, sizeof(*former));
+    if (former == NULL)
+        return SLUICE_TEMP;
+    former->pid = state.pid;
+    LL_PREPEND(queue->former_leases, former);
+    sluice_status st = id_ranges_decode(state.ids, &former->ids);
+    if (st != SLUICE_OK)
+        former_lease_free(queue, former);
+    return st;
+}
+
+sluice_status intake_load_leases(struct queue *queue, struct sluice_span bytes)
+{
+    struct codec_field field;
+    sluice_status st;
+
+    while ((st = codec_next(&bytes, &field)) == SLUICE_OK) {
+        if (field.tag == LEASE_ITEM)
+            st = load_lease(queue, field.bytes);
+        if (st != SLUICE_OK)
+            return st;
+    }
+    return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
+}
+
 size_t intake_link_count(const struct queue *queue)
 {
     const struct intake_link *link;
@@ -344,4 +449,6 @@ void intake_done(struct queue *queue)
 {
     while (queue->intakes != NULL)
         leave(queue->intakes);
+    while (queue->former_leases != NULL)
+        former_lease_free(queue, queue->former_leases);
 }

@@ -8,6 +8,8 @@
 #ifndef QUEUE_INTAKE_H
 #define QUEUE_INTAKE_H
 
+#include "base/buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,6 +31,14 @@ void intake_grant_leases(struct queue *queue);
 void intake_send_space(struct queue *queue);
 /* Tells every link its credit, which is none while draining; what is on its way is still taken. */
 void intake_send_credit(struct queue *queue);
+/* Asks every link to send nothing more. */
+void intake_pause(struct queue *queue);
+/* True when none will, and all that they asked has been answered. */
+bool intake_is_paused(const struct queue *queue);
+/* The ids that receive processes may use, for the next queue, where they go on with them. PERM: the
+ * bytes make no sense; TEMP: no memory. */
+void intake_save_leases(struct queue *queue, struct buffer *buffer);
+sluice_status intake_load_leases(struct queue *queue, struct sluice_span bytes);
 size_t intake_link_count(const struct queue *queue);
 void intake_done(struct queue *queue);
 

@@ -6,26 +6,23 @@
 #define QUEUE_INTAKE_PRIVATE_H
 
 #include "ipc/channel.h"
+#include "queue/id_ranges.h"
 #include "queue/state.h"
 
 struct commit;
-
-struct id_range {
-    uint64_t first;
-    uint64_t count;
-};
 
 /* A receive process. Tasks and commits that outlive its channel hold references. */
 struct intake_link {
     struct queue *queue;
     struct channel *channel; /* NULL: it is gone */
     unsigned index;
+    int32_t pid;
+    bool is_paused; /* it sends nothing more */
     unsigned references;
     uint64_t credit_bytes; /* what it may have under way */
     uint64_t used_bytes;
     uint64_t used_messages;
-    struct id_range *ranges;
-    size_t range_count;
+    struct id_ranges ids; /* that it may use */
     bool wants_lease;
     unsigned staging_count;
     struct commit *commits;

@@ -6,10 +6,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "base/span.h"
 #include "queue/admit.h"
 #include "queue/control.h"
 #include "queue/dispatch.h"
+#include "queue/handover.h"
+#include "queue/inherit.h"
 #include "queue/intake.h"
 #include "queue/state.h"
 #include "sluice/transport.h"
@@ -59,6 +62,18 @@ sluice_status queue_start_task(struct queue *queue, const char *name, task_fn *f
     }
     DL_APPEND(queue->helpers, helper);
     return SLUICE_OK;
+}
+
+bool queue_wait_until(struct queue *queue, bool (*is_so)(const struct queue *queue),
+                      int64_t time_ms)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + time_ms;
+
+    while (!is_so(queue)) {
+        if (task_queue_wait(&queue->ended, deadline_ms) != SLUICE_OK)
+            return is_so(queue);
+    }
+    return true;
 }
 
 void queue_end_tasks(struct queue *queue)
@@ -159,6 +174,7 @@ static void ticker(void *arg)
     while (task_sleep_until(clock_monotonic_ms() + TICK_MS) == SLUICE_OK) {
         look_at_space(queue);
         intake_grant_leases(queue);
+        inherit_expire(queue, clock_monotonic_ms());
         release_postponed(&queue->schedule, queue->settings.etrn_interval_ms, clock_monotonic_ms());
         (void)task_queue_wake_one(&queue->work);
     }
@@ -200,6 +216,18 @@ static sluice_status start_tasks(struct queue *queue, struct error *err)
     return st;
 }
 
+/* From the store, and from the process before, if it handed over. */
+static sluice_status fill_schedule(struct queue *queue, struct error *err)
+{
+    struct sluice_span state = handover_open(queue);
+    sluice_status st = admit_stored(queue, err);
+
+    if (st == SLUICE_OK)
+        st = handover_load(queue, state, err);
+    sealed_unmap(state);
+    return st;
+}
+
 static sluice_status queue_start(struct role *role, struct error *err)
 {
     struct queue *queue = calloc(1, sizeof(*queue));
@@ -216,7 +244,7 @@ static sluice_status queue_start(struct role *role, struct error *err)
     if (st == SLUICE_OK)
         st = open_store(queue, err);
     if (st == SLUICE_OK)
-        st = admit_stored(queue, err);
+        st = fill_schedule(queue, err);
     if (st == SLUICE_OK)
         st = start_tasks(queue, err);
     if (st != SLUICE_OK)
@@ -228,7 +256,9 @@ static void queue_link(struct role *role, const struct message_link *link, int f
 {
     struct queue *queue = role->user;
 
-    if (span_equal(link->role, SPAN_LITERAL("receive"))) {
+    if (queue->handover != 0) {
+        (void)close(fd); /* the next queue gets another */
+    } else if (span_equal(link->role, SPAN_LITERAL("receive"))) {
         intake_link(queue, link, fd);
     } else if (span_equal(link->role, SPAN_LITERAL("deliver"))) {
         dispatch_link(queue, link, fd);
@@ -236,16 +266,6 @@ static void queue_link(struct role *role, const struct message_link *link, int f
         log_error("a link to %.*s, which this role does not know", SPAN_ARGS(link->role));
         (void)close(fd);
     }
-}
-
-/* Until there is nothing of a kind left, or the time is over. */
-static void wait_until_none(struct queue *queue, bool (*is_none)(const struct queue *),
-                            int64_t time_ms)
-{
-    int64_t deadline_ms = clock_monotonic_ms() + time_ms;
-
-    while (!is_none(queue) && task_queue_wait(&queue->ended, deadline_ms) == SLUICE_OK)
-        ;
 }
 
 static bool no_jobs(const struct queue *queue)
@@ -263,8 +283,8 @@ static void drain(void *arg)
 {
     struct queue *queue = arg;
 
-    wait_until_none(queue, no_jobs, queue->settings.drain_ms);
-    wait_until_none(queue, no_intakes, DRAIN_INTAKE_MS);
+    (void)queue_wait_until(queue, no_jobs, queue->settings.drain_ms);
+    (void)queue_wait_until(queue, no_intakes, DRAIN_INTAKE_MS);
     intake_done(queue);
     dispatch_done(queue);
     if (store_settle(queue->store, clock_monotonic_ms() + DRAIN_STORE_MS) != SLUICE_OK)
@@ -285,16 +305,28 @@ static void queue_drain(struct role *role)
         role_finished(role);
 }
 
+static void queue_handover(struct role *role)
+{
+    handover_start(role->user);
+}
+
+void queue_close(struct queue *queue)
+{
+    control_free(queue->control);
+    queue->control = NULL;
+    intake_done(queue);
+    dispatch_done(queue);
+    store_close(queue->store);
+    queue->store = NULL;
+}
+
 static void queue_stop(struct role *role)
 {
     struct queue *queue = role->user;
 
     if (queue == NULL)
         return;
-    control_free(queue->control);
-    intake_done(queue);
-    dispatch_done(queue);
-    store_close(queue->store);
+    queue_close(queue);
     lease_done(&queue->lease);
     suspensions_done(&queue->suspensions);
     schedule_done(&queue->schedule);
@@ -310,6 +342,7 @@ const struct role_ops *queue_role_ops(void)
         .start = queue_start,
         .link = queue_link,
         .drain = queue_drain,
+        .handover = queue_handover,
         .stop = queue_stop,
     };
 

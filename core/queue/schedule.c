@@ -79,8 +79,14 @@ static struct unit *find_unit(const struct queue_message *message, const struct 
     return NULL;
 }
 
+static uint32_t group_of(const uint32_t *groups, uint32_t index)
+{
+    return groups != NULL ? groups[index] : 0;
+}
+
 static sluice_status add_recipient(struct schedule *schedule, struct queue_message *message,
-                                   const struct envelope_recipient *recipient, uint32_t index)
+                                   const struct envelope_recipient *recipient, uint32_t index,
+                                   const uint32_t *groups)
 {
     char name[DOMAIN_NAME_SIZE];
     struct sluice_span domain = domain_of(recipient->address, name);
@@ -91,7 +97,8 @@ static sluice_status add_recipient(struct schedule *schedule, struct queue_messa
         return SLUICE_TEMP;
 
     struct unit *unit = find_unit(message, site, domain);
-    if (unit == NULL || unit->recipient_count >= site->limits.recipients) {
+    if (unit == NULL || unit->recipient_count >= site->limits.recipients ||
+        group_of(groups, unit->last) != group_of(groups, index)) {
         unit = unit_new(schedule, message, site, domain);
         if (unit == NULL)
             return SLUICE_TEMP;
@@ -126,8 +133,9 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     return SLUICE_OK;
 }
 
-sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct envelope *envelope,
-                           struct queue_message **ret_message)
+sluice_status schedule_add_grouped(struct schedule *schedule, uint64_t id,
+                                   const struct envelope *envelope, const uint32_t *groups,
+                                   struct queue_message **ret_message)
 {
     struct queue_message *message;
     sluice_status st;
@@ -139,7 +147,7 @@ sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct 
         return st;
     for (size_t i = 0; st == SLUICE_OK && i < envelope->recipient_count; i++) {
         if (envelope->recipients[i].state == RECIPIENT_WAITING)
-            st = add_recipient(schedule, message, &envelope->recipients[i], (uint32_t)i);
+            st = add_recipient(schedule, message, &envelope->recipients[i], (uint32_t)i, groups);
     }
     if (st != SLUICE_OK) {
         schedule_remove(schedule, message, 0);
@@ -147,6 +155,12 @@ sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct 
     }
     *ret_message = message;
     return SLUICE_OK;
+}
+
+sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct envelope *envelope,
+                           struct queue_message **ret_message)
+{
+    return schedule_add_grouped(schedule, id, envelope, NULL, ret_message);
 }
 
 bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient *recipient,
@@ -387,6 +401,20 @@ static void take_unit(struct schedule *schedule, struct unit *unit, struct unit 
     unit->state = UNIT_IN_FLIGHT;
     DL_APPEND(*units, unit);
     schedule->in_flight++;
+}
+
+void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_ms)
+{
+    struct unit *unit;
+
+    DL_FOREACH(units, unit)
+    {
+        assert(unit->state == UNIT_NEW);
+        unit->state = UNIT_IN_FLIGHT;
+        schedule->in_flight++;
+    }
+    units->site->in_flight++;
+    site_place(&schedule->sites, units->site, now_ms);
 }
 
 struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units)

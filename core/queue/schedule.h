@@ -24,7 +24,7 @@ typedef struct site_limits schedule_limits(void *user, struct sluice_span transp
 /* A place in the list of messages that stays right while messages come and go. */
 struct cursor {
     struct queue_message *message; /* the next one; NULL: the end */
-    size_t left;                   /* that were there at its start: newer ones make no walk endless */
+    size_t left; /* that were there at its start: newer ones make no walk endless */
     struct cursor *prev;
     struct cursor *next;
 };
@@ -52,6 +52,15 @@ struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id
  */
 sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct envelope *envelope,
                            struct queue_message **ret_message);
+/*
+ * The same for a message of which some recipients are in flight already. groups: for each recipient
+ * of the record 0, or which job has it: no unit mixes them, and a unit's first recipient tells.
+ */
+sluice_status schedule_add_grouped(struct schedule *schedule, uint64_t id,
+                                   const struct envelope *envelope, const uint32_t *groups,
+                                   struct queue_message **ret_message);
+/* Units (new) of one site, as a list (prev, next), are in flight as a job that was not taken here. */
+void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_ms);
 /* The message and what is left of its units; none may be in flight. */
 void schedule_remove(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
 /* True if the recipient is one of the unit's and waits. index: in the record. */

@@ -17,6 +17,7 @@
 
 struct control;
 struct deliver_link;
+struct former_lease;
 struct helper;
 struct intake_link;
 struct job;
@@ -41,13 +42,18 @@ struct queue {
     struct lease lease;
     struct suspensions suspensions;
     struct intake_link *intakes;
+    struct former_lease *former_leases;
     struct deliver_link *delivers;
     struct job *jobs; /* by ref */
     uint64_t next_ref;
-    uint64_t inherited; /* the handover with which this process took over; 0: none */
-    struct task_queue work;  /* dispatchers wait here */
+    uint64_t inherited;         /* the handover with which this process took over; 0: none */
+    uint64_t inherited_ref;     /* next_ref at that time */
+    int64_t inherited_until_ms; /* for deliver to claim its jobs; 0: that is over */
+    uint64_t handover;          /* the one with which it will leave; 0: none yet */
+    int64_t paused_ms;          /* monotonic: when the latest of the two began */
+    struct task_queue work;     /* dispatchers wait here */
     struct task_queue recorded; /* woken when the store has taken a change of a message */
-    struct task_queue ended; /* woken when a job, a link or a task has gone */
+    struct task_queue ended;    /* woken when a job, a link or a task has gone */
     struct control *control;
     struct helper *helpers;
     bool is_draining;
@@ -56,7 +62,12 @@ struct queue {
 /* Starts a task that ends before the queue does: fn must return soon after it is cancelled. TEMP:
  * no memory. */
 sluice_status queue_start_task(struct queue *queue, const char *name, task_fn *fn, void *arg);
+/* Waits until is_so, which ended is woken for, or for time_ms; true if it is so. [task: waits] */
+bool queue_wait_until(struct queue *queue, bool (*is_so)(const struct queue *queue),
+                      int64_t time_ms);
 /* Cancels all of them and waits until they have ended. [task: waits; not one of them] */
 void queue_end_tasks(struct queue *queue);
+/* Lets go of the links and the store, after the tasks have ended. */
+void queue_close(struct queue *queue);
 
 #endif

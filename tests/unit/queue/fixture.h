@@ -21,6 +21,7 @@
 #include "task/task.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -198,6 +199,8 @@ struct fixture {
     struct peer receive;
     struct peer deliver;
     uint64_t next_id; /* of the lease */
+    int32_t deliver_pid;
+    int snapshot;
 };
 
 /* Of the build: "plugins", or "tests/plugins". */
@@ -275,10 +278,12 @@ static pid_t start_child(int *ret_fd)
     return pid;
 }
 
-static void hand_down(struct fixture *fixture, int snapshot)
+/* inherited: what the process before has left, or -1. */
+static void hand_down(struct fixture *fixture, int snapshot, int inherited)
 {
-    static const char *const plugins[] = {"queue/memory", "queue/plain", "queue/slow",
-                                          "queue/backoff", "queue/on-demand"};
+    static const char *const plugins[] = {"queue/memory",   "queue/log",  "queue/bdb",
+                                          "queue/plain",    "queue/slow", "queue/backoff",
+                                          "queue/on-demand"};
     struct message_setup setup = {.generation = 1, .log_target = 0};
     struct buffer body = BUFFER_INIT;
 
@@ -295,6 +300,10 @@ static void hand_down(struct fixture *fixture, int snapshot)
                          SLUICE_OK);
         (void)close(fd);
     }
+    if (inherited != -1)
+        assert_int_equal(
+            channel_send(fixture->master.channel, MESSAGE_INHERIT, 0, NULL, 0, inherited),
+            SLUICE_OK);
     assert_int_equal(channel_send_body(fixture->master.channel, MESSAGE_START, 0, SPAN_EMPTY),
                      SLUICE_OK);
     frame_free(peer_expect(&fixture->master, MESSAGE_READY));
@@ -303,7 +312,10 @@ static void hand_down(struct fixture *fixture, int snapshot)
 /* A link to the queue, for the test as that role. */
 static void add_link(struct fixture *fixture, const char *role, struct peer *peer)
 {
-    struct message_link link = {.role = sluice_span_of(role), .generation = 1};
+    bool is_deliver = strcmp(role, "deliver") == 0;
+    struct message_link link = {.role = sluice_span_of(role),
+                                .generation = 1,
+                                .pid = is_deliver ? fixture->deliver_pid : 100};
     struct buffer body = BUFFER_INIT;
     int pair[2];
 
@@ -345,19 +357,18 @@ static void fixture_start_on(struct fixture *fixture, const char *store, const c
 {
     int fd;
 
-    *fixture = (struct fixture){.folder = "/tmp/sluice-test-XXXXXX"};
+    *fixture = (struct fixture){.folder = "/tmp/sluice-test-XXXXXX", .deliver_pid = 200};
     assert_non_null(mkdtemp(fixture->folder));
-    int snapshot = make_snapshot(fixture->folder, store, settings);
+    fixture->snapshot = make_snapshot(fixture->folder, store, settings);
     fixture->pid = start_child(&fd);
     assert_int_equal(task_loop_init(), SLUICE_OK);
     peer_open(&fixture->master, fd);
-    hand_down(fixture, snapshot);
-    (void)close(snapshot);
+    hand_down(fixture, fixture->snapshot, -1);
     add_receive(fixture);
     add_deliver(fixture);
 }
 
-static void fixture_start(struct fixture *fixture, const char *settings)
+static inline void fixture_start(struct fixture *fixture, const char *settings)
 {
     fixture_start_on(fixture, "memory", settings);
 }
@@ -374,7 +385,8 @@ static inline void fixture_set_file(const struct fixture *fixture, const char *n
         assert_int_equal(unlink(path), 0);
 }
 
-static inline void fixture_wait_for_file(const struct fixture *fixture, const char *name, bool is_there)
+static inline void fixture_wait_for_file(const struct fixture *fixture, const char *name,
+                                         bool is_there)
 {
     int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
     char path[96];
@@ -385,15 +397,17 @@ static inline void fixture_wait_for_file(const struct fixture *fixture, const ch
     assert_int_equal(access(path, F_OK) == 0, is_there);
 }
 
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
 static void fixture_remove_folder(const struct fixture *fixture)
 {
-    char path[96];
-
-    (void)snprintf(path, sizeof(path), "%s/control", fixture->folder);
-    (void)unlink(path);
-    (void)snprintf(path, sizeof(path), "%s/store", fixture->folder);
-    (void)rmdir(path);
-    assert_int_equal(rmdir(fixture->folder), 0);
+    assert_int_equal(nftw(fixture->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 /* Drains the queue; it must leave with 0, which no sanitizer lets it if something is wrong. */
@@ -414,6 +428,7 @@ static void fixture_stop(struct fixture *fixture)
         (void)kill(fixture->pid, SIGKILL);
     peer_close(&fixture->deliver);
     peer_close(&fixture->master);
+    (void)close(fixture->snapshot);
     task_loop_done();
     fixture_remove_folder(fixture);
     assert_int_equal(ended, fixture->pid);
