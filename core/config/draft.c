@@ -85,18 +85,31 @@ static const char *value_text(struct arena *arena, const struct value *value)
     }
 }
 
+/* What $stress is for a parameter. */
+static const char *stress_for(const struct draft_parameter *parameter)
+{
+    if (parameter->everyday != NULL)
+        return "yes";
+    return (parameter->option->flags & OPTION_STRESS) != 0 ? "" : NULL;
+}
+
 static void work_out(struct draft *draft, struct draft_parameter *parameter)
 {
-    const struct sluice_option *option = parameter->option;
+    const struct sluice_option *option =
+        parameter->everyday != NULL ? parameter->everyday : parameter->option;
+    const char *stress = draft->stress;
     struct value value;
 
     parameter->is_busy = true;
+    draft->stress = stress_for(parameter);
     if (parameter->setting != NULL)
         (void)option_from_setting(&draft->options, option, parameter->setting, &value);
     else
         (void)option_from_text(&draft->options, option, default_text(draft, option), PLACE_DEFAULT,
                                &value);
+    draft->stress = stress;
     parameter->value = value;
+    parameter->value.key = parameter->option->key;
     parameter->text = value_text(&draft->arena, &value);
     parameter->is_busy = false;
     parameter->is_known = true;
@@ -148,6 +161,11 @@ static const char *find_text(void *user, struct sluice_span name, struct error *
     struct draft *draft = user;
     struct draft_parameter *parameter = find(draft, name);
 
+    if (span_equal(name, SPAN_LITERAL("stress"))) {
+        if (draft->stress == NULL)
+            (void)error_set(err, SLUICE_CONFIG, "$stress has no meaning here");
+        return draft->stress;
+    }
     if (parameter == NULL) {
         (void)error_set(err, SLUICE_CONFIG, "there is no parameter $%.*s", SPAN_ARGS(name));
         return NULL;
@@ -183,6 +201,21 @@ static struct draft_parameter *add_parameter(struct draft *draft,
     return parameter;
 }
 
+/* The value under stress, from the same setting. */
+static void add_stressed(struct draft *draft, const struct sluice_option *option)
+{
+    struct sluice_option *stressed = arena_alloc(&draft->arena, sizeof(*stressed));
+
+    *stressed = *option;
+    stressed->key = arena_printf(&draft->arena, PARAMETER_STRESSED "%s", option->key);
+    stressed->flags |= OPTION_INTERNAL;
+    struct draft_parameter *parameter = add_parameter(draft, stressed, true);
+    parameter->setting = setting_find(draft->file.root, option->key);
+    parameter->everyday = option;
+    if (value_of(draft, option->key)->is_set) /* else it has been reported */
+        (void)draft_parameter(draft, stressed->key);
+}
+
 void draft_read(struct draft *draft, const char *path)
 {
     draft->report.path = arena_text(&draft->arena, sluice_span_of(path));
@@ -191,6 +224,10 @@ void draft_read(struct draft *draft, const char *path)
         (void)add_parameter(draft, &parameters[i], true);
     for (size_t i = 0; i < parameter_count; i++)
         (void)draft_parameter(draft, parameters[i].key);
+    for (size_t i = 0; i < parameter_count; i++) {
+        if ((parameters[i].flags & OPTION_STRESS) != 0)
+            add_stressed(draft, &parameters[i]);
+    }
     instances_find(draft);
 }
 

@@ -24,6 +24,7 @@ struct draft_parameter {
     const struct setting *setting; /* NULL: not in the file */
     const char *text;              /* its value in Postfix's notation */
     struct value value;
+    const struct sluice_option *everyday; /* the option of whose value under stress it is; or NULL */
     bool is_core;
     bool is_known; /* value and text are there */
     bool is_busy;  /* being worked out: a reference to it is a loop */
@@ -53,6 +54,7 @@ struct draft {
     size_t parameter_count;
     struct draft_instance *instances;
     size_t instance_count;
+    const char *stress; /* $stress in what is being worked out; NULL: it has no meaning there */
 };
 
 /* The draft must not move afterwards. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * expand: $name, ${name} and $(name) in a value stand for the value of another parameter, as in
- * Postfix; $$ is a dollar.
+ * Postfix; ${name?{text}:{other}} for text where that value is not empty, else for other, each with
+ * references of its own; ${name?text} and ${name:other} for one of them alone. $$ is a dollar.
  */
 #ifndef CONFIG_EXPAND_H
 #define CONFIG_EXPAND_H

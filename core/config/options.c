@@ -392,7 +392,8 @@ static bool set_from_setting(const struct options *options, const struct sluice_
 
     switch (setting->kind) {
     case SETTING_TEXT:
-        if (option->type == SLUICE_OPT_INTEGER)
+        /* A reference can only be written as a text. */
+        if (option->type == SLUICE_OPT_INTEGER && strchr(setting->text, '$') == NULL)
             break;
         text = expanded(options, option, setting->text, setting->place);
         return text != NULL && set_from_text(options, option, text, setting->place, value);

@@ -16,6 +16,8 @@
 #define OPTION_INTERNAL ((uint32_t)1 << 16) /* computed; cannot be set */
 #define OPTION_TABLES ((uint32_t)1 << 17)   /* items of the form type:name are tables */
 
+#define OPTION_STRESS ((uint32_t)1 << 18)   /* may refer to $stress */
+
 #define OPTIONS_MAX 512 /* in one table */
 
 /* What making a value takes. */

@@ -12,6 +12,13 @@
 extern const struct sluice_option parameters[];
 extern const size_t parameter_count;
 
+/*
+ * A parameter with OPTION_STRESS has two values: one for every day, and one for times in which a role
+ * has more to do than it can, when $stress is "yes" and not empty. The latter is the value of an
+ * internal parameter that has this before its name, and so a name that no file can have.
+ */
+#define PARAMETER_STRESSED "stressed:"
+
 /* What the core itself takes in the group of an instance of that interface, beside the options of
  * its plugin. NULL and 0: nothing. */
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count);

@@ -109,6 +109,14 @@ static const struct {
     {"error limits the wrong way round", "smtpd_soft_error_limit = 50;\n",
      "t.conf:1: warning: smtpd_soft_error_limit is more than smtpd_hard_error_limit and has no "
      "effect\n"},
+    {"stress where it has no meaning", "myorigin = \"a${stress?b}\";\n",
+     "t.conf:1: myorigin: $stress has no meaning here\n"},
+    {"a mistake is reported once", "smtpd_timeout = \"soon\";\nsmtpd_junk_command_limit = \"3\";\n",
+     "t.conf:1: smtpd_timeout: wants a duration such as \"5m\" or a number of seconds, not "
+     "\"soon\"\n"
+     "t.conf:2: smtpd_junk_command_limit: wants an integer, not a text\n"},
+    {"a mistake under stress alone", "smtpd_timeout = \"${stress?{0}:{9}}s\";\n",
+     "t.conf:1: smtpd_timeout: 0s is not in the range 1s..\n"},
     {"host names", "myhostname = \"mail server\";\n",
      "t.conf:1: myhostname: \"mail server\" is no host name\n"},
     {"a host name without a domain", "myhostname = \"mx\";\n",
@@ -257,6 +265,35 @@ static const struct {
     {"empty inet_interfaces", "inet_interfaces = \"\";\n", "", "127.0.0.0/8, [::1]/128"},
     {"own networks", "listen = \"127.0.0.1:25\";\nmynetworks = \"\";\n", "127.0.0.1", ""},
 };
+
+static void test_stress(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *everyday;
+        const char *stressed;
+    } values[] = {
+        {"smtpd_hard_error_limit", "20", "1"},
+        {"smtpd_junk_command_limit", "7", "7"},
+        {"smtpd_timeout", "20s", "2s"},
+        {"smtpd_per_request_deadline", "no", "yes"},
+    };
+    struct draft draft;
+
+    (void)state;
+    read_text(&draft, "smtpd_junk_command_limit = 7;\nhopcount_limit = 20;\n"
+                      "smtpd_timeout = \"${stress?{2}:{$hopcount_limit}}s\";\n"
+                      "smtpd_per_request_deadline = \"${stress?yes}${stress:no}\";\n");
+    assert_string_equal(report_of(&draft), "");
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), PARAMETER_STRESSED "%s", values[i].name);
+        assert_string_equal(text_of(&draft, values[i].name), values[i].everyday);
+        assert_string_equal(text_of(&draft, name), values[i].stressed);
+        assert_string_equal(draft_parameter(&draft, name)->value.key, name);
+    }
+    draft_done(&draft);
+}
 
 static void test_machine(void **state)
 {
@@ -450,6 +487,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_defaults, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_foreign_names, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_values, folder_enter, folder_leave),
+        cmocka_unit_test_setup_teardown(test_stress, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_machine, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_wildcard, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_instances, folder_enter, folder_leave),
