@@ -29,6 +29,7 @@ struct stream {
     int wanted; /* what the waiter waits for */
     int seen;   /* and what of it has come */
     struct task *waiter;
+    bool is_expired; /* what it waits for need not come any more */
     int fd;
     unsigned burst;
     char *buffer; /* STREAM_BUFFER_SIZE; NULL while empty and waiting */
@@ -138,7 +139,7 @@ static sluice_status wait_for(struct stream *stream, int events, int64_t deadlin
     stream->wanted = events;
     stream->waiter = task_self();
     while (status == SLUICE_OK && (stream->seen & events) == 0)
-        status = task_park(deadline_ms);
+        status = stream->is_expired ? SLUICE_TEMP : task_park(deadline_ms);
     stream->waiter = NULL;
     stream->wanted = 0;
     return status == SLUICE_OK ? SLUICE_OK : fail_wait(stream);
@@ -258,6 +259,7 @@ sluice_status stream_fill(struct stream *stream, int64_t deadline_ms)
 {
     sluice_status status = SLUICE_OK;
 
+    stream->is_expired = false;
     if (task_is_cancelled())
         return fail_wait(stream);
     if (stream->end - stream->start == STREAM_BUFFER_SIZE)
@@ -309,6 +311,7 @@ sluice_status stream_read(struct stream *stream, void *out, size_t size, int64_t
 {
     sluice_status status = SLUICE_OK;
 
+    stream->is_expired = false;
     if (task_is_cancelled())
         return fail_wait(stream);
     if (stream->start != stream->end) {
@@ -343,6 +346,7 @@ bool stream_is_readable(struct stream *stream)
 
 sluice_status stream_write(struct stream *stream, struct sluice_span data, int64_t deadline_ms)
 {
+    stream->is_expired = false;
     while (data.len > 0) {
         share_turns(stream);
         ssize_t n = send(stream->fd, data.ptr, data.len, MSG_NOSIGNAL);
@@ -357,6 +361,13 @@ sluice_status stream_write(struct stream *stream, struct sluice_span data, int64
         }
     }
     return SLUICE_OK;
+}
+
+void stream_expire(struct stream *stream)
+{
+    stream->is_expired = true;
+    if (stream->waiter != NULL)
+        task_wake(stream->waiter);
 }
 
 /* ---- why ------------------------------------------------------------------------------------- */

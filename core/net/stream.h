@@ -45,6 +45,8 @@ bool stream_is_readable(struct stream *stream);
 /* All of it, or TEMP. What the socket takes at once is sent even by a cancelled task, so that it can
  * still say why it leaves. [task: waits] */
 sluice_status stream_write(struct stream *stream, struct sluice_span data, int64_t deadline_ms);
+/* Ends the waiting of a call that is under way as its deadline would. */
+void stream_expire(struct stream *stream);
 /* Why the last call failed: "timed out", "Connection reset by peer", "cancelled". */
 const char *stream_explain(const struct stream *stream);
 bool stream_timed_out(const struct stream *stream);

@@ -26,7 +26,8 @@ struct upload {
     struct content content;
     struct body body;
     struct submission submission; /* its header, where the client is local */
-    bool is_kept; /* false: it is only swallowed to its end */
+    int64_t time_left_ms;         /* for the client to go on */
+    bool is_kept;                 /* false: it is only swallowed to its end */
     bool is_too_big;
     struct error err; /* why it could not be stored */
 };
@@ -176,15 +177,31 @@ static bool take(struct upload *upload)
     return true;
 }
 
+/* Only the client's time counts, not ours; and what it sends gives it more. */
+static sluice_status fill(struct upload *upload)
+{
+    struct session *session = upload->session;
+    const struct session_limits *limits = receiver_limits(session->receiver);
+    size_t buffered = stream_buffered(session->stream).len;
+    int64_t started_ms = clock_monotonic_ms();
+
+    if (!limits->has_request_deadline || upload->time_left_ms > limits->timeout_ms)
+        upload->time_left_ms = limits->timeout_ms;
+    sluice_status st = session_fill(session, started_ms + upload->time_left_ms);
+    uint64_t bytes = stream_buffered(session->stream).len - buffered;
+    upload->time_left_ms -= clock_monotonic_ms() - started_ms;
+    upload->time_left_ms += (int64_t)(bytes * 1000 / session->receiver->settings.min_data_rate);
+    return st;
+}
+
 /* Up to the end of data. */
 static sluice_status take_all(struct upload *upload)
 {
-    struct session *session = upload->session;
     sluice_status st = SLUICE_OK;
 
     while (!upload->content.is_done && st == SLUICE_OK) {
         if (!take(upload))
-            st = stream_fill(session->stream, session_deadline(session));
+            st = fill(upload);
     }
     return st;
 }
@@ -325,6 +342,7 @@ void command_data(struct session *session, struct sluice_span argument)
         .session = session,
         .arrival_ms = clock_wall_ms(),
         .submission = {.settings = settings},
+        .time_left_ms = INT64_MAX,
         .is_kept = true,
         .content.reject_characters = {.ptr = settings->reject_characters,
                                       .len = settings->reject_character_count},

@@ -7,12 +7,7 @@
 /* Waits for more; what was replied goes out first. The whole command must be there in time. */
 static sluice_status fill(struct session *session, int64_t deadline_ms)
 {
-    if (!session_flush(session))
-        return SLUICE_TEMP;
-    session->is_idle = session->transaction == NULL;
-    sluice_status st = stream_fill(session->stream, deadline_ms);
-    session->is_idle = false;
-    return st;
+    return session_flush(session) ? session_fill(session, deadline_ms) : SLUICE_TEMP;
 }
 
 static void cut_end(struct line *line, struct sluice_span buffered, size_t end)

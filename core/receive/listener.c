@@ -7,41 +7,26 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "receive/session.h"
+#include "receive/stress.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define ACCEPT_BURST 16
 #define STARVED_PAUSE_MS 100
-#define SESSIONS_MAX 10000
+#define FULL_PAUSE_MS 1000 /* until others may have become too slow */
 #define UID_UNKNOWN ((uid_t)-1)
-#define OTHER_DESCRIPTORS 128 /* listeners, links, tables, files of plugins */
 
 struct listener {
     struct receiver *receiver;
     const char *address;
     int fd;
-    size_t session_max;
     struct complaint complaint;
     struct task *task;
     bool is_over;
     struct task_queue over;
 };
-
-/* A session has a socket, and a file while a large message comes in. */
-static size_t find_session_max(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)
-        return SESSIONS_MAX;
-    if (limit.rlim_cur < OTHER_DESCRIPTORS + 2)
-        return 1;
-    size_t max = (size_t)(limit.rlim_cur - OTHER_DESCRIPTORS) / 2;
-    return max < SESSIONS_MAX ? max : SESSIONS_MAX;
-}
 
 static void wait_a_little(struct listener *listener, const char *why)
 {
@@ -86,8 +71,9 @@ static void accept_some(struct listener *listener)
 {
     bool has_more = true;
 
+    stress_relieve(listener->receiver);
     for (int i = 0; i < ACCEPT_BURST && has_more && !task_is_cancelled(); i++) {
-        if (listener->receiver->session_count >= listener->session_max)
+        if (listener->receiver->session_count >= listener->receiver->session_max)
             break;
         has_more = accept_one(listener);
     }
@@ -97,19 +83,31 @@ static void accept_some(struct listener *listener)
         (void)task_wait_fd(listener->fd, TASK_READABLE, CLOCK_NEVER);
 }
 
+/* Places are made for who is there already, and for nobody else. */
+static void wait_for_place(struct listener *listener)
+{
+    struct receiver *receiver = listener->receiver;
+
+    if (task_wait_fd(listener->fd, TASK_READABLE, CLOCK_NEVER) != SLUICE_OK)
+        return;
+    complain(&listener->complaint, LOG_LEVEL_WARNING,
+             "%s: %zu sessions: new ones take the place of idle ones", listener->address,
+             receiver->session_count);
+    stress_relieve(receiver);
+    if (receiver->session_count >= receiver->session_max)
+        (void)task_queue_wait(&receiver->session_ended, clock_monotonic_ms() + FULL_PAUSE_MS);
+}
+
 static void listener_run(void *arg)
 {
     struct listener *listener = arg;
     struct receiver *receiver = listener->receiver;
 
     while (!task_is_cancelled()) {
-        if (receiver->session_count < listener->session_max) {
+        if (receiver->session_count < receiver->session_max)
             accept_some(listener);
-            continue;
-        }
-        complain(&listener->complaint, LOG_LEVEL_WARNING, "%s: %zu sessions: new ones wait",
-                 listener->address, receiver->session_count);
-        (void)task_queue_wait(&receiver->session_ended, CLOCK_NEVER);
+        else
+            wait_for_place(listener);
     }
     listener->is_over = true;
     task_queue_wake_all(&listener->over);
@@ -128,7 +126,6 @@ sluice_status listener_start(struct receiver *receiver, const char *address, int
     listener->receiver = receiver;
     listener->address = address;
     listener->fd = fd;
-    listener->session_max = find_session_max();
     if (task_start("listener", listener_run, listener, &listener->task) != SLUICE_OK) {
         free(listener);
         return SLUICE_TEMP;

@@ -14,6 +14,7 @@
 #include "receive/pickup.h"
 #include "receive/receiver.h"
 #include "receive/session.h"
+#include "receive/stress.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -167,6 +168,7 @@ static sluice_status receive_start(struct role *role, struct error *err)
     role->user = receive;
     receive->role = role;
     sluice_status st = receiver_init(&receive->receiver, role->config, err);
+    receive->receiver.session_max = stress_session_max();
     if (st == SLUICE_OK)
         st = start_intake(receive, err);
     if (st == SLUICE_OK)

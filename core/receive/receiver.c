@@ -80,3 +80,8 @@ void receiver_done(struct receiver *receiver)
     intake_free(receiver->intake);
     *receiver = (struct receiver){0};
 }
+
+const struct session_limits *receiver_limits(const struct receiver *receiver)
+{
+    return &receiver->settings.limits[receiver->is_stressed ? 1 : 0];
+}

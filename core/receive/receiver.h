@@ -31,7 +31,11 @@ struct receiver {
     struct names names;
     struct clients *clients; /* NULL: they are not counted */
     struct session *sessions;
+    struct session *idle_sessions; /* stress.h */
+    struct session *busy_sessions;
     size_t session_count;
+    size_t session_max;
+    bool is_stressed;
     size_t transaction_memory; /* that they share; transaction.h */
     struct task_queue session_ended; /* who waits for a place, or for the last one to end */
     bool is_draining;
@@ -42,5 +46,7 @@ struct receiver {
 sluice_status receiver_init(struct receiver *receiver, const struct config *config,
                             struct error *err);
 void receiver_done(struct receiver *receiver);
+/* What holds at present. */
+const struct session_limits *receiver_limits(const struct receiver *receiver);
 
 #endif

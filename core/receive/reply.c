@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "receive/session_log.h"
+#include "receive/stress.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 int64_t session_deadline(const struct session *session)
 {
-    return clock_monotonic_ms() + session->receiver->settings.timeout_ms;
+    return clock_monotonic_ms() + receiver_limits(session->receiver)->timeout_ms;
 }
 
 const char *session_last_verb(const struct session *session)
@@ -32,12 +33,23 @@ static void end_lost(struct session *session, bool has_timed_out)
     session_log_trouble(session, LOG_LEVEL_INFO, has_timed_out ? "timeout" : "lost connection");
 }
 
+sluice_status session_fill(struct session *session, int64_t deadline_ms)
+{
+    stress_wait_begins(session, session->transaction == NULL);
+    sluice_status st = stream_fill(session->stream, deadline_ms);
+    stress_wait_ends(session);
+    return st;
+}
+
 bool session_flush(struct session *session)
 {
     sluice_status st = SLUICE_OK;
 
-    if (session->out.len > 0)
+    if (session->out.len > 0) {
+        stress_wait_begins(session, false);
         st = stream_write(session->stream, buffer_span(&session->out), session_deadline(session));
+        stress_wait_ends(session);
+    }
     buffer_done(&session->out);
     if (st != SLUICE_OK && !session->is_closing)
         end_lost(session, stream_timed_out(session->stream));

@@ -7,15 +7,13 @@
 #include "base/clock.h"
 #include "receive/limits.h"
 #include "receive/line.h"
+#include "receive/stress.h"
 #include "receive/session_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
-
-#define GOODBYE_MAX 512
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
@@ -161,7 +159,7 @@ static void count_junk(struct session *session, const struct command *command)
 {
     if ((command->flags & COMMAND_IS_JUNK) == 0)
         return;
-    if (session->junk_count++ > session->receiver->settings.junk_command_limit)
+    if (session->junk_count++ > receiver_limits(session->receiver)->junk_command_limit)
         session->error_count++;
 }
 
@@ -209,7 +207,7 @@ static bool may_go_on(struct session *session)
 {
     const struct settings *settings = &session->receiver->settings;
 
-    if (session->error_count >= settings->hard_error_limit) {
+    if (session->error_count >= receiver_limits(session->receiver)->hard_error_limit) {
         session_log_trouble(session, LOG_LEVEL_NOTICE, "too many errors");
         session_dismiss(session, "421 4.7.0 %s Error: too many errors", settings->myhostname);
     } else if (session->receiver->is_draining && session->transaction == NULL) {
@@ -223,12 +221,12 @@ static void one_command(struct session *session)
     struct line line;
 
     sluice_status st = line_read(session, &line);
-    if (st != SLUICE_OK) {
+    if (st == SLUICE_OK) {
+        take_line(session, &line);
+        line_drop(session);
+    } else if (may_go_on(session)) { /* else it has been told why not */
         session_lost(session, st);
-        return;
     }
-    take_line(session, &line);
-    line_drop(session);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -239,7 +237,7 @@ static void greet(struct session *session)
     const struct settings *settings = &session->receiver->settings;
 
     if (is_order_checked(session) && stream_is_readable(session->stream)) {
-        sluice_status st = stream_fill(session->stream, session_deadline(session));
+        sluice_status st = session_fill(session, session_deadline(session));
         if (st == SLUICE_OK)
             end_out_of_step(session);
         else
@@ -352,29 +350,10 @@ sluice_status session_start_local(struct receiver *receiver, int fd, uid_t uid)
     return start(session, fd);
 }
 
-/* An idle session cannot wait any more once it is cancelled: what it is told must go out at once. */
-static void dismiss(struct session *session)
-{
-    char text[GOODBYE_MAX];
-    int len = snprintf(text, sizeof(text), "421 4.3.2 %s Service shutting down\r\n",
-                       session->receiver->settings.myhostname);
-
-    if (len > 0 && (size_t)len < sizeof(text))
-        (void)send(stream_fd(session->stream), text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    session->is_closing = true;
-    task_cancel(session->task);
-}
-
 void session_drain_all(struct receiver *receiver)
 {
-    struct session *session;
-
     receiver->is_draining = true;
-    DL_FOREACH(receiver->sessions, session)
-    {
-        if (session->is_idle)
-            dismiss(session);
-    }
+    stress_end_idle(receiver);
 }
 
 void session_cancel_all(struct receiver *receiver)

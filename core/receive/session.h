@@ -43,7 +43,6 @@ struct session {
     char *helo;                  /* NULL: none yet */
     bool is_esmtp;               /* EHLO */
     bool is_closing;
-    bool is_idle;     /* waits for a command, outside of a transaction */
     bool has_failed;  /* the command in hand got an error for a reply */
     bool has_more;    /* bytes are waiting behind the command in hand */
     size_t line_size; /* of the command in hand, in the stream's buffer */
@@ -54,6 +53,11 @@ struct session {
     struct command_count counts[COMMAND_COUNT];
     struct buffer out; /* replies to be sent */
     struct transaction *transaction;
+    int64_t wait_started_ms; /* stress.h */
+    bool wait_is_over;
+    struct session **wait_list;
+    struct session *wait_prev;
+    struct session *wait_next;
     struct session *prev;
     struct session *next;
 };
@@ -81,6 +85,8 @@ void session_reply_uncounted(struct session *session, const char *format, ...)
 /* Logs that a command was refused and replies so. recipient: empty if there is none. */
 void session_reject(struct session *session, const char *command, struct sluice_span recipient,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Waits for more from the client, as stream_fill does. [task: waits] */
+sluice_status session_fill(struct session *session, int64_t deadline_ms);
 /* Sends what has been replied. False: the connection is broken. [task: waits] */
 bool session_flush(struct session *session);
 /* The last reply, whatever has been said before. */

@@ -5,6 +5,7 @@
 #include "receive/settings.h"
 
 #include "base/span.h"
+#include "config/parameters.h"
 #include "net/stream.h"
 
 #include <stdlib.h>
@@ -76,11 +77,28 @@ static void read_limits(struct settings *settings, const struct config *config)
         settings->line_length_limit = STREAM_BUFFER_SIZE - 2; /* with its end it must fit */
     settings->recipient_limit = (size_t)config_number(config, "smtpd_recipient_limit");
     settings->hopcount_limit = (unsigned)config_number(config, "hopcount_limit");
-    settings->timeout_ms = config_number(config, "smtpd_timeout");
     settings->soft_error_limit = (unsigned)config_number(config, "smtpd_soft_error_limit");
-    settings->hard_error_limit = (unsigned)config_number(config, "smtpd_hard_error_limit");
     settings->error_sleep_ms = config_number(config, "smtpd_error_sleep_time");
-    settings->junk_command_limit = (unsigned)config_number(config, "smtpd_junk_command_limit");
+}
+
+/* The values for every day and under stress. */
+static void read_stress_limits(struct settings *settings, const struct config *config)
+{
+    settings->min_data_rate = (uint64_t)config_number(config, "smtpd_min_data_rate");
+    settings->limits[0] = (struct session_limits){
+        .timeout_ms = config_number(config, "smtpd_timeout"),
+        .hard_error_limit = (unsigned)config_number(config, "smtpd_hard_error_limit"),
+        .junk_command_limit = (unsigned)config_number(config, "smtpd_junk_command_limit"),
+        .has_request_deadline = config_flag(config, "smtpd_per_request_deadline"),
+    };
+    settings->limits[1] = (struct session_limits){
+        .timeout_ms = config_number(config, PARAMETER_STRESSED "smtpd_timeout"),
+        .hard_error_limit =
+            (unsigned)config_number(config, PARAMETER_STRESSED "smtpd_hard_error_limit"),
+        .junk_command_limit =
+            (unsigned)config_number(config, PARAMETER_STRESSED "smtpd_junk_command_limit"),
+        .has_request_deadline = config_flag(config, PARAMETER_STRESSED "smtpd_per_request_deadline"),
+    };
 }
 
 static void read_client_limits(struct settings *settings, const struct config *config)
@@ -139,6 +157,7 @@ sluice_status settings_read(struct settings *settings, const struct config *conf
         .is_vrfy_disabled = config_flag(config, "disable_vrfy_command"),
     };
     read_limits(settings, config);
+    read_stress_limits(settings, config);
     read_client_limits(settings, config);
     for (size_t i = 0; i < count; i++)
         discard(settings, config_item(config, "smtpd_discard_ehlo_keywords", i));

@@ -25,6 +25,14 @@ enum ehlo_keyword {
 
 #define SETTINGS_DROP_HEADERS_MAX 32
 
+/* What depends on whether there is stress. */
+struct session_limits {
+    int64_t timeout_ms;
+    unsigned hard_error_limit;
+    unsigned junk_command_limit;
+    bool has_request_deadline; /* for content as a whole, not for each portion */
+};
+
 struct settings {
     const char *myhostname;
     const char *mail_name;
@@ -33,18 +41,17 @@ struct settings {
     size_t line_length_limit;
     size_t recipient_limit;
     unsigned hopcount_limit;
-    int64_t timeout_ms;
     unsigned soft_error_limit;
-    unsigned hard_error_limit;
     int64_t error_sleep_ms;
-    unsigned junk_command_limit;
+    uint64_t min_data_rate;                          /* bytes a second */
+    struct session_limits limits[2];                 /* every day, and under stress */
     unsigned client_connection_limit;                /* at a time; 0: none */
     unsigned client_rate_limits[CLIENT_EVENT_COUNT]; /* in a unit of time; 0: none */
     bool is_bare_newline_refused; /* smtpd_forbid_bare_newline = reject; else it is normalized */
     bool is_pipelining_checked;
     bool is_helo_required;
     bool is_vrfy_disabled;
-    bool is_discarded[EHLO_KEYWORD_COUNT]; /* smtpd_discard_ehlo_keywords */
+    bool is_discarded[EHLO_KEYWORD_COUNT];               /* smtpd_discard_ehlo_keywords */
     const char *drop_headers[SETTINGS_DROP_HEADERS_MAX]; /* of mail of local submission */
     size_t drop_header_count;
     char reject_characters[256];

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -104,11 +105,16 @@ class Daemon:
 
     # -- processes
 
-    def start(self, wait=True, environment=None):
+    def start(self, wait=True, environment=None, descriptors=None):
+        """descriptors: how many each of its processes may have."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
             [self.bin / "sluiced", "-c", self.config, "-f"], stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **(environment or {})})
+            stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **(environment or {})},
+            preexec_fn=limit if descriptors else None)
         log.close()
         if wait:
             self.wait_until_ready()

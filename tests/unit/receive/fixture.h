@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #define STEP_TIMEOUT_MS 20000
+#define STRESSED_TIMEOUT_MS 100
 #define FIRST_ID 0x10
 #define LINK_IDS 0x1000 /* each new link's lease is so much higher */
 #define CONTENT_MAX ((size_t)1024 * 1024)
@@ -452,13 +453,20 @@ static inline int set_up(void **state)
         .line_length_limit = 2048,
         .recipient_limit = 1000,
         .hopcount_limit = 50,
-        .timeout_ms = STEP_TIMEOUT_MS,
         .soft_error_limit = 100,
-        .hard_error_limit = 100,
-        .junk_command_limit = 100,
+        .min_data_rate = 500,
+        .limits = {{.timeout_ms = STEP_TIMEOUT_MS,
+                    .hard_error_limit = 100,
+                    .junk_command_limit = 100,
+                    .has_request_deadline = true},
+                   {.timeout_ms = STRESSED_TIMEOUT_MS,
+                    .hard_error_limit = 1,
+                    .junk_command_limit = 1,
+                    .has_request_deadline = true}},
         .is_pipelining_checked = true,
         .reject_character_count = 1,
     };
+    f->receiver.session_max = 1000;
     set_up_lists(&f->receiver);
     set_up_access(&f->receiver);
     assert_int_equal(intake_new(&limits, &f->receiver.intake), SLUICE_OK);

@@ -327,7 +327,7 @@ static void test_too_many_recipients(void **state)
     struct fixture *f = *state;
 
     f->receiver.settings.recipient_limit = 2;
-    f->receiver.settings.hard_error_limit = 1; /* they are no errors */
+    f->receiver.settings.limits[0].hard_error_limit = 1; /* they are no errors */
     link_queue(f);
     run_on_loop(f, too_many_recipients_body);
 }
@@ -352,7 +352,7 @@ static void test_errors(void **state)
 
     f->receiver.settings.soft_error_limit = 1;
     f->receiver.settings.error_sleep_ms = 20;
-    f->receiver.settings.hard_error_limit = 3;
+    f->receiver.settings.limits[0].hard_error_limit = 3;
     run_on_loop(f, errors_body);
 }
 
@@ -375,8 +375,8 @@ static void test_junk(void **state)
 {
     struct fixture *f = *state;
 
-    f->receiver.settings.junk_command_limit = 2;
-    f->receiver.settings.hard_error_limit = 2;
+    f->receiver.settings.limits[0].junk_command_limit = 2;
+    f->receiver.settings.limits[0].hard_error_limit = 2;
     run_on_loop(f, junk_body);
 }
 
@@ -467,7 +467,7 @@ static void test_timeout(void **state)
 {
     struct fixture *f = *state;
 
-    f->receiver.settings.timeout_ms = 30;
+    f->receiver.settings.limits[0].timeout_ms = 30;
     run_on_loop(f, timeout_body);
 }
 
@@ -644,8 +644,8 @@ static void deaf_body(struct fixture *f)
     int small = 4096;
 
     f->receiver.settings.is_pipelining_checked = false;
-    f->receiver.settings.junk_command_limit = 1000000;
-    f->receiver.settings.timeout_ms = SHORT_TIMEOUT_MS;
+    f->receiver.settings.limits[0].junk_command_limit = 1000000;
+    f->receiver.settings.limits[0].timeout_ms = SHORT_TIMEOUT_MS;
     stream = connect_from(f, FRIEND);
     check(f,
           setsockopt(stream_fd(f->receiver.sessions->stream), SOL_SOCKET, SO_SNDBUF, &small,
