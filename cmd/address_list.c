@@ -195,7 +195,8 @@ static void gather_enclosed(struct scanner *scanner, char end)
         if (c == '\\' && i + 1 < scanner->text.len)
             buffer_add_byte(gathered(scanner), scanner->text.ptr[++i]);
     }
-    buffer_add_byte(gathered(scanner), end);
+    if (i < scanner->text.len)
+        buffer_add_byte(gathered(scanner), end);
     scanner->text = span_skip(scanner->text, i + 1);
 }
 

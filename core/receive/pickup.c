@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 10000        /* for what could not be taken */
+#define RETRY_MS 5000         /* for what could not be taken */
 #define STALE_S (24 * 60 * 60) /* a file that was begun so long ago will not be finished */
 #define ASIDE "corrupt-"
 #define NAME_SIZE 256
@@ -126,7 +126,7 @@ static void tell(struct pickup *pickup, const struct job *job, sluice_status st)
     if (st == SLUICE_OK)
         complain_over(&pickup->complaint, "maildrop: mail is taken again");
     else if (st == SLUICE_PERM)
-        log_error("maildrop: %s: %s; kept as " ASIDE "%s", job->name, job->err.text, job->name);
+        log_warning("maildrop: %s: %s; kept as " ASIDE "%s", job->name, job->err.text, job->name);
     else
         complain(&pickup->complaint, LOG_LEVEL_WARNING, "maildrop: %s stays for now: %s", job->name,
                  job->err.text);

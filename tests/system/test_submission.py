@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: ISC
+"""Local submission: sendmail and its relatives, with the daemon there, busy, and down (spec C-1 to C-13)."""
+
+import email
+import email.policy
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from daemon import BIN, ENVIRONMENT, wait_for
+
+USER = pwd.getpwuid(os.getuid()).pw_name
+WHO = f"{USER}({os.getuid()})"
+ORIGIN = "mx.isp.example"
+LIMIT = 100000
+
+
+@pytest.fixture
+def daemon(make_daemon, sink):
+    made = make_daemon(start=False)
+    made.change({"relay_domains": ["customer.tld"], "message_size_limit": LIMIT, "transport_maps": [
+        made.table("transport", f"customer.tld relay:{sink.nexthop}\nheld.tld etrn-only:\n")]})
+    made.start()
+    return made
+
+
+def call(daemon, *arguments, text=b"Subject: test\n\nhello\n", program="sendmail"):
+    return subprocess.run([BIN / program, "-c", daemon.folder, *map(str, arguments)], input=text,
+                          capture_output=True, timeout=120, env=ENVIRONMENT)
+
+
+def submit(daemon, *arguments, **options):
+    done = call(daemon, *arguments, **options)
+    assert (done.returncode, done.stderr) == (0, b""), done
+    return done
+
+
+def only(sink):
+    """The one message that has arrived since the last time; they are in tables, for a daemon each costs time."""
+    wait_for(lambda: sink.messages)
+    [message] = sink.messages
+    sink.messages.clear()
+    return message
+
+
+def drop_names(daemon):
+    return sorted(os.listdir(daemon.folder / "queue-maildrop"))
+
+
+# -- what arrives
+
+def test_a_message_gets_what_it_lacks(daemon, sink):
+    submit(daemon, "-F", 'Jörg "J." M', "user@customer.tld", text=b"Subject: bare\n\nhello\n")
+    message = only(sink)
+    assert message.mail.startswith(f"FROM:<{USER}@{ORIGIN}>")
+    assert re.match(rb"Received: by mx\.isp\.example \(Sluice, from userid %d\)\r\n\tid [0-9A-F]{16}\r\n"
+                    rb"\tfor <user@customer\.tld>; " % os.getuid(), message.data)
+    parsed = email.message_from_bytes(message.data, policy=email.policy.default)
+    [sender] = parsed["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ('Jörg "J." M', f"{USER}@{ORIGIN}")
+    assert parsed["Date"].datetime is not None
+    assert re.fullmatch(rf"<\d{{14}}\.[0-9A-F]{{16}}@{ORIGIN}>", parsed["Message-Id"])
+    assert parsed.get_content() == "hello\r\n"
+    queue_id = parsed["Message-Id"].split(".")[1].split("@")[0]
+    daemon.wait_for_log(rf"{queue_id}: uid={os.getuid()} from=<{USER}@{ORIGIN}>")
+    daemon.wait_for_log(rf"{queue_id}: message-id=<\d+\.{queue_id}@")
+
+
+def test_what_is_there_stays(daemon, sink):
+    text = b"From: me@isp.example\nDate: Sat, 21 Nov 2026 22:56:00 +0100\nMESSAGE-ID : <1@x>\n\nhello\n"
+    submit(daemon, "user@customer.tld", text=text)
+    assert only(sink).body == text.replace(b"\n", b"\r\n")
+
+
+CONTENTS = {  # input, options, what arrives below the header
+    "a dot ends it": (b"\none\n.\ntwo\n", [], b"one\r\n"),
+    "a dot is a dot": (b"\none\n.\ntwo\n", ["-i"], b"one\r\n.\r\ntwo\r\n"),
+    "the same by -oi": (b"\n.\n", ["-oi"], b".\r\n"),
+    "dots at the beginning": (b"\n..one\n.two\n...\n", [], b"..one\r\n.two\r\n...\r\n"),
+    "CRLF": (b"Subject: x\r\n\r\none\r\n.\r\ntwo\r\n", [], b"one\r\n"),
+    "no final newline": (b"\none\ntwo", [], b"one\r\ntwo\r\n"),
+    "no header": (b"just text\n", [], b"just text\r\n"),
+    "no header, indented": (b"  just text\n", [], b"  just text\r\n"),
+    "nothing": (b"", [], b""),
+    "a header alone": (b"Subject: x\n", [], b""),
+    "8 bits": ("\nJörg\xff\n".encode("latin-1"), [], b"J\xf6rg\xff\r\n"),
+    "a line of a mailbox file": (b"From me Sat Nov 21 22:56:00 2026\nSubject: x\n\none\n", [], b"one\r\n"),
+    "a bare CR": (b"\none\rtwo\n", [], b"one two\r\n"),
+    "a long line": (b"\n" + b"x" * 50000 + b"\n", [], b"x" * 50000 + b"\r\n"),
+    "a long header line": (b"X-Long: " + b"x" * 40000 + b"\n\none\n", [], b"one\r\n"),
+}
+
+
+def test_content(daemon, sink):
+    for name, (text, options, body) in CONTENTS.items():
+        submit(daemon, *options, "user@customer.tld", text=text)
+        message = only(sink)
+        header, _, rest = message.data.partition(b"\r\n\r\n")
+        assert rest == body, name
+        for field in (b"Message-Id: ", b"Date: ", b"From: "):
+            assert len(re.findall(b"^" + field, header, re.M)) == 1, (name, header)
+        assert ("BODY=8BITMIME" in message.mail) == any(byte > 127 for byte in body), name
+
+
+RECIPIENTS = {  # arguments, header; who gets it
+    "one": (["a@customer.tld"], b"", ["a"]),
+    "a list": (["a@customer.tld, b@customer.tld"], b"", ["a", "b"]),
+    "a name": (["Name <a@customer.tld>", "b@customer.tld (Bee, the (second))"], b"", ["a", "b"]),
+    "twice": (["a@customer.tld", "A@Customer.tld"], b"To: a@customer.tld\n", ["a"]),
+    "behind --": (["--", "-x@customer.tld"], b"", ["-x"]),
+    "in the header": (["-t"], b'To: "Last, First" <a@customer.tld>,\n\tb@customer.tld\nCC: x:c@customer.tld;\n',
+                      ["a", "b", "c"]),
+    "hidden": (["-t"], b"To: a@customer.tld\nBcc: b@customer.tld,\n c@customer.tld\nX-Y: z\n", ["a", "b", "c"]),
+    "both": (["-t", "d@customer.tld"], b"To: a@customer.tld\n", ["a", "d"]),
+    "sent again": (["-t"], b"To: a@customer.tld\nResent-To: b@customer.tld\nResent-Bcc: c@customer.tld\n",
+                   ["b", "c"]),
+}
+
+
+def test_recipients(daemon, sink):
+    for name, (arguments, header, locals_) in RECIPIENTS.items():
+        submit(daemon, *arguments, text=header + b"Subject: x\n\nhello\n")
+        message = only(sink)
+        assert sorted(r.lower() for r in message.recipients) == [
+            f"<{local}@customer.tld>" for local in locals_], name
+        head = message.data.partition(b"\r\n\r\n")[0].lower()
+        assert b"bcc:" not in head and b"c@customer.tld,\r\n" not in head, name
+        assert (b"x-y: z" in head) == (b"X-Y" in header), name
+        assert (b"\r\nresent-message-id: " in head) == (b"Resent-" in header), name
+
+
+def test_sender(daemon, sink):
+    for arguments, sender in [
+            (["-f", ""], ""), (["-f", "<>"], ""), (["-f", "me@isp.example"], "me@isp.example"),
+            (["-r", "Me <me@isp.example>"], "me@isp.example"), (["-fme"], f"me@{ORIGIN}")]:
+        submit(daemon, *arguments, "user@customer.tld")
+        assert only(sink).mail.startswith(f"FROM:<{sender}>"), arguments
+
+
+def test_status_notification(daemon, sink):
+    submit(daemon, "-N", "success,delay", "-R", "hdrs", "-V", "an id+1", "user@customer.tld")
+    mail = only(sink).mail
+    assert " RET=HDRS" in mail and " ENVID=an+20id+2B1" in mail
+    assert any("NOTIFY=SUCCESS,DELAY" in command for command in sink.commands)
+    for option in "NRV":
+        done = call(daemon, f"-{option}", "bogus\x01", "user@customer.tld")
+        assert done.returncode == 0
+        assert done.stderr.decode() == f"sendmail: warning: bad -{option} option value -- ignored\n"
+        mail = only(sink).mail
+        assert "RET=" not in mail and "ENVID=" not in mail
+
+
+def test_ignored_options(daemon, sink):
+    submit(daemon, "-Am", "-Ac", "-G", "-h", "7", "-L", "x", "-m", "-n", "-oem", "-odq", "-O", "x=y", "-U",
+           "-X", "file", "-B8BITMIME", "-bh", "-bm", "-v", "-i", "-e", "m", "-p", "x", "user@customer.tld")
+    assert only(sink).recipients == ["<user@customer.tld>"]
+
+
+def test_an_address_that_is_none(daemon, sink):
+    """Accepted, and reported afterwards (C-6); the others get their mail."""
+    submit(daemon, "-f", "me@customer.tld", "u@bad..dom", "user@customer.tld", "two words@x", "a>b@x")
+    wait_for(lambda: any(m.recipients == ["<user@customer.tld>"] for m in sink.messages))
+
+    def is_known():
+        return any(b"5.1.3" in message.data for message in sink.messages) or any(
+            recipient["address"] == "u@bad..dom" and recipient["state"] == "failed"
+            for entry in daemon.queue() for recipient in entry["recipients"])
+
+    wait_for(is_known)
+    assert not any("bad..dom" in str(message.recipients) for message in sink.messages)
+
+
+# -- what is refused, and what else there is
+
+BIG = b"Subject: x\n\n" + (b"x" * 98 + b"\n") * 1000
+REFUSALS = {  # arguments, input, exit status, message
+    "nobody": ([], b"x\n", 75, f"{WHO}: Recipient addresses must be specified on the command line or via the"
+                               " -t option"),
+    "nobody in the header": (["-t"], b"Subject: x\n\nx\n", 75,
+                             f"{WHO}: No recipient addresses found in message header"),
+    "too big": (["user@customer.tld"], BIG, 75, f"{WHO}: message file too big"),
+    "a NUL": (["user@customer.tld"], b"Subject: x\n\nx\0y\n", 65,
+              f"{WHO}: disallowed character in the message"),
+    "who is not anybody": (["-f", "a@b..c", "user@customer.tld"], b"", 65,
+                           "a@b..c(%d): 501 5.1.7 Bad sender address syntax" % os.getuid()),
+    "too many": (["-t"], b"To: " + b",".join(b"u%d@held.tld" % i for i in range(100001)) + b"\n\n", 75,
+                 f"{WHO}: message file too big"),
+    "-bt": (["-bt"], b"", 75, "unsupported: -bt"),
+    "-qS": (["-qSx"], b"", 75, "-qS is not implemented"),
+    "-t elsewhere": (["-t", "-bp"], b"", 75, "-t can be used only in delivery mode"),
+}
+
+
+def test_refusals(daemon):
+    for name, (arguments, text, code, message) in REFUSALS.items():
+        done = call(daemon, *arguments, text=text)
+        assert (done.returncode, done.stderr.decode()) == (code, f"sendmail: fatal: {message}\n"), name
+    assert daemon.queue() == []
+    daemon.stop()
+    del REFUSALS["who is not anybody"]  # only the daemon says so
+    for name, (arguments, text, code, message) in REFUSALS.items():
+        done = call(daemon, *arguments, text=text)
+        assert (done.returncode, done.stderr.decode()) == (code, f"sendmail: fatal: {message}\n"), name
+    assert drop_names(daemon) == []
+
+
+def test_modes(daemon):
+    unknown = call(daemon, "-Z")
+    assert unknown.returncode == 75
+    assert unknown.stderr.decode().startswith("sendmail: invalid option -- 'Z'\nsendmail: fatal: usage: ")
+    listing = call(daemon, "foo", program="mailq")
+    assert (listing.returncode, listing.stderr) == (
+        75, b"mailq: fatal: display queue mode requires no recipient\n")
+    assert submit(daemon, program="mailq").stdout == b"Mail queue is empty\n"
+    assert submit(daemon, "-bp").stdout == b"Mail queue is empty\n"
+    for arguments in (["-bi"], ["-I"], ["-q30m"], ["-q1h"], ["-q"]):
+        assert submit(daemon, *arguments).stdout == b"", arguments
+    assert submit(daemon, program="newaliases").stdout == b""
+
+
+def test_a_session(daemon, sink):
+    """-bs; all at once, as scripts do, and to anybody."""
+    text = b"EHLO me\r\nMAIL FROM:<me>\r\nRCPT TO:<user@customer.tld>\r\nRCPT TO:<far@away.example>\r\nRSET\r\n" \
+        b"MAIL FROM:<me>\r\nRCPT TO:<user@customer.tld>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n"
+    replies = submit(daemon, "-bs", text=text).stdout.decode().split("\r\n")
+    codes = [line[:4] for line in replies if line[3:4] == " "]
+    assert codes == ["220 ", "250 "] + ["250 "] * 6 + ["354 ", "250 ", "221 "]
+    assert only(sink).mail.startswith(f"FROM:<me@{ORIGIN}>")
+    daemon.stop()
+    down = call(daemon, "-bs", text=text)
+    assert down.returncode == 75 and down.stdout.startswith(b"421 4.3.2 ")
+
+
+def test_the_environment_names_the_configuration(daemon, sink):
+    for arguments in (["sendmail", "user@customer.tld"], ["mailq"], ["postqueue", "-p"]):
+        done = subprocess.run([BIN / arguments[0], *arguments[1:]], input=b"hello\n", timeout=60,
+                              env={**ENVIRONMENT, "MAIL_CONFIG": daemon.folder}, capture_output=True)
+        assert done.returncode == 0, done
+    by_file = subprocess.run([BIN / "sendmail", "-C", daemon.config, "-bp"], timeout=60, env=ENVIRONMENT)
+    assert by_file.returncode == 0
+    only(sink)
+
+
+def test_many_recipients(daemon):
+    """100,000: more than a message may have in the queue, and none is lost or there twice."""
+    daemon.change({"message_size_limit": 10000000})
+    daemon.stop()
+    daemon.start()
+    header = b"To: " + b",\n\t".join(b"user%d@held.tld" % i for i in range(100000))
+    submit(daemon, "-t", text=header + b"\nSubject: many\n\nhello\n")
+    entries = daemon.queue()
+    addresses = [r["address"] for entry in entries for r in entry["recipients"]]
+    assert len(addresses) == len(set(addresses)) == 100000 and len(entries) > 1
+    assert drop_names(daemon) == []
+
+
+# -- the daemon is down, or busy
+
+def test_down_and_up_again(daemon, sink):
+    daemon.stop()
+    submit(daemon, "-i", "-f", "me@isp.example", "a@customer.tld", "b@customer.tld", text=b"\n.\nhello\n")
+    submit(daemon, "-t", text=b"To: c@customer.tld\nBcc: d@customer.tld\n\nhello\n")
+    assert len(drop_names(daemon)) == 2
+    daemon.start()
+    wait_for(lambda: sink.count == 2)
+    messages = sorted(sink.messages, key=lambda message: message.recipients)
+    assert [sorted(message.recipients) for message in messages] == [
+        ["<a@customer.tld>", "<b@customer.tld>"], ["<c@customer.tld>", "<d@customer.tld>"]]
+    assert messages[0].mail.startswith("FROM:<me@isp.example>")
+    assert messages[0].data.endswith(b"\r\n\r\n.\r\nhello\r\n") and b"from userid" in messages[0].data
+    wait_for(lambda: drop_names(daemon) == [])
+
+
+def test_down_for_good(daemon):
+    """Without a place for it there is no 0."""
+    daemon.stop()
+    os.rmdir(daemon.folder / "queue-maildrop")
+    done = call(daemon, "user@customer.tld")
+    assert done.returncode == 75
+    assert re.match(rb"postdrop: fatal: open /.*/queue-maildrop: No such file or directory\n"
+                    rb"sendmail: fatal: %s: the message was not accepted: the mail system is down"
+                    % re.escape(WHO).encode(), done.stderr), done.stderr
+
+
+def test_a_daemon_that_is_busy(daemon, sink):
+    """What it says is no for now: the message goes into the maildrop, and from there by itself."""
+    daemon.change({"commit_timeout": "1s"})
+    daemon.stop()
+    daemon.start()
+    queue = daemon.roles()["queue 0"]
+    os.kill(queue, signal.SIGSTOP)
+    try:
+        submit(daemon, "user@customer.tld")
+        assert len(drop_names(daemon)) == 1
+    finally:
+        os.kill(queue, signal.SIGCONT)
+    wait_for(lambda: drop_names(daemon) == [], 60)
+    wait_for(lambda: sink.count >= 1)
+
+
+def test_all_are_killed(make_daemon, sink):
+    """kill -9 while many submit: what was taken with 0 arrives."""
+    daemon = make_daemon(start=False)
+    daemon.change({"relay_domains": ["customer.tld"], "transport_maps": [
+        daemon.table("transport", f"customer.tld relay:{sink.nexthop}\n")]})
+    daemon.start()
+    taken, lock = set(), threading.Lock()
+
+    def work(worker):
+        for number in range(6):
+            name = f"w{worker}n{number}"
+            done = call(daemon, f"{name}@customer.tld")
+            assert done.returncode in (0, 75), done
+            with lock:
+                if done.returncode == 0:
+                    taken.add(f"<{name}@customer.tld>")
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for worker in workers:
+        worker.start()
+    for _ in range(3):
+        seen = len(taken)
+        wait_for(lambda: len(taken) > seen + 2 or not any(w.is_alive() for w in workers), 60)
+        daemon.kill()
+        daemon.start()
+    for worker in workers:
+        worker.join(120)
+    assert len(taken) > 10
+
+    def arrived():
+        return {r for message in list(sink.messages) for r in message.recipients}
+
+    wait_for(lambda: taken <= arrived(), 60)
+    wait_for(lambda: drop_names(daemon) == [], 60)
+
+
+def test_what_makes_no_sense_is_kept(daemon, sink):
+    folder = daemon.folder / "queue-maildrop"
+    files = {"one": b"nonsense\r\n.\r\n", "two": b"MAIL FROM:<a>\r\nRCPT TO:<b@customer.tld>\r\nDATA\r\nhalf",
+             "three": b"MAIL FROM:<a>\r\nDATA\r\n\r\n.\r\n",
+             "four": b"MAIL FROM:<a>\r\nRCPT TO:<b@customer.tld>\r\nDATA\r\n\0\r\n.\r\n"}
+    for name, text in files.items():
+        (folder / f".{name}").write_bytes(text)
+        (folder / f".{name}").chmod(0o666)
+    os.mkfifo(folder / ".five")
+    (folder / ".five").chmod(0o666)
+    for name in [*files, "five"]:
+        os.rename(folder / f".{name}", folder / name)
+    wait_for(lambda: drop_names(daemon) == sorted(f"corrupt-{name}" for name in [*files, "five"]))
+    daemon.wait_for_log(r"maildrop: one: is no message for submission; kept as corrupt-one")
+    daemon.wait_for_log(r"maildrop: four: 550 5\.7\.1 disallowed character; kept as corrupt-four")
+    submit(daemon, "user@customer.tld")
+    only(sink)
+
+
+def test_recipients_that_have_been_taken_are_not_again(daemon, sink):
+    text = b"MAIL FROM:<a>\r\nDONE TO:<b@customer.tld>\r\nRCPT TO:<c@customer.tld>\r\nDATA\r\n\r\n.\r\n"
+    path = daemon.folder / "queue-maildrop" / ".x"
+    path.write_bytes(text)
+    path.chmod(0o666)
+    os.rename(path, path.with_name("x"))
+    assert only(sink).recipients == ["<c@customer.tld>"]
+
+
+def test_everybody_may_connect_and_nobody_else_enter(daemon):
+    assert (daemon.folder / "run" / "submission").stat().st_mode & 0o777 == 0o666
+    assert (daemon.folder / "queue-maildrop").stat().st_mode & 0o007 == 0
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(daemon.folder / "run" / "submission"))
+        assert client.recv(4) == b"220 "
