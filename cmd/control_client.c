@@ -95,14 +95,50 @@ static sluice_status read_end(const json_t *end, struct error *err)
     return error_set(err, status_of(control_text(end, "status")), "%s", control_text(end, "text"));
 }
 
-static sluice_status read_answer(FILE *file, control_line *line, void *user, struct error *err)
+/* Who takes the answer. */
+struct taker {
+    control_line *line;
+    control_content *content;
+    void *user;
+};
+
+static bool read_content(FILE *file, long long size, const struct taker *taker)
+{
+    char chunk[16384];
+
+    while (size > 0) {
+        size_t wanted = size < (long long)sizeof(chunk) ? (size_t)size : sizeof(chunk);
+        size_t len = fread(chunk, 1, wanted, file);
+
+        if (len == 0)
+            return false;
+        taker->content(taker->user, chunk, len);
+        size -= (long long)len;
+    }
+    return true;
+}
+
+/* False: the answer breaks off. */
+static bool take_line(FILE *file, const json_t *object, const struct taker *taker)
+{
+    const json_t *size = json_object_get(object, "content_size");
+
+    if (size != NULL && taker->content != NULL)
+        return read_content(file, (long long)json_integer_value(size), taker);
+    if (taker->line != NULL)
+        taker->line(taker->user, object);
+    return true;
+}
+
+static sluice_status read_answer(FILE *file, const struct taker *taker, struct error *err)
 {
     sluice_status st = SLUICE_TEMP;
+    bool is_whole = true;
     bool is_ended = false;
     char *text = NULL;
     size_t size = 0;
 
-    while (!is_ended && getline(&text, &size, file) > 0) {
+    while (is_whole && !is_ended && getline(&text, &size, file) > 0) {
         json_t *object = json_loads(text, 0, NULL);
 
         if (object == NULL)
@@ -110,16 +146,16 @@ static sluice_status read_answer(FILE *file, control_line *line, void *user, str
         is_ended = json_is_true(json_object_get(object, "end"));
         if (is_ended)
             st = read_end(object, err);
-        else if (line != NULL)
-            line(user, object);
+        else
+            is_whole = take_line(file, object, taker);
         json_decref(object);
     }
     free(text);
     return is_ended ? st : error_set(err, SLUICE_TEMP, "the daemon's answer broke off");
 }
 
-sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
-                          struct error *err)
+static sluice_status ask(const char *config_path, json_t *request, const struct taker *taker,
+                         struct error *err)
 {
     FILE *file;
     sluice_status st = request != NULL ? open_control(config_path, &file, err)
@@ -130,11 +166,27 @@ sluice_status control_ask(const char *config_path, json_t *request, control_line
         (void)json_dumpf(request, file, JSON_COMPACT);
         (void)fputc('\n', file);
         (void)fflush(file);
-        st = read_answer(file, line, user, err);
+        st = read_answer(file, taker, err);
         (void)fclose(file);
     }
     json_decref(request);
     return st;
+}
+
+sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
+                          struct error *err)
+{
+    const struct taker taker = {.line = line, .user = user};
+
+    return ask(config_path, request, &taker, err);
+}
+
+sluice_status control_ask_content(const char *config_path, json_t *request, control_line *line,
+                                  control_content *content, void *user, struct error *err)
+{
+    const struct taker taker = {.line = line, .content = content, .user = user};
+
+    return ask(config_path, request, &taker, err);
 }
 
 const char *control_text(const json_t *object, const char *name)

@@ -19,8 +19,10 @@ sluice_status control_read_config(struct draft *draft, const char *config_path, 
 sluice_status control_connect(struct draft *draft, const char *config_path, const char *name,
                               int *ret_fd, struct error *err);
 
-/* A line of the answer, borrowed. */
+/* A line of the answer, borrowed; and a part of the content that follows a line, which is there if a
+ * message's content was asked for. */
 typedef void control_line(void *user, const json_t *line);
+typedef void control_content(void *user, const char *bytes, size_t len);
 
 /*
  * Asks the daemon whose configuration that is (its run_directory). Takes request; line is called for
@@ -30,6 +32,10 @@ typedef void control_line(void *user, const json_t *line);
  */
 sluice_status control_ask(const char *config_path, json_t *request, control_line *line, void *user,
                           struct error *err);
+
+/* The same for a request that is answered with a content. */
+sluice_status control_ask_content(const char *config_path, json_t *request, control_line *line,
+                                  control_content *content, void *user, struct error *err);
 
 /* A member of a line: its text, "" if it has none; its number, 0 if it has none. */
 const char *control_text(const json_t *object, const char *name);

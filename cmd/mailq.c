@@ -10,12 +10,14 @@
 #include "base/id.h"
 
 #include <ctype.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #define REASON_WIDTH 76 /* the closing parenthesis stands in column 78 */
 
@@ -44,23 +46,32 @@ struct listing {
     unsigned long messages;
 };
 
+static const char *queue_mark(const char *queue)
+{
+    if (strcmp(queue, "active") == 0)
+        return "*";
+    return strcmp(queue, "hold") == 0 ? "!" : "";
+}
+
 static void print_head(const json_t *message)
 {
     time_t arrival = (time_t)control_number(message, "arrival_time");
     const char *sender = control_text(message, "sender");
-    char id[ID_TEXT_SIZE + 1];
+    char id[ID_TEXT_SIZE + 2];
     char when[32] = "";
     struct tm local;
 
-    (void)snprintf(id, sizeof(id), "%s%s", control_text(message, "queue_id"),
-                   strcmp(control_text(message, "queue_name"), "active") == 0 ? "*" : "");
+    (void)snprintf(id, sizeof(id), "%s%s%s", control_text(message, "queue_id"),
+                   queue_mark(control_text(message, "queue_name")),
+                   json_is_true(json_object_get(message, "forced_expire")) ? "#" : "");
     if (localtime_r(&arrival, &local) == NULL || asctime_r(&local, when) == NULL)
         when[0] = '\0';
     printf("%-17s %8lld %19.19s %s\n", id, control_number(message, "message_size"), when,
            sender[0] != '\0' ? sender : "MAILER-DAEMON");
 }
 
-/* Recipients that have gone are not listed; a reason is said once for those that share it. */
+/* Recipients that have gone are not listed; a reason is said once for those that share it, and that
+ * one has none where the one before had. */
 static void print_recipients(const json_t *recipients)
 {
     const char *last = "";
@@ -73,9 +84,11 @@ static void print_recipients(const json_t *recipients)
 
         if (strcmp(control_text(recipient, "state"), "delivered") == 0)
             continue;
-        if (reason[0] != '\0' && strcmp(reason, last) != 0) {
-            int pad = REASON_WIDTH - (int)strnlen(reason, REASON_WIDTH);
-            printf("%*s(%s)\n", pad, "", reason);
+        if (strcmp(reason, last) != 0) {
+            const char *shown = reason[0] != '\0' ? reason : "reason unavailable";
+            int pad = REASON_WIDTH - (int)strnlen(shown, REASON_WIDTH);
+
+            printf("%*s(%s)\n", pad, "", shown);
         }
         last = reason;
         printf("%41s%s\n", "", control_text(recipient, "address"));
@@ -96,6 +109,15 @@ static void print_message(void *user, const json_t *message)
     print_recipients(json_object_get(message, "recipients"));
 }
 
+/* By authorized_mailq_users or authorized_flush_users. */
+static int not_allowed(const struct mailq *mailq, const char *action)
+{
+    const struct passwd *user = getpwuid(getuid());
+
+    return mailq_fatal(mailq, "User %s(%ld) is not allowed to %s the mail queue",
+                       user != NULL ? user->pw_name : "unknown", (long)getuid(), action);
+}
+
 static int print_all(const struct mailq *mailq, control_line *line, void *user)
 {
     struct error err = ERROR_INIT;
@@ -104,6 +126,8 @@ static int print_all(const struct mailq *mailq, control_line *line, void *user)
 
     if (st == SLUICE_UNSUPPORTED)
         return mailq_fatal(mailq, "Queue report unavailable - mail system is down");
+    if (st == SLUICE_PERM)
+        return not_allowed(mailq, "view");
     return st == SLUICE_OK ? EX_OK : mailq_fatal(mailq, "%s", err.text);
 }
 
@@ -176,6 +200,8 @@ static int flush(const struct mailq *mailq, json_t *request, bool is_unknown_fin
         return EX_OK;
     if (st == SLUICE_UNSUPPORTED)
         return mailq_fatal(mailq, "Cannot flush mail queue - mail system is down");
+    if (st == SLUICE_PERM)
+        return not_allowed(mailq, "flush");
     return mailq_fatal(mailq, "%s", err.text);
 }
 
@@ -184,11 +210,15 @@ int mailq_flush(const struct mailq *mailq)
     return flush(mailq, json_pack("{s:s, s:s}", "command", "queue release", "id", "ALL"), false);
 }
 
-/* A domain, or an address literal in brackets; a bare address is a frequent mistake. */
+/* A domain, or an address literal in brackets; a bare address is a frequent mistake. As with ETRN,
+ * "@" before it means its sub-domains too, and "#" a queue of that name. */
 static bool is_site(const char *site)
 {
-    size_t len = strlen(site);
     bool has_letter = false;
+
+    if (site[0] == '@' || site[0] == '#')
+        site++;
+    size_t len = strlen(site);
 
     if (site[0] == '[')
         return len > 2 && site[len - 1] == ']' && strcspn(site, "/@ \t") == len;

@@ -27,12 +27,22 @@ static const char usage_text[] =
     "  queue list [--site SITE] [--domain DOMAIN]\n"
     "  queue show ID\n"
     "  queue release ID | ALL         let it go now\n"
+    "  queue hold ID | ALL            nothing of it goes, whatever is released\n"
+    "  queue unhold ID | ALL          it goes when it would have gone\n"
+    "  queue requeue ID | ALL         as if it had come just now\n"
+    "  queue expire ID | ALL          back to its sender with the next attempt\n"
+    "  queue remove ID | ALL          delete it\n"
     "  site list\n"
     "  site show SITE                 a site is TRANSPORT:NEXTHOP\n"
-    "  site release SITE | DOMAIN     let go what waits there; @DOMAIN: sub-domains, too\n"
+    "  site release SITE | DOMAIN     let go what waits there; @DOMAIN: sub-domains, too;\n"
+    "                                 #QUEUE: a transport, or one of etrn_queues\n"
+    "  site suspend SITE [REASON]     nothing goes there, until\n"
+    "  site resume SITE\n"
     "  plugin list                    the plugins that the configuration uses\n"
     "  plugin show PLUGIN             a plugin's manual\n"
-    "  plugin check PLUGIN            whether it can be loaded\n";
+    "  plugin check PLUGIN            whether it can be loaded\n"
+    "\n"
+    "  --help, --version\n";
 
 int sluice_fatal(int code, const char *format, ...)
 {
@@ -71,6 +81,7 @@ struct command {
     const char *noun;
     const char *verb;   /* NULL: the noun is all */
     const char *member; /* of the request that the argument goes into; NULL: no argument */
+    const char *extra;  /* the same for a further argument, which may be missing */
     control_line *show;
     int (*local)(const struct sluice *sluice, const char *argument);
 };
@@ -89,24 +100,29 @@ static int not_available(const struct sluice *sluice, const char *argument)
 }
 
 static const struct command commands[] = {
-    {"status", NULL, NULL, sluice_show_status, NULL},
-    {"queue", "list", NULL, sluice_show_listed, NULL},
-    {"queue", "show", "id", sluice_show_message, NULL},
-    {"queue", "release", "id", sluice_show_released, NULL},
-    {"queue", "hold", "id", NULL, not_available},
-    {"queue", "unhold", "id", NULL, not_available},
-    {"queue", "remove", "id", NULL, not_available},
-    {"site", "list", NULL, sluice_show_listed_site, NULL},
-    {"site", "show", "name", sluice_show_site, NULL},
-    {"site", "release", "name", sluice_show_released, NULL},
-    {"plugin", "list", NULL, NULL, list_plugins},
-    {"plugin", "show", "name", NULL, sluice_plugin_show},
-    {"plugin", "check", "name", NULL, sluice_plugin_check},
-    {"reload", NULL, NULL, NULL, not_available},
+    {"status", NULL, NULL, NULL, sluice_show_status, NULL},
+    {"queue", "list", NULL, NULL, sluice_show_listed, NULL},
+    {"queue", "show", "id", NULL, sluice_show_message, NULL},
+    {"queue", "release", "id", NULL, sluice_show_released, NULL},
+    {"queue", "hold", "id", NULL, sluice_show_operated, NULL},
+    {"queue", "unhold", "id", NULL, sluice_show_operated, NULL},
+    {"queue", "requeue", "id", NULL, sluice_show_operated, NULL},
+    {"queue", "expire", "id", NULL, sluice_show_operated, NULL},
+    {"queue", "remove", "id", NULL, sluice_show_operated, NULL},
+    {"site", "list", NULL, NULL, sluice_show_listed_site, NULL},
+    {"site", "show", "name", NULL, sluice_show_site, NULL},
+    {"site", "release", "name", NULL, sluice_show_released, NULL},
+    {"site", "suspend", "name", "reason", NULL, NULL},
+    {"site", "resume", "name", NULL, NULL, NULL},
+    {"plugin", "list", NULL, NULL, NULL, list_plugins},
+    {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
+    {"plugin", "check", "name", NULL, NULL, sluice_plugin_check},
+    {"reload", NULL, NULL, NULL, NULL, not_available},
 };
 
+/* arguments: as many as there are, then NULL. */
 static json_t *make_request(const struct sluice *sluice, const struct command *command,
-                            const char *argument)
+                            char **arguments)
 {
     json_t *request =
         json_pack("{s:o}", "command",
@@ -114,7 +130,9 @@ static json_t *make_request(const struct sluice *sluice, const struct command *c
                                command->verb != NULL ? command->verb : ""));
 
     if (command->member != NULL)
-        (void)json_object_set_new(request, command->member, json_string(argument));
+        (void)json_object_set_new(request, command->member, json_string(arguments[0]));
+    if (command->extra != NULL && arguments[1] != NULL)
+        (void)json_object_set_new(request, command->extra, json_string(arguments[1]));
     if (sluice->site != NULL)
         (void)json_object_set_new(request, "site", json_string(sluice->site));
     if (sluice->domain != NULL)
@@ -122,21 +140,24 @@ static json_t *make_request(const struct sluice *sluice, const struct command *c
     return request;
 }
 
-static int ask(const struct sluice *sluice, const struct command *command, const char *argument)
+static int ask(const struct sluice *sluice, const struct command *command, char **arguments)
 {
     struct error err = ERROR_INIT;
     unsigned long lines = 0;
     control_line *show = sluice->wants_json ? show_json : command->show;
-    sluice_status st = control_ask(sluice->config_path, make_request(sluice, command, argument),
+    sluice_status st = control_ask(sluice->config_path, make_request(sluice, command, arguments),
                                    show, &lines, &err);
 
     return st == SLUICE_OK ? EX_OK : sluice_fatal(exit_code(st), "%s", err.text);
 }
 
-static int run(const struct sluice *sluice, const struct command *command, const char *argument)
+/* words: the command's own and its arguments. */
+static int run(const struct sluice *sluice, const struct command *command, char **words)
 {
-    return command->local != NULL ? command->local(sluice, argument)
-                                  : ask(sluice, command, argument);
+    char **arguments = words + 1 + (command->verb != NULL);
+
+    return command->local != NULL ? command->local(sluice, arguments[0])
+                                  : ask(sluice, command, arguments);
 }
 
 /* ---- the command line ------------------------------------------------------------------------ */
@@ -145,7 +166,8 @@ static bool is_command(const struct command *command, int count, char **words)
 {
     int wanted = 1 + (command->verb != NULL) + (command->member != NULL);
 
-    return count == wanted && strcmp(words[0], command->noun) == 0 &&
+    return (count == wanted || (command->extra != NULL && count == wanted + 1)) &&
+           strcmp(words[0], command->noun) == 0 &&
            (command->verb == NULL || strcmp(words[1], command->verb) == 0);
 }
 
@@ -171,11 +193,9 @@ static int no_command(char **words)
 static int parse(struct sluice *sluice, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"site", required_argument, NULL, 's'},
-        {"domain", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},         {"site", required_argument, NULL, 's'},
+        {"domain", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -196,6 +216,9 @@ static int parse(struct sluice *sluice, int argc, char **argv)
         case 'h':
             (void)fputs(usage_text, stdout);
             exit(EX_OK);
+        case 'v':
+            (void)puts("sluice " SLUICE_VERSION);
+            exit(EX_OK);
         default:
             return EX_USAGE;
         }
@@ -211,8 +234,7 @@ int main(int argc, char **argv)
         return usage();
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (is_command(&commands[i], argc - optind, argv + optind)) {
-            const char *argument = commands[i].member != NULL ? argv[argc - 1] : NULL;
-            int code = run(&sluice, &commands[i], argument);
+            int code = run(&sluice, &commands[i], argv + optind);
 
             if (fflush(stdout) == EOF || ferror(stdout) != 0)
                 return sluice_fatal(EX_IOERR, "standard output cannot be written");

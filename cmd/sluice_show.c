@@ -36,6 +36,20 @@ void sluice_show_released(void *user, const json_t *line)
     printf("released: %lld %s\n", count, count == 1 ? "message" : "messages");
 }
 
+/* A line for one that was named, or the count of all. */
+void sluice_show_operated(void *user, const json_t *line)
+{
+    unsigned long *lines = user;
+
+    if (json_object_get(line, "count") == NULL) {
+        printf("%s: %s\n", control_text(line, "id"), control_text(line, "text"));
+        (*lines)++;
+    } else if (*lines == 0) {
+        printf("%lld %s\n", control_number(line, "count"),
+               control_number(line, "count") == 1 ? "message" : "messages");
+    }
+}
+
 void sluice_show_status(void *user, const json_t *status)
 {
     (void)user;
@@ -67,6 +81,8 @@ static const char *schedule_of(const json_t *message)
     const char *word = "failed";
     size_t index;
 
+    if (strcmp(control_text(message, "queue_name"), "hold") == 0)
+        return "on hold";
     json_array_foreach(json_object_get(message, "recipients"), index, recipient)
     {
         const char *schedule = control_text(recipient, "schedule");
@@ -130,6 +146,14 @@ void sluice_show_message(void *user, const json_t *message)
         show_recipient(recipient);
 }
 
+/* Until when a failure suspends it; or that somebody does. */
+static const char *suspended_text(const json_t *site, char when[TIME_SIZE])
+{
+    if (json_object_get(site, "suspension") != NULL)
+        return "resumed by the operator";
+    return time_text(site, "suspended_until", when);
+}
+
 void sluice_show_listed_site(void *user, const json_t *site)
 {
     char when[TIME_SIZE];
@@ -139,8 +163,7 @@ void sluice_show_listed_site(void *user, const json_t *site)
                "SUSPENDED UNTIL");
     printf("%-40s %10lld %8lld %8lld %5lld  %s\n", control_text(site, "site"),
            control_number(site, "on_release"), control_number(site, "waiting"),
-           control_number(site, "ready"), control_number(site, "jobs"),
-           time_text(site, "suspended_until", when));
+           control_number(site, "ready"), control_number(site, "jobs"), suspended_text(site, when));
 }
 
 void sluice_show_site(void *user, const json_t *site)
@@ -154,6 +177,9 @@ void sluice_show_site(void *user, const json_t *site)
     printf("ready          %lld\n", control_number(site, "ready"));
     printf("jobs           %lld\n", control_number(site, "jobs"));
     printf("failures       %lld in a row\n", control_number(site, "failures"));
-    printf("suspended      until %s\n", time_text(site, "suspended_until", when));
+    printf("suspended      until %s\n", suspended_text(site, when));
+    if (json_object_get(site, "suspension") != NULL)
+        printf("               since %s: %s\n", time_text(site, "suspended_since", when),
+               dash(control_text(site, "suspension")));
     printf("last failure   %s\n", dash(control_text(site, "last_failure")));
 }

@@ -6,6 +6,7 @@
 #include "config/draft.h"
 
 #include "base/span.h"
+#include "config/etrn_queues.h"
 #include "config/instances.h"
 #include "config/machine.h"
 
@@ -54,6 +55,8 @@ static const char *default_text(struct draft *draft, const struct sluice_option 
         return machine_own_addresses(arena, value_of(draft, "listen"),
                                      value_of(draft, "inet_interfaces"),
                                      value_of(draft, "proxy_interfaces"));
+    if (strcmp(option->key, "etrn_queue_domains") == 0)
+        return etrn_queues_text(draft);
     if (strcmp(option->key, "mydomain") == 0) {
         const char *hostname = value_of(draft, "myhostname")->text;
         const char *dot = hostname != NULL ? strchr(hostname, '.') : NULL;
@@ -372,7 +375,8 @@ void draft_finish(struct draft *draft)
     for (size_t i = 0; i < draft->file.root->child_count; i++) {
         const struct setting *setting = &draft->file.root->children[i];
 
-        if (find(draft, sluice_span_of(setting->name)) == NULL && !instances_is_name(setting->name))
+        if (find(draft, sluice_span_of(setting->name)) == NULL &&
+            !instances_is_name(setting->name) && strcmp(setting->name, ETRN_QUEUES_NAME) != 0)
             report_unknown(draft, setting);
     }
 }

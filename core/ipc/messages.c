@@ -72,6 +72,7 @@ static const struct record_member release_members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct message_release, domain),
     RECORD_MEMBER(2, RECORD_BOOL, struct message_release, with_subdomains),
     RECORD_MEMBER(3, RECORD_BOOL, struct message_release, is_exempt),
+    RECORD_MEMBER(4, RECORD_BOOL, struct message_release, is_queue),
 };
 
 static const struct record_member released_members[] = {

@@ -152,12 +152,13 @@ struct message_status {
 
 struct message_release {
     struct sluice_span domain;  /* lower case; empty: everything that waits */
+    bool is_queue;              /* domain is the name of a queue (queue/named.h) instead */
     bool with_subdomains;
     bool is_exempt;             /* from etrn_minimum_interval */
 };
 
 struct message_released {
-    sluice_status status;
+    sluice_status status; /* NOT_FOUND: no queue has that name */
     uint64_t count;    /* messages that wait for it and go now, or once the interval is over */
     bool is_postponed;
 };

@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "queue/content.h"
 #include "queue/inspect.h"
+#include "queue/named.h"
 #include "queue/operate.h"
 #include "queue/session.h"
 #include "queue/state.h"
@@ -52,19 +54,14 @@ static sluice_status release_queue(struct session *session, json_t *request)
     return released(session, release_message(schedule, message, clock_monotonic_ms()));
 }
 
-/* A site by its name; any other name is a recipient domain, "@domain" with its sub-domains. */
-static sluice_status release_name(struct session *session, json_t *request)
+static sluice_status release_queue_named(struct session *session, const char *name)
 {
-    struct schedule *schedule = &session->queue->schedule;
-    const char *name = session_text(request, "name");
-    struct site *site = inspect_site(session, name);
-    bool with_subdomains = name[0] == '@';
+    struct message_released done;
 
-    if (site != NULL)
-        return released(session, release_site(schedule, site, clock_monotonic_ms()));
-    return released(session,
-                    release_domain(schedule, sluice_span_of(name + (with_subdomains ? 1 : 0)),
-                                   with_subdomains, clock_monotonic_ms()));
+    if (named_release(session->queue, sluice_span_of(name), true, &done) != SLUICE_OK)
+        return error_set(&session->err, SLUICE_NOT_FOUND, "#%s: there is no queue of that name",
+                         name);
+    return released(session, done.count);
 }
 
 /* Plain names only: tables are not for this role. A list with a table may have any domain. */
@@ -80,56 +77,102 @@ static bool is_listed(const struct config *config, const char *list, const char 
 }
 
 /*
- * Whoever may use this socket may release anything. So a domain that has mail waiting is flushed,
- * listed or not; one that has none is refused if it is not listed, so that a mistyped name is
- * noticed.
+ * "#name": a named queue; "@domain": with its sub-domains. Whoever may release may release anything.
+ * So a domain that has mail waiting is released, listed or not; one that has none is refused with
+ * that text if it is not listed, so that a mistyped name is noticed.
  */
-static sluice_status flush_domain(struct session *session, json_t *request)
+static sluice_status release_domain_of(struct session *session, const char *name,
+                                       const char *refusal)
 {
-    const char *domain = session_text(request, "domain");
     const struct config *config = session->queue->role->config;
-    uint64_t count = release_domain(&session->queue->schedule, sluice_span_of(domain), false,
-                                    clock_monotonic_ms());
+    bool with_subdomains = name[0] == '@';
+    const char *domain = name + (with_subdomains ? 1 : 0);
 
+    if (name[0] == '#')
+        return release_queue_named(session, name + 1);
+    uint64_t count = release_domain(&session->queue->schedule, sluice_span_of(domain),
+                                    with_subdomains, clock_monotonic_ms());
     if (count == 0 && !is_listed(config, "fast_flush_domains", domain) &&
         !is_listed(config, "relay_domains", domain))
-        return error_set(&session->err, SLUICE_NOT_FOUND,
-                         "Flush service is not configured for destination \"%s\"", domain);
+        return error_set(&session->err, SLUICE_NOT_FOUND, "%s \"%s\"", refusal, name);
     return released(session, count);
+}
+
+static sluice_status flush_domain(struct session *session, json_t *request)
+{
+    return release_domain_of(session, session_text(request, "domain"),
+                             "Flush service is not configured for destination");
+}
+
+/* A site by its name, or a domain. */
+static sluice_status release_name(struct session *session, json_t *request)
+{
+    const char *name = session_text(request, "name");
+    struct site *site = inspect_site(session, name);
+
+    if (site == NULL)
+        return release_domain_of(session, name, "no mail waits for");
+    return released(session, release_site(&session->queue->schedule, site, clock_monotonic_ms()));
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
+enum right {
+    RIGHT_VIEW,
+    RIGHT_RELEASE,
+    RIGHT_OPERATE,
+};
+
 /* clang-format off */
 static const struct {
     const char *name;
+    enum right right;
     sluice_status (*run)(struct session *session, json_t *request);
 } commands[] = {
-    {"status", inspect_status},
-    {"queue list", inspect_queue},
-    {"queue show", inspect_message},
-    {"queue release", release_queue},
-    {"queue hold", operate_hold},
-    {"queue unhold", operate_unhold},
-    {"queue remove", operate_remove},
-    {"queue requeue", operate_requeue},
-    {"queue expire", operate_expire},
-    {"site list", inspect_sites},
-    {"site show", inspect_one_site},
-    {"site release", release_name},
-    {"site suspend", suspension_suspend},
-    {"site resume", suspension_resume},
-    {"flush", flush_domain},
+    {"status",        RIGHT_VIEW,    inspect_status},
+    {"queue list",    RIGHT_VIEW,    inspect_queue},
+    {"queue show",    RIGHT_VIEW,    inspect_message},
+    {"queue content", RIGHT_OPERATE, content_send},
+    {"queue release", RIGHT_RELEASE, release_queue},
+    {"queue hold",    RIGHT_OPERATE, operate_hold},
+    {"queue unhold",  RIGHT_OPERATE, operate_unhold},
+    {"queue remove",  RIGHT_OPERATE, operate_remove},
+    {"queue requeue", RIGHT_OPERATE, operate_requeue},
+    {"queue expire",  RIGHT_OPERATE, operate_expire},
+    {"site list",     RIGHT_VIEW,    inspect_sites},
+    {"site show",     RIGHT_VIEW,    inspect_one_site},
+    {"site release",  RIGHT_RELEASE, release_name},
+    {"site suspend",  RIGHT_OPERATE, suspension_suspend},
+    {"site resume",   RIGHT_OPERATE, suspension_resume},
+    {"flush",         RIGHT_RELEASE, flush_domain},
 };
 /* clang-format on */
+
+static sluice_status check_right(struct session *session, enum right right)
+{
+    const struct queue *queue = session->queue;
+
+    if (session_is_privileged(session))
+        return SLUICE_OK;
+    if (right == RIGHT_OPERATE)
+        return error_set(&session->err, SLUICE_PERM,
+                         "this is for root and the queue's owner alone");
+    if (right == RIGHT_VIEW && !users_have(&queue->viewers, session->uid))
+        return error_set(&session->err, SLUICE_PERM, "you may not view the mail queue");
+    if (right == RIGHT_RELEASE && !users_have(&queue->releasers, session->uid))
+        return error_set(&session->err, SLUICE_PERM, "you may not release mail");
+    return SLUICE_OK;
+}
 
 static sluice_status run_command(struct session *session, json_t *request)
 {
     const char *name = session_text(request, "command");
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return commands[i].run(session, request);
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        sluice_status st = check_right(session, commands[i].right);
+        return st == SLUICE_OK ? commands[i].run(session, request) : st;
     }
     return error_set(&session->err, SLUICE_UNSUPPORTED, "unknown command");
 }

@@ -3,20 +3,22 @@
  * control: the local socket, run_directory/control, for sluice, mailq, postqueue and sendmail.
  *
  * A connection asks one thing: a line of JSON, {"command": "queue list", ...}. The answer is lines of
- * JSON, one for each thing listed, and a last one, {"end": true, "status": "OK", "text": ""}. Anyone
- * on this machine may list and release; what follows in size is bounded, and what is listed is
- * read from the store message by message, no faster than the asker reads.
+ * JSON, one for each thing listed, and a last one, {"end": true, "status": "OK", "text": ""}.
+ * authorized_mailq_users may list, authorized_flush_users release, root and the queue's owner do
+ * everything. What follows in size is bounded, and what is listed is read from the store message by
+ * message, no faster than the asker reads.
  *
  *   command        members         lines, or what it does
  *   status                         one: counts, space, links
  *   queue list     site, domain    each message, oldest first
  *   queue show     id              that message
  *   queue release  id              lets that message go; "ALL": all. One: how many were released
- *   queue hold     see operate.h   and unhold, remove, requeue, expire: for root and the owner
+ *   queue content  id              that message, {"content_size"} and so many bytes
+ *   queue hold     see operate.h   and unhold, remove, requeue, expire
  *   site list                      each site
  *   site show      name            the site "transport:nexthop"
- *   site release   name            the same for a site, or a recipient domain
- *   site suspend   name, reason    suspension.h; and resume: for root and the owner
+ *   site release   name            the same for a site, a domain, @domain, #queue (named.h)
+ *   site suspend   name, reason    see suspension.h; and resume
  *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
  */
 #ifndef QUEUE_CONTROL_H

@@ -66,6 +66,13 @@ static const char *state_word(const struct envelope_recipient *recipient)
     return recipient->state <= RECIPIENT_FAILED ? words[recipient->state] : "unknown";
 }
 
+/* On hold it would wait for a release, too, without the hold. */
+static bool is_on_release(const struct unit *unit)
+{
+    return unit->state == UNIT_HELD ||
+           (unit->state == UNIT_ON_HOLD && unit->due.due_ms == CLOCK_NEVER);
+}
+
 static json_t *suspension_reason(const struct site *site)
 {
     bool has_reason = site->suspension[0] != '\0';
@@ -81,7 +88,7 @@ static json_t *delay_reason(const struct envelope_recipient *recipient, const st
         return suspension_reason(unit->site);
     if (recipient->text.len > 0)
         return session_string(recipient->text);
-    if (unit != NULL && unit->state == UNIT_HELD)
+    if (unit != NULL && is_on_release(unit))
         return json_string("deferred transport");
     if (unit == NULL || unit->state == UNIT_IN_FLIGHT ||
         !site_is_suspended(unit->site, clock_monotonic_ms()))
@@ -94,8 +101,7 @@ static void set_schedule(json_t *object, const struct unit *unit, bool *is_whole
 {
     static const char *const words[] = {
         [UNIT_NEW] = "new",     [UNIT_HELD] = "on release",     [UNIT_WAITING] = "waiting",
-        [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted",
-        [UNIT_ON_HOLD] = "on hold",
+        [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted", [UNIT_ON_HOLD] = "on hold",
     };
 
     set(object, "schedule", json_string(words[unit->state]), is_whole);
@@ -114,6 +120,10 @@ static json_t *recipient_json(const struct queue_message *message,
     set_span(object, "address", recipient->address, &is_whole);
     if (reason != NULL)
         set(object, "delay_reason", reason, &is_whole);
+    if (recipient->original.len > 0)
+        set_span(object, "original", recipient->original, &is_whole);
+    if (recipient->orcpt.len > 0)
+        set_span(object, "orcpt", recipient->orcpt, &is_whole);
     set(object, "state", json_string(state_word(recipient)), &is_whole);
     set_span(object, "dsn", recipient->dsn, &is_whole);
     set_span(object, "transport", recipient->transport, &is_whole);
@@ -133,9 +143,8 @@ static bool is_active(const struct queue_message *message)
     int64_t now_ms = clock_monotonic_ms();
 
     for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (u->state == UNIT_IN_FLIGHT ||
-            (u->state == UNIT_READY && u->site->suspension == NULL &&
-             (u->is_released || !site_is_suspended(u->site, now_ms))))
+        if (u->state == UNIT_IN_FLIGHT || (u->state == UNIT_READY && u->site->suspension == NULL &&
+                                           (u->is_released || !site_is_suspended(u->site, now_ms))))
             return true;
     }
     return false;

@@ -9,6 +9,7 @@
 #include "ipc/record.h"
 #include "queue/commit.h"
 #include "queue/intake_private.h"
+#include "queue/named.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -201,7 +202,9 @@ static sluice_status on_release(struct intake_link *link, const struct channel_f
 
     if (message_release_decode(frame->body, &release) != SLUICE_OK)
         return SLUICE_PERM;
-    if (release.domain.len == 0)
+    if (release.is_queue)
+        (void)named_release(queue, release.domain, release.is_exempt, &released);
+    else if (release.domain.len == 0)
         released.count = release_all(&queue->schedule, now_ms);
     else
         released.count =

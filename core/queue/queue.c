@@ -148,6 +148,16 @@ static void read_settings(struct queue *queue)
     };
 }
 
+static sluice_status read_users(struct queue *queue, struct error *err)
+{
+    const struct config *config = queue->role->config;
+    sluice_status st = users_read(&queue->viewers, config, "authorized_mailq_users");
+
+    if (st == SLUICE_OK)
+        st = users_read(&queue->releasers, config, "authorized_flush_users");
+    return st == SLUICE_OK ? st : error_set(err, st, "out of memory");
+}
+
 /* ---- space, and what happens once a second --------------------------------------------------- */
 
 static void look_at_space(struct queue *queue)
@@ -240,7 +250,9 @@ static sluice_status queue_start(struct role *role, struct error *err)
     queue->is_accepting = true;
     read_settings(queue);
     schedule_init(&queue->schedule, limits_of, queue);
-    st = deferrals_open(role->config, &queue->deferrals, err);
+    st = read_users(queue, err);
+    if (st == SLUICE_OK)
+        st = deferrals_open(role->config, &queue->deferrals, err);
     if (st == SLUICE_OK)
         st = open_store(queue, err);
     if (st == SLUICE_OK)
@@ -329,6 +341,8 @@ static void queue_stop(struct role *role)
     queue_close(queue);
     lease_done(&queue->lease);
     suspensions_done(&queue->suspensions);
+    users_done(&queue->viewers);
+    users_done(&queue->releasers);
     schedule_done(&queue->schedule);
     deferrals_close(&queue->deferrals);
     free(queue);

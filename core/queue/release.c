@@ -4,6 +4,8 @@
  */
 #include "queue/release.h"
 
+#include "base/span.h"
+
 #include <utlist.h>
 
 /* One pass: counts each message once, however many of its units go. */
@@ -68,6 +70,17 @@ uint64_t release_all(struct schedule *schedule, int64_t now_ms)
 
     for (struct site *site = schedule->sites.table; site != NULL; site = site->hh.next)
         pass_site(&pass, site);
+    return pass.count;
+}
+
+uint64_t release_transport(struct schedule *schedule, struct sluice_span transport, int64_t now_ms)
+{
+    struct pass pass = pass_start(schedule, now_ms);
+
+    for (struct site *site = schedule->sites.table; site != NULL; site = site->hh.next) {
+        if (span_equal(sluice_span_of(site->transport), transport))
+            pass_site(&pass, site);
+    }
     return pass.count;
 }
 

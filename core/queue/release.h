@@ -16,6 +16,8 @@
 /* All return the count of messages that the pass took. */
 uint64_t release_all(struct schedule *schedule, int64_t now_ms);
 uint64_t release_site(struct schedule *schedule, struct site *site, int64_t now_ms);
+/* All sites of a transport. */
+uint64_t release_transport(struct schedule *schedule, struct sluice_span transport, int64_t now_ms);
 uint64_t release_message(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
 /* name: in any case; with_subdomains: and all below it, if it has at most DOMAIN_LABELS_MAX. */
 uint64_t release_domain(struct schedule *schedule, struct sluice_span name, bool with_subdomains,

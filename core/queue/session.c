@@ -91,6 +91,8 @@ sluice_status session_put(struct session *session, json_t *object)
 
 void session_end(struct session *session, sluice_status status)
 {
+    if (session->is_broken)
+        return;
     json_t *end = json_pack("{s:b, s:s, s:o}", "end", 1, "status", status_name(status), "text",
                             session_string(sluice_span_of(session->err.text)));
 

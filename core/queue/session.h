@@ -18,6 +18,7 @@ struct session {
     struct queue *queue;
     struct stream *stream;
     uid_t uid;        /* the asker's; UID_UNKNOWN */
+    bool is_broken;   /* in the middle of something: no end is written */
     struct error err; /* what the end says */
 };
 

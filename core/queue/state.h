@@ -13,6 +13,7 @@
 #include "queue/schedule.h"
 #include "queue/store.h"
 #include "queue/suspension.h"
+#include "queue/users.h"
 #include "task/task.h"
 
 struct control;
@@ -41,6 +42,8 @@ struct queue {
     struct schedule schedule;
     struct lease lease;
     struct suspensions suspensions;
+    struct users viewers;   /* authorized_mailq_users */
+    struct users releasers; /* authorized_flush_users */
     struct intake_link *intakes;
     struct former_lease *former_leases;
     struct deliver_link *delivers;

@@ -74,7 +74,8 @@ struct store_content {
     uint64_t size;
 };
 
-/* A message's record and content; ret_content may be NULL. NOT_FOUND, TEMP. The caller frees both.
+/* A message's record and content; ret_content may be NULL, and then the store does not look for it.
+ * NOT_FOUND, TEMP. The caller frees both.
  * [task: waits] */
 sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_record,
                          struct store_content *ret_content, struct error *err);

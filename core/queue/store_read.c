@@ -92,7 +92,6 @@ struct read_call {
     struct store_call call;
     struct sluice_queue_sink sink;
     uint64_t id;
-    bool wants_content;
     struct buffer record;
     struct store_content content;
 };
@@ -159,8 +158,6 @@ static sluice_status read_content(const struct sluice_queue_sink *sink, struct s
     struct read_call *call = read_of(sink);
 
     call->content.size = content.len;
-    if (!call->wants_content)
-        return SLUICE_OK;
     if (content.len > CONTENT_INLINE_MAX)
         return spill(call, content);
     buffer_add_span(&call->content.bytes, content);
@@ -172,8 +169,6 @@ static sluice_status read_content_file(const struct sluice_queue_sink *sink, int
     struct read_call *call = read_of(sink);
 
     call->content.size = size;
-    if (!call->wants_content)
-        return SLUICE_OK;
     call->content.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     return call->content.fd != -1 ? SLUICE_OK : SLUICE_TEMP;
 }
@@ -213,13 +208,14 @@ sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_re
     *read_call = (struct read_call){
         .call = {.store = store, .work = read_work, .free = read_free},
         .sink = {.struct_size = sizeof(read_call->sink),
-                 .message = read_message,
-                 .content = read_content,
-                 .content_file = read_content_file},
+                 .message = read_message},
         .id = id,
-        .wants_content = ret_content != NULL,
         .content = {.fd = -1},
     };
+    if (ret_content != NULL) {
+        read_call->sink.content = read_content;
+        read_call->sink.content_file = read_content_file;
+    }
 
     struct store_call *call = &read_call->call;
     sluice_status st =

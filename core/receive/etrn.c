@@ -2,8 +2,8 @@
 /*
  * etrn: ETRN (RFC 1985, spec M-80 to M-88): a client asks for the mail that waits for a domain.
  *
- * "domain" is that domain, "@domain" its sub-domains too. "#name" would be a named group, of which
- * there are none yet: 459.
+ * "domain" is that domain, "@domain" its sub-domains too. "#name" is a named queue, which the queue
+ * role knows.
  */
 #include "base/clock.h"
 #include "receive/command.h"
@@ -18,7 +18,7 @@ struct request {
     struct session *session;
     struct sluice_span domain;
     bool with_subdomains;
-    bool is_group;
+    bool is_queue;
     bool is_trusted; /* the client is in mynetworks */
 };
 
@@ -43,8 +43,8 @@ static bool parse(struct request *request, struct sluice_span argument)
         return false;
     }
     request->with_subdomains = argument.ptr[0] == '@';
-    request->is_group = argument.ptr[0] == '#';
-    if (request->with_subdomains || request->is_group)
+    request->is_queue = argument.ptr[0] == '#';
+    if (request->with_subdomains || request->is_queue)
         argument = span_skip(argument, 1);
     request->domain = argument;
     if (mailbox_is_host_name(argument) || mailbox_is_literal(argument))
@@ -80,20 +80,26 @@ static bool may_ask(struct request *request)
     return judge(session, &session->receiver->etrn_restrictions, &question);
 }
 
-/* The domain's. False: refused. */
+static void refuse(struct request *request, sluice_status status)
+{
+    if (status == SLUICE_NOT_FOUND)
+        session_reject(request->session, "ETRN", SPAN_EMPTY, "459 <%.*s>: service unavailable",
+                       SPAN_ARGS(request->domain));
+    else
+        refuse_service(request);
+}
+
+/* The domain's; a queue's is that it exists. False: refused. */
 static bool is_eligible(struct request *request)
 {
     struct error err = ERROR_INIT;
-    sluice_status st = SLUICE_NOT_FOUND;
+    sluice_status st = SLUICE_OK;
 
-    if (!request->is_group)
+    if (!request->is_queue)
         st = domain_list_match(&request->session->receiver->fast_flush_domains, request->domain,
                                clock_monotonic_ms() + SESSION_LOOKUP_MS, &err);
-    if (st == SLUICE_NOT_FOUND)
-        session_reject(request->session, "ETRN", SPAN_EMPTY, "459 <%.*s>: service unavailable",
-                       SPAN_ARGS(request->domain));
-    else if (st != SLUICE_OK)
-        refuse_service(request);
+    if (st != SLUICE_OK)
+        refuse(request, st);
     return st == SLUICE_OK;
 }
 
@@ -124,12 +130,14 @@ static void release(struct request *request)
     struct message_release question = {
         .domain = {.ptr = domain, .len = request->domain.len},
         .with_subdomains = request->with_subdomains,
+        .is_queue = request->is_queue,
         .is_exempt = request->is_trusted,
     };
-    if (intake_release(request->session->receiver->intake, &question, &released) == SLUICE_OK)
+    sluice_status st = intake_release(request->session->receiver->intake, &question, &released);
+    if (st == SLUICE_OK)
         tell(request, &released);
     else
-        refuse_service(request);
+        refuse(request, st);
     free(domain);
 }
 

@@ -58,7 +58,8 @@ sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_sp
                             struct error *err);
 /* A message that was staged will not come. */
 void intake_withdraw(struct intake *intake, uint64_t id);
-/* Asks for a release. TEMP: the queue did not answer. [task: waits] */
+/* Asks for a release. NOT_FOUND: there is no queue of that name. TEMP: the queue did not answer.
+ * [task: waits] */
 sluice_status intake_release(struct intake *intake, const struct message_release *release,
                              struct message_released *ret_released);
 

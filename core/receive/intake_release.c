@@ -34,7 +34,7 @@ static sluice_status ask_release(struct intake *intake, struct question *questio
     if (st == SLUICE_OK)
         *ret_released = question->released;
     question_free(intake, question);
-    return st == SLUICE_OK ? SLUICE_OK : SLUICE_TEMP;
+    return st == SLUICE_OK || st == SLUICE_NOT_FOUND ? st : SLUICE_TEMP;
 }
 
 sluice_status intake_release(struct intake *intake, const struct message_release *release,

@@ -277,11 +277,12 @@ struct fetched {
 };
 
 static sluice_status fetch(const struct sluice_queue *queue, uint64_t id,
-                           const struct sluice_errors *errors, struct fetched *fetched)
+                           bool with_content, const struct sluice_errors *errors,
+                           struct fetched *fetched)
 {
     sluice_status st = database_find(&queue->database, id, errors, &fetched->stored);
 
-    if (st != SLUICE_OK)
+    if (st != SLUICE_OK || !with_content)
         return st;
     if (fetched->stored.is_large)
         st = large_find(&queue->large, id, fetched->stored.content_size, errors,
@@ -302,7 +303,7 @@ static sluice_status give(const struct fetched *fetched, const struct sluice_que
     sluice_status st =
         sink->message(sink, stored->id, stored->flags, stored->record, stored->content_size);
 
-    if (st != SLUICE_OK)
+    if (st != SLUICE_OK || sink->content == NULL)
         return st;
     if (fetched->content_fd != -1)
         return sink->content_file(sink, fetched->content_fd, stored->content_size);
@@ -317,7 +318,7 @@ static sluice_status bdb_read(struct sluice_queue *queue, uint64_t id,
     sluice_status st;
 
     pthread_rwlock_rdlock(&queue->guard);
-    st = fetch(queue, id, errors, &fetched);
+    st = fetch(queue, id, sink->content != NULL, errors, &fetched);
     pthread_rwlock_unlock(&queue->guard);
     if (st == SLUICE_OK)
         st = give(&fetched, sink);

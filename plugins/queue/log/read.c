@@ -141,14 +141,15 @@ static bool is_updated(const struct index_entry *entry)
 }
 
 static sluice_status fetch(const struct sluice_queue *queue, const struct index_entry *entry,
-                           const struct sluice_errors *errors, struct fetched *fetched)
+                           bool with_content, const struct sluice_errors *errors,
+                           struct fetched *fetched)
 {
     bool is_together = !entry->is_large && !is_updated(entry);
-    size_t more = is_together ? (size_t)entry->content_size : 0;
+    size_t more = with_content && is_together ? (size_t)entry->content_size : 0;
     struct frame frame = {0};
     sluice_status st = fetch_record(queue, entry, more, errors, fetched, &frame);
 
-    if (st != SLUICE_OK)
+    if (st != SLUICE_OK || !with_content)
         return st;
     if (entry->is_large)
         return large_find(&queue->large, entry->id, entry->content_size, errors,
@@ -166,7 +167,7 @@ static sluice_status give(const struct index_entry *entry, const struct fetched 
     sluice_status st =
         sink->message(sink, entry->id, entry->flags, fetched->record, entry->content_size);
 
-    if (st != SLUICE_OK)
+    if (st != SLUICE_OK || sink->content == NULL)
         return st;
     if (fetched->content_fd != -1)
         return sink->content_file(sink, fetched->content_fd, entry->content_size);
@@ -196,7 +197,7 @@ sluice_status log_read(struct sluice_queue *queue, uint64_t id,
 
         if (!find_entry(queue, id, &entry))
             return SLUICE_NOT_FOUND;
-        st = fetch(queue, &entry, errors, &fetched);
+        st = fetch(queue, &entry, sink->content != NULL, errors, &fetched);
         if (st == SLUICE_NOT_FOUND) {
             fetched_done(&fetched);
             continue;

@@ -247,7 +247,7 @@ static sluice_status give(const struct message *message, const struct sluice_que
     sluice_status st = sink->message(sink, message->id, message->flags, text_span(message->record),
                                      message->content_size);
 
-    if (st != SLUICE_OK)
+    if (st != SLUICE_OK || sink->content == NULL)
         return st;
     if (message->content_fd != -1)
         return sink->content_file(sink, message->content_fd, message->content_size);

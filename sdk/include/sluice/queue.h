@@ -60,7 +60,7 @@ struct sluice_queue_sink {
      * OK ends the scan, which then returns it. */
     sluice_status (*message)(const struct sluice_queue_sink *sink, uint64_t id, uint32_t flags,
                              struct sluice_span record, uint64_t content_size);
-    /* read: the content in memory. */
+    /* read: the content in memory. NULL, like content_file, if nobody wants it. */
     sluice_status (*content)(const struct sluice_queue_sink *sink, struct sluice_span content);
     /* read: the content as a file that holds nothing else, from offset 0 on, open for reading. The
      * host duplicates the descriptor; it may be passed to another process. */
@@ -104,7 +104,8 @@ struct sluice_queue_ops {
      */
     sluice_status (*apply)(struct sluice_queue *queue, const struct sluice_queue_change *changes,
                            size_t count, size_t change_size, const struct sluice_errors *errors);
-    /* Required. sink->message once, then sink->content or sink->content_file once. NOT_FOUND: no
+    /* Required. sink->message once, then sink->content or sink->content_file once; where both are NULL
+     * the record alone is wanted, and the content is better left where it is. NOT_FOUND: no
      * such message. TEMP: it is there and cannot be read now (also: damaged). [call] */
     sluice_status (*read)(struct sluice_queue *queue, uint64_t id,
                           const struct sluice_queue_sink *sink, const struct sluice_errors *errors);

@@ -285,6 +285,16 @@ sluice_status subject_read(struct sluice_queue *queue, uint64_t id, struct found
     return subject.ops->read(queue, id, &sink.base, &explained.errors);
 }
 
+sluice_status subject_read_record(struct sluice_queue *queue, uint64_t id, struct found *found)
+{
+    struct sink sink = sink_of(found);
+
+    sink.base.content = NULL;
+    sink.base.content_file = NULL;
+    *found = (struct found){0};
+    return subject.ops->read(queue, id, &sink.base, &explained.errors);
+}
+
 void found_done(struct found *found)
 {
     free(found->record);

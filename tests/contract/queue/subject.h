@@ -59,6 +59,8 @@ void subject_close(struct sluice_queue *queue);
 sluice_status subject_apply(struct sluice_queue *queue, const struct change *changes, size_t count);
 /* The caller frees what it found, also after a failure. */
 sluice_status subject_read(struct sluice_queue *queue, uint64_t id, struct found *found);
+/* The record alone. */
+sluice_status subject_read_record(struct sluice_queue *queue, uint64_t id, struct found *found);
 void found_done(struct found *found);
 sluice_status subject_scan(struct sluice_queue *queue,
                            void (*message)(void *user, const struct found *found), void *user);

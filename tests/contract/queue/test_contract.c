@@ -74,6 +74,15 @@ static void assert_message(struct sluice_queue *queue, uint64_t id, uint32_t fla
     if (content.len > 0)
         assert_true(memcmp(found.content, content.ptr, content.len) == 0);
     found_done(&found);
+
+    assert_int_equal(subject_read_record(queue, id, &found), SLUICE_OK);
+    assert_int_equal(found.messages, 1);
+    assert_int_equal(found.contents, 0);
+    assert_int_equal(found.record_size, record.len);
+    assert_int_equal(found.content_size, content.len);
+    if (record.len > 0)
+        assert_memory_equal(found.record, record.ptr, record.len);
+    found_done(&found);
 }
 
 static void assert_absent(struct sluice_queue *queue, uint64_t id)

@@ -309,7 +309,12 @@ static void test_control(void **state)
         {"{\"command\": \"flush\", \"domain\": \"elsewhere.test\"}", 1, "NOT_FOUND"},
         {"{\"command\": \"flush\", \"domain\": \"listed.test\"}", 2, "OK"},
         {"{\"command\": \"flush\", \"domain\": \"customer.test\"}", 2, "OK"},
-        {"{\"command\": \"site release\", \"name\": \"nowhere.test\"}", 2, "OK"},
+        {"{\"command\": \"site release\", \"name\": \"nowhere.test\"}", 1, "NOT_FOUND"},
+        {"{\"command\": \"site release\", \"name\": \"Listed.test\"}", 2, "OK"},
+        {"{\"command\": \"site release\", \"name\": \"@test\"}", 2, "OK"},
+        {"{\"command\": \"site release\", \"name\": \"#etrn-only\"}", 2, "OK"},
+        {"{\"command\": \"site release\", \"name\": \"#branches\"}", 2, "OK"},
+        {"{\"command\": \"site release\", \"name\": \"#nosuch\"}", 1, "NOT_FOUND"},
         {"{\"command\": \"queue release\", \"id\": \"0000000000000001\"}", 1, "NOT_FOUND"},
         {"{\"command\": \"queue release\", \"id\": \"ALL\"}", 2, "OK"},
         {"{\"command\": \"no such\"}", 1, "UNSUPPORTED"},
@@ -320,7 +325,8 @@ static void test_control(void **state)
     struct fixture f;
 
     (void)state;
-    fixture_start(&f, "relay_domains = [ \"listed.test\" ];\n");
+    fixture_start(&f, "relay_domains = [ \"listed.test\" ];\n"
+                      "etrn_queues = ( { name = \"branches\"; domains = [ \"x.test\" ]; } );\n");
     (void)commit(&f, "a@customer.test", "etrn-only");
     (void)commit(&f, "a@other.test", "etrn-only");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -231,6 +231,8 @@ static inline void queue_release(struct fake_queue *queue, const struct channel_
         return;
     (void)snprintf(queue->domain, sizeof(queue->domain), "%.*s", SPAN_ARGS(release.domain));
     queue->with_subdomains = release.with_subdomains;
+    if (release.is_queue && strcmp(queue->domain, "branches") != 0)
+        released.status = SLUICE_NOT_FOUND;
     queue->is_exempt = release.is_exempt;
     message_released_encode(&released, &body);
     queue_send(queue, MESSAGE_RELEASED, frame->ref, &body, -1);

@@ -678,8 +678,11 @@ static void etrn_body(struct fixture *f)
     talk(f, stream, "ETRN bad..x\r\n", "501 Error: invalid parameter syntax\r\n");
     talk(f, stream, "ETRN other.test\r\n", "459 <other.test>: service unavailable\r\n");
     talk(f, stream, "ETRN [10.9.0.20]\r\n", "459 <[10.9.0.20]>: service unavailable\r\n");
-    talk(f, stream, "ETRN #relay.test\r\n", "459 <relay.test>: service unavailable\r\n");
     check(f, queue->releases == 0, "released without a right to");
+    talk(f, stream, "ETRN #relay.test\r\n", "459 <relay.test>: service unavailable\r\n");
+    talk(f, stream, "ETRN #Branches\r\n",
+         "251 OK, no messages waiting for node Branches\r\n");
+    talk(f, stream, "ETRN #bad..x\r\n", "501 Error: invalid parameter syntax\r\n");
     talk(f, stream, "ETRN relay.test\r\n", "251 OK, no messages waiting for node relay.test\r\n");
     check(f, !queue->with_subdomains && queue->is_exempt, "release of a client of ours");
     queue->waiting = 3;

@@ -164,7 +164,7 @@ static sluice_status plain_read(struct sluice_queue *queue, uint64_t id,
     if (message == NULL)
         return SLUICE_NOT_FOUND;
     st = sink->message(sink, id, 0, message->record, message->content.len);
-    return st == SLUICE_OK ? sink->content(sink, message->content) : st;
+    return st == SLUICE_OK && sink->content != NULL ? sink->content(sink, message->content) : st;
 }
 
 static sluice_status plain_scan(struct sluice_queue *queue, const struct sluice_queue_sink *sink,
