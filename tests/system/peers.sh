@@ -7,11 +7,12 @@
 #   fetchmail                    a client that sends ETRN
 #   pflogsumm, fail2ban         readers of the log
 #   prometheus                  promtool
+#   cron                         a program that sends mail as soon as it starts
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
 packages="postfix dovecot-core dovecot-lmtpd libapparmor1 libexttextcat-2.0-0 liblua5.4-0
-    libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail
+    libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail cron
     pflogsumm fail2ban prometheus libpython3.11-testsuite spamassassin"
 [ "$(cat "$folder/complete" 2>/dev/null)" = "$packages" ] && exit 0
 mkdir -p "$folder"

@@ -3,9 +3,11 @@
 
 import email
 import email.policy
+import grp
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +16,7 @@ import threading
 import pytest
 
 from daemon import BIN, ENVIRONMENT, wait_for
+from peers import UNPACKED, can_lay_over
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 WHO = f"{USER}({os.getuid()})"
@@ -374,3 +377,145 @@ def test_everybody_may_connect_and_nobody_else_enter(daemon):
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(daemon.folder / "run" / "submission"))
         assert client.recv(4) == b"220 "
+
+
+# -- others' rights, and others' programs
+
+def laid_over_etc(folder, command):
+    """The command, as it runs with folder/etc over /etc in a mount namespace of its own."""
+    script = f'mount -t overlay overlay -o lowerdir="{folder}/etc":/etc /etc && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)]
+
+
+@pytest.fixture
+def for_all(daemon, folder):
+    """Installed as a packager does: the daemon's configuration is the usual one, postdrop has its group."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("NOT ROOT, or no mount namespaces: commands cannot have rights of their own")
+    group = grp.getgrnam("games")
+    daemon.change({"setgid_group": group.gr_name})
+    daemon.stop()
+    daemon.start()
+    daemon.stop()
+    (folder / "bin").mkdir()
+    for name in ("sendmail", "postdrop"):
+        shutil.copy(BIN / name, folder / "bin" / name)
+    os.chown(folder / "bin" / "postdrop", 0, group.gr_gid)
+    (folder / "bin" / "postdrop").chmod(0o2755)
+    (folder / "etc" / "sluice").mkdir(parents=True)
+    shutil.copy(daemon.config, folder / "etc" / "sluice" / "sluice.conf")
+
+    def run(*command, text=b"Subject: x\n\nhello\n", environment=None):
+        return subprocess.run(
+            laid_over_etc(folder, ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                                   folder / "bin" / command[0], *command[1:]]),
+            input=text, capture_output=True, timeout=60, env={**ENVIRONMENT, **(environment or {})})
+
+    return run
+
+
+def test_an_ordinary_user_while_the_daemon_is_down(daemon, sink, for_all, folder):
+    drop = daemon.folder / "queue-maildrop"
+    assert drop.stat().st_mode & 0o7777 == 0o1770
+    done = for_all("sendmail", "-f", "me@isp.example", "user@customer.tld")
+    assert (done.returncode, done.stderr) == (0, b"")
+    [name] = drop_names(daemon)
+    assert (drop / name).stat().st_uid == 65534
+
+    # Not for anything else that its group may do.
+    for arguments, environment in ([["-c", daemon.folder], {}], [[], {"MAIL_CONFIG": str(daemon.folder)}]):
+        done = for_all("postdrop", *arguments, text=(drop / name).read_bytes(), environment=environment)
+        assert done.returncode == 75
+        assert done.stderr.decode() == "postdrop: fatal: unauthorized configuration directory name: " \
+            f"{daemon.config}\n"
+    for text in (b"", b"nonsense", (drop / name).read_bytes()[:-1]):
+        done = for_all("postdrop", text=text)
+        assert (done.returncode, done.stderr) == (65, b"postdrop: fatal: is no message for submission\n")
+    done = for_all("postdrop", text=b"MAIL FROM:<>\r\n" + b"x" * 70_000_000)
+    assert (done.returncode, done.stderr) == (65, b"postdrop: fatal: message file too big\n")
+    assert drop_names(daemon) == [name]
+
+    config = folder / "etc" / "sluice" / "sluice.conf"
+    config.write_text(config.read_text() + f'alternate_config_directories = "{daemon.folder}";\n')
+    done = for_all("sendmail", "-c", daemon.folder, "other@customer.tld")
+    assert (done.returncode, done.stderr) == (0, b"")
+    daemon.start()
+    wait_for(lambda: len(sink.messages) == 2)
+    assert all(b"(Sluice, from userid 65534)" in message.data for message in sink.messages)
+    wait_for(lambda: drop_names(daemon) == [])
+
+
+def unusual(daemon):
+    return {**ENVIRONMENT, "MAIL_CONFIG": str(daemon.folder), "HOME": str(daemon.folder)}
+
+
+def test_s_nail(daemon, sink):
+    subprocess.run(["s-nail", "-:/", "-S", f"mta={BIN}/sendmail", "-S", "ttycharset=utf-8",
+                    "-S", "v15-compat", "-s", "Grüße", "-c", "b@customer.tld", "-b", "c@customer.tld",
+                    "a@customer.tld"], input="Zeile eins\n.\n.zwei\n".encode(), check=True, timeout=60,
+                   env={**unusual(daemon), "LC_ALL": "C.UTF-8"})
+    message = only(sink)
+    assert sorted(message.recipients) == [f"<{r}@customer.tld>" for r in "abc"]
+    parsed = email.message_from_bytes(message.data, policy=email.policy.default)
+    assert parsed["Subject"] == "Grüße" and "c@customer.tld" not in str(parsed)
+    assert parsed.get_content().splitlines() == ["Zeile eins", ".", ".zwei"]
+
+
+def test_git_send_email(daemon, sink, folder):
+    patch = folder / "0001.patch"
+    patch.write_text("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+                     "From: Jörg <joerg@isp.example>\nDate: Sat, 21 Nov 2026 22:56:00 +0100\n"
+                     "Subject: [PATCH] a change\n\nIt is one.\n---\n a | 1 +\n\ndiff --git a/a b/a\n")
+    subprocess.run(["git", "send-email", "--quiet", f"--smtp-server={BIN}/sendmail", "--confirm=never",
+                    "--from=joerg@isp.example", "--to=a@customer.tld", "--cc=b@customer.tld",
+                    "--bcc=c@customer.tld", "--suppress-cc=all", "--8bit-encoding=UTF-8", str(patch)], check=True, timeout=60,
+                   cwd=folder, capture_output=True,
+                   env={**unusual(daemon), "GIT_CONFIG_NOSYSTEM": "1", "EMAIL": "joerg@isp.example"})
+    message = only(sink)
+    assert sorted(message.recipients) == [f"<{r}@customer.tld>" for r in "abc"]
+    parsed = email.message_from_bytes(message.data, policy=email.policy.default)
+    assert parsed["Subject"] == "[PATCH] a change" and "diff --git a/a b/a" in parsed.get_content()
+
+
+def test_the_call_of_php_and_of_cron(daemon, sink):
+    for arguments in (["-t", "-i"], ["-i", "-FCronDaemon", "-B8BITMIME", "-oem", "root@customer.tld"]):
+        text = b"From: root (Cron Daemon)\nTo: root@customer.tld\nSubject: Cron <root@mx> run\n\n.\nout\n"
+        submit(daemon, *arguments, text=text)
+        message = only(sink)
+        assert message.recipients == ["<root@customer.tld>"]
+        assert message.data.endswith(b"\r\n\r\n.\r\nout\r\n")
+
+
+def test_cron(daemon, sink, folder):
+    """The real one, with a job for its start; in a mount namespace with our sendmail in its place."""
+    if not (UNPACKED / "usr/sbin/cron").exists():
+        pytest.skip("NO PEERS: tests/system/peers.sh build/peers was not run")
+    if not can_lay_over():
+        pytest.skip("NOT ROOT, or no overlay mounts: cron cannot be run")
+    over = folder / "over"
+    for path in ("usr/sbin", "etc/pam.d", "spool/cron/crontabs"):
+        (over / path).mkdir(parents=True)
+    (over / "usr/sbin/sendmail").symlink_to(BIN / "sendmail")
+    (over / "etc/crontab").write_text("")
+    (over / "etc/pam.d/cron").write_text("account required pam_permit.so\nsession required pam_permit.so\n"
+                                         "auth required pam_permit.so\n")
+    table = over / "spool/cron/crontabs/root"
+    table.write_text("MAILTO=root@customer.tld\n@reboot echo hello from cron\n")
+    table.chmod(0o600)
+    script = f"""set -e
+        mount -t overlay overlay -o lowerdir={over}/usr:{UNPACKED}/usr:/usr /usr
+        mount -t overlay overlay -o lowerdir={over}/etc:/etc /etc
+        mount -t tmpfs tmpfs /run
+        mount --bind {over}/spool /var/spool
+        exec cron -f"""
+    with open(folder / "cron-output", "wb") as output:
+        cron = subprocess.Popen(["unshare", "--mount", "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                stdout=output, stderr=output, env=unusual(daemon))
+    try:
+        message = only(sink)
+    finally:
+        cron.terminate()
+        cron.wait(20)
+    assert message.recipients == ["<root@customer.tld>"]
+    parsed = email.message_from_bytes(message.data, policy=email.policy.default)
+    assert "echo hello from cron" in parsed["Subject"] and parsed.get_content() == "hello from cron\r\n"
