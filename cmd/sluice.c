@@ -24,6 +24,7 @@ static const char usage_text[] =
     "usage: sluice [-c FILE] [--json] COMMAND\n"
     "\n"
     "  status                         the whole at a glance\n"
+    "  reload                         take the configuration and the plugins anew\n"
     "  queue list [--site SITE] [--domain DOMAIN]\n"
     "  queue show ID\n"
     "  queue release ID | ALL         let it go now\n"
@@ -92,13 +93,6 @@ static int list_plugins(const struct sluice *sluice, const char *argument)
     return sluice_plugin_list(sluice);
 }
 
-static int not_available(const struct sluice *sluice, const char *argument)
-{
-    (void)sluice;
-    (void)argument;
-    return sluice_fatal(EX_UNAVAILABLE, "this command is not available in this version");
-}
-
 static const struct command commands[] = {
     {"status", NULL, NULL, NULL, sluice_show_status, NULL},
     {"queue", "list", NULL, NULL, sluice_show_listed, NULL},
@@ -117,7 +111,7 @@ static const struct command commands[] = {
     {"plugin", "list", NULL, NULL, NULL, list_plugins},
     {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
     {"plugin", "check", "name", NULL, NULL, sluice_plugin_check},
-    {"reload", NULL, NULL, NULL, NULL, not_available},
+    {"reload", NULL, NULL, NULL, sluice_show_reloaded, NULL},
 };
 
 /* arguments: as many as there are, then NULL. */

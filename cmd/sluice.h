@@ -23,6 +23,7 @@ int sluice_fatal(int code, const char *format, ...) __attribute__((format(printf
 /* How each kind of line is shown to a person. user: number of lines so far, for a header. */
 void sluice_show_released(void *user, const json_t *line);
 void sluice_show_operated(void *user, const json_t *line);
+void sluice_show_reloaded(void *user, const json_t *line);
 void sluice_show_status(void *user, const json_t *status);
 void sluice_show_listed(void *user, const json_t *message);
 void sluice_show_message(void *user, const json_t *message);

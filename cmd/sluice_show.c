@@ -50,6 +50,18 @@ void sluice_show_operated(void *user, const json_t *line)
     }
 }
 
+/* What the check says, and which generation runs. */
+void sluice_show_reloaded(void *user, const json_t *line)
+{
+    const json_t *said = json_object_get(line, "said");
+
+    (void)user;
+    if (said != NULL)
+        (void)fprintf(stderr, "%s\n", control_text(line, "said"));
+    else
+        printf("generation %lld runs\n", control_number(line, "generation"));
+}
+
 void sluice_show_status(void *user, const json_t *status)
 {
     (void)user;

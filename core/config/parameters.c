@@ -65,6 +65,8 @@ const struct sluice_option parameters[] = {
      "Processes that deliver mail; 0: one for each processor core"},
     {"drain_timeout", SLUICE_OPT_DURATION, 0, "30s", "1s..",
      "How long work that is under way may go on after SIGTERM"},
+    {"reload_grace_time", SLUICE_OPT_DURATION, 0, "1h", "0s..30d",
+     "How long clients' sessions may go on with the old configuration after a reload"},
 
     {"loop_timeout", SLUICE_OPT_DURATION, 0, "60s", "0s..",
      "How long a plugin that promised not to wait may hold a process before that is ended and started "

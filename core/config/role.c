@@ -26,8 +26,10 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include <uv.h>
 
 #define PROCESS_NAME_SIZE 16 /* prctl's */
+#define RELINK_MS 1000       /* a peer that has died is back by then, and its link there */
 
 /* A listening socket, a plugin's file, shared memory. */
 struct handed {
@@ -69,6 +71,8 @@ static struct {
     enum phase phase;
     enum ending ending; /* asked for */
     bool is_replaced;   /* asked for by us */
+    uint64_t link_count; /* that have come */
+    uv_timer_t relink;   /* runs while there is none */
     int inherited_fd;
     int exit_status;
 } runtime = {.log_fd = -1, .inherited_fd = -1};
@@ -123,6 +127,13 @@ int role_plugin_fd(const char *plugin)
 int role_inherited_fd(void)
 {
     return runtime.inherited_fd;
+}
+
+void role_close_listeners(struct role *role)
+{
+    assert(role == &runtime.role);
+    role->listener_count = 0;
+    free_handed(&runtime.addresses);
 }
 
 void *role_shared_memory(const char *name, size_t *ret_size)
@@ -279,14 +290,17 @@ static sluice_status take_link(struct channel_frame *frame, struct error *err)
     if (runtime.phase < PHASE_RUNNING || frame->fd == -1 ||
         message_link_decode(frame->body, &link) != SLUICE_OK)
         return error_set(err, SLUICE_PERM, "the master's link makes no sense");
+    runtime.link_count++;
+    (void)uv_timer_stop(&runtime.relink); /* cannot fail */
     runtime.ops->link(&runtime.role, &link, frame->fd);
     frame->fd = -1;
     return SLUICE_OK;
 }
 
+/* A drain may be asked for again, with less grace. */
 static void ask_for_end(enum ending ending)
 {
-    if (runtime.ending != ENDING_NONE)
+    if (runtime.ending != ENDING_NONE && (ending != ENDING_DRAIN || runtime.ending != ending))
         return;
     runtime.ending = ending;
     if (runtime.phase == PHASE_BORN)
@@ -303,17 +317,59 @@ static sluice_status take_handover(struct error *err)
     return SLUICE_OK;
 }
 
-void role_accuse(const struct role *role, const char *peer, unsigned peer_index)
+void role_accuse(const struct role *role, const char *peer, unsigned peer_index,
+                 int32_t peer_pid)
 {
     struct message_link link = {
-        .role = sluice_span_of(peer), .index = peer_index, .generation = role->generation};
+        .role = sluice_span_of(peer), .index = peer_index, .pid = peer_pid};
     struct buffer body = BUFFER_INIT;
 
+    (void)role;
     message_link_encode(&link, &body);
     if (runtime.master != NULL && !buffer_failed(&body))
         (void)channel_send_body(runtime.master, MESSAGE_ACCUSE, 0,
                                 buffer_span(&body)); /* or gone */
     buffer_done(&body);
+}
+
+/* The peer may have died: then it is the master who knows first. Else it is asked until a link comes. */
+static void on_relink(uv_timer_t *timer)
+{
+    (void)timer;
+    if (runtime.master != NULL)
+        (void)channel_send_body(runtime.master, MESSAGE_RELINK, runtime.link_count,
+                                SPAN_EMPTY); /* or next time */
+}
+
+void role_link_lost(void)
+{
+    if (runtime.master != NULL)
+        (void)uv_timer_start(&runtime.relink, on_relink, RELINK_MS, RELINK_MS); /* has a callback */
+}
+
+sluice_status role_ask_for_reload(const struct role *role, int asker_fd)
+{
+    sluice_status status = SLUICE_TEMP;
+
+    assert(role == &runtime.role);
+    if (runtime.master != NULL)
+        status = channel_send(runtime.master, MESSAGE_RELOAD, 0, NULL, 0, asker_fd);
+    (void)close(asker_fd); /* the channel has its own */
+    return status;
+}
+
+static sluice_status take_reloaded(struct channel_frame *frame, struct error *err)
+{
+    struct message_reloaded answer;
+
+    if (runtime.ops->reloaded == NULL || runtime.phase < PHASE_RUNNING || frame->fd == -1 ||
+        message_reloaded_decode(frame->body, &answer) != SLUICE_OK)
+        return error_set(err, SLUICE_PERM, "the master's answer makes no sense");
+    if (runtime.phase == PHASE_FINISHED)
+        return SLUICE_OK; /* the asker sees that there is no answer */
+    runtime.ops->reloaded(&runtime.role, &answer, frame->fd);
+    frame->fd = -1;
+    return SLUICE_OK;
 }
 
 void role_finished(struct role *role)
@@ -361,12 +417,15 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
     case MESSAGE_LINK:
         return take_link(frame, err);
     case MESSAGE_DRAIN:
+        runtime.role.drain_grace_ms = (int64_t)frame->ref;
         ask_for_end(ENDING_DRAIN);
         break;
     case MESSAGE_HANDOVER:
         return take_handover(err);
     case MESSAGE_INHERIT:
         return take_inheritance(frame, err);
+    case MESSAGE_RELOADED:
+        return take_reloaded(frame, err);
     default:
         return error_set(err, SLUICE_PERM, "the master's frame %u makes no sense", frame->type);
     }
@@ -393,6 +452,12 @@ static void leave_soon(void *arg)
         leave(EX_TEMPFAIL);
 }
 
+static void drain_at_once(void)
+{
+    runtime.role.drain_grace_ms = 0;
+    ask_for_end(ENDING_DRAIN);
+}
+
 static void on_closed(struct channel *channel, const char *reason, void *user)
 {
     (void)user;
@@ -407,7 +472,7 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
         task_start("leave soon", leave_soon, NULL, NULL) != SLUICE_OK)
         leave(EX_TEMPFAIL);
     else
-        ask_for_end(ENDING_DRAIN);
+        drain_at_once();
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -433,6 +498,7 @@ static void free_runtime(void)
 {
     channel_free(runtime.master);
     runtime.master = NULL;
+    uv_close((uv_handle_t *)&runtime.relink, NULL);
     task_loop_done();
     free_handed(&runtime.plugins);
     free_handed(&runtime.addresses);
@@ -463,7 +529,9 @@ int role_run(const struct role_ops *ops)
     prepare_process(ops->name);
     if (task_loop_init() != SLUICE_OK)
         return EX_OSERR;
+    (void)uv_timer_init(task_loop(), &runtime.relink); /* cannot fail */
     if (channel_new(ROLE_MASTER_FD, "master", &handlers, NULL, &runtime.master) != SLUICE_OK) {
+        uv_close((uv_handle_t *)&runtime.relink, NULL);
         task_loop_done();
         log_error("no channel to the master: roles are started by the master alone");
         return EX_USAGE;

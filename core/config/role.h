@@ -33,7 +33,8 @@ struct role {
     const struct config *config;
     const struct role_listener *listeners;
     size_t listener_count;
-    void *user; /* the role's own state, set in start() */
+    int64_t drain_grace_ms; /* how long what needs not end at once may go on; before drain() */
+    void *user;             /* the role's own state, set in start() */
 };
 
 struct role_ops {
@@ -44,13 +45,16 @@ struct role_ops {
     /* A link to another role is there, for the first time or again after that role was restarted;
      * not before start() has returned. Takes fd over. On the loop. */
     void (*link)(struct role *role, const struct message_link *link, int fd);
-    /* Take nothing new, finish, then role_finished(). Called once, not before start() has returned.
-     * On the loop. */
+    /* Take nothing new, finish, then role_finished(). Called again when there is less grace; not before
+     * start() has returned. On the loop. */
     void (*drain)(struct role *role);
     /* Another process of this role takes over: finish the batch, let go of what two cannot hold, then
      * role_handed_over(). Called once, instead of drain(), not before start() has returned. NULL: the
      * role is never asked. On the loop. */
     void (*handover)(struct role *role);
+    /* The answer to role_ask_for_reload(), perhaps of a process before this one. Takes asker_fd over.
+     * NULL: the role never asks. On the loop. */
+    void (*reloaded)(struct role *role, const struct message_reloaded *answer, int asker_fd);
     /* Frees everything, also what a start() that failed has left. After the last turn of the loop,
      * which is still there for handles to be closed in; no task of the role is left. */
     void (*stop)(struct role *role);
@@ -71,7 +75,18 @@ int role_inherited_fd(void);
 
 /* The process at the other end of a link sends nonsense: the master kills it and starts it again, with
  * new links. The master believes queue alone. */
-void role_accuse(const struct role *role, const char *peer, unsigned peer_index);
+void role_accuse(const struct role *role, const char *peer, unsigned peer_index,
+                 int32_t peer_pid);
+
+/* For receive and deliver: the link to queue has ended. If queue lives there will be another one. */
+void role_link_lost(void);
+
+/* For queue: somebody who may asks for a reload. asker_fd: the connection that wants the answer, taken
+ * over. TEMP: no memory, or no master. */
+sluice_status role_ask_for_reload(const struct role *role, int asker_fd);
+
+/* For receive, which drains while others go on: gives the listening sockets up. */
+void role_close_listeners(struct role *role);
 
 /* The descriptor of a plugin's file ("lookup/hash"), or -1. It stays the role's. */
 int role_plugin_fd(const char *plugin);

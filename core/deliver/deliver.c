@@ -47,8 +47,8 @@ static struct transport *find_transport(const struct deliver *deliver, struct sl
 }
 
 /*
- * Without a result the queue waits for ever, and a link that is broken is not made anew: so the
- * process ends as if it had crashed. Its jobs go back to the queue, and the next one has a new link.
+ * Without a result the queue waits for ever, and nobody else knows that it does: so the process ends
+ * as if it had crashed. Its jobs go back to the queue, and the next one has a new link.
  */
 static void end_process(const char *why)
 {
@@ -159,6 +159,7 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     (void)channel;
     log_info("the queue's link is gone: %s", reason);
     errands_disconnect(&deliver->errands);
+    role_link_lost();
 }
 
 static void deliver_link(struct role *role, const struct message_link *link, int fd)
@@ -170,7 +171,8 @@ static void deliver_link(struct role *role, const struct message_link *link, int
     (void)link; /* deliver has links to the queue alone */
     if (channel_new(fd, "queue", &handlers, deliver, &channel) != SLUICE_OK) {
         (void)close(fd); /* never used */
-        end_process("out of memory for a link");
+        log_error("out of memory for a link to the queue");
+        role_link_lost();
         return;
     }
     errands_connect(&deliver->errands, channel);

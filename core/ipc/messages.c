@@ -81,6 +81,13 @@ static const struct record_member released_members[] = {
     RECORD_MEMBER(3, RECORD_BOOL, struct message_released, is_postponed),
 };
 
+static const struct record_member reloaded_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_reloaded, status),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_reloaded, text),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_reloaded, said),
+    RECORD_MEMBER(4, RECORD_U64, struct message_reloaded, generation),
+};
+
 static const struct record_member job_members[] = {
     RECORD_MEMBER(1, RECORD_U64, struct message_job, message_id),
     RECORD_MEMBER(2, RECORD_SPAN, struct message_job, transport),
@@ -233,6 +240,17 @@ sluice_status message_released_decode(struct sluice_span body,
                                       struct message_released *ret_released)
 {
     return DECODE(released_members, body, ret_released);
+}
+
+void message_reloaded_encode(const struct message_reloaded *reloaded, struct buffer *buffer)
+{
+    ENCODE(reloaded_members, reloaded, buffer);
+}
+
+sluice_status message_reloaded_decode(struct sluice_span body,
+                                      struct message_reloaded *ret_reloaded)
+{
+    return DECODE(reloaded_members, body, ret_reloaded);
 }
 
 void message_job_encode_head(const struct message_job *job, struct buffer *buffer)

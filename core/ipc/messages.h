@@ -43,10 +43,10 @@ enum message_type {
     MESSAGE_LISTENER = 12, /* body: the address as configured; fd: the listening socket */
     MESSAGE_START = 13,    /* that was all: begin */
     MESSAGE_LINK = 14,     /* a peer; fd: the socket to it */
-    MESSAGE_DRAIN = 15,    /* finish what is under way and exit with 0 */
+    MESSAGE_DRAIN = 15,    /* finish what is under way and exit with 0; ref: grace in ms */
     MESSAGE_HANDOVER = 16, /* queue: another process takes over; answered by HANDED_OVER */
     MESSAGE_INHERIT = 17,  /* before START; fd: what the queue before has left in HANDED_OVER */
-    MESSAGE_RELOADED = 18, /* the answer to RELOAD */
+    MESSAGE_RELOADED = 18, /* queue: the answer to RELOAD; fd: the connection */
     MESSAGE_LOG_FILE = 27, /* before SETUP and later; fd: where to write the log from now on */
     MESSAGE_SHARED = 19,   /* body: name; fd: memory that processes share (master/shared.h) */
     MESSAGE_DIED = 29,     /* queue: a deliver process has ended, and how */
@@ -54,8 +54,9 @@ enum message_type {
     MESSAGE_READY = 20,    /* START has been carried out */
     MESSAGE_ACCUSE = 23,   /* queue: a link, whose other end sends nonsense and is to be restarted */
     MESSAGE_HANDED_OVER = 24, /* queue: its last frame; the store is closed; fd: what is under way */
-    MESSAGE_RELOAD = 25,      /* queue: somebody who may asks for a reload */
+    MESSAGE_RELOAD = 25,      /* queue: somebody who may asks for a reload; fd: the connection */
     MESSAGE_ISOLATE = 26,     /* queue: wants a deliver process for suspects alone, or no longer */
+    MESSAGE_RELINK = 60,      /* receive, deliver: the link to queue is lost; ref: how many came */
     MESSAGE_REPLACE = 28,     /* threads hang: wants to leave, with another process in its place */
     /* check -> master */
     MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */
@@ -163,6 +164,14 @@ struct message_released {
     bool is_postponed;
 };
 
+/* fd: the connection of who asked */
+struct message_reloaded {
+    sluice_status status;
+    struct sluice_span text; /* why not */
+    struct sluice_span said; /* lines that check has said */
+    uint64_t generation;     /* that runs now */
+};
+
 struct message_job {
     uint64_t message_id;
     struct sluice_span transport;
@@ -218,6 +227,9 @@ sluice_status message_release_decode(struct sluice_span body, struct message_rel
 void message_released_encode(const struct message_released *released, struct buffer *buffer);
 sluice_status message_released_decode(struct sluice_span body,
                                       struct message_released *ret_released);
+void message_reloaded_encode(const struct message_reloaded *reloaded, struct buffer *buffer);
+sluice_status message_reloaded_decode(struct sluice_span body,
+                                      struct message_reloaded *ret_reloaded);
 void message_job_encode_head(const struct message_job *job, struct buffer *buffer);
 sluice_status message_job_decode(struct sluice_span body, struct message_job *ret_job);
 void message_result_encode(const struct message_result *result, struct buffer *buffer);

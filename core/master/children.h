@@ -1,44 +1,61 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * children: the role processes of one generation: started, linked with each other, started again
- * when they die, drained.
+ * children: the role processes of all generations: started, linked with each other, started again
+ * when they die, handed over, drained.
  *
- * Each has a task that sees it through its lives. Queue is linked with every receive and deliver
- * process, as soon as both ends are ready, and again when one of them was restarted.
+ * Queue is linked with every receive and deliver process, whatever their generations, as soon as both
+ * ends are ready, and again when one of them was restarted.
  */
 #ifndef MASTER_CHILDREN_H
 #define MASTER_CHILDREN_H
 
 #include "base/error.h"
 #include "base/log.h"
-#include "config/role.h"
+#include "ipc/messages.h"
 #include "master/generation.h"
 #include "master/privileges.h"
 #include "master/shared.h"
 
 struct children;
 
+/* What no reload changes. */
 struct children_setup {
-    const struct generation *generation;
     enum log_target log_target;
     int log_fd; /* LOG_TO_FILE; else -1 */
     bool is_output_logged; /* standard output and error of roles: lines of the log */
     int lock_fd;
     struct privileges queue_owner;
     struct privileges network_owner;
-    int ruleset;                           /* for all but queue; -1: none */
-    const struct role_listener *listeners; /* for receive */
-    size_t listener_count;
     const struct shared *shared;
+    int control_fd; /* listens for the control commands; for queue */
+    /* Somebody asks for a reload; takes over the connection that wants the answer. */
+    void (*reload)(void *user, int asker_fd);
+    void *user;
 };
 
 /* setup and what it points to stay the caller's, and stay. [loop] */
 sluice_status children_new(const struct children_setup *setup, struct children **ret_children);
 
 /* Starts count processes of a role and waits until they are ready. One that cannot start is not
- * tried again: CONFIG where it says so (EX_CONFIG), else TEMP. [task: waits] */
-sluice_status children_start(struct children *children, const char *role, unsigned count,
+ * tried again: CONFIG where it says so (EX_CONFIG), else TEMP, also after deadline_ms. [task: waits] */
+sluice_status children_start(struct children *children, struct generation *generation,
+                             const char *role, unsigned count, int64_t deadline_ms,
                              struct error *err);
+/*
+ * From the queue process that runs to one of the generation to: it begins when the former has closed
+ * the store, with what that had under way. Where it does not begin, one of the generation from does, and
+ * is tried for ever. OK: a queue of the generation to runs. TEMP or CONFIG: why not. To be cancelled
+ * only when everything is to end. [task: waits]
+ */
+sluice_status children_hand_over(struct children *children, struct generation *from,
+                                 struct generation *to, struct error *err);
+/* Asks all processes of other generations to finish at their own pace, for grace_ms at most, and leave;
+ * nobody waits for them. Those of long ago have no time. None is started again. */
+void children_retire(struct children *children, const struct generation *present,
+                     int64_t grace_ms);
+/* The answer to an asker; without a queue that is ready nobody gets it. */
+void children_answer(const struct children *children, const struct message_reloaded *answer,
+                     int asker_fd);
 /* Asks the processes of a role to finish, and waits until they have left. None is started again.
  * TEMP: deadline or cancelled. [task: waits] */
 sluice_status children_drain(struct children *children, const char *role, int64_t deadline_ms);

@@ -8,45 +8,72 @@
  */
 #include "master/generation.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/span.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "master/landlock.h"
 #include "master/process.h"
 #include "plugin/load.h"
+#include "task/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define PLUGIN_NAME_MAX 128
+#define WORDS_MAX ((size_t)256 * 1024) /* of what check says */
 
-void generation_init(struct generation *generation, uint64_t number)
+sluice_status generation_new(uint64_t number, struct generation **ret_generation)
 {
     static const char *const names[GENERATION_ROLES] = {"master", "receive", "queue", "deliver"};
+    struct generation *generation = calloc(1, sizeof(*generation));
 
-    *generation = (struct generation){.number = number};
+    if (generation == NULL)
+        return SLUICE_TEMP;
+    generation->number = number;
+    generation->references = 1;
+    generation->ruleset = -1;
     for (size_t i = 0; i < GENERATION_ROLES; i++)
         generation->roles[i] = (struct generation_role){.name = names[i], .snapshot_fd = -1};
+    *ret_generation = generation;
+    return SLUICE_OK;
 }
 
-void generation_done(struct generation *generation)
+struct generation *generation_ref(struct generation *generation)
 {
-    for (size_t i = 0; i < GENERATION_ROLES; i++) {
-        struct generation_role *role = &generation->roles[i];
-        if (role->snapshot_fd != -1)
-            (void)close(role->snapshot_fd); /* in memory */
-        for (size_t p = 0; p < role->plugin_count; p++) {
-            (void)close(role->plugins[p].fd); /* only read */
-            free(role->plugins[p].name);
-        }
-        free(role->plugins);
+    generation->references++;
+    return generation;
+}
+
+static void role_done(struct generation_role *role)
+{
+    if (role->snapshot_fd != -1)
+        (void)close(role->snapshot_fd); /* in memory */
+    for (size_t i = 0; i < role->plugin_count; i++) {
+        (void)close(role->plugins[i].fd); /* only read */
+        free(role->plugins[i].name);
     }
-    generation_init(generation, 0);
+    free(role->plugins);
+}
+
+void generation_unref(struct generation *generation)
+{
+    if (generation == NULL || --generation->references > 0)
+        return;
+    for (size_t i = 0; i < GENERATION_ROLES; i++)
+        role_done(&generation->roles[i]);
+    if (generation->ruleset != -1)
+        (void)close(generation->ruleset); /* in the kernel */
+    listeners_close(&generation->listeners);
+    config_close(generation->config);
+    free(generation);
 }
 
 const struct generation_role *generation_role(const struct generation *generation, const char *name)
@@ -162,14 +189,15 @@ static sluice_status judge(int wait_status, struct error *err)
                      process_format_end(wait_status, text));
 }
 
-/* channel_fd: check's end. */
-static sluice_status run_check(const char *config_path, int channel_fd, struct error *err)
+/* channel_fd: check's end. output_fd: where it says what is wrong, or -1. */
+static sluice_status run_check(const char *config_path, int channel_fd, int output_fd,
+                               int64_t deadline_ms, struct error *err)
 {
     struct process_spec spec = {
         .arguments = {"--role", "check", "-c", config_path},
         .channel_fd = channel_fd,
         .lock_fd = -1,
-        .output_fd = -1,
+        .output_fd = output_fd,
         .ruleset = -1,
     };
     struct process *process;
@@ -179,9 +207,10 @@ static sluice_status run_check(const char *config_path, int channel_fd, struct e
     (void)close(channel_fd); /* the process has its own */
     if (status != SLUICE_OK)
         return status;
-    if (process_wait(process, CLOCK_NEVER, &wait_status) != SLUICE_OK)
-        status =
-            error_set(err, SLUICE_TEMP, "check of the configuration: ended before it was done");
+    if (process_wait(process, deadline_ms, &wait_status) != SLUICE_OK)
+        status = error_set(err, SLUICE_TEMP, "check of the configuration: %s",
+                           task_is_cancelled() ? "ended before it was done"
+                                               : "not done in time");
     else
         status = judge(wait_status, err);
     process_free(process);
@@ -214,8 +243,8 @@ static bool has_snapshots(const struct generation *generation)
     return true;
 }
 
-sluice_status generation_check(struct generation *generation, const char *config_path,
-                               struct error *err)
+static sluice_status check(struct generation *generation, const char *config_path, int output_fd,
+                           int64_t deadline_ms, struct error *err)
 {
     struct run run = {.generation = generation};
     int peer = -1; /* check's end of the channel */
@@ -223,7 +252,7 @@ sluice_status generation_check(struct generation *generation, const char *config
 
     if (status != SLUICE_OK)
         return status;
-    status = run_check(config_path, peer, err);
+    status = run_check(config_path, peer, output_fd, deadline_ms, err);
     hang_up(&run);
     if (status != SLUICE_OK)
         return status;
@@ -231,5 +260,100 @@ sluice_status generation_check(struct generation *generation, const char *config
         return error_set(err, SLUICE_TEMP, "%s", run.fault.text);
     if (!run.is_complete || !has_snapshots(generation))
         return error_set(err, SLUICE_TEMP, "check of the configuration: it left something out");
-    return SLUICE_OK;
+    return config_open(generation_role(generation, "master")->snapshot_fd, &generation->config,
+                       err);
+}
+
+/* ---- what check says ------------------------------------------------------------------------- */
+
+/* A file in memory that does not grow: whatever a plugin writes there, it costs us no more. */
+static int open_words(void)
+{
+    int fd = memfd_create("check", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd == -1)
+        return -1;
+    if (ftruncate(fd, (off_t)WORDS_MAX) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    (void)close(fd); /* nothing is in it */
+    return -1;
+}
+
+/* Up to the first zero: nobody has written there. */
+static void read_words(int fd, struct buffer *said)
+{
+    char *words = mmap(NULL, WORDS_MAX, PROT_READ, MAP_SHARED, fd, 0);
+
+    if (words == MAP_FAILED)
+        return; /* what is missing is seen from the status */
+    buffer_add(said, words, strnlen(words, WORDS_MAX));
+    (void)munmap(words, WORDS_MAX); /* it is mapped */
+}
+
+sluice_status generation_check(struct generation *generation, const char *config_path,
+                               int64_t deadline_ms, struct buffer *said, struct error *err)
+{
+    int words_fd = said != NULL ? open_words() : -1;
+
+    if (said != NULL && words_fd == -1)
+        return error_set(err, SLUICE_TEMP, "check of the configuration: %s", strerror(errno));
+    sluice_status status = check(generation, config_path, words_fd, deadline_ms, err);
+    if (words_fd != -1) {
+        read_words(words_fd, said);
+        (void)close(words_fd); /* in memory */
+    }
+    return status;
+}
+
+/* ---- Landlock -------------------------------------------------------------------------------- */
+
+/* The files that a role opens again by its descriptors, wherever they are by then. */
+static sluice_status allow_files(const struct generation *generation,
+                                 const struct generation_role *role, struct error *err)
+{
+    sluice_status status = SLUICE_OK;
+
+    for (size_t i = 0; i < role->plugin_count && status == SLUICE_OK; i++)
+        status = landlock_allow(generation->ruleset, role->plugins[i].fd, err);
+    return status;
+}
+
+/* What one role's configuration needs in spite of the closed folder. */
+static sluice_status allow_role(const struct generation *generation, const char *name,
+                                bool *is_readable, struct error *err)
+{
+    const struct generation_role *role = generation_role(generation, name);
+    const char *folder = config_text(generation->config, "queue_directory");
+    struct config *config;
+    sluice_status status = config_open(role->snapshot_fd, &config, err);
+
+    if (status != SLUICE_OK)
+        return status;
+    status = landlock_allow_tables(generation->ruleset, folder, config, is_readable, err);
+    config_close(config);
+    return status == SLUICE_OK ? allow_files(generation, role, err) : status;
+}
+
+/* A machine without Landlock has the two users; that is said, and not an error. */
+sluice_status generation_close_folder(struct generation *generation, struct error *err)
+{
+    const char *folder = config_text(generation->config, "queue_directory");
+    bool is_readable = false;
+    sluice_status status = landlock_new(folder, &generation->ruleset, err);
+
+    if (status == SLUICE_UNSUPPORTED) {
+        log_warning("Landlock: %s; only its owner and mode close %s", err->text, folder);
+        return SLUICE_OK;
+    }
+    if (status == SLUICE_OK)
+        status = landlock_allow(generation->ruleset, processes_executable(), err);
+    if (status == SLUICE_OK)
+        status = allow_role(generation, "receive", &is_readable, err);
+    if (status == SLUICE_OK)
+        status = allow_role(generation, "deliver", &is_readable, err);
+    if (status == SLUICE_OK && is_readable)
+        log_notice("%s lies below the folder of a table: Landlock closes it to writing only",
+                   folder);
+    return status;
 }

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * generation: what one successful check has produced: for each role the snapshot of its
- * configuration and the files of the plugins that it may load, all as descriptors.
+ * configuration and the files of the plugins that it may load, all as descriptors; and what the
+ * master has made of it for the roles.
+ *
+ * It lives as long as somebody holds a reference: the master to the present one, every child to its
+ * own.
  */
 #ifndef MASTER_GENERATION_H
 #define MASTER_GENERATION_H
 
+#include "base/buffer.h"
 #include "base/error.h"
+#include "config/config.h"
+#include "master/listeners.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -28,19 +35,29 @@ struct generation_role {
 
 struct generation {
     uint64_t number;
+    unsigned references;
     struct generation_role roles[GENERATION_ROLES];
+    struct config *config; /* the master's */
+    struct listeners listeners;
+    int ruleset; /* for all roles but queue; -1: none */
 };
 
-void generation_init(struct generation *generation, uint64_t number);
-void generation_done(struct generation *generation);
+/* One reference, the caller's. */
+sluice_status generation_new(uint64_t number, struct generation **ret_generation);
+struct generation *generation_ref(struct generation *generation);
+void generation_unref(struct generation *generation); /* accepts NULL */
 
 /*
- * Runs the check role on the file, which says on standard error what is wrong with it. OK: the
- * generation is complete. CONFIG: it does not check, and everything has been said (err->text is
- * empty). TEMP with a text: the check itself failed, or the task was cancelled. [task: waits]
+ * Runs the check role on the file. What is wrong with it is said on standard error, or, where said is
+ * not NULL, added there line by line. OK: roles, their plugins and config are there. CONFIG: it does
+ * not check, and everything has been said (err->text is empty). TEMP with a text: the check itself
+ * failed, or deadline_ms has passed, or the task was cancelled. [task: waits]
  */
 sluice_status generation_check(struct generation *generation, const char *config_path,
-                               struct error *err);
+                               int64_t deadline_ms, struct buffer *said, struct error *err);
+/* Makes the rule set that closes the queue folder, which must exist. Without Landlock there is none,
+ * which is logged. */
+sluice_status generation_close_folder(struct generation *generation, struct error *err);
 const struct generation_role *generation_role(const struct generation *generation,
                                               const char *name);
 

@@ -9,7 +9,9 @@
 #include "net/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,11 +85,41 @@ sluice_status listeners_add(struct listeners *listeners, const char *address, in
     return SLUICE_OK;
 }
 
-static sluice_status open_and_add(struct listeners *listeners, const char *address,
-                                  bool is_optional, struct error *err)
+/* The socket of that address in a list, or -1. */
+static int find_listener(const struct listeners *listeners, const char *address)
+{
+    struct address wanted;
+    struct address has;
+
+    if (address_parse_listen(sluice_span_of(address), &wanted, NULL) != SLUICE_OK)
+        return -1;
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (address_parse_listen(sluice_span_of(listeners->list[i].address), &has, NULL) ==
+                SLUICE_OK &&
+            has.len == wanted.len && memcmp(&has.any, &wanted.any, has.len) == 0)
+            return listeners->list[i].fd;
+    }
+    return -1;
+}
+
+static sluice_status keep_or_open(const struct listeners *before, const char *address,
+                                  bool is_optional, int *ret_fd, struct error *err)
+{
+    int kept = before != NULL ? find_listener(before, address) : -1;
+    if (kept == -1)
+        return listener_open(address, is_optional, ret_fd, err);
+    int fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+    if (fd == -1)
+        return error_set(err, SLUICE_TEMP, "listen on %s: %s", address, strerror(errno));
+    *ret_fd = fd;
+    return SLUICE_OK;
+}
+
+static sluice_status open_and_add(const struct listeners *before, const char *address,
+                                  bool is_optional, struct listeners *listeners, struct error *err)
 {
     int fd;
-    sluice_status status = listener_open(address, is_optional, &fd, err);
+    sluice_status status = keep_or_open(before, address, is_optional, &fd, err);
 
     if (status != SLUICE_OK || fd == -1)
         return status;
@@ -97,8 +129,8 @@ static sluice_status open_and_add(struct listeners *listeners, const char *addre
     return error_set(err, SLUICE_TEMP, "out of memory");
 }
 
-sluice_status listeners_open(const struct config *config, struct listeners *ret_listeners,
-                             struct error *err)
+sluice_status listeners_open(const struct config *config, const struct listeners *before,
+                             struct listeners *ret_listeners, struct error *err)
 {
     size_t count = config_count(config, "listen");
     bool is_optional = !config_is_set(config, "listen"); /* by default both families are tried */
@@ -106,7 +138,8 @@ sluice_status listeners_open(const struct config *config, struct listeners *ret_
     sluice_status status = SLUICE_OK;
 
     for (size_t i = 0; i < count && status == SLUICE_OK; i++)
-        status = open_and_add(&listeners, config_item(config, "listen", i), is_optional, err);
+        status =
+            open_and_add(before, config_item(config, "listen", i), is_optional, &listeners, err);
     if (status != SLUICE_OK) {
         error_prefix(err, "%s", config_origin(config, "listen"));
         listeners_close(&listeners);

@@ -15,9 +15,10 @@ struct listeners {
     size_t count;
 };
 
-/* Those of the parameter listen. TEMP: an address cannot be had. */
-sluice_status listeners_open(const struct config *config, struct listeners *ret_listeners,
-                             struct error *err);
+/* Those of the parameter listen. An address that is among before keeps its socket, and so whoever
+ * waits in it; before may be NULL. TEMP: an address cannot be had. */
+sluice_status listeners_open(const struct config *config, const struct listeners *before,
+                             struct listeners *ret_listeners, struct error *err);
 /* The same for one address; *ret_fd is -1 where is_optional and the machine has no such family. */
 sluice_status listener_open(const char *address, bool is_optional, int *ret_fd, struct error *err);
 /* Takes the descriptor and copies the address. TEMP: out of memory, it is still the caller's. */

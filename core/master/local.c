@@ -23,27 +23,39 @@
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 
+/* The folder is mail_owner's, and the master is root: chmod of a name there would follow whatever link
+ * lies in its place. So the mode, 0666, comes with bind. */
+static bool bind_open(int fd, const struct sockaddr_un *name)
+{
+    mode_t mask = umask(0111);
+    bool is_bound = bind(fd, (const struct sockaddr *)name, sizeof(*name)) == 0;
+
+    (void)umask(mask);
+    return is_bound;
+}
+
 /* One that a daemon before us has left behind makes way: there is a lock against two daemons. */
 static bool set_up(int fd, const struct sockaddr_un *name)
 {
     (void)unlink(name->sun_path); /* usually not there; else bind says so */
-    return bind(fd, (const struct sockaddr *)name, sizeof(*name)) == 0 &&
-           chmod(name->sun_path, 0666) == 0 && listen(fd, BACKLOG) == 0;
+    return bind_open(fd, name) && listen(fd, BACKLOG) == 0;
 }
 
-static sluice_status open_socket(const char *path, int *ret_fd, struct error *err)
+sluice_status local_open_socket(const char *folder, const char *which, int *ret_fd,
+                                struct error *err)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int len = snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+    int len = snprintf(name.sun_path, sizeof(name.sun_path), "%s/%s", folder, which);
 
     if (len < 0 || (size_t)len >= sizeof(name.sun_path))
-        return error_set(err, SLUICE_CONFIG, "%s is too long for a socket's name", path);
+        return error_set(err, SLUICE_CONFIG, "%s/%s is too long for a socket's name", folder,
+                         which);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd != -1 && set_up(fd, &name)) {
         *ret_fd = fd;
         return SLUICE_OK;
     }
-    sluice_status status = error_set(err, SLUICE_TEMP, "%s: %s", path, strerror(errno));
+    sluice_status status = error_set(err, SLUICE_TEMP, "%s: %s", name.sun_path, strerror(errno));
     if (fd != -1)
         (void)close(fd); /* nobody has used it */
     return status;
@@ -109,21 +121,46 @@ static void warn(const struct error *why)
 sluice_status local_open(const struct config *config, const struct privileges *owner,
                          struct listeners *listeners, struct error *err)
 {
-    const char *folder = config_text(config, "maildrop_directory");
+    const char *maildrop = config_text(config, "maildrop_directory");
+    const char *folder = config_text(config, "run_directory");
     struct error why = ERROR_INIT;
     char path[ADDRESS_SIZE];
     sluice_status status = SLUICE_OK;
     int fd;
 
-    (void)snprintf(path, sizeof(path), "%s/submission", config_text(config, "run_directory"));
-    if (open_socket(path, &fd, &why) == SLUICE_OK)
+    (void)snprintf(path, sizeof(path), "%s/submission", folder);
+    if (local_open_socket(folder, "submission", &fd, &why) == SLUICE_OK)
         status = add(listeners, "unix", path, fd, err);
     else
         warn(&why);
     if (status != SLUICE_OK)
         return status;
-    if (open_folder(folder, owner, config_text(config, "setgid_group"), &fd, &why) == SLUICE_OK)
-        return add(listeners, "maildrop", folder, fd, err);
+    if (open_folder(maildrop, owner, config_text(config, "setgid_group"), &fd, &why) == SLUICE_OK)
+        return add(listeners, "maildrop", maildrop, fd, err);
     warn(&why);
+    return SLUICE_OK;
+}
+
+static bool is_local(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "maildrop:", 9) == 0;
+}
+
+sluice_status local_keep(const struct listeners *before, struct listeners *listeners,
+                         struct error *err)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        const char *address = before->list[i].address;
+
+        if (!is_local(address))
+            continue;
+        int fd = fcntl(before->list[i].fd, F_DUPFD_CLOEXEC, 0);
+        if (fd == -1)
+            return error_set(err, SLUICE_TEMP, "%s: %s", address, strerror(errno));
+        if (listeners_add(listeners, address, fd) != SLUICE_OK) {
+            (void)close(fd); /* nobody has used it */
+            return error_set(err, SLUICE_TEMP, "%s: out of memory", address);
+        }
+    }
     return SLUICE_OK;
 }

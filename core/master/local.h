@@ -17,5 +17,13 @@
  */
 sluice_status local_open(const struct config *config, const struct privileges *owner,
                          struct listeners *listeners, struct error *err);
+/* The same for a generation after the first: both stay as they are. TEMP: no memory, no descriptor. */
+sluice_status local_keep(const struct listeners *before, struct listeners *listeners,
+                         struct error *err);
+
+/* A listening socket folder/which, to which anybody on this machine may connect. CONFIG: its name is
+ * too long. TEMP with a text. */
+sluice_status local_open_socket(const char *folder, const char *which, int *ret_fd,
+                                struct error *err);
 
 #endif

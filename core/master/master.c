@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * master: start, wait, drain: one after the other on a task, with signals as the only interruption.
+ * master: start, reloads, drain: one after the other on a task, with signals as the only interruption.
  *
- * Start and drain are phases, tasks of their own that a signal may cancel: SIGTERM ends a start, a
- * second SIGTERM ends a drain. timeout(1) and service managers tell a process and its group, so that
- * one wish comes twice: what comes within AGAIN_MS of the first is no second one.
+ * They are phases, tasks of their own that a signal may cancel: SIGTERM ends a start and the first half
+ * of a reload, a second SIGTERM also the handover and a drain. timeout(1) and service managers tell a
+ * process and its group, so that one wish comes twice: what comes within AGAIN_MS of the first is no
+ * second one. Wishes for a reload that come during a reload are one more at its end.
  */
 #include "master/master.h"
 
@@ -14,16 +15,15 @@
 #include "master/daemon.h"
 #include "master/folders.h"
 #include "master/generation.h"
-#include "master/landlock.h"
 #include "master/listeners.h"
 #include "master/local.h"
 #include "master/lock.h"
 #include "master/outlet.h"
 #include "master/process.h"
+#include "master/reload.h"
 #include "task/task.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -32,8 +32,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define PROCESSES_MAX 64 /* of one role */
 #define AGAIN_MS 1000
+#define ASKERS_MAX 16 /* of a reload, who want to know */
+#define NOTIFY_SIZE 64
 #define QUEUE_DRAIN_MS 10000 /* queue's own, after deliver has had all of drain_timeout */
 
 static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -45,7 +46,13 @@ struct master;
 struct phase {
     void (*run)(struct master *master);
     struct task *task; /* NULL: over */
-    bool is_drain;
+    bool is_patient;   /* only a second signal cancels it */
+};
+
+/* Connections that wait for the answer. */
+struct askers {
+    int fds[ASKERS_MAX];
+    size_t count;
 };
 
 struct master {
@@ -53,17 +60,18 @@ struct master {
     int report_fd; /* daemon.h */
     int exit_status;
     int64_t stopped_ms;        /* when we were told to stop; 0: we were not */
+    bool is_reload_wanted;
+    struct askers askers;      /* of the reload that is wanted */
     struct task_queue changed; /* a signal came, a phase is over */
     struct phase *phase;
+    struct reload *reload; /* under way */
+    uint64_t generation_count;
     uv_signal_t signals[WATCHED_COUNT];
 
     struct outlet outlet;
-    struct generation generation;
-    struct config *config;
+    struct generation *generation; /* the present one */
     struct lock lock;
-    struct listeners listeners;
     struct shared shared;
-    int ruleset;
     struct children_setup setup;
     struct children *children;
 };
@@ -92,92 +100,57 @@ static void fail(struct master *master, int exit_status, const struct error *err
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
-static unsigned process_count(const struct master *master, const char *parameter)
-{
-    int64_t wanted = config_number(master->config, parameter);
-    cpu_set_t cpus;
-
-    if (wanted == 0)
-        wanted = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    return wanted < PROCESSES_MAX ? (unsigned)wanted : PROCESSES_MAX;
-}
-
 static sluice_status load_generation(struct master *master, struct error *err)
 {
-    sluice_status status = generation_check(&master->generation, master->options->config_path, err);
-
+    if (generation_new(++master->generation_count, &master->generation) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    sluice_status status = generation_check(master->generation, master->options->config_path,
+                                            CLOCK_NEVER, NULL, err);
     if (status == SLUICE_OK)
-        status = config_open(generation_role(&master->generation, "master")->snapshot_fd,
-                             &master->config, err);
-    if (status != SLUICE_OK)
-        return status;
-    return outlet_configure(&master->outlet, master->config, err);
+        status = outlet_configure(&master->outlet, master->generation->config, err);
+    return status;
 }
 
 static sluice_status find_owners(struct master *master, struct error *err)
 {
     static const char *const parameters[] = {"mail_owner", "network_owner"};
     struct privileges *owners[] = {&master->setup.queue_owner, &master->setup.network_owner};
+    const struct config *config = master->generation->config;
 
     for (size_t i = 0; i < 2; i++) {
         sluice_status status =
-            privileges_find(config_text(master->config, parameters[i]), owners[i], err);
+            privileges_find(config_text(config, parameters[i]), owners[i], err);
         if (status != SLUICE_OK) {
-            error_prefix(err, "%s: %s", config_origin(master->config, parameters[i]),
-                         parameters[i]);
+            error_prefix(err, "%s: %s", config_origin(config, parameters[i]), parameters[i]);
             return status;
         }
     }
     return SLUICE_OK;
 }
 
-/* The files that a role opens again by its descriptors, wherever they are by then. */
-static sluice_status allow_files(struct master *master, const struct generation_role *role,
-                                 struct error *err)
+static sluice_status take_folders(struct master *master, struct error *err)
 {
-    sluice_status status = SLUICE_OK;
+    const struct config *config = master->generation->config;
+    sluice_status status = find_owners(master, err);
 
-    for (size_t i = 0; i < role->plugin_count && status == SLUICE_OK; i++)
-        status = landlock_allow(master->ruleset, role->plugins[i].fd, err);
+    if (status == SLUICE_OK)
+        status = folders_make(config, &master->setup.queue_owner, err);
+    if (status == SLUICE_OK)
+        status = lock_take(config_text(config, "run_directory"), &master->lock, err);
     return status;
 }
 
-/* What one role's configuration needs in spite of the closed folder. */
-static sluice_status allow_role(struct master *master, const char *name, bool *is_readable,
-                                struct error *err)
+static sluice_status open_listeners(struct master *master, struct error *err)
 {
-    const struct generation_role *role = generation_role(&master->generation, name);
-    const char *folder = config_text(master->config, "queue_directory");
-    struct config *config;
-    sluice_status status = config_open(role->snapshot_fd, &config, err);
+    struct generation *generation = master->generation;
+    const char *folder = config_text(generation->config, "run_directory");
+    sluice_status status = listeners_open(generation->config, NULL, &generation->listeners, err);
 
-    if (status != SLUICE_OK)
-        return status;
-    status = landlock_allow_tables(master->ruleset, folder, config, is_readable, err);
-    config_close(config);
-    return status == SLUICE_OK ? allow_files(master, role, err) : status;
-}
-
-/* A machine without Landlock has the two users; that is said, and not an error. */
-static sluice_status close_queue_folder(struct master *master, struct error *err)
-{
-    const char *folder = config_text(master->config, "queue_directory");
-    bool is_readable = false;
-    sluice_status status = landlock_new(folder, &master->ruleset, err);
-
-    if (status == SLUICE_UNSUPPORTED) {
-        log_warning("Landlock: %s; only its owner and mode close %s", err->text, folder);
-        return SLUICE_OK;
-    }
     if (status == SLUICE_OK)
-        status = landlock_allow(master->ruleset, processes_executable(), err);
+        status = local_open(generation->config, &master->setup.network_owner,
+                            &generation->listeners, err);
     if (status == SLUICE_OK)
-        status = allow_role(master, "receive", &is_readable, err);
-    if (status == SLUICE_OK)
-        status = allow_role(master, "deliver", &is_readable, err);
-    if (status == SLUICE_OK && is_readable)
-        log_notice("%s lies below the folder of a table: Landlock closes it to writing only",
-                   folder);
+        status = local_open_socket(folder, "control", &master->setup.control_fd, err);
     return status;
 }
 
@@ -185,22 +158,15 @@ static sluice_status start_roles(struct master *master, struct error *err)
 {
     sluice_status status;
 
-    master->setup.generation = &master->generation;
     master->setup.lock_fd = master->lock.fd;
-    master->setup.ruleset = master->ruleset;
-    master->setup.listeners = master->listeners.list;
-    master->setup.listener_count = master->listeners.count;
     master->setup.shared = &master->shared;
     if (children_new(&master->setup, &master->children) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
-    status = children_start(master->children, "queue", 1, err);
-    if (status == SLUICE_OK)
-        status = children_start(master->children, "deliver",
-                                process_count(master, "deliver_processes"), err);
-    if (status == SLUICE_OK)
-        status = children_start(master->children, "receive",
-                                process_count(master, "receive_processes"), err);
-    return status;
+    status =
+        children_start(master->children, master->generation, "queue", 1, CLOCK_NEVER, err);
+    return status == SLUICE_OK ? reload_start_workers(master->children, master->generation,
+                                                      CLOCK_NEVER, err)
+                               : status;
 }
 
 static void start(struct master *master)
@@ -210,21 +176,15 @@ static void start(struct master *master)
 
     sluice_status status = load_generation(master, &err);
     if (status == SLUICE_OK)
-        status = find_owners(master, &err);
-    if (status == SLUICE_OK)
-        status = folders_make(master->config, &master->setup.queue_owner, &err);
-    if (status == SLUICE_OK)
-        status = lock_take(config_text(master->config, "run_directory"), &master->lock, &err);
+        status = take_folders(master, &err);
     if (status == SLUICE_OK) {
-        status = listeners_open(master->config, &master->listeners, &err);
+        status = open_listeners(master, &err);
         failure = EX_OSERR;
     }
     if (status == SLUICE_OK)
-        status = local_open(master->config, &master->setup.network_owner, &master->listeners, &err);
-    if (status == SLUICE_OK)
         status = shared_open(&master->shared, &err);
     if (status == SLUICE_OK) {
-        status = close_queue_folder(master, &err);
+        status = generation_close_folder(master->generation, &err);
         failure = EX_TEMPFAIL;
     }
     if (status == SLUICE_OK)
@@ -242,7 +202,8 @@ static void start(struct master *master)
 static void drain(struct master *master)
 {
     static const char *const order[] = {"receive", "deliver"};
-    int64_t deadline_ms = clock_monotonic_ms() + config_number(master->config, "drain_timeout");
+    int64_t deadline_ms =
+        clock_monotonic_ms() + config_number(master->generation->config, "drain_timeout");
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (children_drain(master->children, order[i], deadline_ms) == SLUICE_OK)
@@ -267,18 +228,29 @@ static void phase_task(void *arg)
     task_queue_wake_all(&master->changed);
 }
 
-static void run_phase(struct master *master, struct phase *phase)
+/* TEMP: it has not begun. */
+static sluice_status run_phase(struct master *master, struct phase *phase)
 {
-    struct error err = ERROR_INIT;
-
     master->phase = phase;
     if (task_start("phase", phase_task, master, &phase->task) != SLUICE_OK) {
-        (void)error_set(&err, SLUICE_TEMP, "out of memory");
-        fail(master, EX_OSERR, &err);
+        master->phase = NULL;
+        return SLUICE_TEMP;
     }
     while (phase->task != NULL)
         (void)task_queue_wait(&master->changed, CLOCK_NEVER); /* it comes to its end */
     master->phase = NULL;
+    return SLUICE_OK;
+}
+
+/* A start or a drain. */
+static void run_or_fail(struct master *master, struct phase *phase)
+{
+    struct error err = ERROR_INIT;
+
+    if (run_phase(master, phase) == SLUICE_OK)
+        return;
+    (void)error_set(&err, SLUICE_TEMP, "out of memory");
+    fail(master, EX_OSERR, &err);
 }
 
 static void cancel_phase(struct master *master)
@@ -292,7 +264,7 @@ static void stop(struct master *master, const char *signal)
     log_notice("%s: finishing what is under way", signal);
     master->stopped_ms = clock_monotonic_ms();
     daemon_notify("STOPPING=1");
-    if (master->phase != NULL && !master->phase->is_drain)
+    if (master->phase != NULL && !master->phase->is_patient)
         cancel_phase(master);
     task_queue_wake_all(&master->changed);
 }
@@ -305,12 +277,31 @@ static void stop_at_once(struct master *master, const char *signal)
     cancel_phase(master);
 }
 
+static void ask_for_reload(struct master *master)
+{
+    master->is_reload_wanted = true;
+    task_queue_wake_all(&master->changed);
+}
+
+/* From a control command; takes the connection over. */
+static void on_asker(void *user, int asker_fd)
+{
+    struct master *master = user;
+    struct askers *askers = &master->askers;
+
+    if (askers->count < ASKERS_MAX)
+        askers->fds[askers->count++] = asker_fd;
+    else
+        (void)close(asker_fd); /* sees that there is no answer */
+    ask_for_reload(master);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     const char *signal = number == SIGINT ? "SIGINT" : "SIGTERM";
 
     if (number == SIGHUP)
-        log_warning("SIGHUP: reload is not available yet, nothing has changed");
+        ask_for_reload(handle->data);
     else if (is_stopping(handle->data))
         stop_at_once(handle->data, signal);
     else
@@ -330,6 +321,77 @@ static sluice_status watch_signals(struct master *master, struct error *err)
     return SLUICE_OK;
 }
 
+/* ---- reload ---------------------------------------------------------------------------------- */
+
+static void prepare_reload(struct master *master)
+{
+    reload_prepare(master->reload);
+}
+
+static void hand_over(struct master *master)
+{
+    reload_hand_over(master->reload);
+}
+
+static void run_reload(struct master *master)
+{
+    struct reload *reload = master->reload;
+    struct phase prepare_phase = {.run = prepare_reload};
+    struct phase handover_phase = {.run = hand_over, .is_patient = true};
+
+    if (run_phase(master, &prepare_phase) != SLUICE_OK)
+        (void)error_set(&reload->err, SLUICE_TEMP, "out of memory");
+    if (is_stopping(master))
+        (void)error_set(&reload->err, SLUICE_TEMP, "the daemon is to end");
+    if (reload->err.status == SLUICE_OK && run_phase(master, &handover_phase) != SLUICE_OK)
+        (void)error_set(&reload->err, SLUICE_TEMP, "out of memory");
+}
+
+static void notify_reloading(void)
+{
+    char state[NOTIFY_SIZE];
+
+    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+                   (long long)clock_monotonic_ms() * 1000);
+    daemon_notify(state);
+}
+
+static void answer_askers(const struct master *master, const struct reload *reload,
+                          struct askers *askers)
+{
+    const struct message_reloaded answer = {.status = reload->err.status,
+                                            .text = sluice_span_of(reload->err.text),
+                                            .said = buffer_span(&reload->said),
+                                            .generation = master->generation->number};
+
+    for (size_t i = 0; i < askers->count; i++) {
+        children_answer(master->children, &answer, askers->fds[i]);
+        (void)close(askers->fds[i]); /* queue has its own */
+    }
+    askers->count = 0;
+}
+
+static void reload_once(struct master *master)
+{
+    struct askers askers = master->askers;
+    struct reload reload;
+
+    master->is_reload_wanted = false;
+    master->askers.count = 0;
+    log_notice("reloading");
+    notify_reloading();
+    reload_init(&reload, master->options->config_path, &master->outlet, master->children,
+                master->generation, ++master->generation_count);
+    master->reload = &reload;
+    run_reload(master);
+    master->reload = NULL;
+    master->generation = reload_finish(&reload);
+    answer_askers(master, &reload, &askers);
+    reload_done(&reload);
+    if (!is_stopping(master))
+        daemon_notify("READY=1");
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void be_ready(struct master *master)
@@ -342,32 +404,41 @@ static void be_ready(struct master *master)
 
 static void give_back(struct master *master)
 {
+    for (size_t i = 0; i < master->askers.count; i++)
+        (void)close(master->askers.fds[i]); /* sees that there is no answer */
     children_free(master->children);
     shared_close(&master->shared);
-    listeners_close(&master->listeners);
-    if (master->ruleset != -1)
-        (void)close(master->ruleset); /* in the kernel */
+    if (master->setup.control_fd != -1)
+        (void)close(master->setup.control_fd); /* listening only */
     lock_release(&master->lock);
-    config_close(master->config);
-    generation_done(&master->generation);
+    generation_unref(master->generation);
+}
+
+static void wait_for_wish(struct master *master)
+{
+    while (!is_stopping(master) && !master->is_reload_wanted)
+        (void)task_queue_wait(&master->changed, CLOCK_NEVER); /* there is no end but that */
 }
 
 static void live(void *arg)
 {
     struct master *master = arg;
     struct phase start_phase = {.run = start};
-    struct phase drain_phase = {.run = drain, .is_drain = true};
+    struct phase drain_phase = {.run = drain, .is_patient = true};
 
     if (outlet_watch(&master->outlet) != SLUICE_OK)
         log_warning("out of memory: a log file that is renamed will not be noticed");
-    run_phase(master, &start_phase);
+    run_or_fail(master, &start_phase);
     bool is_up = master->exit_status == EX_OK;
     if (is_up && !is_stopping(master))
         be_ready(master);
-    while (is_up && !is_stopping(master))
-        (void)task_queue_wait(&master->changed, CLOCK_NEVER); /* there is no end but that */
+    while (is_up && !is_stopping(master)) {
+        wait_for_wish(master);
+        if (!is_stopping(master))
+            reload_once(master);
+    }
     if (master->children != NULL)
-        run_phase(master, &drain_phase);
+        run_or_fail(master, &drain_phase);
     give_back(master);
     outlet_unwatch(&master->outlet);
     task_loop_stop();
@@ -416,7 +487,7 @@ static void run_loop(struct master *master)
 int master_run(const struct master_options *options)
 {
     bool is_background = !options->is_foreground;
-    struct master master = {.options = options, .report_fd = -1, .ruleset = -1};
+    struct master master = {.options = options, .report_fd = -1, .setup.control_fd = -1};
 
     if (is_background && (master.report_fd = daemon_detach()) == -1) {
         (void)fprintf(stderr, "sluiced: cannot go into the background: %s\n", strerror(errno));
@@ -427,7 +498,8 @@ int master_run(const struct master_options *options)
     raise_limits();
     master.setup.is_output_logged = is_background;
     outlet_start(&master.outlet, !is_background, log_renewed, &master);
-    generation_init(&master.generation, 1);
+    master.setup.reload = on_asker;
+    master.setup.user = &master;
     if (task_loop_init() == SLUICE_OK) {
         run_loop(&master);
         task_loop_done();

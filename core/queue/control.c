@@ -10,23 +10,21 @@
 #include "queue/inspect.h"
 #include "queue/named.h"
 #include "queue/operate.h"
+#include "queue/reload.h"
 #include "queue/session.h"
 #include "queue/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#define LISTEN_BACKLOG 64
 
 struct control {
     struct queue *queue;
-    int fd;
+    int fd; /* the role's */
     bool is_paused;
     unsigned session_count;
     struct task_queue slots; /* woken when a session has ended */
@@ -145,6 +143,7 @@ static const struct {
     {"site suspend",  RIGHT_OPERATE, suspension_suspend},
     {"site resume",   RIGHT_OPERATE, suspension_resume},
     {"flush",         RIGHT_RELEASE, flush_domain},
+    {"reload",        RIGHT_OPERATE, queue_reload_ask},
 };
 /* clang-format on */
 
@@ -202,7 +201,8 @@ static void serve(struct control *control, int fd)
     if (session_read_request(&session, &request) == SLUICE_OK) {
         sluice_status st = run_command(&session, request);
         json_decref(request);
-        session_end(&session, st);
+        if (!session.is_passed_on)
+            session_end(&session, st);
     }
     stream_close(session.stream);
 }
@@ -252,41 +252,20 @@ static void listener(void *arg)
     }
 }
 
-/* ---- the socket ------------------------------------------------------------------------------ */
-
-/* One that a daemon before us has left behind makes way: there is a lock against two daemons. */
-static sluice_status bind_socket(struct control *control, const char *folder, struct error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", folder);
-
-    if (len < 0 || (size_t)len >= sizeof(address.sun_path))
-        return error_set(err, SLUICE_CONFIG, "run_directory: %s is too long for a socket's name",
-                         folder);
-    control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    (void)unlink(address.sun_path); /* usually not there; else bind says so */
-    if (control->fd == -1 ||
-        bind(control->fd, (struct sockaddr *)&address, sizeof(address)) == -1 ||
-        chmod(address.sun_path, 0666) == -1 || listen(control->fd, LISTEN_BACKLOG) == -1)
-        return error_set(err, SLUICE_TEMP, "%s: %s", address.sun_path, strerror(errno));
-    return SLUICE_OK;
-}
+/* ---- life ------------------------------------------------------------------------------------ */
 
 sluice_status control_start(struct queue *queue, struct control **ret_control, struct error *err)
 {
     struct control *control = calloc(1, sizeof(*control));
-    sluice_status st;
 
     if (control == NULL)
         return error_set(err, SLUICE_TEMP, "out of memory");
+    assert(queue->role->listener_count == 1); /* the master's promise */
     control->queue = queue;
-    control->fd = -1;
-    st = bind_socket(control, config_text(queue->role->config, "run_directory"), err);
-    if (st == SLUICE_OK && queue_start_task(queue, "control", listener, control) != SLUICE_OK)
-        st = error_set(err, SLUICE_TEMP, "out of memory");
-    if (st != SLUICE_OK) {
-        control_free(control);
-        return st;
+    control->fd = queue->role->listeners[0].fd;
+    if (queue_start_task(queue, "control", listener, control) != SLUICE_OK) {
+        free(control);
+        return error_set(err, SLUICE_TEMP, "out of memory");
     }
     *ret_control = control;
     return SLUICE_OK;
@@ -302,12 +281,7 @@ size_t control_session_count(const struct control *control)
     return control->session_count;
 }
 
-/* The name stays: the next daemon may have put its own socket there already. */
 void control_free(struct control *control)
 {
-    if (control == NULL)
-        return;
-    if (control->fd != -1)
-        (void)close(control->fd);
     free(control);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control: the local socket, run_directory/control, for sluice, mailq, postqueue and sendmail.
+ * control: the local socket, run_directory/control, for sluice, mailq, postqueue and sendmail. The
+ * master has made it, and it outlives this process: who connects while there is none waits.
  *
  * A connection asks one thing: a line of JSON, {"command": "queue list", ...}. The answer is lines of
  * JSON, one for each thing listed, and a last one, {"end": true, "status": "OK", "text": ""}.
@@ -20,6 +21,8 @@
  *   site release   name            the same for a site, a domain, @domain, #queue (named.h)
  *   site suspend   name, reason    see suspension.h; and resume
  *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
+ *   reload                         {"said": TEXT} for each line of the check, {"generation": N}: what
+ *                                  runs now. For root and the owner alone
  */
 #ifndef QUEUE_CONTROL_H
 #define QUEUE_CONTROL_H

@@ -363,7 +363,7 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",
               link->index, frame->type);
-    role_accuse(link->queue->role, "deliver", link->index);
+    role_accuse(link->queue->role, "deliver", link->index, link->pid);
     leave(link);
 }
 
@@ -381,7 +381,7 @@ static void greet(struct deliver_link *link)
 {
     if (channel_send_body(link->channel, MESSAGE_RESUME, link->queue->inherited, SPAN_EMPTY) !=
         SLUICE_OK)
-        role_accuse(link->queue->role, "deliver", link->index); /* for a new one */
+        role_accuse(link->queue->role, "deliver", link->index, link->pid); /* for another */
 }
 
 void dispatch_link(struct queue *queue, const struct message_link *message, int fd)
@@ -402,7 +402,6 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
     log_error("no memory for a link to deliver %u", message->index);
     free(link);
     (void)close(fd);
-    role_accuse(queue->role, "deliver", message->index); /* for a new one */
 }
 
 void dispatch_pause(struct queue *queue)

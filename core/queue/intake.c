@@ -27,7 +27,7 @@ static void send_frame(struct intake_link *link, uint16_t type, uint64_t ref, st
     if (link->channel != NULL && (buffer_failed(body) || channel_send(link->channel, type, ref,
                                                                       &part, 1, fd) != SLUICE_OK)) {
         log_error("no memory for an answer to receive %u", link->index);
-        role_accuse(link->queue->role, "receive", link->index);
+        role_accuse(link->queue->role, "receive", link->index, link->pid);
     }
     buffer_done(body);
 }
@@ -283,7 +283,7 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         return;
     log_error("receive %u sent a frame of type %u that makes no sense: its link is closed",
               link->index, frame->type);
-    role_accuse(link->queue->role, "receive", link->index);
+    role_accuse(link->queue->role, "receive", link->index, link->pid);
     leave(link);
 }
 
@@ -324,7 +324,6 @@ void intake_link(struct queue *queue, const struct message_link *message, int fd
         log_error("no memory for a link to receive %u", message->index);
         free(link);
         (void)close(fd);
-        role_accuse(queue->role, "receive", message->index); /* for a new one */
         return;
     }
     link->queue = queue;

@@ -14,6 +14,7 @@
 #include "queue/handover.h"
 #include "queue/inherit.h"
 #include "queue/intake.h"
+#include "queue/reload.h"
 #include "queue/state.h"
 #include "sluice/transport.h"
 
@@ -322,6 +323,11 @@ static void queue_handover(struct role *role)
     handover_start(role->user);
 }
 
+static void queue_reloaded(struct role *role, const struct message_reloaded *answer, int asker_fd)
+{
+    queue_reload_answer(role->user, answer, asker_fd);
+}
+
 void queue_close(struct queue *queue)
 {
     control_free(queue->control);
@@ -357,6 +363,7 @@ const struct role_ops *queue_role_ops(void)
         .link = queue_link,
         .drain = queue_drain,
         .handover = queue_handover,
+        .reloaded = queue_reloaded,
         .stop = queue_stop,
     };
 

@@ -20,6 +20,7 @@ struct session {
     uid_t uid;        /* the asker's; UID_UNKNOWN */
     bool is_broken;   /* in the middle of something: no end is written */
     struct error err; /* what the end says */
+    bool is_passed_on; /* somebody else answers */
 };
 
 #define UID_UNKNOWN ((uid_t)-1)

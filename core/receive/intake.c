@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/role.h"
 #include "task/pool.h"
 
 #include <stdio.h>
@@ -177,6 +178,7 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     (void)channel;
     log_warning("%s", reason);
     end_link(user);
+    role_link_lost();
 }
 
 /* ---- the link -------------------------------------------------------------------------------- */
@@ -246,7 +248,8 @@ void intake_connect(struct intake *intake, int fd)
     end_link(intake);
     if (channel_new(fd, "queue", &handlers, intake, &intake->link) != SLUICE_OK) {
         (void)close(fd); /* never used */
-        end_process("no memory for a link to the queue");
+        log_error("no memory for a link to the queue");
+        role_link_lost();
         return;
     }
     intake->is_held = true;

@@ -31,18 +31,20 @@ struct receive {
     struct listener **listeners;
     size_t listener_count;
     struct pickup *pickup; /* of the first process alone */
-    bool is_drain_asked;
+    int64_t leave_ms; /* from when on sessions are to end; CLOCK_NEVER */
     struct task_queue drain_asked;
 };
 
 /* ---- drain ----------------------------------------------------------------------------------- */
 
+/* The sockets too: others may listen there, and nobody is to wait in one where nobody does. */
 static void stop_listeners(struct receive *receive)
 {
     for (size_t i = 0; i < receive->listener_count; i++)
         listener_stop(receive->listeners[i]);
     receive->listener_count = 0;
     pickup_stop(receive->pickup);
+    role_close_listeners(receive->role);
 }
 
 static void wait_for_sessions(struct receive *receive, int64_t deadline_ms)
@@ -53,16 +55,25 @@ static void wait_for_sessions(struct receive *receive, int64_t deadline_ms)
         st = task_queue_wait(&receive->receiver.session_ended, deadline_ms);
 }
 
+/* Those that still run then are asked to end. */
+static void let_sessions_go_on(struct receive *receive)
+{
+    while (receive->receiver.session_count > 0 && clock_monotonic_ms() < receive->leave_ms &&
+           !task_is_cancelled())
+        (void)task_queue_wait(&receive->receiver.session_ended, receive->leave_ms);
+}
+
 /* A task that is there from the beginning, so that a drain cannot fail for want of memory. */
 static void drain_run(void *arg)
 {
     struct receive *receive = arg;
 
-    while (!receive->is_drain_asked) {
+    while (receive->leave_ms == CLOCK_NEVER) {
         if (task_queue_wait(&receive->drain_asked, CLOCK_NEVER) != SLUICE_OK)
             return;
     }
     stop_listeners(receive);
+    let_sessions_go_on(receive);
     session_drain_all(&receive->receiver);
     wait_for_sessions(receive, clock_monotonic_ms() + DRAIN_MS);
     if (receive->receiver.session_count > 0)
@@ -77,8 +88,12 @@ static void receive_drain(struct role *role)
 {
     struct receive *receive = role->user;
 
-    receive->is_drain_asked = true;
+    int64_t leave_ms = clock_monotonic_ms() + role->drain_grace_ms;
+
+    if (leave_ms < receive->leave_ms)
+        receive->leave_ms = leave_ms;
     task_queue_wake_all(&receive->drain_asked);
+    task_queue_wake_all(&receive->receiver.session_ended);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -167,6 +182,7 @@ static sluice_status receive_start(struct role *role, struct error *err)
         return error_set(err, SLUICE_TEMP, "no memory");
     role->user = receive;
     receive->role = role;
+    receive->leave_ms = CLOCK_NEVER;
     sluice_status st = receiver_init(&receive->receiver, role->config, err);
     receive->receiver.session_max = stress_session_max();
     if (st == SLUICE_OK)

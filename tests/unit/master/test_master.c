@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * master: this very program as daemon, with roles that do nothing but say what happens to them:
- * start, links, deaths, drains, a second daemon, a start that fails, the background. What the roles
- * are told to do is in the parameter mail_name.
+ * start, links, deaths, reloads, drains, a second daemon, a start that fails, the background. What the
+ * roles are told to do is in the parameter mail_name.
  */
 #include "base/clock.h"
 #include "base/durable.h"
@@ -25,7 +25,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -35,6 +37,7 @@
 
 #define WAIT_MS 60000
 #define LOG_SIZE ((size_t)1024 * 1024)
+#define HANDOVER_MS 500 /* of a slow one */
 
 /* ---- roles ------------------------------------------------------------------------------------- */
 
@@ -61,27 +64,71 @@ static sluice_status fake_start(struct role *role, struct error *err)
         log_info("%s %u takes its time", role->name, role->index);
         (void)task_sleep_until(clock_monotonic_ms() + WAIT_MS);
     }
+    if (role_inherited_fd() != -1 && pread(role_inherited_fd(), bad, sizeof(bad), 0) > 0)
+        log_info("%s %u inherits %.6s", role->name, role->index, bad);
     log_info("%s %u start, generation %llu, %zu listeners, plugin %d", role->name, role->index,
              (unsigned long long)role->generation, role->listener_count,
              role_plugin_fd("lookup/fake") != -1);
     return SLUICE_OK;
 }
 
+static void ask_for_reload(struct role *role)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1 ||
+        role_ask_for_reload(role, pair[0]) != SLUICE_OK)
+        abort();
+    (void)close(pair[1]);
+}
+
+static void fake_reloaded(struct role *role, const struct message_reloaded *answer, int asker_fd)
+{
+    log_info("%s answers %d, generation %llu, %.*s, %.*s", role->name, (int)answer->status,
+             (unsigned long long)answer->generation, SPAN_ARGS(answer->text),
+             SPAN_ARGS(answer->said));
+    (void)close(asker_fd); /* nobody listens */
+}
+
 static void fake_link(struct role *role, const struct message_link *link, int fd)
 {
     log_info("%s %u link %.*s %u", role->name, role->index, SPAN_ARGS(link->role), link->index);
     (void)close(fd); /* nothing to say to each other */
+    if (is_told(role, "lose") && strcmp(role->name, "deliver") == 0 && mkdir("run/once", 0755) == 0)
+        role_link_lost();
+    if (is_told(role, "ask") && strcmp(role->name, "queue") == 0 && mkdir("run/once", 0755) == 0)
+        ask_for_reload(role);
     bool is_victim = span_equal(link->role, SPAN_LITERAL("receive")) && link->index == 1;
     if (is_told(role, "accuse") && (is_victim || strcmp(role->name, "deliver") == 0) &&
         mkdir(is_victim ? "run/once" : "run/twice", 0755) == 0)
-        role_accuse(role, is_victim ? "receive" : "queue", link->index);
+        role_accuse(role, is_victim ? "receive" : "queue", link->index, link->pid);
 }
 
 static void fake_drain(struct role *role)
 {
-    log_info("%s %u drain", role->name, role->index);
-    if (!is_told(role, "hang"))
+    log_info("%s %u drain%s", role->name, role->index, role->drain_grace_ms > 0 ? " slowly" : "");
+    if (!is_told(role, "hang") && (!is_told(role, "patient") || role->drain_grace_ms == 0))
         role_finished(role);
+}
+
+static void hand_over_slowly(void *arg)
+{
+    int fd = memfd_create("estate", MFD_CLOEXEC);
+
+    if (is_told(arg, "slow-handover"))
+        (void)task_sleep_until(clock_monotonic_ms() + HANDOVER_MS);
+    if (fd == -1 || pwrite(fd, "estate", 6, 0) != 6)
+        abort();
+    role_handed_over(arg, fd);
+}
+
+static void fake_handover(struct role *role)
+{
+    log_info("%s %u handover", role->name, role->index);
+    if (is_told(role, "crash-handover"))
+        (void)raise(SIGKILL);
+    if (task_start("handover", hand_over_slowly, role, NULL) != SLUICE_OK)
+        abort();
 }
 
 static void fake_stop(struct role *role)
@@ -95,6 +142,8 @@ static int fake_main(const char *name)
                            .start = fake_start,
                            .link = fake_link,
                            .drain = fake_drain,
+                           .handover = fake_handover,
+                           .reloaded = fake_reloaded,
                            .stop = fake_stop};
 
     return role_run(&ops);
@@ -326,7 +375,7 @@ static void start_links_and_drain(void **state)
 
     (void)state;
     pid_t pid = start_ready("x");
-    assert_int_equal(count_in_log("queue 0 start, generation 1, 0 listeners, plugin 0$"), 1);
+    assert_int_equal(count_in_log("queue 0 start, generation 1, 1 listeners, plugin 0$"), 1);
     assert_int_equal(count_in_log("receive [01] start, generation 1, 3 listeners, plugin 1$"), 2);
     assert_int_equal(count_in_log("deliver 0 start, generation 1, 0 listeners, plugin 0$"), 1);
     wait_for_log("queue 0 link (receive [01]|deliver 0)$", 3);
@@ -335,8 +384,6 @@ static void start_links_and_drain(void **state)
     assert_int_equal(stat("queue", &info), 0);
     assert_int_equal(info.st_mode & 0777, 0700);
     assert_int_equal(stat("run/sluiced.pid", &info), 0);
-    assert_int_equal(kill(pid, SIGHUP), 0);
-    wait_for_log("reload is not available yet", 1);
 
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
@@ -417,6 +464,201 @@ static void who_sends_nonsense_is_restarted(void **state)
     assert_int_equal(count_in_log("role queue 0 .*died"), 0);
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
+}
+
+/* ---- reload ------------------------------------------------------------------------------------ */
+
+static void expect_order(const char *first, const char *second)
+{
+    char *text = read_log();
+    const char *at = strstr(text, first);
+
+    if (at == NULL || strstr(at, second) == NULL)
+        print_error("not so: %s before %s\n", first, second);
+    assert_non_null(at);
+    assert_non_null(strstr(at, second));
+    free(text);
+}
+
+static void reload(pid_t pid, const char *told)
+{
+    write_config("127.0.0.1:0", told);
+    assert_int_equal(kill(pid, SIGHUP), 0);
+}
+
+static void stop_daemon(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    expect_end(pid, EX_OK);
+}
+
+/* Beside each other; the queue one after the other; the old ones leave. */
+static void reload_starts_a_new_generation(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    wait_for_log("queue 0 link", 3);
+    reload(pid, "y");
+    wait_for_log("reloaded: generation 2 runs", 1);
+    wait_for_log("(receive [01]|deliver 0) drain slowly$", 3);
+    wait_for_log(" stop$", 4);
+    assert_int_equal(count_in_log("queue 0 inherits estate"), 1);
+    assert_int_equal(count_in_log("receive [01] start, generation 2, 3 listeners, plugin 1$"), 2);
+    assert_int_equal(count_in_log("deliver 0 start, generation 2, 0 listeners, plugin 0$"), 1);
+    assert_int_equal(count_in_log("queue 0 start, generation 2, 1 listeners, plugin 0$"), 1);
+    expect_order("receive 1 start, generation 2", "queue 0 handover");
+    expect_order("queue 0 handover", "queue 0 start, generation 2");
+    expect_order("queue 0 start, generation 2", "deliver 0 drain slowly");
+    wait_for_log("queue 0 link", 3 + 3 + 6); /* the new ones with either queue, the old ones too */
+    assert_int_equal(count_in_log("listening on"), 1);
+    assert_int_equal(count_in_log("died"), 0);
+
+    /* What is restarted is of the new generation. */
+    assert_int_equal(kill(find_pid("queue", 1), SIGKILL), 0);
+    wait_for_log("queue 0 start, generation 2, ", 2);
+    assert_int_equal(count_in_log("inherits"), 1);
+    stop_daemon(pid);
+    assert_int_equal(count_in_log(" stop$"), 8);
+}
+
+static void what_does_not_check_changes_nothing(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    FILE *file = fopen("sluice.conf", "we");
+    assert_non_null(file);
+    (void)fprintf(file, "mydomain = \"example.org\";\nmyhostname = ;\n");
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for_log("sluice/master.*sluice.conf:2: ", 1);
+    wait_for_log("not reloaded, generation 1 goes on: sluice.conf does not check", 1);
+
+    file = fopen("sluice.conf", "we");
+    assert_non_null(file);
+    (void)fprintf(file, "myhostname = \"mx.example.org\";\nmail_owner = \"%s\";\n"
+                        "network_owner = \"%s\";\nqueue_directory = \"queue\";\n"
+                        "run_directory = \"elsewhere\";\n", owner(), owner());
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for_log("sluice.conf:5: run_directory: it is \"/.*/run\" now", 1);
+
+    write_config("127.0.0.1:0", "x\"; queue_store = { plugin = \"bdb\"; }; myorigin = \"x");
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for_log("sluice.conf:7: queue_store: it is \"queue/log\" now, and to change it takes a "
+                 "restart", 1);
+    assert_int_equal(count_in_log(" start, generation"), 4);
+    assert_int_equal(count_in_log("drain|handover"), 0);
+    stop_daemon(pid);
+}
+
+static void a_process_that_cannot_start_ends_the_reload(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    reload(pid, "bad-receive");
+    wait_for_log("not reloaded, generation 1 goes on: role receive [01] .*exit status 78", 1);
+    wait_for_log("deliver 0 stop$", 1); /* that of the new generation */
+    assert_int_equal(count_in_log("deliver 0 drain"), 1);
+    assert_int_equal(count_in_log("handover"), 0);
+
+    /* The old generation is complete, and what dies comes back as it was. */
+    assert_int_equal(kill(find_pid("receive", 0), SIGKILL), 0);
+    wait_for_log("receive [01] start, generation 1, ", 3);
+    reload(pid, "y");
+    wait_for_log("reloaded: generation 3 runs", 1);
+    stop_daemon(pid);
+}
+
+static void a_queue_that_cannot_start_goes_back(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("x");
+    reload(pid, "bad-queue");
+    wait_for_log("exit status 78: the queue goes on with generation 1$", 1);
+    wait_for_log("not reloaded, generation 1 goes on", 1);
+    assert_int_equal(count_in_log("queue 0 start, generation 1, "), 2);
+    assert_int_equal(count_in_log("queue 0 inherits estate"), 1);
+    wait_for_log("(receive [01]|deliver 0) stop$", 3);
+
+    /* It is one like any other: */
+    assert_int_equal(kill(find_pid("queue", 1), SIGKILL), 0);
+    wait_for_log("queue 0 start, generation 1, ", 3);
+    reload(pid, "y");
+    wait_for_log("reloaded: generation 3 runs", 1);
+    stop_daemon(pid);
+}
+
+static void a_queue_that_dies_during_the_handover(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("crash-handover");
+    reload(pid, "y");
+    wait_for_log("reloaded: generation 2 runs", 1);
+    assert_int_equal(count_in_log("role queue 0 \\(pid [0-9]+\\) died: signal 9$"), 1);
+    assert_int_equal(count_in_log("queue 0 start, generation 2, "), 1);
+    assert_int_equal(count_in_log("inherits"), 0);
+    stop_daemon(pid);
+}
+
+/* Many wishes during a reload are one more; an end waits until the queue is in one piece. */
+static void wishes_during_a_reload(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("slow-handover");
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for_log("queue 0 handover", 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(kill(pid, SIGHUP), 0);
+        (void)usleep(1000);
+    }
+    wait_for_log("reloaded: generation 3 runs", 1);
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for_log("queue 0 handover", 3);
+    stop_daemon(pid);
+    assert_int_equal(count_in_log("reloaded: generation"), 3);
+    assert_int_equal(count_in_log("queue 0 start, generation 4, "), 1);
+    expect_order("queue 0 start, generation 4", "queue 0 drain");
+    assert_int_equal(count_in_log("died|killed"), 0);
+}
+
+/* Their sessions go on; but not for ever. */
+static void old_ones_stay_while_they_have_to(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("patient");
+    for (int i = 2; i <= 6; i++) {
+        char text[64];
+
+        assert_int_equal(kill(pid, SIGHUP), 0);
+        (void)snprintf(text, sizeof(text), "reloaded: generation %d runs", i);
+        wait_for_log(text, 1);
+        wait_for_log("receive [01] drain slowly$", 2);
+    }
+    wait_for_log("receive [01] stop$", 2); /* of the first generation */
+    assert_int_equal(count_in_log("receive [01] stop$"), 2);
+    stop_daemon(pid);
+    assert_int_equal(count_in_log("receive [01] stop$"), 12);
+    assert_int_equal(count_in_log("killed"), 0);
+}
+
+/* The answer comes from the queue that is there at the end. */
+static void a_role_asks_for_a_reload(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("ask");
+    wait_for_log("queue answers 0, generation 2, , $", 1);
+    stop_daemon(pid);
+}
+
+/* No process has died, and yet there is another link. */
+static void a_lost_link_is_made_anew(void **state)
+{
+    (void)state;
+    pid_t pid = start_ready("lose");
+    wait_for_log("deliver 0 link queue 0$", 2);
+    wait_for_log("queue 0 link deliver 0$", 2);
+    assert_int_equal(count_in_log("died"), 0);
+    stop_daemon(pid);
 }
 
 static void second_daemon_and_dead_master(void **state)
@@ -584,6 +826,8 @@ static int clean(void **state)
     (void)unlink("run/sluiced.pid");
     (void)unlink("run/submission");
     (void)unlink("run2/submission");
+    (void)unlink("run/control");
+    (void)unlink("run2/control");
     (void)rmdir("run/once");
     (void)rmdir("run/twice");
     (void)unlink("run2/sluiced.pid");
@@ -611,6 +855,15 @@ static int test_all(void)
         IN_FOLDER(roles_inherit_nothing),
         IN_FOLDER(killed_roles_come_back_with_links),
         IN_FOLDER(who_sends_nonsense_is_restarted),
+        IN_FOLDER(reload_starts_a_new_generation),
+        IN_FOLDER(what_does_not_check_changes_nothing),
+        IN_FOLDER(a_process_that_cannot_start_ends_the_reload),
+        IN_FOLDER(a_queue_that_cannot_start_goes_back),
+        IN_FOLDER(a_queue_that_dies_during_the_handover),
+        IN_FOLDER(wishes_during_a_reload),
+        IN_FOLDER(old_ones_stay_while_they_have_to),
+        IN_FOLDER(a_role_asks_for_a_reload),
+        IN_FOLDER(a_lost_link_is_made_anew),
         IN_FOLDER(second_daemon_and_dead_master),
         IN_FOLDER(a_master_that_dies_during_a_start),
         IN_FOLDER(a_second_signal_kills),

@@ -39,6 +39,7 @@
 #include <cmocka.h>
 #include <utlist.h>
 
+#define PLUGIN_FD_MIN 500
 #define PATIENCE_MS 20000 /* for what must happen */
 #define MOMENT_MS 300     /* for what must not */
 
@@ -220,8 +221,13 @@ static int plugin_file(const char *name)
     int fd;
 
     (void)plugin_folder(is_test ? "tests/plugins" : "plugins", folder);
-    if (plugin_open_file(folder, name, getuid(), &fd, &err) == SLUICE_OK)
-        return fd;
+    if (plugin_open_file(folder, name, getuid(), &fd, &err) == SLUICE_OK) {
+        /* Far from the numbers that the queue will get: it is our child, and the loader knows files
+         * by their descriptors. */
+        int far_fd = fcntl(fd, F_DUPFD_CLOEXEC, PLUGIN_FD_MIN);
+        (void)close(fd);
+        return far_fd;
+    }
     print_error("%s\n", err.text);
     return -1;
 }
@@ -278,6 +284,22 @@ static pid_t start_child(int *ret_fd)
     return pid;
 }
 
+/* The control socket, as the master makes it. */
+static void hand_down_control(struct fixture *fixture)
+{
+    struct sluice_span name = SPAN_LITERAL("control");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", fixture->folder);
+    (void)unlink(address.sun_path); /* of a process before */
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(channel_send(fixture->master.channel, MESSAGE_LISTENER, 0, &name, 1, fd),
+                     SLUICE_OK);
+    (void)close(fd);
+}
+
 /* inherited: what the process before has left, or -1. */
 static void hand_down(struct fixture *fixture, int snapshot, int inherited)
 {
@@ -300,6 +322,7 @@ static void hand_down(struct fixture *fixture, int snapshot, int inherited)
                          SLUICE_OK);
         (void)close(fd);
     }
+    hand_down_control(fixture);
     if (inherited != -1)
         assert_int_equal(
             channel_send(fixture->master.channel, MESSAGE_INHERIT, 0, NULL, 0, inherited),
