@@ -169,6 +169,11 @@ const struct sluice_option parameters[] = {
     {"smtpd_forbid_bare_newline", SLUICE_OPT_ENUM, 0, "normalize", "normalize|yes|no|reject",
      "Line ends other than CR LF in content: mend them (normalize; yes and no mean the same), or "
      "refuse the message (reject)"},
+    {"smtpd_forbid_bare_newline_reject_code", SLUICE_OPT_INTEGER, 0, "550", "400..599",
+     "Code of the reply that refuses a message or command for its line ends"},
+    {"smtpd_forbidden_commands", SLUICE_OPT_LIST, 0, "CONNECT, GET, POST", NULL,
+     "Commands of other protocols: clients that use them are hung up on, as are those whose commands "
+     "look like header fields or begin with no letter"},
     {"smtpd_forbid_unauth_pipelining", SLUICE_OPT_BOOLEAN, 0, "yes", NULL,
      "Hang up on clients that do not wait for an answer where they must"},
     {"smtpd_client_connection_count_limit", SLUICE_OPT_INTEGER, 0, "50", "0..1000000",

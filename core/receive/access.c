@@ -275,7 +275,7 @@ static sluice_status decide_here(const struct access_rule *rule,
     if (st == SLUICE_OK)
         st = check_verdict(verdict);
     if (st != SLUICE_OK && err->text[0] == '\0')
-        (void)error_set(err, SLUICE_TEMP, "%s could not be decided", rule->word);
+        (void)error_set(err, SLUICE_TEMP, "no reason given");
     return st == SLUICE_OK ? SLUICE_OK : SLUICE_TEMP;
 }
 
@@ -339,12 +339,12 @@ static sluice_status decide_on_thread(const struct access_rule *rule,
 
     if (job == NULL || !copy_request(job, request)) {
         free(job);
-        return error_set(err, SLUICE_TEMP, "no memory for %s", rule->word);
+        return error_set(err, SLUICE_TEMP, "no memory");
     }
     job->rule = rule;
     job->deadline_ms = deadline_ms;
     if (pool_run(rule->source->pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
-        return error_set(err, SLUICE_TEMP, "%s: no answer in time", rule->word);
+        return error_set(err, SLUICE_TEMP, "no answer in time");
     *verdict = job->verdict;
     *err = job->err;
     job_free(job);
@@ -361,8 +361,10 @@ sluice_status access_list_decide(const struct access_list *list,
         sluice_status st = rule->source->pool == NULL
                                ? decide_here(rule, request, deadline_ms, &verdict, err)
                                : decide_on_thread(rule, request, deadline_ms, &verdict, err);
-        if (st != SLUICE_OK)
+        if (st != SLUICE_OK) {
+            error_prefix(err, "%s", rule->word);
             return st;
+        }
         if (verdict.verdict != SLUICE_VERDICT_NONE) {
             *ret_verdict = verdict;
             return SLUICE_OK;

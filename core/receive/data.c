@@ -250,6 +250,8 @@ static const char *find_fault(const struct upload *upload)
 {
     const struct settings *settings = &upload->session->receiver->settings;
 
+    if (upload->content.has_bare_lf && settings->bare_newline_reply[0] != '\0')
+        return settings->bare_newline_reply;
     if (upload->is_too_big)
         return "552 5.3.4 Error: message file too big";
     /* our own field counts too */
@@ -292,13 +294,9 @@ static void accept_message(struct upload *upload)
 
 static void finish(struct upload *upload)
 {
-    const struct settings *settings = &upload->session->receiver->settings;
     const char *fault = find_fault(upload);
 
-    if (upload->content.has_bare_lf && settings->is_bare_newline_refused)
-        session_reject(upload->session, "END-OF-MESSAGE", SPAN_EMPTY,
-                       "550 5.5.2 %s Error: bare <LF> received", settings->myhostname);
-    else if (fault != NULL)
+    if (fault != NULL)
         refuse(upload, fault);
     else
         accept_message(upload);

@@ -71,7 +71,7 @@ static bool may_ask(struct request *request)
     sluice_status st = session_in_mynetworks(session, &err);
 
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
-        judge_fail(session, &question);
+        judge_fail(session, &question, &err);
         return false;
     }
     request->is_trusted = st == SLUICE_OK;

@@ -5,6 +5,7 @@
 #include "receive/judge.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* The log names a recipient only where there is one. */
 static struct sluice_span recipient_of(const struct question *question)
@@ -12,8 +13,9 @@ static struct sluice_span recipient_of(const struct question *question)
     return question->stage == SLUICE_STAGE_RCPT ? question->subject : SPAN_EMPTY;
 }
 
-void judge_fail(struct session *session, const struct question *question)
+void judge_fail(struct session *session, const struct question *question, const struct error *err)
 {
+    log_warning("%s from %s: %s", question->command, session_name(session), err->text);
     session_reject(session, question->command, recipient_of(question),
                    "451 4.3.0 <%.*s>: Temporary lookup failure", SPAN_ARGS(question->subject));
 }
@@ -37,7 +39,7 @@ bool judge(struct session *session, const struct access_list *list, const struct
         request.sender = session->transaction->envelope.sender;
     if (access_list_decide(list, &request, clock_monotonic_ms() + SESSION_LOOKUP_MS, &verdict,
                            &err) != SLUICE_OK) {
-        judge_fail(session, question);
+        judge_fail(session, question, &err);
         return false;
     }
     if (verdict.verdict != SLUICE_VERDICT_REJECT && verdict.verdict != SLUICE_VERDICT_DEFER)

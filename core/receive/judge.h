@@ -18,7 +18,7 @@ struct question {
 /* True if no restriction is against it; else the client has been told. [task: may wait] */
 bool judge(struct session *session, const struct access_list *list,
            const struct question *question);
-/* Tells the client that something could not be looked up. */
-void judge_fail(struct session *session, const struct question *question);
+/* Tells the client that something could not be looked up, and the log what and why. */
+void judge_fail(struct session *session, const struct question *question, const struct error *err);
 
 #endif

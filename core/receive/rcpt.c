@@ -45,7 +45,7 @@ static bool find_out(struct candidate *candidate, struct question *question)
     if (st == SLUICE_OK)
         question->facts |= SLUICE_FACT_MYNETWORKS;
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
-        judge_fail(session, question);
+        judge_fail(session, question, &err);
         return false;
     }
     if (is_authorized(candidate))

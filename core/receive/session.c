@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#define QUOTED_LINE_MAX 100 /* in the log */
+
 /* ---- state ----------------------------------------------------------------------------------- */
 
 void session_reset(struct session *session)
@@ -110,20 +112,26 @@ struct sluice_span session_wait_name(struct session *session)
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
-/* A header, or somebody who speaks HTTP: no mail client at all (spec M-11). */
-static bool is_no_smtp(struct sluice_span line)
+static bool is_forbidden(const struct settings *settings, struct sluice_span verb)
 {
-    static const char *const verbs[] = {"CONNECT", "GET", "POST"};
+    for (size_t i = 0; i < settings->forbidden_command_count; i++) {
+        if (span_equal_case(verb, sluice_span_of(settings->forbidden_commands[i])))
+            return true;
+    }
+    return false;
+}
+
+/* A header, or somebody who speaks HTTP: no mail client at all (spec M-11). */
+static bool is_no_smtp(const struct settings *settings, struct sluice_span line)
+{
     struct sluice_span argument;
     size_t len = 0;
 
     line = span_trim(line);
     (void)command_find(line, &argument);
     struct sluice_span verb = span_trim(span_first(line, line.len - argument.len));
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (span_equal_case(verb, sluice_span_of(verbs[i])))
-            return true;
-    }
+    if (is_forbidden(settings, verb))
+        return true;
     char first = (char)(line.ptr[0] | 0x20);
     if (first < 'a' || first > 'z')
         return true;
@@ -155,6 +163,15 @@ static void end_out_of_step(struct session *session)
     session_dismiss(session, "554 5.5.0 Error: SMTP protocol synchronization");
 }
 
+static void end_no_smtp(struct session *session, struct sluice_span line)
+{
+    char text[QUOTED_LINE_MAX];
+
+    log_warning("non-SMTP command from %s: %s", session_name(session),
+                log_quote(line, text, sizeof(text)));
+    session_dismiss(session, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+}
+
 static void count_junk(struct session *session, const struct command *command)
 {
     if ((command->flags & COMMAND_IS_JUNK) == 0)
@@ -170,9 +187,9 @@ static void run_command(struct session *session, struct sluice_span line)
     const struct command *command = command_at(id);
 
     session->last_command = id;
-    if (id == COMMAND_UNKNOWN && is_no_smtp(line)) {
+    if (id == COMMAND_UNKNOWN && is_no_smtp(&session->receiver->settings, line)) {
         session->counts[id].all++;
-        session_dismiss(session, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+        end_no_smtp(session, line);
         return;
     }
     if (id != COMMAND_UNKNOWN && is_out_of_step(session, command)) {
@@ -191,8 +208,9 @@ static void take_line(struct session *session, const struct line *line)
 {
     const struct settings *settings = &session->receiver->settings;
 
-    if (line->is_bare && settings->is_bare_newline_refused) {
-        session_dismiss(session, "550 5.5.2 %s Error: bare <LF> received", settings->myhostname);
+    if (line->is_bare && settings->bare_newline_reply[0] != '\0') {
+        session_log_trouble(session, LOG_LEVEL_INFO, "bare <LF> received");
+        session_dismiss(session, "%s", settings->bare_newline_reply);
     } else if (line->is_too_long) {
         session_reply(session, "500 5.5.2 %s Error: command too long", settings->myhostname);
     } else if (span_trim(line->text).len == 0 || span_find(line->text, '\0') < line->text.len) {

@@ -8,6 +8,7 @@
 #include "config/parameters.h"
 #include "net/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const keywords[EHLO_KEYWORD_COUNT] = {
@@ -69,6 +70,17 @@ sluice_status settings_parse_characters(const char *text, struct settings *setti
     return SLUICE_OK;
 }
 
+static void read_commands(struct settings *settings, const struct config *config)
+{
+    if (strcmp(config_text(config, "smtpd_forbid_bare_newline"), "reject") == 0)
+        (void)snprintf(settings->bare_newline_reply, sizeof(settings->bare_newline_reply),
+                       "%d 5.5.2 %.255s Error: bare <LF> received",
+                       (int)config_number(config, "smtpd_forbid_bare_newline_reject_code"),
+                       settings->myhostname);
+    for (size_t i = 0; i < config_count(config, "smtpd_discard_ehlo_keywords"); i++)
+        discard(settings, config_item(config, "smtpd_discard_ehlo_keywords", i));
+}
+
 static void read_limits(struct settings *settings, const struct config *config)
 {
     settings->message_size_limit = (uint64_t)config_number(config, "message_size_limit");
@@ -97,7 +109,8 @@ static void read_stress_limits(struct settings *settings, const struct config *c
             (unsigned)config_number(config, PARAMETER_STRESSED "smtpd_hard_error_limit"),
         .junk_command_limit =
             (unsigned)config_number(config, PARAMETER_STRESSED "smtpd_junk_command_limit"),
-        .has_request_deadline = config_flag(config, PARAMETER_STRESSED "smtpd_per_request_deadline"),
+        .has_request_deadline =
+            config_flag(config, PARAMETER_STRESSED "smtpd_per_request_deadline"),
     };
 }
 
@@ -115,17 +128,18 @@ static void read_client_limits(struct settings *settings, const struct config *c
         settings->client_rate_limits[i] = (unsigned)config_number(config, rates[i]);
 }
 
-static sluice_status read_drop_headers(struct settings *settings, const struct config *config,
-                                       struct error *err)
+/* A list that is looked through again and again. */
+static sluice_status read_names(const struct config *config, const char *parameter, size_t max,
+                                const char **names, size_t *ret_count, struct error *err)
 {
-    size_t count = config_count(config, "message_drop_headers");
+    size_t count = config_count(config, parameter);
 
-    if (count > SETTINGS_DROP_HEADERS_MAX)
-        return error_set(err, SLUICE_CONFIG, "%s: message_drop_headers: more than %d names",
-                         config_origin(config, "message_drop_headers"), SETTINGS_DROP_HEADERS_MAX);
+    if (count > max)
+        return error_set(err, SLUICE_CONFIG, "%s: %s: more than %zu names",
+                         config_origin(config, parameter), parameter, max);
     for (size_t i = 0; i < count; i++)
-        settings->drop_headers[settings->drop_header_count++] =
-            config_item(config, "message_drop_headers", i);
+        names[i] = config_item(config, parameter, i);
+    *ret_count = count;
     return SLUICE_OK;
 }
 
@@ -144,23 +158,22 @@ static sluice_status read_characters(struct settings *settings, const struct con
 sluice_status settings_read(struct settings *settings, const struct config *config,
                             struct error *err)
 {
-    size_t count = config_count(config, "smtpd_discard_ehlo_keywords");
-
     *settings = (struct settings){
         .myhostname = config_text(config, "myhostname"),
         .mail_name = config_text(config, "mail_name"),
         .banner = config_text(config, "smtpd_banner"),
-        .is_bare_newline_refused =
-            strcmp(config_text(config, "smtpd_forbid_bare_newline"), "reject") == 0,
         .is_pipelining_checked = config_flag(config, "smtpd_forbid_unauth_pipelining"),
         .is_helo_required = config_flag(config, "smtpd_helo_required"),
         .is_vrfy_disabled = config_flag(config, "disable_vrfy_command"),
     };
+    read_commands(settings, config);
     read_limits(settings, config);
     read_stress_limits(settings, config);
     read_client_limits(settings, config);
-    for (size_t i = 0; i < count; i++)
-        discard(settings, config_item(config, "smtpd_discard_ehlo_keywords", i));
-    sluice_status st = read_drop_headers(settings, config, err);
+    sluice_status st = read_names(config, "message_drop_headers", SETTINGS_DROP_HEADERS_MAX,
+                                  settings->drop_headers, &settings->drop_header_count, err);
+    if (st == SLUICE_OK)
+        st = read_names(config, "smtpd_forbidden_commands", SETTINGS_FORBIDDEN_COMMANDS_MAX,
+                        settings->forbidden_commands, &settings->forbidden_command_count, err);
     return st == SLUICE_OK ? read_characters(settings, config, err) : st;
 }

@@ -25,6 +25,9 @@ enum ehlo_keyword {
 
 #define SETTINGS_DROP_HEADERS_MAX 32
 
+#define SETTINGS_REPLY_MAX 512
+#define SETTINGS_FORBIDDEN_COMMANDS_MAX 64
+
 /* What depends on whether there is stress. */
 struct session_limits {
     int64_t timeout_ms;
@@ -47,7 +50,9 @@ struct settings {
     struct session_limits limits[2];                 /* every day, and under stress */
     unsigned client_connection_limit;                /* at a time; 0: none */
     unsigned client_rate_limits[CLIENT_EVENT_COUNT]; /* in a unit of time; 0: none */
-    bool is_bare_newline_refused; /* smtpd_forbid_bare_newline = reject; else it is normalized */
+    const char *forbidden_commands[SETTINGS_FORBIDDEN_COMMANDS_MAX];
+    size_t forbidden_command_count;
+    char bare_newline_reply[SETTINGS_REPLY_MAX]; /* refuses it; empty: it is mended */
     bool is_pipelining_checked;
     bool is_helo_required;
     bool is_vrfy_disabled;

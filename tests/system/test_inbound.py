@@ -295,6 +295,7 @@ def test_a_table_that_cannot_be_asked_is_temporary(make_server, folder):
         client.expect("MAIL FROM:<a@b.test>", "250")
         client.expect("RCPT TO:<u@customer.tld>",
                       "451 4.3.0 <u@customer.tld>: Temporary lookup failure")
+    server.wait_for_log(rf"warning: RCPT from unknown\[127\.0\.0\.9\]: .*hash:{folder}/d/later")
     server.table("later", "customer.tld etrn-only:[127.0.0.1]:9\n")
 
     def is_accepted():
@@ -355,13 +356,47 @@ def test_pipelining(server):
         assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "221"]
 
 
-def test_unauthorised_pipelining(server):
+LAST_IN_A_GROUP = {  # M-64
+    "": "EHLO x",
+    "HELO x": "RSET",
+    "EHLO x": "EHLO x",
+    "EHLO y": "HELO x",
+    "EHLO z": "NOOP",
+    "EHLO a": "VRFY u@customer.tld",
+    "EHLO b": "STARTTLS",
+    "EHLO c": "AUTH PLAIN",
+}
+
+
+@pytest.mark.parametrize("hello", LAST_IN_A_GROUP)
+def test_unauthorised_pipelining(server, hello):
     # M-64
+    command = LAST_IN_A_GROUP[hello]
     with Client(server.port, hello=None) as client:
         client.reply()
-        client.send("EHLO x\r\nMAIL FROM:<a@b.test>\r\n")
-        assert client.reply().startswith("554 5.5.0 Error: SMTP protocol synchronization")
+        if hello:
+            client.expect(hello, "250")
+        client.send(f"{command}\r\nMAIL FROM:<a@b.test>\r\n")
+        assert client.reply() == "554 5.5.0 Error: SMTP protocol synchronization"
         assert client.reply() == ""
+    server.wait_for_log(rf"improper command pipelining after {command.split()[0]} from ")
+
+
+def test_unauthorised_pipelining_of_data(server):
+    # M-64
+    with Client(server.port) as client:
+        client.send("MAIL FROM:<a@b.test>\r\nRCPT TO:<u@customer.tld>\r\nDATA\r\nX: y\r\n.\r\n")
+        assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "554"]
+        assert client.reply() == ""
+    assert server.queue() == []
+
+
+def test_pipelining_may_be_allowed(make_server):
+    # M-64
+    server = make_server(smtpd_forbid_unauth_pipelining=False)
+    with Client(server.port, hello=None) as client:
+        client.send("HELO x\r\nNOOP\r\nMAIL FROM:<a@b.test>\r\nQUIT\r\n")
+        assert [client.reply()[:3] for _ in range(5)] == ["220", "250", "250", "250", "221"]
 
 
 END_OF_DATA = {  # M-60: none of these ends the data
@@ -389,13 +424,40 @@ def test_only_crlf_dot_crlf_ends_the_data(server, name):
 def test_bare_newlines_can_be_refused(make_server):
     # M-61
     server = make_server(smtpd_forbid_bare_newline="reject")
+    refusal = f"550 5.5.2 {HOST} Error: bare <LF> received"
     with Client(server.port) as client:
         reply = client.message("a@b.test", "u@customer.tld", b"X: y\r\n\r\none\ntwo\r\n")
         assert reply.startswith(f"550 5.5.2 {HOST} Error: bare <LF> received"), reply
         client.expect("NOOP", "250")
         client.send(b"NOOP\n")
-        assert client.reply().startswith(f"550 5.5.2 {HOST} Error: bare <LF> received")
+        assert client.reply() == refusal
         assert client.reply() == ""
+    server.wait_for_log(rf": reject: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: {re.escape(refusal)}; "
+                        r"from=<a@b\.test> to=<> proto=ESMTP helo=<client\.example>")
+    server.wait_for_log(r"bare <LF> received after NOOP from localhost\[127\.0\.0\.1\]")
+
+
+def test_the_code_for_bare_newlines(make_server):
+    # M-61
+    server = make_server(smtpd_forbid_bare_newline="reject",
+                         smtpd_forbid_bare_newline_reject_code=521)
+    with Client(server.port) as client:
+        client.send(b"NOOP\n")
+        assert client.reply() == f"521 5.5.2 {HOST} Error: bare <LF> received"
+
+
+def test_forbidden_commands(make_server):
+    # M-11
+    server = make_server(smtpd_forbidden_commands=["POST", "Get"])
+    rules = "221 2.7.0 Error: I can break rules, too. Goodbye."
+    for command, reply in {"POST / HTTP/1.1": rules, "GET /": rules, "CONNECT x:25": "500 5.5.2",
+                           "Subject: x": rules, "Received : x": rules, "\x16\x03\x01": rules,
+                           "<html>": rules, "1": rules, "-": rules, "PUT /": "500 5.5.2"}.items():
+        with Client(server.port) as client:
+            client.expect(command, reply)
+            if reply == rules:
+                assert client.reply() == ""
+    server.wait_for_log(r"warning: non-SMTP command from localhost\[127\.0\.0\.1\]: POST / HTTP/1\.1\n")
 
 
 def test_too_large_is_swallowed_and_refused(make_server):
@@ -461,13 +523,17 @@ def test_errors_are_counted_slowed_and_end_the_session(make_server):
 
 
 def test_junk_commands(make_server):
-    # M-72
+    # M-72: what is beyond the limit counts as an error, and the reply to the last one is still said
     server = make_server(smtpd_junk_command_limit=5, smtpd_hard_error_limit=3,
-                         smtpd_error_sleep_time=0)
-    with Client(server.port) as client:
-        replies = [client.command("NOOP") for _ in range(9)]
-        assert any(reply.startswith("421 4.7.0") or not reply for reply in replies[5:]) or \
-            client.reply().startswith("421 4.7.0")
+                         smtpd_soft_error_limit=3, smtpd_error_sleep_time=0)
+    for command in ("NOOP", "RSET", "VRFY u@customer.tld", "HELO x", "EHLO x", "ETRN customer.tld"):
+        with Client(server.port, hello=None) as client:
+            client.reply()
+            for _ in range(9):
+                client.expect(command, "25")
+            assert client.reply() == f"421 4.7.0 {HOST} Error: too many errors"
+            assert client.reply() == ""
+        server.wait_for_log(rf"too many errors after {command.split()[0]} from localhost\[127")
 
 
 def test_a_silent_client_is_sent_away(make_server):

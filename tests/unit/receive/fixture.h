@@ -467,6 +467,8 @@ static inline int set_up(void **state)
                     .has_request_deadline = true}},
         .is_pipelining_checked = true,
         .reject_character_count = 1,
+        .forbidden_commands = {"CONNECT", "GET", "POST"},
+        .forbidden_command_count = 3,
     };
     f->receiver.session_max = 1000;
     set_up_lists(&f->receiver);
@@ -506,6 +508,12 @@ static inline void run_on_loop(struct fixture *f, void (*body)(struct fixture *f
     task_loop_run();
     if (f->failure[0] != '\0')
         fail_msg("%s", f->failure);
+}
+
+static inline void refuse_bare_newlines(struct fixture *f)
+{
+    (void)snprintf(f->receiver.settings.bare_newline_reply, SETTINGS_REPLY_MAX,
+                   "550 5.5.2 mx.test Error: bare <LF> received");
 }
 
 /* ---- the client ------------------------------------------------------------------------------ */

@@ -162,7 +162,7 @@ static void faults_body(struct fixture *f)
     begin_message(f, stream);
     say(f, stream, big, 4998);
     talk(f, stream, "\r\n.\r\n", "250 2.0.0 Ok: queued as 0000000000000014\r\n");
-    f->receiver.settings.is_bare_newline_refused = true;
+    refuse_bare_newlines(f);
     begin_message(f, stream);
     talk(f, stream, "a\nb\r\n.\r\n", "550 5.5.2 mx.test Error: bare <LF> received\r\n");
     talk(f, stream, "NOOP\r\n", "250 2.0.0 Ok\r\n");

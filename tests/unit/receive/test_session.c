@@ -393,7 +393,7 @@ static void test_bare_lf_in_a_command(void **state)
 {
     struct fixture *f = *state;
 
-    f->receiver.settings.is_bare_newline_refused = true;
+    refuse_bare_newlines(f);
     run_on_loop(f, bare_lf_body);
 }
 
