@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define WINDOW 100    /* recipients that are sent before their replies are read */
+#define WINDOW 1000   /* recipients that are sent before their replies are read */
 #define SILENCE_S 300 /* the daemon may be busy for so long */
 #define CHUNK_SIZE ((size_t)64 * 1024)
 #define REPLY_MAX 512 /* of a line; the rest is skipped */
