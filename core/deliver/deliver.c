@@ -8,6 +8,7 @@
 #include "config/role.h"
 #include "deliver/attempt.h"
 #include "deliver/errand.h"
+#include "deliver/resolve.h"
 #include "net/dns.h"
 #include "task/task.h"
 
@@ -27,6 +28,7 @@ struct deliver {
     struct transport **transports;
     size_t transport_count;
     struct errands errands;
+    struct resolver *resolver;
     bool is_draining;
 };
 
@@ -112,6 +114,43 @@ static void take_job(struct deliver *deliver, struct channel_frame *frame)
     }
 }
 
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+struct inquiry {
+    struct deliver *deliver;
+    struct errand *errand;
+    struct buffer body;
+};
+
+static void run_inquiry(void *arg)
+{
+    struct inquiry *inquiry = arg;
+    struct buffer answer = BUFFER_INIT;
+
+    resolver_answer(inquiry->deliver->resolver, buffer_span(&inquiry->body), &answer);
+    if (errand_answer(inquiry->errand, MESSAGE_RESOLVED, &answer) != SLUICE_OK)
+        end_process("out of memory for routes");
+    buffer_done(&inquiry->body);
+    free(inquiry);
+}
+
+static void take_inquiry(struct deliver *deliver, const struct channel_frame *frame)
+{
+    struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+
+    if (inquiry != NULL) {
+        inquiry->deliver = deliver;
+        inquiry->errand = errand_new(&deliver->errands, frame->ref);
+        buffer_add_span(&inquiry->body, frame->body);
+        if (inquiry->errand != NULL && !buffer_failed(&inquiry->body) &&
+            task_start("resolve", run_inquiry, inquiry, NULL) == SLUICE_OK)
+            return;
+    }
+    end_process("out of memory for routes"); /* with all that it has */
+}
+
+/* ---- the queue's link ------------------------------------------------------------------------ */
+
 static void send_credit(struct deliver *deliver, uint64_t messages, uint64_t bytes)
 {
     struct message_credit credit = {.bytes = bytes, .messages = messages};
@@ -141,6 +180,10 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     case MESSAGE_JOB: /* one that was on its way when draining began goes back with the link */
         if (!deliver->is_draining)
             take_job(deliver, frame);
+        break;
+    case MESSAGE_RESOLVE:
+        if (!deliver->is_draining)
+            take_inquiry(deliver, frame);
         break;
     case MESSAGE_PAUSE:
         if (errands_pause(&deliver->errands, frame->ref) != SLUICE_OK)
@@ -220,6 +263,8 @@ static sluice_status deliver_start(struct role *role, struct error *err)
         st = nexthop_chain_open(role->config, &deliver->means.chain, err);
     if (st == SLUICE_OK)
         st = open_transports(deliver, err);
+    if (st == SLUICE_OK)
+        st = resolver_new(role->config, &deliver->resolver, err);
     return st;
 }
 
@@ -269,6 +314,7 @@ static void deliver_stop(struct role *role)
         transport_close(deliver->transports[i]);
     free(deliver->transports);
     nexthop_chain_close(deliver->means.chain);
+    resolver_free(deliver->resolver);
     dns_done();
     free(deliver);
 }

@@ -325,3 +325,55 @@ void message_result_done(struct message_result *result)
     result->outcomes = NULL;
     result->outcome_count = 0;
 }
+
+/* ---- routes: bodies that are lists ----------------------------------------------------------- */
+
+#define ROUTE_ITEM 1
+
+static const struct record_member route_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_route, status),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_route, transport),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_route, nexthop),
+};
+
+static sluice_status next_item(struct sluice_span *body, struct sluice_span *ret_item)
+{
+    struct codec_field field;
+    sluice_status status;
+
+    while ((status = codec_next(body, &field)) == SLUICE_OK) {
+        if (field.tag != ROUTE_ITEM)
+            continue;
+        *ret_item = field.bytes;
+        return SLUICE_OK;
+    }
+    return status;
+}
+
+void message_resolve_add(struct sluice_span address, struct buffer *body)
+{
+    codec_put_field(body, ROUTE_ITEM, address);
+}
+
+sluice_status message_resolve_next(struct sluice_span *body, struct sluice_span *ret_address)
+{
+    return next_item(body, ret_address);
+}
+
+void message_route_add(const struct message_route *route, struct buffer *body)
+{
+    struct buffer item = BUFFER_INIT;
+
+    ENCODE(route_members, route, &item);
+    codec_put_field(body, ROUTE_ITEM, buffer_span(&item));
+    body->failed = body->failed || buffer_failed(&item);
+    buffer_done(&item);
+}
+
+sluice_status message_route_next(struct sluice_span *body, struct message_route *ret_route)
+{
+    struct sluice_span item;
+    sluice_status status = next_item(body, &item);
+
+    return status == SLUICE_OK ? DECODE(route_members, item, ret_route) : status;
+}

@@ -201,6 +201,13 @@ struct message_result {
     size_t outcome_count;
 };
 
+/* RESOLVE: a body of addresses; RESOLVED: of as many of these, in the same order. */
+struct message_route {
+    sluice_status status; /* OK; TEMP: not known now, the route that there is stays */
+    struct sluice_span transport;
+    struct sluice_span nexthop;
+};
+
 void message_setup_encode(const struct message_setup *setup, struct buffer *buffer);
 sluice_status message_setup_decode(struct sluice_span body, struct message_setup *ret_setup);
 void message_link_encode(const struct message_link *link, struct buffer *buffer);
@@ -235,5 +242,10 @@ sluice_status message_job_decode(struct sluice_span body, struct message_job *re
 void message_result_encode(const struct message_result *result, struct buffer *buffer);
 sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result);
 void message_result_done(struct message_result *result);
+/* Appends one to a body, or takes one off it: OK, NOT_FOUND at its end, PERM. */
+void message_resolve_add(struct sluice_span address, struct buffer *body);
+sluice_status message_resolve_next(struct sluice_span *body, struct sluice_span *ret_address);
+void message_route_add(const struct message_route *route, struct buffer *body);
+sluice_status message_route_next(struct sluice_span *body, struct message_route *ret_route);
 
 #endif

@@ -11,7 +11,6 @@
 #include "queue/delivery_log.h"
 #include "queue/state.h"
 
-
 #define SPREAD_MS 1 /* between two overdue units at a start */
 
 int64_t admit_delay(const struct unit *unit, const struct envelope *envelope)
@@ -110,8 +109,13 @@ static void admit_stored_unit(struct queue *queue, struct unit *unit,
 void admit_rest(struct queue *queue, struct queue_message *message, const struct envelope *envelope)
 {
     for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message) {
-        if (unit->state == UNIT_NEW)
-            admit_stored_unit(queue, unit, envelope, NULL);
+        bool is_released = unit->is_released;
+
+        if (unit->state != UNIT_NEW)
+            continue;
+        admit_stored_unit(queue, unit, envelope, NULL);
+        if (is_released)
+            (void)schedule_release(&queue->schedule, unit, clock_monotonic_ms());
     }
 }
 

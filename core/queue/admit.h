@@ -21,7 +21,7 @@ void admit_new(struct queue *queue, struct queue_message *message, const struct 
  * process was about to attempt it and hands over. [task: waits] */
 sluice_status admit_stored(struct queue *queue, struct error *err);
 
-/* The units of a stored message that are new, at the times that its record says. */
+/* The units of a stored message that are new, at the times that its record says, or released. */
 void admit_rest(struct queue *queue, struct queue_message *message,
                 const struct envelope *envelope);
 

@@ -340,6 +340,7 @@ static void leave(struct deliver_link *link)
 
     channel_free(link->channel);
     DL_DELETE(queue->delivers, link);
+    resolve_link_ended(link);
     take_jobs_back(link);
     free(link);
     task_queue_wake_all(&queue->ended);
@@ -355,6 +356,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         st = on_credit(link, frame->body);
     else if (frame->type == MESSAGE_RESULT)
         st = on_result(link, frame);
+    else if (frame->type == MESSAGE_RESOLVED)
+        st = resolve_answered(link, frame);
     else if (frame->type == MESSAGE_RESUMED)
         st = inherit_claim(link, frame->body);
     else if (frame->type == MESSAGE_PAUSED)
@@ -393,6 +396,7 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
         link->queue = queue;
         link->index = message->index;
         link->pid = message->pid;
+        link->generation = message->generation;
         if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
             DL_APPEND(queue->delivers, link);
             greet(link);

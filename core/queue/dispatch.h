@@ -25,6 +25,7 @@ struct deliver_link {
     struct channel *channel;
     unsigned index;
     int32_t pid;
+    uint64_t generation;   /* of its configuration */
     bool is_paused;        /* it sends nothing more */
     uint64_t credit_bytes; /* what it takes at a time */
     uint64_t credit_messages;

@@ -119,6 +119,7 @@ static void schedule_requeued(struct queue *queue, struct queue_message *message
                       delay_ms == DEFERRAL_ON_RELEASE ? CLOCK_NEVER : now_ms + delay_ms, now_ms);
     }
     schedule_unhold(&queue->schedule, message, now_ms);
+    resolve_message(queue, message);
 }
 
 static void record_expire(struct envelope *envelope)

@@ -222,6 +222,10 @@ static sluice_status start_tasks(struct queue *queue, struct error *err)
         queue_start_task(queue, "tick", ticker, queue) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     sluice_status st = dispatch_start(queue, err);
+    if (st == SLUICE_OK && resolve_start(queue) != SLUICE_OK)
+        st = error_set(err, SLUICE_TEMP, "out of memory");
+    if (st == SLUICE_OK)
+        resolve_all(queue);
     if (st == SLUICE_OK)
         st = control_start(queue, &queue->control, err);
     return st;
@@ -346,6 +350,7 @@ static void queue_stop(struct role *role)
         return;
     queue_close(queue);
     lease_done(&queue->lease);
+    resolve_done(queue);
     suspensions_done(&queue->suspensions);
     users_done(&queue->viewers);
     users_done(&queue->releasers);

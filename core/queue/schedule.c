@@ -111,6 +111,18 @@ static sluice_status add_recipient(struct schedule *schedule, struct queue_messa
     return SLUICE_OK;
 }
 
+static sluice_status add_recipients(struct schedule *schedule, struct queue_message *message,
+                                    const struct envelope *envelope, const uint32_t *groups)
+{
+    sluice_status st = SLUICE_OK;
+
+    for (size_t i = 0; st == SLUICE_OK && i < envelope->recipient_count; i++) {
+        if (envelope->recipients[i].state == RECIPIENT_WAITING)
+            st = add_recipient(schedule, message, &envelope->recipients[i], (uint32_t)i, groups);
+    }
+    return st;
+}
+
 static sluice_status message_new(struct schedule *schedule, uint64_t id,
                                  const struct envelope *envelope,
                                  struct queue_message **ret_message)
@@ -145,10 +157,7 @@ sluice_status schedule_add_grouped(struct schedule *schedule, uint64_t id,
     st = message_new(schedule, id, envelope, &message);
     if (st != SLUICE_OK)
         return st;
-    for (size_t i = 0; st == SLUICE_OK && i < envelope->recipient_count; i++) {
-        if (envelope->recipients[i].state == RECIPIENT_WAITING)
-            st = add_recipient(schedule, message, &envelope->recipients[i], (uint32_t)i, groups);
-    }
+    st = add_recipients(schedule, message, envelope, groups);
     if (st != SLUICE_OK) {
         schedule_remove(schedule, message, 0);
         return st;
@@ -309,6 +318,47 @@ void schedule_settle(struct schedule *schedule, struct unit *unit)
     unit_free(schedule, unit);
 }
 
+static void remove_units(struct schedule *schedule, struct unit **units, int64_t now_ms)
+{
+    while (*units != NULL) {
+        struct unit *unit = *units;
+        struct site *site = unit->site;
+
+        leave(unit);
+        *units = unit->next_of_message;
+        unit_free(schedule, unit);
+        site_place(&schedule->sites, site, now_ms);
+    }
+}
+
+static void keep_release(const struct unit *former, const struct queue_message *message)
+{
+    for (struct unit *u = message->units; u != NULL; u = u->next_of_message)
+        u->is_released = u->is_released || (former->is_released && u->domain == former->domain);
+}
+
+sluice_status schedule_rebuild(struct schedule *schedule, struct queue_message *message,
+                               const struct envelope *envelope, int64_t now_ms)
+{
+    struct unit *former = message->units;
+    struct unit **end = &message->units;
+
+    message->units = NULL;
+    sluice_status st = add_recipients(schedule, message, envelope, NULL);
+    if (st != SLUICE_OK) {
+        remove_units(schedule, &message->units, now_ms);
+        message->units = former;
+        return st;
+    }
+    for (const struct unit *u = former; u != NULL; u = u->next_of_message)
+        keep_release(u, message);
+    while (*end != NULL)
+        end = &(*end)->next_of_message;
+    *end = former; /* domains look at a unit's siblings when it leaves */
+    remove_units(schedule, end, now_ms);
+    return SLUICE_OK;
+}
+
 void schedule_remove(struct schedule *schedule, struct queue_message *message, int64_t now_ms)
 {
     struct cursor *cursor;
@@ -318,15 +368,7 @@ void schedule_remove(struct schedule *schedule, struct queue_message *message, i
         if (cursor->message == message)
             cursor->message = message->hh.next;
     }
-    while (message->units != NULL) {
-        struct unit *unit = message->units;
-        struct site *site = unit->site;
-
-        leave(unit);
-        message->units = unit->next_of_message;
-        unit_free(schedule, unit);
-        site_place(&schedule->sites, site, now_ms);
-    }
+    remove_units(schedule, &message->units, now_ms);
     HASH_DEL(schedule->messages, message);
     free(message);
 }
@@ -446,29 +488,4 @@ void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now
     assert(site->in_flight > 0);
     site->in_flight--;
     site_place(&schedule->sites, site, now_ms);
-}
-
-/* ---- walks ----------------------------------------------------------------------------------- */
-
-void cursor_start(struct cursor *cursor, struct schedule *schedule)
-{
-    cursor->message = schedule->messages;
-    cursor->left = HASH_COUNT(schedule->messages);
-    DL_APPEND(schedule->cursors, cursor);
-}
-
-struct queue_message *cursor_next(struct cursor *cursor)
-{
-    struct queue_message *message = cursor->message;
-
-    if (message == NULL || cursor->left == 0)
-        return NULL;
-    cursor->message = message->hh.next;
-    cursor->left--;
-    return message;
-}
-
-void cursor_stop(struct cursor *cursor, struct schedule *schedule)
-{
-    DL_DELETE(schedule->cursors, cursor);
 }

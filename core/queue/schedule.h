@@ -59,6 +59,13 @@ sluice_status schedule_add(struct schedule *schedule, uint64_t id, const struct 
 sluice_status schedule_add_grouped(struct schedule *schedule, uint64_t id,
                                    const struct envelope *envelope, const uint32_t *groups,
                                    struct queue_message **ret_message);
+/*
+ * The message gets its units anew, as its envelope now routes them: all new, none may be in flight.
+ * Those of a domain that was released are released: schedule_defer them and schedule_release. TEMP: no
+ * memory, and the units are those that they were.
+ */
+sluice_status schedule_rebuild(struct schedule *schedule, struct queue_message *message,
+                               const struct envelope *envelope, int64_t now_ms);
 /* Units (new) of one site, as a list (prev, next), are in flight as a job that was not taken here. */
 void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_ms);
 /* The message and what is left of its units; none may be in flight. */

@@ -10,6 +10,7 @@
 #include "queue/deferral.h"
 #include "queue/lease.h"
 #include "queue/release.h"
+#include "queue/resolve.h"
 #include "queue/schedule.h"
 #include "queue/store.h"
 #include "queue/suspension.h"
@@ -44,6 +45,7 @@ struct queue {
     struct suspensions suspensions;
     struct users viewers;   /* authorized_mailq_users */
     struct users releasers; /* authorized_flush_users */
+    struct resolving resolving;
     struct intake_link *intakes;
     struct former_lease *former_leases;
     struct deliver_link *delivers;

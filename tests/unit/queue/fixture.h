@@ -622,7 +622,7 @@ static long long count_messages(const struct fixture *fixture)
 }
 
 /* The state of a message's recipient, as "state attempts reason". */
-static void show_recipient(const struct fixture *fixture, size_t index, char *out, size_t size)
+static inline void show_recipient(const struct fixture *fixture, size_t index, char *out, size_t size)
 {
     json_t *lines = ask(fixture, "{\"command\": \"queue list\"}");
     json_t *recipient =

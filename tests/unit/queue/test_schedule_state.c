@@ -345,12 +345,63 @@ static void groups_are_not_mixed(void **state)
     }
 }
 
+/* Routes change at random: every recipient stays in one unit, and all counts are right. */
+static void units_are_made_anew(void **state)
+{
+    static const char *const nexthops[] = {"[one]", "[two]", "[three]"};
+    struct envelope envelope = {.arrival_ms = 1};
+    struct schedule schedule;
+    struct queue_message *message;
+    unsigned seed = 3;
+
+    (void)state;
+    schedule_init(&schedule, limits, NULL);
+    for (int i = 0; i < 12; i++) {
+        struct envelope_recipient *recipient = envelope_add(&envelope);
+
+        assert_non_null(recipient);
+        recipient->address = i % 3 == 0 ? SPAN_LITERAL("u@a.test") : SPAN_LITERAL("u@b.test");
+        recipient->transport = SPAN_LITERAL("smtp");
+        recipient->nexthop = SPAN_LITERAL("[one]");
+    }
+    assert_int_equal(schedule_add(&schedule, 1, &envelope, &message), SLUICE_OK);
+    message->is_durable = true;
+    for (struct unit *u = message->units; u != NULL; u = u->next_of_message)
+        schedule_defer(&schedule, u, CLOCK_NEVER, NOW);
+    (void)release_domain(&schedule, SPAN_LITERAL("a.test"), false, NOW);
+    for (int round = 0; round < 300; round++) {
+        size_t covered = 0;
+
+        for (int i = 0; i < 12; i++)
+            envelope.recipients[i].nexthop = sluice_span_of(nexthops[rand_r(&seed) % 3]);
+        assert_int_equal(schedule_rebuild(&schedule, message, &envelope, NOW), SLUICE_OK);
+        for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+            bool is_a = span_equal((struct sluice_span){u->domain->name, u->domain->name_len},
+                                   SPAN_LITERAL("a.test"));
+
+            assert_int_equal(u->state, UNIT_NEW);
+            assert_int_equal(u->is_released, is_a);
+            schedule_defer(&schedule, u, CLOCK_NEVER, NOW);
+            if (is_a)
+                assert_true(schedule_release(&schedule, u, NOW));
+            for (size_t i = u->first; i <= u->last; i++)
+                covered += schedule_unit_has(u, &envelope.recipients[i], i);
+        }
+        assert_int_equal(covered, 12);
+        assert_int_equal(domain_find(&schedule.domains, SPAN_LITERAL("a.test"))->message_count, 1);
+        assert_int_equal(domain_find(&schedule.domains, SPAN_LITERAL("b.test"))->message_count, 1);
+    }
+    envelope_done(&envelope);
+    schedule_done(&schedule); /* which looks for what is left over */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back), cmocka_unit_test(what_is_gone_is_skipped),
         cmocka_unit_test(cut_at_each_length),    cmocka_unit_test(random_bytes),
         cmocka_unit_test(ids_come_back),         cmocka_unit_test(groups_are_not_mixed),
+        cmocka_unit_test(units_are_made_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

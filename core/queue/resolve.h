@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * resolve: mail that is queued follows the tables. Deliver, which has them, is asked where recipients
+ * go now; one whose route is another moves to its new site, there and in its record, and may go at
+ * once. What deliver cannot tell keeps its route.
+ *
+ * All waiting mail after a start, which may be with a new configuration, and messages that somebody
+ * names. Addresses go in batches, one at a time, each address once in a batch. A message of which
+ * something is in flight is looked at again when it is not. On the loop's thread.
+ */
+#ifndef QUEUE_RESOLVE_H
+#define QUEUE_RESOLVE_H
+
+#include "base/error.h"
+#include "ipc/channel.h"
+#include "queue/schedule.h"
+#include "task/task.h"
+
+struct deliver_link;
+struct queue;
+
+#define RESOLVE_BATCH_ADDRESSES 1000
+#define RESOLVE_BATCH_MESSAGES 1000
+#define RESOLVE_BATCH_BYTES ((size_t)1024 * 1024) /* of addresses */
+#define RESOLVE_ANSWER_MS 60000
+#define RESOLVE_PAUSE_MS 20   /* between two batches: attempts come first */
+#define RESOLVE_AGAIN_MS 2000 /* until what could not be done is tried again */
+
+struct resolve_list { /* ids that somebody named */
+    uint64_t *ids;
+    size_t count;
+};
+
+struct resolving {
+    struct cursor cursor;
+    bool is_walking; /* the cursor is somewhere */
+    struct resolve_list named;
+    struct task_queue changed; /* the task waits here */
+    uint64_t ref;              /* of the question that is out; 0: none */
+    const struct deliver_link *asked;
+    bool is_answered;
+    struct buffer answer;
+};
+
+/* Starts the task; it has nothing to do yet. TEMP: no memory. */
+sluice_status resolve_start(struct queue *queue);
+/* All mail that waits now. */
+void resolve_all(struct queue *queue);
+/* One message, soon. Without memory for that nothing happens, and it is said. */
+void resolve_message(struct queue *queue, const struct queue_message *message);
+/* A deliver process has answered. PERM: nobody asked it. */
+sluice_status resolve_answered(struct deliver_link *link, const struct channel_frame *frame);
+/* A deliver process has gone. */
+void resolve_link_ended(const struct deliver_link *link);
+/* After its task has ended. */
+void resolve_done(struct queue *queue);
+
+#endif
