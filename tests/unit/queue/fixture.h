@@ -582,13 +582,10 @@ static uint64_t release(struct fixture *fixture, const char *domain, bool *ret_i
 
 /* ---- the operator ---------------------------------------------------------------------------- */
 
-/* Asks the control socket; the answer's lines, the end among them, as an array. */
-static json_t *ask(const struct fixture *fixture, const char *request)
+/* Asks the control socket; the answer is for read_answer. */
+static FILE *ask_without_waiting(const struct fixture *fixture, const char *request)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    json_t *lines = json_array();
-    char *line = NULL;
-    size_t size = 0;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", fixture->folder);
@@ -597,11 +594,26 @@ static json_t *ask(const struct fixture *fixture, const char *request)
     assert_non_null(file);
     (void)fprintf(file, "%s\n", request);
     (void)fflush(file);
+    return file;
+}
+
+/* The answer's lines, the end among them, as an array. */
+static json_t *read_answer(FILE *file)
+{
+    json_t *lines = json_array();
+    char *line = NULL;
+    size_t size = 0;
+
     while (getline(&line, &size, file) > 0)
         assert_int_equal(json_array_append_new(lines, json_loads(line, 0, NULL)), 0);
     free(line);
     (void)fclose(file);
     return lines;
+}
+
+static json_t *ask(const struct fixture *fixture, const char *request)
+{
+    return read_answer(ask_without_waiting(fixture, request));
 }
 
 static const char *member(const json_t *object, const char *name)

@@ -147,6 +147,40 @@ static void test_removed_while_it_is_attempted(void **state)
     }
 }
 
+/* The store cannot take the removal yet, or only after a crash would it be true: all the same. */
+static void test_a_removal_that_is_not_durable_yet(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+    char request[128];
+
+    (void)state;
+    fixture_start_on(&f, "plain", "minimal_backoff_time = 1;\n");
+    uint64_t id = commit(&f, "a@x.test", "smtp");
+    uint64_t second = commit(&f, "a@customer.test", "etrn-only");
+    expect_job(&f, &seen);
+    fixture_set_file(&f, "fail", true);
+    (void)snprintf(request, sizeof(request),
+                   "{\"command\": \"queue remove\", \"ids\": [\"%016llX\", \"%016llX\"]}",
+                   (unsigned long long)id, (unsigned long long)second);
+    FILE *asker = ask_without_waiting(&f, request);
+    while (count_listed(&f) > 0)
+        pump();
+    answer_job(&f, &seen, SITE_REACHED, all_later);
+    for (int i = 0; i < 5; i++) /* longer than minimal_backoff_time */
+        peer_expect_none(&f.deliver, MESSAGE_JOB);
+    operate(&f, "unhold", id, "NOT_FOUND");
+    operate(&f, "requeue", second, "NOT_FOUND");
+
+    fixture_set_file(&f, "fail", false);
+    json_t *lines = read_answer(asker);
+    assert_int_equal(json_array_size(lines), 4);
+    assert_string_equal(member(json_array_get(lines, 3), "status"), "OK");
+    json_decref(lines);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
 static void test_requeued_begins_anew(void **state)
 {
     struct fixture f;
@@ -277,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_a_release_after_a_hold_finds_it),
         cmocka_unit_test(test_what_is_removed_is_gone),
         cmocka_unit_test(test_removed_while_it_is_attempted),
+        cmocka_unit_test(test_a_removal_that_is_not_durable_yet),
         cmocka_unit_test(test_requeued_begins_anew),
         cmocka_unit_test(test_all_of_them),
         cmocka_unit_test(test_a_list_of_them),
