@@ -10,6 +10,7 @@
 #include "control_client.h"
 #include "place.h"
 
+#include "base/io.h"
 #include "net/batch.h"
 
 #include <errno.h>
@@ -67,27 +68,12 @@ static sluice_status create(struct drop *drop, struct error *err)
     return SLUICE_OK;
 }
 
-static sluice_status write_all(int fd, const char *bytes, size_t len, struct error *err)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n == -1 && errno != EINTR)
-            return error_set(err, SLUICE_TEMP, "write: %s", strerror(errno));
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return SLUICE_OK;
-}
-
 static sluice_status copy_input(struct drop *drop, struct error *err)
 {
-    sluice_status st = SLUICE_OK;
     char chunk[CHUNK_SIZE];
     uint64_t size = 0;
 
-    while (st == SLUICE_OK) {
+    for (;;) {
         ssize_t n = read(STDIN_FILENO, chunk, sizeof(chunk));
         if (n == 0)
             return SLUICE_OK;
@@ -98,9 +84,9 @@ static sluice_status copy_input(struct drop *drop, struct error *err)
         size += (uint64_t)n;
         if (drop->size_max > 0 && size > drop->size_max)
             return error_set(err, SLUICE_PERM, "message file too big");
-        st = write_all(drop->fd, chunk, (size_t)n, err);
+        if (!io_write(drop->fd, (struct sluice_span){.ptr = chunk, .len = (size_t)n}))
+            return error_set(err, SLUICE_TEMP, "write: %s", strerror(errno));
     }
-    return st;
 }
 
 /* Under its name, on disk. Only who may enter the folder can use the mode; the daemon writes marks

@@ -5,11 +5,14 @@
  */
 #include "mailq.h"
 #include "place.h"
+#include "program.h"
+#include "session.h"
 #include "submit.h"
 
 #include "base/span.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +214,17 @@ static int flush(const struct sendmail *sendmail)
     return mailq_fatal(&sendmail->mailq, "-q%c is not implemented", what[0]);
 }
 
+/* -bd: becomes the daemon; returns where that fails. */
+static int start_daemon(const struct mailq *mailq)
+{
+    char path[PATH_MAX];
+
+    if (!program_find("sluiced", path))
+        return mailq_fatal(mailq, "cannot find sluiced");
+    (void)execl(path, "sluiced", "-c", mailq->config_path, (char *)NULL);
+    return mailq_fatal(mailq, "%s: %s", path, strerror(errno));
+}
+
 static int list(const struct sendmail *sendmail, char **arguments)
 {
     if (arguments[0] != NULL)
@@ -225,7 +239,7 @@ static int run(const struct sendmail *sendmail, char **arguments)
     if (sendmail->submit.reads_header && !is_submission)
         return mailq_fatal(&sendmail->mailq, "-t can be used only in delivery mode");
     if (sendmail->mode == MODE_DAEMON)
-        return submit_start_daemon(&sendmail->mailq);
+        return start_daemon(&sendmail->mailq);
     if (sendmail->flush != NULL)
         return flush(sendmail);
     switch (sendmail->mode) {
@@ -234,7 +248,7 @@ static int run(const struct sendmail *sendmail, char **arguments)
     case MODE_ALIASES:
         return EX_OK; /* there are no alias tables in this version, and so none to rebuild */
     case MODE_SESSION:
-        return submit_session(&sendmail->mailq);
+        return session_run(&sendmail->mailq);
     default:
         return submit_message(&sendmail->submit, arguments);
     }

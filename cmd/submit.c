@@ -6,6 +6,7 @@
 
 #include "compose.h"
 #include "control_client.h"
+#include "program.h"
 
 #include "base/span.h"
 #include "net/batch.h"
@@ -13,13 +14,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <poll.h>
 #include <pwd.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -117,19 +116,6 @@ static sluice_status play(struct submission *submission, int batch_fd, struct er
     return st;
 }
 
-/* The command of that name which was installed with this one. */
-static bool find_command(const char *name, char path[PATH_MAX])
-{
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-
-    if (len <= 0)
-        return false;
-    path[len] = '\0';
-    char *slash = strrchr(path, '/');
-    size_t room = PATH_MAX - (size_t)(slash + 1 - path);
-    return (size_t)snprintf(slash + 1, room, "%s", name) < room;
-}
-
 /* Runs postdrop with the batch as its standard input; it says itself what goes wrong. */
 static bool drop(const struct submission *submission, int batch_fd)
 {
@@ -143,7 +129,7 @@ static bool drop(const struct submission *submission, int batch_fd)
     int status = -1;
 
     (void)snprintf(config_path, sizeof(config_path), "%s", submission->submit->mailq->config_path);
-    if (lseek(batch_fd, 0, SEEK_SET) == -1 || !find_command(name, path) ||
+    if (lseek(batch_fd, 0, SEEK_SET) == -1 || !program_find(name, path) ||
         posix_spawn_file_actions_init(&actions) != 0)
         return false;
     bool is_run = posix_spawn_file_actions_adddup2(&actions, batch_fd, STDIN_FILENO) == 0 &&
@@ -255,79 +241,4 @@ int submit_message(const struct submit *submit, char **recipients)
     address_list_done(&submission.recipients);
     draft_done(&submission.draft);
     return code;
-}
-
-/* ---- a session ------------------------------------------------------------------------------- */
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n == -1 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return true;
-}
-
-/* False: the end of either. */
-static bool copy_some(int from, int to)
-{
-    char bytes[16384];
-    ssize_t n = read(from, bytes, sizeof(bytes));
-
-    return n > 0 && write_all(to, bytes, (size_t)n);
-}
-
-/* Until the daemon has said its last. */
-static void join(int fd)
-{
-    struct pollfd ends[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-
-    for (;;) {
-        if (poll(ends, 2, -1) == -1 && errno != EINTR)
-            return;
-        if (ends[1].revents != 0 && !copy_some(fd, STDOUT_FILENO))
-            return;
-        if (ends[0].revents != 0 && !copy_some(STDIN_FILENO, fd)) {
-            (void)shutdown(fd, SHUT_WR); /* the daemon may still have something to say */
-            ends[0].fd = -1;
-            ends[0].revents = 0;
-        }
-    }
-}
-
-int submit_session(const struct mailq *mailq)
-{
-    struct error err = ERROR_INIT;
-    struct draft draft;
-    int fd = -1;
-
-    draft_init(&draft);
-    sluice_status st = control_read_config(&draft, mailq->config_path, &err);
-    if (st == SLUICE_OK)
-        st = control_connect(&draft, mailq->config_path, "submission", &fd, &err);
-    draft_done(&draft);
-    if (st != SLUICE_OK) {
-        puts("421 4.3.2 Service not available, the mail system is down\r");
-        return mailq_fatal(mailq, "%s", err.text);
-    }
-    join(fd);
-    (void)close(fd); /* all has been said */
-    return EX_OK;
-}
-
-/* ---- the daemon ------------------------------------------------------------------------------ */
-
-int submit_start_daemon(const struct mailq *mailq)
-{
-    char path[PATH_MAX];
-
-    if (!find_command("sluiced", path))
-        return mailq_fatal(mailq, "cannot find sluiced");
-    (void)execl(path, "sluiced", "-c", mailq->config_path, (char *)NULL);
-    return mailq_fatal(mailq, "%s: %s", path, strerror(errno));
 }

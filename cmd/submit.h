@@ -23,9 +23,5 @@ struct submit {
 
 /* One message, from standard input to its recipients; the list ends with NULL. */
 int submit_message(const struct submit *submit, char **recipients);
-/* -bs: an SMTP session of standard input and output with the daemon. */
-int submit_session(const struct mailq *mailq);
-/* -bd: becomes the daemon. Returns where that fails. */
-int submit_start_daemon(const struct mailq *mailq);
 
 #endif

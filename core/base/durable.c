@@ -6,6 +6,7 @@
 #include "base/durable.h"
 
 #include "base/buffer.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,22 +56,10 @@ static sluice_status sync_parent(const char *path, struct error *err)
     return status;
 }
 
-static bool write_all(int fd, struct sluice_span bytes)
-{
-    for (size_t done = 0; done < bytes.len;) {
-        ssize_t n = write(fd, bytes.ptr + done, bytes.len - done);
-        if (n == -1 && errno != EINTR)
-            return false;
-        if (n > 0)
-            done += (size_t)n;
-    }
-    return true;
-}
-
 /* Takes fd. The umask does not count: mode is what the caller wants. */
 static bool fill_file(int fd, struct sluice_span bytes, mode_t mode)
 {
-    bool is_done = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+    bool is_done = io_write(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
     int saved = errno;
 
     if (close(fd) == -1)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/sealed.h"
 
+#include "base/io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,28 +12,13 @@
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static sluice_status write_all(int fd, struct sluice_span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return SLUICE_TEMP;
-        bytes.ptr += n;
-        bytes.len -= (size_t)n;
-    }
-    return SLUICE_OK;
-}
-
 sluice_status sealed_write(const char *name, struct sluice_span bytes, int *ret_fd)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (fd == -1)
         return SLUICE_TEMP;
-    if (write_all(fd, bytes) != SLUICE_OK || fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == -1) {
+    if (!io_write(fd, bytes) || fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == -1) {
         int saved_errno = errno;
 
         (void)close(fd); /* only memory */

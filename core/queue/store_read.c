@@ -8,6 +8,7 @@
 #include "queue/store_private.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "ipc/messages.h"
 
 #include <errno.h>
@@ -123,20 +124,6 @@ static sluice_status read_message(const struct sluice_queue_sink *sink, uint64_t
     return buffer_failed(&call->record) ? SLUICE_TEMP : SLUICE_OK;
 }
 
-static bool write_all(int fd, struct sluice_span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n == -1 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes.ptr += n;
-            bytes.len -= (size_t)n;
-        }
-    }
-    return true;
-}
-
 /* An unnamed file in the store's folder: memory that the page cache can write away. */
 static int open_spill(const struct store *store)
 {
@@ -147,7 +134,7 @@ static int open_spill(const struct store *store)
 static sluice_status spill(struct read_call *call, struct sluice_span content)
 {
     call->content.fd = open_spill(call->call.store);
-    if (call->content.fd == -1 || !write_all(call->content.fd, content))
+    if (call->content.fd == -1 || !io_write(call->content.fd, content))
         return error_set_dsn(&call->call.err, SLUICE_TEMP, "4.3.0", "file for a content: %s",
                              strerror(errno));
     return SLUICE_OK;
