@@ -124,8 +124,7 @@ static void finish(struct scanner *scanner)
 
     if (from->len > 0 && !buffer_failed(from)) {
         char *item = format(buffer_span(from));
-        bool is_added = item != NULL &&
-                        !is_known(scanner->list, item, &scanner->has_failed) &&
+        bool is_added = item != NULL && !is_known(scanner->list, item, &scanner->has_failed) &&
                         append(scanner->list, item);
         scanner->has_failed = scanner->has_failed || item == NULL;
         if (!is_added)
@@ -154,7 +153,8 @@ static void gather(struct scanner *scanner, char c)
     struct buffer *buffer = gathered(scanner);
     bool joins = c == '@' || c == '.';
 
-    if (buffer->len > 0 && (buffer->ptr[buffer->len - 1] == '@' || buffer->ptr[buffer->len - 1] == '.'))
+    if (buffer->len > 0 &&
+        (buffer->ptr[buffer->len - 1] == '@' || buffer->ptr[buffer->len - 1] == '.'))
         joins = true;
     if (scanner->is_parted && buffer->len > 0 && !joins)
         buffer_add_byte(buffer, ' ');

@@ -106,8 +106,8 @@ static sluice_status find_sender(struct submission *submission)
 static sluice_status play(struct submission *submission, int batch_fd, struct error *err)
 {
     int fd;
-    sluice_status st = control_connect(
-        &submission->draft, submission->submit->mailq->config_path, "submission", &fd, err);
+    sluice_status st = control_connect(&submission->draft, submission->submit->mailq->config_path,
+                                       "submission", &fd, err);
 
     if (st != SLUICE_OK)
         return SLUICE_TEMP;
@@ -162,8 +162,7 @@ static int hand_over(struct submission *submission, int batch_fd)
 static sluice_status read_settings(struct submission *submission, struct error *err)
 {
     struct draft *draft = &submission->draft;
-    sluice_status st =
-        control_read_config(draft, submission->submit->mailq->config_path, err);
+    sluice_status st = control_read_config(draft, submission->submit->mailq->config_path, err);
 
     if (st != SLUICE_OK)
         return st;

@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 5000         /* for what could not be taken */
+#define RETRY_MS 5000          /* for what could not be taken */
 #define STALE_S (24 * 60 * 60) /* a file that was begun so long ago will not be finished */
 #define ASIDE "corrupt-"
 #define NAME_SIZE 256

@@ -18,6 +18,7 @@ struct pickup;
 sluice_status pickup_start(struct receiver *receiver, int folder_fd, struct pickup **ret_pickup);
 /* Begins with no file any more; accepts NULL. [task: waits] */
 void pickup_stop(struct pickup *pickup);
-void pickup_free(struct pickup *pickup); /* accepts NULL; after the last session has ended. [loop] */
+/* Accepts NULL; after the last session has ended. [loop] */
+void pickup_free(struct pickup *pickup);
 
 #endif

@@ -15,7 +15,7 @@ struct candidate {
     const char *command;
     struct mailbox mailbox;
     struct route route;
-    struct sluice_span bad; /* of a local client: what is no address; mailbox is empty then */
+    struct sluice_span bad; /* where mailbox is empty: what is no address, of a local client */
 };
 
 /* spec R-10: an address with a route of its own is nobody's to authorize */
@@ -108,12 +108,15 @@ static bool parse_local(struct candidate *candidate, struct sluice_span path)
 {
     sluice_status st = mailbox_parse(path, &candidate->mailbox);
 
+    candidate->bad = without_brackets(path);
+    if (candidate->bad.len == 0) {
+        session_reply(candidate->session, "501 5.1.3 Bad recipient address syntax");
+        return false;
+    }
     if (st == SLUICE_OK)
         st = session_complete(candidate->session, &candidate->mailbox);
     if (st == SLUICE_TEMP)
         session_reply_uncounted(candidate->session, "451 4.3.0 Error: out of memory");
-    else if (candidate->mailbox.address.len == 0)
-        candidate->bad = without_brackets(path);
     return st != SLUICE_TEMP;
 }
 
@@ -145,8 +148,8 @@ static bool is_one_too_many(struct session *session)
 {
     static const char text[] = "452 4.5.3 Error: too many recipients";
 
-    size_t limit = session->is_local ? ENVELOPE_RECIPIENTS_MAX
-                                     : session->receiver->settings.recipient_limit;
+    size_t limit =
+        session->is_local ? ENVELOPE_RECIPIENTS_MAX : session->receiver->settings.recipient_limit;
 
     if (session->transaction->envelope.recipient_count < limit)
         return false;

@@ -216,8 +216,7 @@ static void add_from(const struct submission_facts *facts, struct buffer *buffer
     }
 }
 
-static void add_value(enum field field, const struct submission_facts *facts,
-                      struct buffer *buffer)
+static void add_value(enum field field, const struct submission_facts *facts, struct buffer *buffer)
 {
     switch (field) {
     case FIELD_MESSAGE_ID:

@@ -26,7 +26,7 @@ struct transaction {
     size_t size;                      /* of all that, as it is sent */
     size_t memory;                    /* and as it is kept */
     size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
-    struct sluice_span full_name;     /* of the local user who sends it, as xtext; empty: not said */
+    struct sluice_span full_name;     /* of the local user who sends, as xtext; empty: not said */
 };
 
 /* NULL: no memory. shared: one number for all transactions, 0 at first. */

@@ -229,11 +229,11 @@ def test_modes(daemon):
 
 def test_a_session(daemon, sink):
     """-bs; all at once, as scripts do, and to anybody."""
-    text = b"EHLO me\r\nMAIL FROM:<me>\r\nRCPT TO:<user@customer.tld>\r\nRCPT TO:<far@away.example>\r\nRSET\r\n" \
+    text = b"EHLO me\r\nMAIL FROM:<me>\r\nRCPT TO:<user@customer.tld>\r\nRCPT TO:<far@away.example>\r\nRCPT TO:<>\r\nRSET\r\n" \
         b"MAIL FROM:<me>\r\nRCPT TO:<user@customer.tld>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n"
     replies = submit(daemon, "-bs", text=text).stdout.decode().split("\r\n")
     codes = [line[:4] for line in replies if line[3:4] == " "]
-    assert codes == ["220 ", "250 "] + ["250 "] * 6 + ["354 ", "250 ", "221 "]
+    assert codes == ["220 ", "250 ", "250 ", "250 ", "250 ", "501 ", "250 ", "250 ", "250 ", "354 ", "250 ", "221 "]
     assert only(sink).mail.startswith(f"FROM:<me@{ORIGIN}>")
     daemon.stop()
     down = call(daemon, "-bs", text=text)

@@ -31,9 +31,9 @@
 struct daemon {
     FILE *in;
     int fd;
-    unsigned at_a_time; /* 0: all */
-    const char *verb;   /* NULL: all is well */
-    const char *reply;  /* NULL: hangs up */
+    unsigned at_a_time;  /* 0: all */
+    const char *verb;    /* NULL: all is well */
+    const char *reply;   /* NULL: hangs up */
     struct buffer heard; /* "a<bc" for each message: sender, and recipients that it took */
     unsigned taken;
 };
@@ -132,48 +132,100 @@ static const struct {
     const char *verb;
     const char *reply;
     sluice_status want;
-    const char *text;  /* what the error begins with */
+    const char *text; /* what the error begins with */
     const char *heard;
     const char *after; /* the file, where it is another */
 } cases[] = {
     {.name = "all is well", .file = HEAD TO_B TO_C CONTENT, .heard = "a<bc"},
-    {.name = "one at a time", .file = HEAD TO_B TO_C "RCPT TO:<d>\r\n" CONTENT, .at_a_time = 1,
+    {.name = "one at a time",
+     .file = HEAD TO_B TO_C "RCPT TO:<d>\r\n" CONTENT,
+     .at_a_time = 1,
      .heard = "a<ba<ca<d",
      .after = HEAD "DONE TO:<b>\r\nDONE TO:<c>\r\nRCPT TO:<d>\r\n" CONTENT},
     {.name = "some are done", .file = HEAD "DONE TO:<b>\r\n" TO_C CONTENT, .heard = "a<c"},
-    {.name = "not even one", .file = HEAD TO_B CONTENT, .verb = "RCPT",
-     .reply = "452 4.5.3 full", .want = SLUICE_TEMP, .text = "452 4.5.3 full", .heard = "a<"},
-    {.name = "refused for now", .file = HEAD TO_B CONTENT, .verb = "MAIL",
-     .reply = "451 4.3.0 later", .want = SLUICE_TEMP, .text = "451 4.3.0 later", .heard = ""},
-    {.name = "refused for good", .file = HEAD TO_B CONTENT, .verb = "RCPT",
-     .reply = "550 5.1.1 no", .want = SLUICE_PERM, .text = "550 5.1.1 no", .heard = "a<"},
-    {.name = "no data", .file = HEAD TO_B CONTENT, .verb = "DATA", .reply = "554 5.5.1 no",
-     .want = SLUICE_PERM, .text = "554 5.5.1 no", .heard = "a<b"},
-    {.name = "not at the end", .file = HEAD TO_B CONTENT, .verb = "end.", .reply = "552 5.3.4 big",
-     .want = SLUICE_PERM, .text = "552 5.3.4 big", .heard = "a<b"},
-    {.name = "nonsense is no answer", .file = HEAD TO_B CONTENT, .verb = "end.", .reply = "hm",
-     .want = SLUICE_TEMP, .text = "hm", .heard = "a<b"},
-    {.name = "gone at the beginning", .file = HEAD TO_B CONTENT, .verb = "EHLO",
-     .want = SLUICE_TEMP, .text = "the daemon: ", .heard = ""},
-    {.name = "gone at the end", .file = HEAD TO_B CONTENT, .verb = "end.", .want = SLUICE_TEMP,
-     .text = "the daemon: ", .heard = "a<b"},
-    {.name = "gone among recipients", .file = HEAD TO_B TO_C CONTENT, .verb = "RCPT",
-     .want = SLUICE_TEMP, .text = "the daemon: ", .heard = "a<"},
-    {.name = "nobody", .file = HEAD CONTENT, .want = SLUICE_PERM, .text = "is no message",
+    {.name = "not even one",
+     .file = HEAD TO_B CONTENT,
+     .verb = "RCPT",
+     .reply = "452 4.5.3 full",
+     .want = SLUICE_TEMP,
+     .text = "452 4.5.3 full",
      .heard = "a<"},
-    {.name = "another verb", .file = HEAD TO_B "VRFY x\r\n" CONTENT, .want = SLUICE_PERM,
-     .text = "is no message", .heard = "a<"},
-    {.name = "no content", .file = HEAD TO_B "\r\n.\r\n", .want = SLUICE_PERM,
-     .text = "is no message", .heard = "a<"},
+    {.name = "refused for now",
+     .file = HEAD TO_B CONTENT,
+     .verb = "MAIL",
+     .reply = "451 4.3.0 later",
+     .want = SLUICE_TEMP,
+     .text = "451 4.3.0 later",
+     .heard = ""},
+    {.name = "refused for good",
+     .file = HEAD TO_B CONTENT,
+     .verb = "RCPT",
+     .reply = "550 5.1.1 no",
+     .want = SLUICE_PERM,
+     .text = "550 5.1.1 no",
+     .heard = "a<"},
+    {.name = "no data",
+     .file = HEAD TO_B CONTENT,
+     .verb = "DATA",
+     .reply = "554 5.5.1 no",
+     .want = SLUICE_PERM,
+     .text = "554 5.5.1 no",
+     .heard = "a<b"},
+    {.name = "not at the end",
+     .file = HEAD TO_B CONTENT,
+     .verb = "end.",
+     .reply = "552 5.3.4 big",
+     .want = SLUICE_PERM,
+     .text = "552 5.3.4 big",
+     .heard = "a<b"},
+    {.name = "nonsense is no answer",
+     .file = HEAD TO_B CONTENT,
+     .verb = "end.",
+     .reply = "hm",
+     .want = SLUICE_TEMP,
+     .text = "hm",
+     .heard = "a<b"},
+    {.name = "gone at the beginning",
+     .file = HEAD TO_B CONTENT,
+     .verb = "EHLO",
+     .want = SLUICE_TEMP,
+     .text = "the daemon: ",
+     .heard = ""},
+    {.name = "gone at the end",
+     .file = HEAD TO_B CONTENT,
+     .verb = "end.",
+     .want = SLUICE_TEMP,
+     .text = "the daemon: ",
+     .heard = "a<b"},
+    {.name = "gone among recipients",
+     .file = HEAD TO_B TO_C CONTENT,
+     .verb = "RCPT",
+     .want = SLUICE_TEMP,
+     .text = "the daemon: ",
+     .heard = "a<"},
+    {.name = "nobody",
+     .file = HEAD CONTENT,
+     .want = SLUICE_PERM,
+     .text = "is no message",
+     .heard = "a<"},
+    {.name = "another verb",
+     .file = HEAD TO_B "VRFY x\r\n" CONTENT,
+     .want = SLUICE_PERM,
+     .text = "is no message",
+     .heard = "a<"},
+    {.name = "no content",
+     .file = HEAD TO_B "\r\n.\r\n",
+     .want = SLUICE_PERM,
+     .text = "is no message",
+     .heard = "a<"},
 };
 
 static void dialogues(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct daemon daemon = {.at_a_time = cases[i].at_a_time,
-                                .verb = cases[i].verb,
-                                .reply = cases[i].reply};
+        struct daemon daemon = {
+            .at_a_time = cases[i].at_a_time, .verb = cases[i].verb, .reply = cases[i].reply};
         struct error err = ERROR_INIT;
         int fd = make_file(cases[i].file);
         sluice_status st = play(&daemon, fd, &err);
