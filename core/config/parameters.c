@@ -133,6 +133,8 @@ const struct sluice_option parameters[] = {
      "The domains of etrn_queues, as name:domain"},
     {"etrn_minimum_interval", SLUICE_OPT_DURATION, 0, "10s", "0s..",
      "Least time between two releases of a domain by ETRN from outside mynetworks"},
+    {"transport_retry_time", SLUICE_OPT_DURATION, 0, "60s", "1s..",
+     "How long a transport rests that crashes on one message after the other"},
     {"default_destination_concurrency_limit", SLUICE_OPT_INTEGER, 0, "20", "1..10000",
      "Most deliveries to one site at the same time"},
     {"default_destination_recipient_limit", SLUICE_OPT_INTEGER, 0, "50", "1..1000",

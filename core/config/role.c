@@ -297,6 +297,48 @@ static sluice_status take_link(struct channel_frame *frame, struct error *err)
     return SLUICE_OK;
 }
 
+static sluice_status take_death(const struct channel_frame *frame, struct error *err)
+{
+    struct message_died died;
+
+    if (runtime.phase < PHASE_RUNNING || message_died_decode(frame->body, &died) != SLUICE_OK)
+        return error_set(err, SLUICE_PERM, "the master's news of a death makes no sense");
+    if (runtime.phase == PHASE_RUNNING && runtime.ops->died != NULL)
+        runtime.ops->died(&runtime.role, &died);
+    return SLUICE_OK;
+}
+
+bool role_isolate(const struct role *role, bool is_wanted)
+{
+    struct message_isolate isolate = {.is_wanted = is_wanted};
+    struct buffer body = BUFFER_INIT;
+
+    assert(role == &runtime.role);
+    message_isolate_encode(&isolate, &body);
+    bool is_sent = runtime.master != NULL && !buffer_failed(&body) &&
+                   channel_send_body(runtime.master, MESSAGE_ISOLATE, 0, buffer_span(&body)) ==
+                       SLUICE_OK;
+    buffer_done(&body);
+    return is_sent;
+}
+
+static void leave_in_time(void *arg)
+{
+    int64_t limit_ms = config_number(runtime.config, "drain_timeout");
+
+    (void)arg;
+    if (task_sleep_until(clock_monotonic_ms() + limit_ms) == SLUICE_OK &&
+        runtime.phase != PHASE_FINISHED)
+        leave(EX_OK);
+}
+
+/* Who is replaced because of what hangs cannot wait for that to come to its end. */
+static void bound_drain(void)
+{
+    if (runtime.is_replaced && task_start("leave in time", leave_in_time, NULL, NULL) != SLUICE_OK)
+        leave(EX_OK);
+}
+
 /* A drain may be asked for again, with less grace. */
 static void ask_for_end(enum ending ending)
 {
@@ -416,8 +458,11 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
         return take_start(err);
     case MESSAGE_LINK:
         return take_link(frame, err);
+    case MESSAGE_DIED:
+        return take_death(frame, err);
     case MESSAGE_DRAIN:
         runtime.role.drain_grace_ms = (int64_t)frame->ref;
+        bound_drain();
         ask_for_end(ENDING_DRAIN);
         break;
     case MESSAGE_HANDOVER:

@@ -45,6 +45,8 @@ struct role_ops {
     /* A link to another role is there, for the first time or again after that role was restarted;
      * not before start() has returned. Takes fd over. On the loop. */
     void (*link)(struct role *role, const struct message_link *link, int fd);
+    /* A deliver process has ended; queue is told. NULL: it does not matter. On the loop. */
+    void (*died)(struct role *role, const struct message_died *died);
     /* Take nothing new, finish, then role_finished(). Called again when there is less grace; not before
      * start() has returned. On the loop. */
     void (*drain)(struct role *role);
@@ -87,6 +89,9 @@ sluice_status role_ask_for_reload(const struct role *role, int asker_fd);
 
 /* For receive, which drains while others go on: gives the listening sockets up. */
 void role_close_listeners(struct role *role);
+
+/* For queue: suspects wait for a deliver process of their own, or no more. False: not said, try again. */
+bool role_isolate(const struct role *role, bool is_wanted);
 
 /* The descriptor of a plugin's file ("lookup/hash"), or -1. It stays the role's. */
 int role_plugin_fd(const char *plugin);

@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "ipc/messages.h"
 #include "master/output.h"
+#include "master/relief.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,6 +37,7 @@ static void send_link(struct child *to, const struct child *peer, int fd)
     struct message_link link = {.role = sluice_span_of(peer->role->name),
                                 .index = peer->index,
                                 .generation = peer->generation->number,
+                                .is_isolated = peer->is_isolated,
                                 .pid = (int32_t)process_pid(peer->process)};
     struct buffer body = BUFFER_INIT;
 
@@ -183,6 +185,10 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         status = take_link_wish(child, frame->ref);
     else if (frame->type == MESSAGE_RELOAD)
         status = take_reload(child, frame);
+    else if (frame->type == MESSAGE_ISOLATE)
+        status = relief_isolate(child, frame->body);
+    else if (frame->type == MESSAGE_REPLACE)
+        status = relief_replace(child, frame->body);
     if (status == SLUICE_OK)
         return;
     log_error("role %s: killed, its frame %u makes no sense", child->name, frame->type);
@@ -285,6 +291,7 @@ static sluice_status execute(struct child *child, int channel_fd, struct error *
         .arguments = {"--role", child->role->name},
         .channel_fd = channel_fd,
         .lock_fd = setup->lock_fd,
+        .words_fd = child->obituary.write_fd,
         .output_fd = -1,
         .privileges = is_queue ? &setup->queue_owner : &setup->network_owner,
         .ruleset = is_queue ? -1 : child->generation->ruleset,
@@ -307,6 +314,8 @@ static sluice_status begin_life(struct child *child, struct error *err)
     char name[CHANNEL_NAME_SIZE];
     int pair[2];
 
+    if (obituary_open(&child->obituary, err) != SLUICE_OK)
+        return SLUICE_TEMP;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
         return error_set(err, SLUICE_TEMP, "socketpair: %s", strerror(errno));
     (void)snprintf(name, sizeof(name), "master to %s", child->name);
@@ -320,6 +329,7 @@ static sluice_status begin_life(struct child *child, struct error *err)
         status = execute(child, pair[1], err);
     }
     (void)close(pair[1]); /* the process has its own */
+    obituary_started(&child->obituary);
     return status;
 }
 
@@ -329,6 +339,7 @@ static void end_life(struct child *child)
     child->channel = NULL;
     process_free(child->process);
     child->process = NULL;
+    obituary_done(&child->obituary);
     child->is_ready = false;
     child->link_count = 0;
     settle(child, -1);
@@ -337,7 +348,7 @@ static void end_life(struct child *child)
 /* Until the process has ended; OK: with exit status 0, TEMP and CONFIG with a text: how else. */
 static sluice_status live(struct child *child, struct error *err)
 {
-    char text[PROCESS_END_SIZE];
+    char text[OBITUARY_SENTENCE_SIZE];
     int wait_status = 0;
     sluice_status status = begin_life(child, err);
 
@@ -346,10 +357,13 @@ static sluice_status live(struct child *child, struct error *err)
     if (process_wait(child->process, CLOCK_NEVER, &wait_status) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "cancelled");
     child->was_killed = WIFSIGNALED(wait_status);
+    obituary_read(&child->obituary, wait_status);
+    if (child_is(child, "deliver"))
+        relief_tell_queue(child, !child->is_leaving);
     bool is_config = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_CONFIG;
     (void)error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s (pid %ld) died: %s",
                     child->name, (long)process_pid(child->process),
-                    process_format_end(wait_status, text));
+                    obituary_sentence(&child->obituary, text));
     return wait_status == 0 ? SLUICE_OK : err->status;
 }
 
@@ -358,8 +372,9 @@ static sluice_status live(struct child *child, struct error *err)
 /* How long to wait for the next life, said in the log. */
 static int64_t mourn(struct child *child, int64_t started_ms, const struct error *err)
 {
+    bool has_backoff = child_is(child, "deliver") && !child->is_isolated;
     int64_t delay_ms =
-        restart_delay(&child->restart, child_is(child, "deliver"), started_ms, clock_monotonic_ms());
+        restart_delay(&child->restart, has_backoff, started_ms, clock_monotonic_ms());
 
     if (delay_ms == 0)
         log_error("%s; restarting", err->text);

@@ -12,6 +12,7 @@
 
 #include "ipc/channel.h"
 #include "master/children.h"
+#include "master/obituary.h"
 #include "master/process.h"
 #include "master/restart.h"
 #include "task/task.h"
@@ -46,6 +47,8 @@ struct child {
     struct bequest *bequest;    /* NULL: it hands nothing over */
     struct error fault;         /* why it never became ready */
     struct restart restart;
+    bool is_isolated;         /* deliver: for suspects alone */
+    struct obituary obituary; /* of the present life */
     struct child *next;
 };
 

@@ -194,6 +194,7 @@ static sluice_status run_check(const char *config_path, int channel_fd, int outp
                                int64_t deadline_ms, struct error *err)
 {
     struct process_spec spec = {
+        .words_fd = -1,
         .arguments = {"--role", "check", "-c", config_path},
         .channel_fd = channel_fd,
         .lock_fd = -1,

@@ -86,15 +86,21 @@ static void place_fd(int fd, int number)
 /* Whoever started the master may have left some open in it. Those of ours close in any case. */
 static void close_others(const struct birth *birth)
 {
-    unsigned first = birth->spec->lock_fd != -1 ? ROLE_LOCK_FD + 1 : ROLE_MASTER_FD + 1;
+    const struct process_spec *spec = birth->spec;
 
-    (void)close_range(first, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* kernels before 5.11 cannot */
+    /* Kernels before 5.11 cannot. */
+    if (spec->lock_fd == -1)
+        (void)close_range(ROLE_LOCK_FD, ROLE_LOCK_FD, CLOSE_RANGE_CLOEXEC);
+    if (spec->words_fd == -1)
+        (void)close_range(ROLE_WORDS_FD, ROLE_WORDS_FD, CLOSE_RANGE_CLOEXEC);
+    (void)close_range(ROLE_WORDS_FD + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 }
 
 static void place_descriptors(const struct birth *birth)
 {
     int channel = move_away(birth->spec->channel_fd);
     int lock = move_away(birth->spec->lock_fd);
+    int words = move_away(birth->spec->words_fd);
     int output = move_away(birth->spec->output_fd);
     int null = move_away(birth->null_fd);
 
@@ -103,6 +109,7 @@ static void place_descriptors(const struct birth *birth)
     place_fd(output, STDERR_FILENO);
     place_fd(channel, ROLE_MASTER_FD);
     place_fd(lock, ROLE_LOCK_FD);
+    place_fd(words, ROLE_WORDS_FD);
     close_others(birth);
 }
 

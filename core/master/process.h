@@ -20,6 +20,7 @@ struct process_spec {
     const char *arguments[PROCESS_ARGUMENTS_MAX]; /* behind "sluiced"; NULL ends them */
     int channel_fd;                               /* becomes ROLE_MASTER_FD */
     int lock_fd;                                  /* becomes ROLE_LOCK_FD; -1: none */
+    int words_fd;                                 /* becomes ROLE_WORDS_FD; -1: none */
     int output_fd;                       /* becomes standard output and error; -1: the master's */
     const struct privileges *privileges; /* NULL: those that the master has */
     int ruleset;                         /* landlock.h; -1: none */

@@ -104,6 +104,11 @@ const char *instance_name(const struct instance *instance)
     return instance->configured->name;
 }
 
+const char *instance_plugin(const struct instance *instance)
+{
+    return instance->configured->plugin;
+}
+
 const struct sluice_host *instance_host(const struct instance *instance)
 {
     return &instance->host.sdk;

@@ -36,6 +36,7 @@ sluice_status instance_new(const struct config_instance *configured, struct inst
 void instance_free(struct instance *instance);
 
 const char *instance_name(const struct instance *instance); /* "etrn-only" */
+const char *instance_plugin(const struct instance *instance); /* "transport/etrn-only" */
 const struct sluice_host *instance_host(const struct instance *instance);
 int32_t instance_mode(const struct instance *instance); /* SLUICE_MODE_... */
 /* SERIAL and PARALLEL: the instance's threads; else NULL. */

@@ -36,6 +36,8 @@ void dispatch_end_job(struct job *job)
         job->link->used_messages--;
         job->link->used_bytes -= job->cost;
     }
+    if (job->is_isolated)
+        suspects_left(&queue->suspects);
     if (job->active != NULL)
         active_unref(job->active);
     HASH_DEL(queue->jobs, job);
@@ -66,7 +68,7 @@ static struct deliver_link *pick_link(const struct queue *queue, const struct si
 
     DL_FOREACH(queue->delivers, link)
     {
-        if (!has_room(link))
+        if (!has_room(link) || link->is_isolated)
             continue;
         if (site != NULL && link->index == site->link)
             return link;
@@ -75,6 +77,27 @@ static struct deliver_link *pick_link(const struct queue *queue, const struct si
             best = link;
     }
     return best;
+}
+
+struct deliver_link *dispatch_isolated(const struct queue *queue)
+{
+    struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->is_isolated && link->channel != NULL)
+            return link;
+    }
+    return NULL;
+}
+
+/* The isolated process's link if it has room, and there is a suspect for it. */
+static struct deliver_link *pick_isolated(const struct queue *queue, int64_t now_ms)
+{
+    struct deliver_link *link = dispatch_isolated(queue);
+
+    return link != NULL && has_room(link) && suspects_can_take(&queue->suspects, now_ms) ? link
+                                                                                         : NULL;
 }
 
 /* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
@@ -99,29 +122,43 @@ uint64_t dispatch_cost(const struct queue_message *message)
     return message->content_size <= CONTENT_INLINE_MAX ? message->content_size : 0;
 }
 
+/* Units, a site and a link for the job, which there are. */
+static void fill_job(struct job *job, struct deliver_link *isolated, int64_t now_ms)
+{
+    struct queue *queue = job->queue;
+
+    job->is_isolated = isolated != NULL;
+    if (isolated != NULL) {
+        job->site = suspects_take(&queue->suspects, now_ms, &job->units);
+        job->link = isolated;
+    } else {
+        job->site = schedule_take(&queue->schedule, now_ms, &job->units);
+        job->link = pick_link(queue, job->site);
+        job->site->link = job->link->index;
+    }
+    job->pid = job->link->pid;
+    job->is_released = job->units->is_released;
+    job->cost = dispatch_cost(job->units->message);
+    job->link->used_messages++;
+    job->link->used_bytes += job->cost;
+}
+
 /* The next job, with credit taken for it; NULL: nothing can go now. */
 static struct job *next_job(struct queue *queue)
 {
     int64_t now_ms = clock_monotonic_ms();
 
     schedule_advance(&queue->schedule, now_ms);
-    if (queue->is_draining || queue->schedule.sites.runnable == NULL ||
-        pick_link(queue, NULL) == NULL)
+    struct deliver_link *isolated = pick_isolated(queue, now_ms);
+    if (queue->is_draining || (isolated == NULL && (queue->schedule.sites.runnable == NULL ||
+                                                    pick_link(queue, NULL) == NULL)))
         return NULL;
     struct job *job = dispatch_new_job(queue, ++queue->next_ref);
     if (job == NULL)
         return NULL; /* something else will wake us */
-
-    job->site = schedule_take(&queue->schedule, now_ms, &job->units);
-    job->is_released = job->units->is_released;
+    fill_job(job, isolated, now_ms);
     job->started_ms = now_ms;
     job->started_wall_ms = clock_wall_ms();
-    job->link = pick_link(queue, job->site);
-    job->pid = job->link->pid;
-    job->site->link = job->link->index;
-    job->cost = dispatch_cost(job->units->message);
-    job->link->used_messages++;
-    job->link->used_bytes += job->cost;
     return job;
 }
 
@@ -249,7 +286,7 @@ static void start_job(struct job *job)
 static int64_t next_look(const struct queue *queue)
 {
     if (queue->is_draining || pick_link(queue, NULL) == NULL)
-        return CLOCK_NEVER;
+        return CLOCK_NEVER; /* suspects are looked at once a second */
     return schedule_next_ms(&queue->schedule, clock_monotonic_ms() + 1000);
 }
 
@@ -303,6 +340,8 @@ static sluice_status on_result(struct deliver_link *link, const struct channel_f
     if (job == NULL || job->link != link || !job->is_sent ||
         message_result_decode(frame->body, &result) != SLUICE_OK)
         return SLUICE_PERM;
+    suspects_completed(&link->queue->suspects, job->units->message, job->site, link->is_isolated,
+                       clock_monotonic_ms());
     results_apply(job, &result);
     dispatch_end_job(job);
     message_result_done(&result);
@@ -319,29 +358,36 @@ static sluice_status on_paused(struct deliver_link *link, const struct channel_f
 }
 
 /* Jobs whose message is still being read are given back by their dispatcher. */
-static void take_jobs_back(struct deliver_link *link)
+static void close_link(struct deliver_link *link)
 {
     struct job *job;
     struct job *next;
 
+    channel_free(link->channel);
+    link->channel = NULL;
+    resolve_link_ended(link);
     HASH_ITER(hh, link->queue->jobs, job, next)
     {
-        if (job->link != link)
+        if (job->link != link || job->is_sent)
             continue;
         job->link = NULL;
-        if (job->is_sent)
-            dispatch_give_back(job, DISPATCH_RETURN_MS);
+        link->used_messages--;
+        link->used_bytes -= job->cost;
     }
 }
 
-static void leave(struct deliver_link *link)
+void dispatch_end_link(struct deliver_link *link, int64_t delay_ms)
 {
     struct queue *queue = link->queue;
+    struct job *job;
+    struct job *next;
 
-    channel_free(link->channel);
+    HASH_ITER(hh, queue->jobs, job, next)
+    {
+        if (job->link == link)
+            dispatch_give_back(job, delay_ms);
+    }
     DL_DELETE(queue->delivers, link);
-    resolve_link_ended(link);
-    take_jobs_back(link);
     free(link);
     task_queue_wake_all(&queue->ended);
 }
@@ -367,7 +413,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",
               link->index, frame->type);
     role_accuse(link->queue->role, "deliver", link->index, link->pid);
-    leave(link);
+    close_link(link);
+    death_link_broken(link);
 }
 
 static void on_closed(struct channel *channel, const char *reason, void *user)
@@ -376,7 +423,8 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
 
     (void)channel;
     log_info("deliver %u is gone: %s", link->index, reason);
-    leave(link);
+    close_link(link);
+    death_link_closed(link);
 }
 
 /* Until it has this frame a deliver process takes no jobs. */
@@ -397,6 +445,7 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
         link->index = message->index;
         link->pid = message->pid;
         link->generation = message->generation;
+        link->is_isolated = message->is_isolated;
         if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
             DL_APPEND(queue->delivers, link);
             greet(link);
@@ -413,8 +462,11 @@ void dispatch_pause(struct queue *queue)
     struct deliver_link *link;
 
     DL_FOREACH(queue->delivers, link)
-    (void)channel_send_body(link->channel, MESSAGE_PAUSE, queue->handover,
-                            SPAN_EMPTY); /* or it does not pause */
+    {
+        if (link->channel != NULL)
+            (void)channel_send_body(link->channel, MESSAGE_PAUSE, queue->handover,
+                                    SPAN_EMPTY); /* or it does not pause */
+    }
 }
 
 bool dispatch_is_paused(const struct queue *queue)
@@ -424,7 +476,7 @@ bool dispatch_is_paused(const struct queue *queue)
 
     DL_FOREACH(queue->delivers, link)
     {
-        if (!link->is_paused)
+        if (link->channel != NULL && !link->is_paused)
             return false;
     }
     for (job = queue->jobs; job != NULL; job = job->hh.next) {
@@ -439,14 +491,17 @@ size_t dispatch_link_count(const struct queue *queue)
     const struct deliver_link *link;
     size_t count = 0;
 
-    DL_COUNT(queue->delivers, link, count);
+    DL_FOREACH(queue->delivers, link)
+    count += link->channel != NULL;
     return count;
 }
 
 /* Jobs go back to the schedule, so that every unit is in one place when it is freed. */
 void dispatch_done(struct queue *queue)
 {
-    while (queue->delivers != NULL)
-        leave(queue->delivers);
+    while (queue->delivers != NULL) {
+        close_link(queue->delivers);
+        dispatch_end_link(queue->delivers, DISPATCH_RETURN_MS);
+    }
     inherit_done(queue);
 }

@@ -3,14 +3,14 @@
  * dispatch: deliver's side of the queue: jobs out, results in.
  *
  * A few tasks take what the schedule gives, as far as the deliver processes have given credit, read
- * the message and send it. A link that closes gives its jobs back: they are tried again soon, and no
- * attempt is counted.
+ * the message and send it. What was under way in a process that has ended is death.h's.
  */
 #ifndef QUEUE_DISPATCH_H
 #define QUEUE_DISPATCH_H
 
 #include "base/error.h"
 #include "ipc/channel.h"
+#include "queue/death.h"
 #include "queue/message.h"
 
 struct message_link;
@@ -22,11 +22,14 @@ struct queue;
 /* A deliver process. */
 struct deliver_link {
     struct queue *queue;
-    struct channel *channel;
+    struct channel *channel; /* NULL: it has closed */
     unsigned index;
     int32_t pid;
     uint64_t generation;   /* of its configuration */
     bool is_paused;        /* it sends nothing more */
+    bool is_isolated; /* for suspects alone */
+    int64_t closed_ms;
+    struct death death;
     uint64_t credit_bytes; /* what it takes at a time */
     uint64_t credit_messages;
     uint64_t used_bytes;
@@ -50,6 +53,7 @@ struct job {
     int64_t started_ms;
     int64_t started_wall_ms;
     bool is_released;
+    bool is_isolated;
     bool is_sent;
     UT_hash_handle hh;
 };
@@ -61,6 +65,10 @@ void dispatch_link(struct queue *queue, const struct message_link *link, int fd)
 void dispatch_pause(struct queue *queue);
 /* True when no deliver process will send anything more, and nothing is about to be sent to one. */
 bool dispatch_is_paused(const struct queue *queue);
+/* The link has closed: it goes, and what was under way waits for delay_ms. */
+void dispatch_end_link(struct deliver_link *link, int64_t delay_ms);
+/* The link to the isolated process, or NULL. */
+struct deliver_link *dispatch_isolated(const struct queue *queue);
 size_t dispatch_link_count(const struct queue *queue);
 void dispatch_done(struct queue *queue);
 

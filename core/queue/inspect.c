@@ -101,7 +101,8 @@ static void set_schedule(json_t *object, const struct unit *unit, bool *is_whole
 {
     static const char *const words[] = {
         [UNIT_NEW] = "new",     [UNIT_HELD] = "on release",     [UNIT_WAITING] = "waiting",
-        [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted", [UNIT_ON_HOLD] = "on hold",
+        [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted",
+        [UNIT_ON_HOLD] = "on hold", [UNIT_APART] = "suspect",
     };
 
     set(object, "schedule", json_string(words[unit->state]), is_whole);

@@ -33,6 +33,7 @@ enum unit_state {
     UNIT_READY,     /* as soon as its site can be attempted */
     UNIT_IN_FLIGHT, /* in a job */
     UNIT_ON_HOLD,   /* until its message is taken off hold: no release counts */
+    UNIT_APART,     /* ready, but its message is a suspect (suspects.h) */
 };
 
 struct unit {
@@ -40,7 +41,7 @@ struct unit {
     struct site *site;
     struct domain *domain;
     struct unit *next_of_message;
-    struct unit *prev; /* in its site's list of its state, or in its job's */
+    struct unit *prev; /* in its site's list of its state, among those apart, or in its job's */
     struct unit *next;
     struct unit *domain_prev; /* among what waits for its domain */
     struct unit *domain_next;
@@ -52,10 +53,12 @@ struct unit {
     bool is_released; /* goes whatever its site's suspension says */
 };
 
-/* Waits for its time, a release or its turn; it is in its site's list and in its domain's. */
+/* Waits for its time, a release or its turn; it is in its site's list, or in that of what is apart, and
+ * in its domain's. */
 static inline bool unit_is_waiting(const struct unit *unit)
 {
-    return unit->state == UNIT_HELD || unit->state == UNIT_WAITING || unit->state == UNIT_READY;
+    return unit->state == UNIT_HELD || unit->state == UNIT_WAITING ||
+           unit->state == UNIT_READY || unit->state == UNIT_APART;
 }
 
 /* The unit of a node in its site's heap. */
@@ -76,6 +79,8 @@ struct queue_message {
     uint32_t mark; /* of the last pass that counted it */
     bool is_durable;
     bool is_held;    /* on hold: none of its units goes */
+    bool is_named;   /* it was running when a deliver process crashed */
+    uint8_t crashes; /* of deliver while it was attempted; not 0: a suspect */
     bool is_expired; /* by an operator: it goes back with its next attempt */
     UT_hash_handle hh;
 };

@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "queue/admit.h"
 #include "queue/control.h"
+#include "queue/death.h"
 #include "queue/dispatch.h"
 #include "queue/handover.h"
 #include "queue/inherit.h"
@@ -125,6 +126,7 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
         .jobs = queue->settings.destination_jobs,
         .recipients = queue->settings.destination_recipients,
         .deferral = deferral_of(queue, name, options),
+        .is_unavailable = suspects_is_unavailable(&queue->suspects, transport),
     };
     if (options != NULL) {
         limits.jobs = (unsigned)options->get_number(options, "destination_concurrency_limit");
@@ -141,6 +143,7 @@ static void read_settings(struct queue *queue)
         .minimal_backoff_ms = config_number(config, "minimal_backoff_time"),
         .maximal_backoff_ms = config_number(config, "maximal_backoff_time"),
         .drain_ms = config_number(config, "drain_timeout"),
+        .transport_retry_ms = config_number(config, "transport_retry_time"),
         .etrn_interval_ms = config_number(config, "etrn_minimum_interval"),
         .destination_jobs =
             (unsigned)config_number(config, "default_destination_concurrency_limit"),
@@ -186,6 +189,7 @@ static void ticker(void *arg)
         look_at_space(queue);
         intake_grant_leases(queue);
         inherit_expire(queue, clock_monotonic_ms());
+        death_look(queue);
         release_postponed(&queue->schedule, queue->settings.etrn_interval_ms, clock_monotonic_ms());
         (void)task_queue_wake_one(&queue->work);
     }
@@ -255,6 +259,7 @@ static sluice_status queue_start(struct role *role, struct error *err)
     queue->is_accepting = true;
     read_settings(queue);
     schedule_init(&queue->schedule, limits_of, queue);
+    suspects_init(&queue->suspects, &queue->schedule, queue->settings.transport_retry_ms);
     st = read_users(queue, err);
     if (st == SLUICE_OK)
         st = deferrals_open(role->config, &queue->deferrals, err);
@@ -310,6 +315,11 @@ static void drain(void *arg)
     role_finished(queue->role);
 }
 
+static void queue_died(struct role *role, const struct message_died *died)
+{
+    death_take(role->user, died);
+}
+
 static void queue_drain(struct role *role)
 {
     struct queue *queue = role->user;
@@ -355,6 +365,7 @@ static void queue_stop(struct role *role)
     users_done(&queue->viewers);
     users_done(&queue->releasers);
     schedule_done(&queue->schedule);
+    suspects_done(&queue->suspects);
     deferrals_close(&queue->deferrals);
     free(queue);
     role->user = NULL;
@@ -366,6 +377,7 @@ const struct role_ops *queue_role_ops(void)
         .name = "queue",
         .start = queue_start,
         .link = queue_link,
+        .died = queue_died,
         .drain = queue_drain,
         .handover = queue_handover,
         .reloaded = queue_reloaded,

@@ -369,12 +369,18 @@ void resolve_link_ended(const struct deliver_link *link)
     task_queue_wake_all(&resolving->changed);
 }
 
-/* One that has our tables, not those of a former configuration. */
+/* One that has our tables, not those of a former configuration. What suspects have for themselves is not
+ * disturbed. */
 static struct deliver_link *find_link(const struct queue *queue)
 {
     struct deliver_link *link;
 
-    DL_SEARCH_SCALAR(queue->delivers, link, generation, queue->role->generation);
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->channel != NULL && !link->is_isolated &&
+            link->generation == queue->role->generation)
+            break;
+    }
     return link;
 }
 

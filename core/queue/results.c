@@ -193,6 +193,7 @@ static sluice_status make_record(struct job *job, const struct message_result *r
     if (envelope_decode(buffer_span(&job->active->record), envelope, NULL) != SLUICE_OK)
         return SLUICE_TEMP;
     apply_outcomes(job, result, envelope);
+    envelope->crashes = job->active->message->crashes;
     DL_FOREACH(job->units, unit)
     plan(unit, envelope);
     envelope_encode(envelope, record);
@@ -213,6 +214,47 @@ void results_apply(struct job *job, const struct message_result *result)
         log_error("out of memory: a result is lost, its recipients will be tried again");
         results_return(job, job->queue->settings.minimal_backoff_ms);
     }
+    buffer_done(&record);
+    envelope_done(&envelope);
+}
+
+/* Somebody has to look at it, and it may be that only this line says so. */
+static void log_held(const struct job *job, const struct envelope *envelope, const char *text)
+{
+    static const struct log_event held = {
+        .level = LOG_LEVEL_ERROR,
+        .name = "held",
+        .text = "{queue_id}: from=<{from}>, site={transport}:{nexthop}: {reason}",
+    };
+
+    log_event(&held, log_id("queue_id", job->active->message->id),
+              log_span("from", envelope->sender), log_text("transport", job->site->transport),
+              log_text("nexthop", job->site->nexthop), log_text("reason", text));
+}
+
+void results_crash(struct job *job, const char *text, bool is_held)
+{
+    struct envelope envelope = ENVELOPE_INIT;
+    struct buffer record = BUFFER_INIT;
+
+    if (envelope_decode(buffer_span(&job->active->record), &envelope, NULL) != SLUICE_OK) {
+        log_error("out of memory: a crash is not recorded");
+        return;
+    }
+    envelope.crashes = job->active->message->crashes;
+    envelope.is_held = job->active->message->is_held;
+    for (size_t i = 0; i < job->recipient_count; i++) {
+        struct envelope_recipient *recipient = &envelope.recipients[job->recipients[i]];
+
+        recipient->last_attempt_ms = clock_wall_ms();
+        recipient->dsn = SPAN_LITERAL("4.3.0");
+        recipient->text = sluice_span_of(text);
+    }
+    if (is_held)
+        log_held(job, &envelope, text);
+    envelope_encode(&envelope, &record);
+    if (!buffer_failed(&record))
+        active_change(job->active, &record, false);
     buffer_done(&record);
     envelope_done(&envelope);
 }

@@ -14,4 +14,8 @@ void results_apply(struct job *job, const struct message_result *result);
 /* The attempt did not take place: its units wait for delay_ms, and nothing is counted. */
 void results_return(struct job *job, int64_t delay_ms);
 
+/* Deliver crashed: what is known of the message is recorded, and why it is still here. The units are
+ * still the job's. */
+void results_crash(struct job *job, const char *text, bool is_held);
+
 #endif

@@ -135,6 +135,7 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->arrival_ms = envelope->arrival_ms;
     message->content_size = envelope->content_size;
     message->is_held = envelope->is_held;
+    message->crashes = envelope->crashes < UINT8_MAX ? (uint8_t)envelope->crashes : UINT8_MAX;
     message->is_expired = envelope->expired_ms > 0;
     HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
     if (message->hh.tbl == NULL) {
@@ -186,7 +187,7 @@ bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient 
 
 /* ---- units among their sites' lists ---------------------------------------------------------- */
 
-static void site_list_add(struct unit *unit)
+static void site_list_add(struct schedule *schedule, struct unit *unit)
 {
     struct site *site = unit->site;
 
@@ -198,6 +199,9 @@ static void site_list_add(struct unit *unit)
         bool is_in = heap_put(&site->waiting, &unit->due, unit->due.due_ms);
         assert(is_in);
         (void)is_in;
+    } else if (unit->message->crashes > 0) {
+        unit->state = UNIT_APART;
+        DL_APPEND(schedule->apart, unit);
     } else {
         site->ready_count++;
         if (unit->is_released)
@@ -207,7 +211,7 @@ static void site_list_add(struct unit *unit)
     }
 }
 
-static void site_list_remove(struct unit *unit)
+static void site_list_remove(struct schedule *schedule, struct unit *unit)
 {
     struct site *site = unit->site;
 
@@ -216,6 +220,8 @@ static void site_list_remove(struct unit *unit)
         site->held_count--;
     } else if (unit->state == UNIT_WAITING) {
         heap_remove(&site->waiting, &unit->due);
+    } else if (unit->state == UNIT_APART) {
+        DL_DELETE(schedule->apart, unit);
     } else if (unit->state == UNIT_READY) {
         site->ready_count--;
         if (unit->is_released)
@@ -237,16 +243,16 @@ static void enter(struct schedule *schedule, struct unit *unit, int64_t now_ms)
 {
     unit->state = (uint8_t)state_for(unit->due.due_ms, now_ms);
     domain_wait(unit);
-    site_list_add(unit);
+    site_list_add(schedule, unit);
     site_place(&schedule->sites, unit->site, now_ms);
 }
 
 /* Out of all lists but its message's. */
-static void leave(struct unit *unit)
+static void leave(struct schedule *schedule, struct unit *unit)
 {
     if (!unit_is_waiting(unit))
         return;
-    site_list_remove(unit);
+    site_list_remove(schedule, unit);
     domain_unwait(unit);
 }
 
@@ -274,7 +280,7 @@ void schedule_move(struct schedule *schedule, struct unit *unit, int64_t due_ms,
         unit->due.due_ms = due_ms;
     if (!unit_is_waiting(unit))
         return;
-    leave(unit);
+    leave(schedule, unit);
     unit->is_released = false;
     unit->due.due_ms = due_ms;
     enter(schedule, unit, now_ms);
@@ -286,7 +292,7 @@ void schedule_hold(struct schedule *schedule, struct queue_message *message, int
     for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
         if (!unit_is_waiting(u))
             continue;
-        leave(u);
+        leave(schedule, u);
         u->is_released = false;
         u->state = UNIT_ON_HOLD;
         site_place(&schedule->sites, u->site, now_ms);
@@ -324,7 +330,7 @@ static void remove_units(struct schedule *schedule, struct unit **units, int64_t
         struct unit *unit = *units;
         struct site *site = unit->site;
 
-        leave(unit);
+        leave(schedule, unit);
         *units = unit->next_of_message;
         unit_free(schedule, unit);
         site_place(&schedule->sites, site, now_ms);
@@ -379,12 +385,26 @@ bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_
 
     if (!unit_is_waiting(unit) || goes_already)
         return false;
-    site_list_remove(unit); /* one that was given back waits for a moment, released as it is */
+    site_list_remove(schedule, unit); /* one that was given back waits for a moment, released as it is */
     unit->is_released = true;
     unit->state = UNIT_READY; /* due stays: schedule_recall needs it */
-    site_list_add(unit);
+    site_list_add(schedule, unit);
     site_place(&schedule->sites, unit->site, now_ms);
     return true;
+}
+
+void schedule_set_crashes(struct schedule *schedule, struct queue_message *message, uint8_t crashes,
+                          int64_t now_ms)
+{
+    message->crashes = crashes;
+    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->state != UNIT_READY && u->state != UNIT_APART)
+            continue;
+        site_list_remove(schedule, u);
+        u->state = UNIT_READY;
+        site_list_add(schedule, u);
+        site_place(&schedule->sites, u->site, now_ms);
+    }
 }
 
 void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms)
@@ -392,26 +412,26 @@ void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_m
     while (site->released != NULL) {
         struct unit *unit = site->released;
 
-        site_list_remove(unit);
+        site_list_remove(schedule, unit);
         unit->is_released = false;
         unit->state = (uint8_t)state_for(unit->due.due_ms, now_ms);
-        site_list_add(unit);
+        site_list_add(schedule, unit);
     }
     site_place(&schedule->sites, site, now_ms);
 }
 
 /* ---- time, and what can go ------------------------------------------------------------------- */
 
-static void wake_units(struct site *site, int64_t now_ms)
+static void wake_units(struct schedule *schedule, struct site *site, int64_t now_ms)
 {
     struct heap_node *first;
 
     while ((first = heap_first(&site->waiting)) != NULL && first->due_ms <= now_ms) {
         struct unit *unit = unit_of_due(first);
 
-        site_list_remove(unit);
+        site_list_remove(schedule, unit);
         unit->state = UNIT_READY;
-        site_list_add(unit);
+        site_list_add(schedule, unit);
     }
 }
 
@@ -422,7 +442,7 @@ void schedule_advance(struct schedule *schedule, int64_t now_ms)
     while ((first = heap_first(&schedule->sites.sleeping)) != NULL && first->due_ms <= now_ms) {
         struct site *site = site_of(first);
 
-        wake_units(site, now_ms);
+        wake_units(schedule, site, now_ms);
         site_place(&schedule->sites, site, now_ms);
     }
 }
@@ -439,7 +459,7 @@ int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms)
 /* Out of the site's lists, into the job's. */
 static void take_unit(struct schedule *schedule, struct unit *unit, struct unit **units)
 {
-    leave(unit);
+    leave(schedule, unit);
     unit->state = UNIT_IN_FLIGHT;
     DL_APPEND(*units, unit);
     schedule->in_flight++;
@@ -459,19 +479,17 @@ void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_m
     site_place(&schedule->sites, units->site, now_ms);
 }
 
-struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units)
+struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, int64_t now_ms,
+                                struct unit **ret_units)
 {
-    struct site *site = schedule->sites.runnable;
-    if (site == NULL)
-        return NULL;
-
-    struct unit *first = site->released != NULL ? site->released : site->ready;
-    uint32_t recipients = first->recipient_count;
-    bool is_released = first->is_released;
+    struct site *site = unit->site;
+    uint8_t state = unit->state;
+    uint32_t recipients = unit->recipient_count;
     struct unit *units = NULL;
-    take_unit(schedule, first, &units);
-    for (struct unit *u = first->message->units; u != NULL; u = u->next_of_message) {
-        if (u->site != site || u->state != UNIT_READY || u->is_released != is_released ||
+
+    take_unit(schedule, unit, &units);
+    for (struct unit *u = unit->message->units; u != NULL; u = u->next_of_message) {
+        if (u->site != site || u->state != state || u->is_released != unit->is_released ||
             u->recipient_count > site->limits.recipients - recipients)
             continue;
         recipients += u->recipient_count;
@@ -481,6 +499,16 @@ struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct uni
     site_next_turn(&schedule->sites, site, now_ms);
     *ret_units = units;
     return site;
+}
+
+struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units)
+{
+    struct site *site = schedule->sites.runnable;
+
+    if (site == NULL)
+        return NULL;
+    return schedule_take_unit(schedule, site->released != NULL ? site->released : site->ready,
+                              now_ms, ret_units);
 }
 
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms)

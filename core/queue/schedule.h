@@ -34,6 +34,7 @@ struct schedule {
     struct sites sites;
     struct domains domains;
     struct cursor *cursors;
+    struct unit *apart; /* ready units of suspects */
     uint32_t mark; /* of the latest pass */
     size_t unit_count;
     size_t in_flight; /* units */
@@ -89,6 +90,10 @@ void schedule_move(struct schedule *schedule, struct unit *unit, int64_t due_ms,
  * hold, and then at the times that stand now. Both do nothing where that is so already. */
 void schedule_hold(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
 void schedule_unhold(struct schedule *schedule, struct queue_message *message, int64_t now_ms);
+/* Not 0: the message is a suspect, whose units are not taken with the others when they are ready; they
+ * wait in the list of those apart. */
+void schedule_set_crashes(struct schedule *schedule, struct queue_message *message, uint8_t crashes,
+                          int64_t now_ms);
 /* What a release has let go and has not been attempted at this site waits again as before. */
 void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms);
 
@@ -101,6 +106,9 @@ int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms);
  * as a list (prev, next), now in flight. Sites take turns. NULL: nothing can go now.
  */
 struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units);
+/* The same for a unit that is ready or apart, whether its site may start a job or not. */
+struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, int64_t now_ms,
+                                struct unit **ret_units);
 /* After its units have been deferred or settled, and the site's state has been set. */
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms);
 

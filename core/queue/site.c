@@ -128,6 +128,7 @@ struct site *site_get(struct sites *sites, struct sluice_span transport, struct 
         if (site == NULL)
             return NULL;
         site->limits = *limits;
+        site->is_unavailable = limits->is_unavailable;
         become_idle(sites, site);
         drop_idle(sites);
     }
@@ -170,7 +171,7 @@ void site_remove_unit(struct sites *sites, struct site *site)
 
 bool site_is_suspended(const struct site *site, int64_t now_ms)
 {
-    return site->not_before_ms > now_ms;
+    return site->is_unavailable || site->not_before_ms > now_ms;
 }
 
 /* A site that failed last is tried with one job, whatever waits for it. */
@@ -185,14 +186,14 @@ static int64_t wake_time(const struct site *site)
     int64_t wake_ms = first != NULL ? first->due_ms : CLOCK_NEVER;
 
     if (site->ready != NULL && has_room(site) && site->suspension == NULL &&
-        site->not_before_ms < wake_ms)
+        !site->is_unavailable && site->not_before_ms < wake_ms)
         wake_ms = site->not_before_ms;
     return wake_ms;
 }
 
 static bool can_start(const struct site *site, int64_t now_ms)
 {
-    if (!has_room(site) || site->suspension != NULL)
+    if (!has_room(site) || site->suspension != NULL || site->is_unavailable)
         return false;
     return site->released != NULL || (site->ready != NULL && !site_is_suspended(site, now_ms));
 }
@@ -227,6 +228,16 @@ void site_next_turn(struct sites *sites, struct site *site, int64_t now_ms)
         unlink_site(sites, site);
         site->place = SITE_BLOCKED;
     }
+    site_place(sites, site, now_ms);
+}
+
+void site_set_unavailable(struct sites *sites, struct site *site, bool is_unavailable,
+                          int64_t until_ms, struct sluice_span text, int64_t now_ms)
+{
+    site->is_unavailable = is_unavailable;
+    site->not_before_ms = is_unavailable ? until_ms : 0;
+    free(site->last_text);
+    site->last_text = is_unavailable ? span_dup(span_first(text, SITE_TEXT_MAX)) : NULL;
     site_place(sites, site, now_ms);
 }
 

@@ -20,6 +20,7 @@ struct site_limits {
     unsigned jobs;       /* at a time */
     unsigned recipients; /* in one job; at most 1,000: their results must fit into a frame */
     const struct deferral *deferral;
+    bool is_unavailable; /* when the site is made */
 };
 
 enum site_place {
@@ -48,6 +49,7 @@ struct site {
     char *last_text;       /* of the failure that suspended it; NULL: none */
     char *suspension;      /* the operator's reason, may be empty; NULL: not by the operator */
     int64_t suspension_ms; /* since 1970 UTC: when that was */
+    bool is_unavailable;   /* its transport crashes (suspects.h): nothing starts, whatever is released */
     enum site_place place;
     struct heap_node wake;
     struct site *prev; /* in the list of its place */
@@ -91,6 +93,10 @@ void site_reached(struct site *site, int64_t wall_ms);
  * counts: of attempts that were under way together, one does. Then set not_before_ms. */
 bool site_failed(struct site *site, int64_t started_ms, int64_t now_ms, int64_t wall_ms,
                  struct sluice_span text);
+
+/* Its transport crashes, or does so no more. text: why. */
+void site_set_unavailable(struct sites *sites, struct site *site, bool is_unavailable,
+                          int64_t until_ms, struct sluice_span text, int64_t now_ms);
 
 /* By the operator: no job starts, whatever is released, until site_resume. The site stays known even
  * without mail. False: no memory. */

@@ -13,6 +13,7 @@
 #include "queue/resolve.h"
 #include "queue/schedule.h"
 #include "queue/store.h"
+#include "queue/suspects.h"
 #include "queue/suspension.h"
 #include "queue/users.h"
 #include "task/task.h"
@@ -29,6 +30,7 @@ struct queue_settings {
     int64_t maximal_backoff_ms;
     int64_t etrn_interval_ms;
     int64_t drain_ms;
+    int64_t transport_retry_ms;
     unsigned destination_jobs;       /* default_destination_concurrency_limit */
     unsigned destination_recipients; /* default_destination_recipient_limit */
 };
@@ -59,6 +61,9 @@ struct queue {
     struct task_queue work;     /* dispatchers wait here */
     struct task_queue recorded; /* woken when the store has taken a change of a message */
     struct task_queue ended;    /* woken when a job, a link or a task has gone */
+    struct suspects suspects;
+    bool is_isolation_asked;   /* the master knows that suspects wait */
+    int64_t isolation_used_ms; /* when they did last */
     struct control *control;
     struct helper *helpers;
     bool is_draining;

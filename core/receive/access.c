@@ -7,6 +7,7 @@
 #include "base/span.h"
 #include "plugin/instance.h"
 #include "task/pool.h"
+#include "task/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct access {
 struct access_rule {
     struct access_source *source;
     const char *word; /* the plugin's own, which stays */
+    char *label;      /* "access/basic: reject", for the log while it is asked */
     bool refuses;
 };
 
@@ -164,6 +166,16 @@ static sluice_status append(struct access_list *list, const struct access_rule *
     return SLUICE_OK;
 }
 
+static sluice_status make_label(struct access_rule *rule, struct error *err)
+{
+    const struct instance *instance = rule->source->instance;
+
+    if (asprintf(&rule->label, "%s: %s", instance != NULL ? instance_plugin(instance) : "access",
+                 rule->word) != -1)
+        return SLUICE_OK;
+    return error_set(err, SLUICE_TEMP, "no memory for restrictions");
+}
+
 sluice_status access_list_add(struct access_list *list, struct access *access, const char *word,
                               struct error *err)
 {
@@ -179,7 +191,12 @@ sluice_status access_list_add(struct access_list *list, struct access *access, c
             .word = restriction->name,
             .refuses = (restriction->flags & SLUICE_RESTRICTION_REFUSES) != 0,
         };
-        return append(list, &rule, err);
+        if (make_label(&rule, err) != SLUICE_OK)
+            return SLUICE_TEMP;
+        sluice_status st = append(list, &rule, err);
+        if (st != SLUICE_OK)
+            free(rule.label);
+        return st;
     }
     return error_set(err, SLUICE_CONFIG, "no plugin knows the restriction \"%s\"", word);
 }
@@ -202,6 +219,8 @@ sluice_status access_list_read(struct access_list *list, struct access *access,
 
 void access_list_done(struct access_list *list)
 {
+    for (size_t i = 0; i < list->count; i++)
+        free(list->rules[i].label);
     free(list->rules);
     *list = (struct access_list){0};
 }
@@ -268,8 +287,10 @@ static sluice_status decide_here(const struct access_rule *rule,
     error_sink_init(&errors, err);
     if (rule->source->instance != NULL)
         instance_enter(&call, rule->source->instance, deadline_ms);
+    const char *activity = task_set_activity(rule->label);
     sluice_status st =
         ops_of(side)->decide(side->self, rule->word, request, deadline_ms, &sink.sdk, &errors.sdk);
+    (void)task_set_activity(activity);
     if (rule->source->instance != NULL)
         instance_leave(&call, status_known(st));
     if (st == SLUICE_OK)

@@ -335,6 +335,9 @@ static struct session *session_new(struct receiver *receiver)
 /* Takes socket and session, which may be NULL. */
 static sluice_status start(struct session *session, int fd)
 {
+    char address[ADDRESS_TEXT_SIZE];
+    char name[TASK_NAME_MAX + ADDRESS_TEXT_SIZE];
+
     if (session == NULL || stream_new(fd, &session->stream) != SLUICE_OK) {
         free(session);
         (void)close(fd);
@@ -342,7 +345,9 @@ static sluice_status start(struct session *session, int fd)
     }
     DL_APPEND(session->receiver->sessions, session);
     session->receiver->session_count++;
-    if (task_start("session", session_run, session, &session->task) == SLUICE_OK)
+    (void)snprintf(name, sizeof(name), "session %s",
+                   session->is_local ? "local" : address_format(&session->client, address));
+    if (task_start(name, session_run, session, &session->task) == SLUICE_OK)
         return SLUICE_OK;
     session_free(session);
     return SLUICE_TEMP;

@@ -202,6 +202,7 @@ struct fixture {
     uint64_t next_id; /* of the lease */
     int32_t deliver_pid;
     int snapshot;
+    bool is_isolated; /* the deliver link */
 };
 
 /* Of the build: "plugins", or "tests/plugins". */
@@ -338,6 +339,7 @@ static void add_link(struct fixture *fixture, const char *role, struct peer *pee
     bool is_deliver = strcmp(role, "deliver") == 0;
     struct message_link link = {.role = sluice_span_of(role),
                                 .generation = 1,
+                                .is_isolated = fixture->is_isolated,
                                 .pid = is_deliver ? fixture->deliver_pid : 100};
     struct buffer body = BUFFER_INIT;
     int pair[2];
@@ -366,14 +368,38 @@ static void add_receive(struct fixture *fixture)
     frame_free(peer_expect(&fixture->receive, MESSAGE_CREDIT));
 }
 
-static void add_deliver(struct fixture *fixture)
+static void add_deliver_link(struct fixture *fixture, bool is_isolated)
 {
     struct message_credit credit = {.bytes = 1024 * 1024, .messages = 100};
     struct buffer body = BUFFER_INIT;
 
+    fixture->is_isolated = is_isolated;
     add_link(fixture, "deliver", &fixture->deliver);
     message_credit_encode(&credit, &body);
     peer_send(&fixture->deliver, MESSAGE_CREDIT, 0, &body);
+}
+
+static void add_deliver(struct fixture *fixture)
+{
+    add_deliver_link(fixture, false);
+}
+
+/* The deliver process has ended, and the master says how: task is what it was at when it crashed,
+ * empty: nobody knows, NULL: it did not crash. */
+__attribute__((unused)) static void end_deliver(struct fixture *fixture, const char *task)
+{
+    struct message_died died = {
+        .pid = fixture->deliver_pid,
+        .is_crash = task != NULL,
+        .task = sluice_span_of(task != NULL ? task : ""),
+        .activity = sluice_span_of(task != NULL && task[0] != '\0' ? "transport/test bad" : ""),
+        .text = SPAN_LITERAL("signal 11"),
+    };
+    struct buffer body = BUFFER_INIT;
+
+    peer_close(&fixture->deliver);
+    message_died_encode(&died, &body);
+    peer_send(&fixture->master, MESSAGE_DIED, 0, &body);
 }
 
 static void fixture_start_on(struct fixture *fixture, const char *store, const char *settings)

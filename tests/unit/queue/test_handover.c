@@ -513,7 +513,7 @@ static void test_a_state_that_is_damaged(void **state)
         assert_int_equal(release(&s.f, "customer.test", &is_postponed), 1);
         say_resumed(&s, NULL, 0);
         peer_expect_none(&s.f.master, MESSAGE_ACCUSE);
-        peer_close(&s.f.deliver);
+        end_deliver(&s.f, NULL);
         fixture_stop(&s.f);
     }
 }

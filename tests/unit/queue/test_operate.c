@@ -138,7 +138,7 @@ static void test_removed_while_it_is_attempted(void **state)
             answer_job(&f, &seen, SITE_REACHED, i == 0 ? all_good : i == 1 ? all_later : failed);
         } else {
             job_done(&seen);
-            peer_close(&f.deliver);
+            end_deliver(&f, NULL);
             add_deliver(&f);
         }
         wait_until_empty(&f);

@@ -4,7 +4,10 @@
  */
 #include "fixture.h"
 
+#include "base/id.h"
+
 static const sluice_status all_good[16] = {SLUICE_OK};
+static const sluice_status later_alone[16] = {SLUICE_TEMP};
 
 static void test_a_message_goes_through(void **state)
 {
@@ -117,10 +120,106 @@ static void test_a_deliver_that_goes_gives_its_jobs_back(void **state)
     (void)commit(&f, "a@x.test", "smtp");
     expect_job(&f, &seen);
     job_done(&seen);
-    peer_close(&f.deliver);
+    end_deliver(&f, NULL);
     add_deliver(&f);
     expect_job(&f, &seen);
     assert_int_equal(seen.envelope.recipients[0].attempts, 0); /* that was none */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+static void expect_isolate(struct fixture *f, bool is_wanted)
+{
+    struct frame *frame = peer_expect(&f->master, MESSAGE_ISOLATE);
+    struct message_isolate isolate;
+
+    assert_int_equal(message_isolate_decode(frame_body(frame), &isolate), SLUICE_OK);
+    assert_int_equal(isolate.is_wanted, is_wanted);
+    frame_free(frame);
+}
+
+static void expect_job_for(struct fixture *f, uint64_t id, struct seen_job *seen)
+{
+    expect_job(f, seen);
+    assert_true(seen->job.message_id == id);
+}
+
+/* Three messages under way in a process that crashes on the second, as its last words say. */
+static uint64_t crash_with_three(struct fixture *f, char name[ID_TEXT_SIZE])
+{
+    uint64_t first = commit(f, "a@x.test", "smtp");
+    struct seen_job seen;
+
+    (void)commit(f, "b@x.test", "smtp");
+    (void)commit(f, "c@x.test", "smtp");
+    for (int i = 0; i < 3; i++) {
+        expect_job(f, &seen);
+        job_done(&seen);
+    }
+    end_deliver(f, id_format(first + 1, name));
+    return first;
+}
+
+static void test_a_crash_makes_suspects(void **state)
+{
+    char name[ID_TEXT_SIZE];
+    char text[128];
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start(&f, "");
+    uint64_t first = crash_with_three(&f, name);
+    expect_isolate(&f, true);
+    add_deliver(&f);
+    peer_expect_none(&f.deliver, MESSAGE_JOB); /* ordinary processes have nothing to do with it */
+    end_deliver(&f, NULL);
+    add_deliver_link(&f, true);
+
+    expect_job_for(&f, first, &seen);
+    peer_expect_none(&f.deliver, MESSAGE_JOB); /* one at a time at first */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    expect_job_for(&f, first + 2, &seen);
+    peer_expect_none(&f.deliver, MESSAGE_JOB); /* not with who was named */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    expect_job_for(&f, first + 1, &seen);
+    job_done(&seen);
+    end_deliver(&f, "");
+    add_deliver_link(&f, true);
+    expect_job_for(&f, first + 1, &seen);
+    job_done(&seen);
+    end_deliver(&f, name);
+
+    wait_for_messages(&f, 1);
+    add_deliver_link(&f, true);
+    peer_expect_none(&f.deliver, MESSAGE_JOB);
+    show_recipient(&f, 0, text, sizeof(text));
+    assert_string_equal(text,
+                        "waiting 0 held after 3 crashes of deliver, plugin transport/test bad");
+    fixture_stop(&f);
+}
+
+static void test_who_was_only_near_is_cleared(void **state)
+{
+    char name[ID_TEXT_SIZE];
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start(&f, "minimal_backoff_time = 1;\nmaximal_backoff_time = 1;\n");
+    uint64_t first = crash_with_three(&f, name);
+    add_deliver_link(&f, true);
+    expect_job_for(&f, first, &seen);
+    answer_job(&f, &seen, SITE_REACHED, later_alone); /* an attempt that ended, in whatever way */
+    expect_job_for(&f, first + 2, &seen);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    expect_job_for(&f, first + 1, &seen);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    peer_expect_none(&f.deliver, MESSAGE_JOB);
+    end_deliver(&f, NULL);
+    add_deliver(&f);
+    expect_job_for(&f, first, &seen); /* by the ordinary way again */
     answer_job(&f, &seen, SITE_REACHED, all_good);
     wait_until_empty(&f);
     fixture_stop(&f);
@@ -366,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_a_deferred_transport_waits_for_its_release),
         cmocka_unit_test(test_early_releases_are_postponed),
         cmocka_unit_test(test_a_deliver_that_goes_gives_its_jobs_back),
+        cmocka_unit_test(test_a_crash_makes_suspects),
+        cmocka_unit_test(test_who_was_only_near_is_cleared),
         cmocka_unit_test(test_large_content_travels_as_a_file),
         cmocka_unit_test(test_large_content_in_a_store_without_files),
         cmocka_unit_test(test_a_store_that_fails),

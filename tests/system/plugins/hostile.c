@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hostile: a transport, a lookup or an access plugin, as KIND says, that does harm when it is asked to:
+ * by an address or a key that begins with the name of an act, or by the transport's option "act" on
+ * each message. Built by the tests, for MODE and under NAME.
+ *
+ *   segv  writes to nowhere      deep  has no end to its recursion     abort  gives up
+ *   loop  never returns          wait  waits for what never comes
+ */
+#include <sluice/access.h>
+#include <sluice/lookup.h>
+#include <sluice/transport.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static volatile int endless = 1;
+
+static int deep(int depth)
+{
+    volatile char frame[4096];
+
+    frame[0] = (char)depth;
+    return endless == 0 ? 0 : deep(depth + 1) + frame[0];
+}
+
+static void wait_for_nothing(const struct sluice_host *host)
+{
+    const struct sluice_io *io = host->get_service(host, SLUICE_IO_ID);
+
+    if (MODE == SLUICE_MODE_TASK)
+        (void)io->sleep(host, INT64_MAX);
+    while (MODE == SLUICE_MODE_SERIAL && endless != 0)
+        (void)sleep(1);
+}
+
+static int begins(struct sluice_span text, const char *act)
+{
+    size_t len = strlen(act);
+
+    return text.len >= len && memcmp(text.ptr, act, len) == 0;
+}
+
+static void act(const struct sluice_host *host, struct sluice_span text)
+{
+    if (begins(text, "segv"))
+        *(volatile int *)NULL = 1;
+    if (begins(text, "deep"))
+        (void)deep(0);
+    if (begins(text, "abort"))
+        abort();
+    while (begins(text, "loop") && endless != 0)
+        continue;
+    if (begins(text, "wait"))
+        wait_for_nothing(host);
+}
+
+/* ---- transport ------------------------------------------------------------------------------- */
+
+struct sluice_transport {
+    const struct sluice_host *host;
+    int64_t delay_ms; /* of good deliveries */
+    char act[16];
+};
+
+static sluice_status open_transport(const struct sluice_host *host,
+                                    const struct sluice_config *config,
+                                    const struct sluice_errors *errors,
+                                    struct sluice_transport **ret_transport)
+{
+    struct sluice_transport *transport = calloc(1, sizeof(*transport));
+
+    (void)errors;
+    if (transport == NULL)
+        return SLUICE_TEMP;
+    transport->host = host;
+    transport->delay_ms = config->get_number(config, "delay");
+    (void)snprintf(transport->act, sizeof(transport->act), "%s", config->get_text(config, "act"));
+    *ret_transport = transport;
+    return SLUICE_OK;
+}
+
+static void close_transport(struct sluice_transport *transport)
+{
+    free(transport);
+}
+
+static void take_time(const struct sluice_transport *transport)
+{
+    const struct sluice_host *host = transport->host;
+    const struct sluice_io *io = host->get_service(host, SLUICE_IO_ID);
+    const struct sluice_clock *clock = host->get_service(host, SLUICE_CLOCK_ID);
+
+    if (transport->delay_ms > 0 && MODE == SLUICE_MODE_TASK)
+        (void)io->sleep(host, clock->monotonic_ms(host) + transport->delay_ms);
+}
+
+static int32_t deliver(struct sluice_transport *transport, struct sluice_connection *connection,
+                       const struct sluice_message *message,
+                       const struct sluice_recipient *recipients, size_t count,
+                       size_t recipient_size, int64_t deadline_ms,
+                       const struct sluice_report *report)
+{
+    (void)connection;
+    (void)message;
+    (void)count;
+    (void)recipient_size;
+    (void)deadline_ms;
+    take_time(transport);
+    act(transport->host, sluice_span_of(transport->act));
+    act(transport->host, recipients[0].address);
+    report->remaining(report, SLUICE_OK, "2.0.0", "taken by nobody");
+    return SLUICE_FATE_FINISHED;
+}
+
+static const struct sluice_transport_ops transport_ops = {
+    .struct_size = sizeof(transport_ops),
+    .open = open_transport,
+    .close = close_transport,
+    .deliver = deliver,
+};
+
+static const struct sluice_option transport_options[] = {
+    {"delay", SLUICE_OPT_DURATION, 0, "0s", NULL, "How long a good delivery takes"},
+    {"act", SLUICE_OPT_STRING, 0, "", NULL, "What is done on each message"},
+};
+
+/* ---- lookup ---------------------------------------------------------------------------------- */
+
+struct sluice_lookup {
+    const struct sluice_host *host;
+};
+
+static sluice_status open_lookup(const struct sluice_host *host, const struct sluice_config *config,
+                                 const char *name, const struct sluice_errors *errors,
+                                 struct sluice_lookup **ret_lookup)
+{
+    struct sluice_lookup *lookup = calloc(1, sizeof(*lookup));
+
+    (void)config;
+    (void)name;
+    (void)errors;
+    if (lookup == NULL)
+        return SLUICE_TEMP;
+    lookup->host = host;
+    *ret_lookup = lookup;
+    return SLUICE_OK;
+}
+
+static void close_lookup(struct sluice_lookup *lookup)
+{
+    free(lookup);
+}
+
+static sluice_status find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
+                          const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
+{
+    (void)deadline_ms;
+    (void)errors;
+    act(lookup->host, key);
+    sink->value(sink, sluice_span_of("OK"));
+    return SLUICE_OK;
+}
+
+static const struct sluice_lookup_ops lookup_ops = {
+    .struct_size = sizeof(lookup_ops),
+    .open = open_lookup,
+    .close = close_lookup,
+    .find = find,
+};
+
+/* ---- access ---------------------------------------------------------------------------------- */
+
+struct sluice_access {
+    const struct sluice_host *host;
+};
+
+static sluice_status open_access(const struct sluice_host *host, const struct sluice_config *config,
+                                 const struct sluice_errors *errors,
+                                 struct sluice_access **ret_access)
+{
+    struct sluice_access *access = calloc(1, sizeof(*access));
+
+    (void)config;
+    (void)errors;
+    if (access == NULL)
+        return SLUICE_TEMP;
+    access->host = host;
+    *ret_access = access;
+    return SLUICE_OK;
+}
+
+static void close_access(struct sluice_access *access)
+{
+    free(access);
+}
+
+static sluice_status decide(struct sluice_access *access, const char *restriction,
+                            const struct sluice_access_request *request, int64_t deadline_ms,
+                            const struct sluice_access_sink *sink,
+                            const struct sluice_errors *errors)
+{
+    (void)restriction;
+    (void)deadline_ms;
+    (void)sink;
+    (void)errors;
+    act(access->host, request->recipient);
+    return SLUICE_OK;
+}
+
+static const struct sluice_restriction restrictions[] = {
+    {"check_hostile", 0, 0, "Does harm"},
+};
+
+static const struct sluice_access_ops access_ops = {
+    .struct_size = sizeof(access_ops),
+    .restrictions = restrictions,
+    .restriction_count = 1,
+    .restriction_size = sizeof(restrictions[0]),
+    .open = open_access,
+    .close = close_access,
+    .decide = decide,
+};
+
+/* ---- plugin ---------------------------------------------------------------------------------- */
+
+static const void *get_interface(const char *id)
+{
+    if (strcmp(id, SLUICE_TRANSPORT_ID) == 0 && strcmp(KIND, "transport") == 0)
+        return &transport_ops;
+    if (strcmp(id, SLUICE_LOOKUP_ID) == 0 && strcmp(KIND, "lookup") == 0)
+        return &lookup_ops;
+    return strcmp(id, SLUICE_ACCESS_ID) == 0 && strcmp(KIND, "access") == 0 ? &access_ops : NULL;
+}
+
+static const struct sluice_plugin_desc desc = {
+    .struct_size = sizeof(desc),
+    .abi_minor = SLUICE_ABI_MINOR,
+    .name = KIND "/" NAME,
+    .version = "1.0.0",
+    .license = "ISC",
+    .summary = "Does harm when it is asked to",
+    .mode = MODE,
+    .option_size = sizeof(struct sluice_option),
+    .option_count = sizeof(KIND) == sizeof("transport") ? 2 : 0,
+    .options = transport_options,
+    .get_interface = get_interface,
+};
+
+const struct sluice_plugin_desc *sluice_plugin_entry_v1(void)
+{
+    return &desc;
+}
