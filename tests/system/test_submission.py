@@ -362,6 +362,21 @@ def test_what_makes_no_sense_is_kept(daemon, sink):
     only(sink)
 
 
+def test_after_a_reload(daemon, sink):
+    """The next generation has the socket and the folder too."""
+    daemon.change({"message_drop_headers": ["x-secret"]})
+    daemon.command("sluice", "reload")
+    text = b"X-Secret: 1\nSubject: x\n\nhello\n"
+    submit(daemon, "user@customer.tld", text=text)
+    assert b"X-Secret" not in only(sink).data
+    batch = b"MAIL FROM:<a>\r\nRCPT TO:<b@customer.tld>\r\nDATA\r\nX-Secret: 1\r\n\r\n.\r\n"
+    path = daemon.folder / "queue-maildrop" / ".x"
+    path.write_bytes(batch)
+    path.chmod(0o666)
+    os.rename(path, path.with_name("x"))
+    assert b"X-Secret" not in only(sink).data
+
+
 def test_recipients_that_have_been_taken_are_not_again(daemon, sink):
     text = b"MAIL FROM:<a>\r\nDONE TO:<b@customer.tld>\r\nRCPT TO:<c@customer.tld>\r\nDATA\r\n\r\n.\r\n"
     path = daemon.folder / "queue-maildrop" / ".x"
