@@ -65,6 +65,7 @@ static const struct command commands[COMMAND_COUNT] = {
     [COMMAND_MAIL] = {"MAIL", "mail", 0, command_mail},
     [COMMAND_RCPT] = {"RCPT", "rcpt", 0, command_rcpt},
     [COMMAND_DATA] = {"DATA", "data", COMMAND_ENDS_GROUP, command_data},
+    [COMMAND_BDAT] = {"BDAT", "bdat", COMMAND_HAS_CONTENT, command_bdat},
     [COMMAND_RSET] = {"RSET", "rset", COMMAND_IS_JUNK, command_rset},
     [COMMAND_NOOP] = {"NOOP", "noop", COMMAND_ENDS_GROUP | COMMAND_IS_JUNK, command_noop},
     [COMMAND_VRFY] = {"VRFY", "vrfy", COMMAND_ENDS_GROUP | COMMAND_IS_JUNK, command_vrfy},

@@ -21,6 +21,7 @@ enum command_id {
     COMMAND_MAIL,
     COMMAND_RCPT,
     COMMAND_DATA,
+    COMMAND_BDAT,
     COMMAND_RSET,
     COMMAND_NOOP,
     COMMAND_VRFY,
@@ -30,8 +31,9 @@ enum command_id {
     COMMAND_COUNT,
 };
 
-#define COMMAND_ENDS_GROUP ((uint32_t)1 << 0) /* nothing may be pipelined behind it */
-#define COMMAND_IS_JUNK ((uint32_t)1 << 1)    /* too many of it count as errors */
+#define COMMAND_ENDS_GROUP ((uint32_t)1 << 0)  /* nothing may be pipelined behind it */
+#define COMMAND_IS_JUNK ((uint32_t)1 << 1)     /* too many of it count as errors */
+#define COMMAND_HAS_CONTENT ((uint32_t)1 << 2) /* what is behind it belongs to it */
 
 struct command {
     const char *verb; /* upper case; NULL: anything else */
@@ -55,6 +57,8 @@ void command_rcpt(struct session *session, struct sluice_span argument);
 void command_vrfy(struct session *session, struct sluice_span argument);
 /* data.c */
 void command_data(struct session *session, struct sluice_span argument);
+/* bdat.c */
+void command_bdat(struct session *session, struct sluice_span argument);
 /* etrn.c */
 void command_etrn(struct session *session, struct sluice_span argument);
 

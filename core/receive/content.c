@@ -90,7 +90,7 @@ static void take_text(struct pass *pass)
 
 static void at_line_start(struct pass *pass)
 {
-    if (*pass->at == '.') {
+    if (*pass->at == '.' && !pass->content->is_counted) {
         pass->at++;
         pass->content->state = CONTENT_DOT;
     } else {
@@ -192,4 +192,18 @@ size_t content_feed(struct content *content, struct sluice_span in, char *out, s
     *ret_written = (size_t)(pass.out - out);
     look_at(content, out, *ret_written);
     return (size_t)(pass.at - in.ptr);
+}
+
+size_t content_end(struct content *content, char out[CONTENT_ROOM_MIN])
+{
+    struct pass pass = {.content = content, .out = out};
+
+    if (content->state == CONTENT_TEXT_CR)
+        replace_cr(&pass);
+    if (content->state == CONTENT_TEXT)
+        put_line_end(&pass);
+    content->state = CONTENT_LINE_START;
+    content->is_done = true;
+    look_at(content, out, (size_t)(pass.out - out));
+    return (size_t)(pass.out - out);
 }

@@ -6,6 +6,9 @@
  * lines come out byte for byte; a bare LF becomes CRLF and a bare CR a space, so that what is stored
  * consists of proper lines only, and no peer can take a part of it for an end of data.
  *
+ * What comes in chunks (BDAT, RFC 3030) has no dots to be taken off and no mark at its end: set
+ * is_counted, and call content_end.
+ *
  * A machine that takes bytes in any portions and never allocates; nothing waits.
  */
 #ifndef RECEIVE_CONTENT_H
@@ -28,6 +31,7 @@ enum content_state {
 /* Zero it, set reject_characters. */
 struct content {
     struct sluice_span reject_characters; /* borrowed */
+    bool is_counted;
     enum content_state state;
     bool is_after_bare_lf; /* the line before the present one ended in a bare LF */
     bool is_done;          /* the end of data has been reached */
@@ -44,5 +48,7 @@ struct content {
  */
 size_t content_feed(struct content *content, struct sluice_span in, char *out, size_t room,
                     size_t *ret_written);
+/* The end of counted content: puts out what a last line without its end lacks; how many bytes. */
+size_t content_end(struct content *content, char out[CONTENT_ROOM_MIN]);
 
 #endif

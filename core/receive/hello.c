@@ -44,20 +44,26 @@ static void announce(struct session *session, enum ehlo_keyword keyword, bool is
         session_reply(session, "250%c%s", mark, name);
 }
 
+/* Local programs need no chunks, which do not go with looking at their headers. */
+static bool is_announced(const struct session *session, int keyword)
+{
+    return !session->receiver->settings.is_discarded[keyword] &&
+           !(session->is_local && keyword == EHLO_CHUNKING);
+}
+
 /* The last keyword that is announced, or -1. */
-static int last_keyword(const struct settings *settings)
+static int last_keyword(const struct session *session)
 {
     int last = EHLO_KEYWORD_COUNT - 1;
 
-    while (last >= 0 && settings->is_discarded[last])
+    while (last >= 0 && !is_announced(session, last))
         last--;
     return last;
 }
 
 void command_ehlo(struct session *session, struct sluice_span argument)
 {
-    const struct settings *settings = &session->receiver->settings;
-    int last = last_keyword(settings);
+    int last = last_keyword(session);
 
     if (argument.len == 0) {
         session_reply(session, "501 Syntax: EHLO hostname");
@@ -65,9 +71,10 @@ void command_ehlo(struct session *session, struct sluice_span argument)
     }
     if (!remember(session, argument, true))
         return;
-    session_reply(session, "250%c%s", last >= 0 ? '-' : ' ', settings->myhostname);
+    session_reply(session, "250%c%s", last >= 0 ? '-' : ' ',
+                  session->receiver->settings.myhostname);
     for (int i = 0; i <= last; i++) {
-        if (!settings->is_discarded[i])
+        if (is_announced(session, i))
             announce(session, (enum ehlo_keyword)i, i == last);
     }
 }

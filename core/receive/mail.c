@@ -2,6 +2,7 @@
 /*
  * mail: MAIL (spec M-20 to M-26).
  */
+#include "receive/bdat.h"
 #include "receive/command.h"
 #include "receive/limits.h"
 
@@ -65,7 +66,7 @@ void command_mail(struct session *session, struct sluice_span argument)
     struct sluice_span path;
     struct sluice_span parameters;
 
-    if (!is_in_order(session))
+    if (bdat_refuses(session, "MAIL") || !is_in_order(session))
         return;
     if (!command_take_path(argument, "FROM:", &path, &parameters)) {
         session_reply(session, "501 5.5.4 Syntax: MAIL FROM:<address>");

@@ -3,6 +3,7 @@
  * rcpt: RCPT (spec M-30 to M-37) and VRFY (M-9), which asks the same questions.
  */
 #include "base/clock.h"
+#include "receive/bdat.h"
 #include "receive/command.h"
 #include "receive/judge.h"
 #include "receive/limits.h"
@@ -168,6 +169,8 @@ void command_rcpt(struct session *session, struct sluice_span argument)
     struct sluice_span parameter_text;
     struct error err = ERROR_INIT;
 
+    if (bdat_refuses(session, "RCPT"))
+        return;
     if (session->transaction == NULL) {
         session_reply(session, "503 5.5.1 Error: need MAIL command");
         return;

@@ -8,6 +8,7 @@
 #include "receive/limits.h"
 #include "receive/line.h"
 #include "receive/stress.h"
+#include "receive/upload.h"
 #include "receive/session_log.h"
 
 #include <stdio.h>
@@ -21,6 +22,9 @@
 
 void session_reset(struct session *session)
 {
+    upload_free(session->upload);
+    session->upload = NULL;
+    session->has_bad_chunk = false;
     transaction_free(session->transaction);
     session->transaction = NULL;
     session->overshoot_count = 0;
@@ -152,7 +156,8 @@ static bool is_order_checked(const struct session *session)
  * pipelines without having been told that it may. */
 static bool is_out_of_step(const struct session *session, const struct command *command)
 {
-    if (!is_order_checked(session) || !session->has_more)
+    if (!is_order_checked(session) || !session->has_more ||
+        (command->flags & COMMAND_HAS_CONTENT) != 0)
         return false;
     return !session->is_esmtp || (command->flags & COMMAND_ENDS_GROUP) != 0;
 }

@@ -53,6 +53,8 @@ struct session {
     struct command_count counts[COMMAND_COUNT];
     struct buffer out; /* replies to be sent */
     struct transaction *transaction;
+    struct upload *upload; /* of which some chunks have come; NULL: none */
+    bool has_bad_chunk;    /* one was refused: the rest of them goes with it */
     int64_t wait_started_ms; /* stress.h */
     bool wait_is_over;
     struct session **wait_list;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 static const char *const keywords[EHLO_KEYWORD_COUNT] = {
-    "PIPELINING", "SIZE", "VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN",
+    "PIPELINING", "SIZE", "VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "CHUNKING",
 };
 
 const char *settings_keyword(enum ehlo_keyword keyword)

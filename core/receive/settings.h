@@ -20,6 +20,7 @@ enum ehlo_keyword {
     EHLO_ENHANCEDSTATUSCODES,
     EHLO_8BITMIME,
     EHLO_DSN,
+    EHLO_CHUNKING,
     EHLO_KEYWORD_COUNT,
 };
 

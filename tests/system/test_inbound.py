@@ -229,7 +229,8 @@ def test_greeting_and_ehlo_list(server):
         assert client.greeting == f"220 {HOST} ESMTP Sluice"
         assert client.command("EHLO x").split("\n") == [
             f"250-{HOST}", "250-PIPELINING", "250-SIZE 10240000", "250-VRFY", "250-ETRN",
-            "250-ENHANCEDSTATUSCODES", "250-8BITMIME", "250 DSN"]
+            "250-ENHANCEDSTATUSCODES", "250-8BITMIME", "250-DSN",
+            "250 CHUNKING"]
 
 
 def test_ehlo_keywords_can_be_left_out(make_server):
@@ -397,6 +398,31 @@ def test_pipelining_may_be_allowed(make_server):
     with Client(server.port, hello=None) as client:
         client.send("HELO x\r\nNOOP\r\nMAIL FROM:<a@b.test>\r\nQUIT\r\n")
         assert [client.reply()[:3] for _ in range(5)] == ["220", "250", "250", "250", "221"]
+
+
+def test_chunks(make_server, sink):
+    # M-55: what looks like an end of data and further commands is content, and stays it on its way
+    server = make_server()
+    server.table("transport", f"customer.tld relay:{sink.nexthop}\n")
+    smuggled = (b"X: y\r\n\r\nbody\r\n.\r\nMAIL FROM:<evil@b.test>\r\n"
+                b"RCPT TO:<u@customer.tld>\r\nDATA\r\n.\r\n..\r\nBDAT 5 LAST\r\nx\n.\n\r.\r")
+    stored = smuggled.replace(b"x\n.\n\r.\r", b"x\r\n.\r\n . \r\n")
+    large = b"X: y\r\n\r\n" + b"." * 78 + b"\r\n" + (b"z" * 78 + b"\r\n") * 2000
+    with Client(server.port) as client:
+        for content, size in ((smuggled, 1), (smuggled, 7), (smuggled, 1000), (large, 50000)):
+            client.expect("MAIL FROM:<a@b.test>", "250")
+            client.expect("RCPT TO:<u@customer.tld>", "250")
+            chunks = [content[at:at + size] for at in range(0, len(content), size)]
+            client.send(b"".join(b"BDAT %d\r\n%b" % (len(chunk), chunk) for chunk in chunks)
+                        + b"BDAT 0 LAST\r\n")
+            for chunk in chunks:
+                assert client.reply() == f"250 2.0.0 Ok: {len(chunk)} bytes"
+            assert client.reply().startswith(f"250 2.0.0 Ok: {len(content)} bytes queued as ")
+        client.expect("BDAT many", "521 5.5.4 Syntax: BDAT count [LAST]")
+        assert client.reply() == ""
+    wait_for(lambda: sink.count == 4)
+    assert sorted(sink.bodies()) == sorted([stored, stored, stored, large])
+    assert sink.count == 4
 
 
 END_OF_DATA = {  # M-60: none of these ends the data

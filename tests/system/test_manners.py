@@ -187,7 +187,7 @@ def connect_idle(server, count, sources, hello=b"EHLO idle.example\r\n"):
         client.sendall(hello)
         clients.append(client)
     for client in clients:
-        read_until(client, b"250 DSN\r\n" if hello else b"220 ")
+        read_until(client, b"250 CHUNKING\r\n" if hello else b"220 ")
     return clients
 
 
@@ -325,6 +325,16 @@ def content_without_end(client):
     pour(client, b"\r\n.\n\r.\r\r\n.x" * 5000)
 
 
+def chunks_without_end(client):
+    step_by_step(client, *transaction().split(b"\r\n")[:-1])
+    pour(client, b"BDAT 1\r\nx" * 5000)
+
+
+def a_chunk_without_end(client):
+    step_by_step(client, *transaction(b"BDAT 9000000000000000000").split(b"\r\n")[:-1])
+    pour(client, b"\r\n.\r\nQUIT\r\n" * 5000)
+
+
 def vanishes(client):
     step_by_step(client, *transaction(b"DATA").split(b"\r\n")[:-1])
     client.sendall(b"half a mess")
@@ -349,7 +359,8 @@ def half_closes(client):
 
 
 MANNERS = [no_reader, greedy_reader, early_talker, nonsense, junk, noise, line_without_end,
-           lines_without_end, recipients_without_end, content_without_end, vanishes, resets,
+           lines_without_end, recipients_without_end, content_without_end, chunks_without_end,
+           a_chunk_without_end, vanishes, resets,
            byte_by_byte, half_closes]
 EACH = 3
 

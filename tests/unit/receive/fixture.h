@@ -593,7 +593,7 @@ static inline struct stream *connect_from(struct fixture *f, const char *from)
 
 #define EHLO_REPLY                                                                                 \
     "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n250-ETRN\r\n"               \
-    "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 DSN\r\n"
+    "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250 CHUNKING\r\n"
 
 /* And EHLO said. */
 static inline struct stream *connect_esmtp(struct fixture *f, const char *from)

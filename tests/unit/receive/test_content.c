@@ -243,9 +243,49 @@ static void test_header(void **state)
     }
 }
 
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *in;
+    const char *want;
+} counted[] = {
+    {"", ""},
+    {".\r\n", ".\r\n"},
+    {"..\r\n.", "..\r\n.\r\n"},
+    {"a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n"},
+    {"a\n.\nb", "a\r\n.\r\nb\r\n"},
+    {"a\r.\rb\r", "a . b \r\n"},
+    {"\n\r\n\r", "\r\n\r\n \r\n"},
+    {"\r\r\n", " \r\n"},
+};
+
+/* Cut at any place, with little room. */
+static void test_counted(void **state)
+{
+    static struct run run;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+        size_t len = strlen(counted[i].in);
+        for (size_t cut = 0; cut <= len; cut++) {
+            memset(&run, 0, sizeof(run));
+            run.content.is_counted = true;
+            feed(&run, counted[i].in, cut, CONTENT_ROOM_MIN);
+            feed(&run, counted[i].in + cut, len - cut, CONTENT_ROOM_MIN);
+            assert_int_equal(run.taken, len);
+            run.len += content_end(&run.content, run.out + run.len);
+            assert_true(run.content.is_done);
+            assert_int_equal(run.content.size, run.len);
+            assert_int_equal(run.len, strlen(counted[i].want));
+            assert_memory_equal(run.out, counted[i].want, run.len);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counted),
         cmocka_unit_test(test_nasty_inputs_in_all_cuts),
         cmocka_unit_test(test_all_short_inputs),
         cmocka_unit_test(test_proper_lines_are_not_altered),

@@ -263,7 +263,7 @@ static void discard_body(struct fixture *f)
 
     talk(f, stream, "EHLO x\r\n",
          "250-mx.test\r\n250-PIPELINING\r\n250-SIZE\r\n250-VRFY\r\n250-ENHANCEDSTATUSCODES\r\n"
-         "250 8BITMIME\r\n");
+         "250-8BITMIME\r\n250 CHUNKING\r\n");
     talk(f, stream, "ETRN relay.test\r\n", "250 Queuing started\r\n");
     stream_close(stream);
 }
