@@ -109,7 +109,7 @@ def test_one_received_field_is_all_that_is_added(daemon, sink):
     wait_for(lambda: sink.count == 1)
     data = sink.messages[0].data
     assert re.fullmatch(
-        rb"Received: from client\.example \(unknown \[127\.0\.0\.1\]\)\r\n"
+        rb"Received: from client\.example \(localhost \[127\.0\.0\.1\]\)\r\n"
         rb"\tby mx\.isp\.example \(Sluice\) with ESMTP id " + queue_id.encode() + rb"\r\n"
         rb"\tfor <user@customer\.tld>; \w{3}, +\d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"
         rb"( \(\w+\))?\r\n" + re.escape(content), data), data
