@@ -75,8 +75,9 @@ static void put_draft(struct buffer *out, const struct draft *draft, uint32_t ro
 
     codec_put_number(out, SNAPSHOT_TAG_VERSION, SNAPSHOT_VERSION);
     for (size_t i = 0; i < draft->parameter_count; i++) {
-        if (!draft->parameters[i].value.is_secret)
-            put_value(out, &draft->parameters[i].value);
+        const struct draft_parameter *parameter = &draft->parameters[i];
+        if (parameter->is_known && !parameter->value.is_secret) /* else it has been reported */
+            put_value(out, &parameter->value);
     }
     for (size_t i = 0; i < draft->instance_count; i++) {
         const struct draft_instance *instance = &draft->instances[i];
