@@ -175,9 +175,14 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
 
 static void on_closed(struct channel *channel, const char *reason, void *user)
 {
+    struct intake *intake = user;
+
     (void)channel;
-    log_warning("%s", reason);
-    end_link(user);
+    if (intake->handover != 0)
+        log_info("the queue hands over: what comes in waits for the next one");
+    else
+        log_warning("%s", reason);
+    end_link(intake);
     role_link_lost();
 }
 
