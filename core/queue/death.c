@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "queue/dispatch.h"
+#include "queue/inherit.h"
 #include "queue/results.h"
 #include "queue/state.h"
 
@@ -180,7 +181,7 @@ static void copy(char *to, size_t size, struct sluice_span from)
     (void)snprintf(to, size, "%.*s", SPAN_ARGS(from)); /* cut is fine */
 }
 
-/* Who has no link any more had nothing under way. */
+/* Who has no link has nothing under way but what a former queue gave it. */
 void death_take(struct queue *queue, const struct message_died *died)
 {
     struct deliver_link *link;
@@ -190,8 +191,10 @@ void death_take(struct queue *queue, const struct message_died *died)
         if (link->pid == died->pid && !link->death.is_known)
             break;
     }
-    if (link == NULL)
+    if (link == NULL) {
+        inherit_forget(queue, died->pid);
         return;
+    }
     link->death = (struct death){.is_known = true, .is_crash = died->is_crash};
     copy(link->death.task, sizeof(link->death.task), died->task);
     copy(link->death.activity, sizeof(link->death.activity), died->activity);

@@ -457,35 +457,6 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
     (void)close(fd);
 }
 
-void dispatch_pause(struct queue *queue)
-{
-    struct deliver_link *link;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (link->channel != NULL)
-            (void)channel_send_body(link->channel, MESSAGE_PAUSE, queue->handover,
-                                    SPAN_EMPTY); /* or it does not pause */
-    }
-}
-
-bool dispatch_is_paused(const struct queue *queue)
-{
-    const struct deliver_link *link;
-    const struct job *job;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (link->channel != NULL && !link->is_paused)
-            return false;
-    }
-    for (job = queue->jobs; job != NULL; job = job->hh.next) {
-        if (!job->is_sent)
-            return false;
-    }
-    return true;
-}
-
 size_t dispatch_link_count(const struct queue *queue)
 {
     const struct deliver_link *link;

@@ -61,10 +61,6 @@ struct job {
 sluice_status dispatch_start(struct queue *queue, struct error *err);
 /* Takes fd over. */
 void dispatch_link(struct queue *queue, const struct message_link *link, int fd);
-/* Tells all links; from now on no job is sent. */
-void dispatch_pause(struct queue *queue);
-/* True when no deliver process will send anything more, and nothing is about to be sent to one. */
-bool dispatch_is_paused(const struct queue *queue);
 /* The link has closed: it goes, and what was under way waits for delay_ms. */
 void dispatch_end_link(struct deliver_link *link, int64_t delay_ms);
 /* The link to the isolated process, or NULL. */

@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/sealed.h"
+#include "base/span.h"
 #include "queue/control.h"
 #include "queue/dispatch.h"
 #include "queue/inherit.h"
@@ -15,10 +16,9 @@
 #include "queue/schedule_state.h"
 #include "queue/state.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 #include <sys/random.h>
+#include <utlist.h>
 
 /* ---- what is handed over --------------------------------------------------------------------- */
 
@@ -96,9 +96,38 @@ void handover_encode(struct queue *queue, struct buffer *buffer)
 
 /* ---- the old process ------------------------------------------------------------------------- */
 
+/* One that cannot be told does not pause, and is not waited for longer than others. */
+static void pause_delivers(struct queue *queue)
+{
+    struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->channel != NULL)
+            (void)channel_send_body(link->channel, MESSAGE_PAUSE, queue->handover, SPAN_EMPTY);
+    }
+}
+
+/* No deliver process sends anything more, and nothing is about to be sent to one. */
+static bool delivers_have_paused(const struct queue *queue)
+{
+    const struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->channel != NULL && !link->is_paused)
+            return false;
+    }
+    for (const struct job *job = queue->jobs; job != NULL; job = job->hh.next) {
+        if (!job->is_sent)
+            return false;
+    }
+    return true;
+}
+
 static bool links_have_paused(const struct queue *queue)
 {
-    return dispatch_is_paused(queue) && intake_is_paused(queue);
+    return delivers_have_paused(queue) && intake_is_paused(queue);
 }
 
 static bool operators_have_left(const struct queue *queue)
@@ -162,7 +191,7 @@ void handover_start(struct queue *queue)
     queue->paused_ms = clock_monotonic_ms();
     queue->is_draining = true;
     control_pause(queue->control);
-    dispatch_pause(queue);
+    pause_delivers(queue);
     intake_pause(queue);
     if (task_start("handover", hand_over, queue, NULL) != SLUICE_OK) {
         log_error("handing over: out of memory");

@@ -26,6 +26,7 @@ struct job_state {
     int64_t started_ms;
     int64_t started_wall_ms;
     bool is_released;
+    bool is_isolated;
     struct sluice_span recipients; /* their places in the record */
 };
 
@@ -37,6 +38,7 @@ static const struct record_member job_members[] = {
     RECORD_MEMBER(5, RECORD_I64, struct job_state, started_wall_ms),
     RECORD_MEMBER(6, RECORD_BOOL, struct job_state, is_released),
     RECORD_MEMBER(7, RECORD_SPAN, struct job_state, recipients),
+    RECORD_MEMBER(8, RECORD_BOOL, struct job_state, is_isolated),
 };
 
 static bool is_unclaimed(const struct job *job)
@@ -60,6 +62,7 @@ static void save_job(const struct job *job, struct buffer *buffer)
         .started_ms = job->started_ms,
         .started_wall_ms = job->started_wall_ms,
         .is_released = job->is_released,
+        .is_isolated = job->is_isolated,
         .recipients = buffer_span(&recipients),
     };
     record_encode(job_members, RECORD_COUNT(job_members), &state, false, &item);
@@ -162,6 +165,9 @@ static void adopt_job(const struct heir *heir, uint32_t number, struct queue_mes
         job->started_wall_ms = state->started_wall_ms;
         job->is_released = state->is_released;
         job->is_sent = true;
+        job->is_isolated = state->is_isolated;
+        if (job->is_isolated)
+            suspects_entered(&heir->queue->suspects);
         take_units(heir, number, message, job);
         return;
     }
@@ -322,6 +328,11 @@ sluice_status inherit_claim(struct deliver_link *link, struct sluice_span refs)
     }
     give_back(link->queue, link->pid);
     return SLUICE_OK;
+}
+
+void inherit_forget(struct queue *queue, int32_t pid)
+{
+    give_back(queue, pid);
 }
 
 void inherit_expire(struct queue *queue, int64_t now_ms)

@@ -25,6 +25,8 @@ void inherit_save(struct queue *queue, struct buffer *buffer);
 sluice_status inherit_load(struct queue *queue, struct sluice_span bytes);
 /* A deliver process has said what it has (MESSAGE_RESUMED). PERM: that makes no sense. */
 sluice_status inherit_claim(struct deliver_link *link, struct sluice_span refs);
+/* That deliver process is no more: gives back what it has not claimed. */
+void inherit_forget(struct queue *queue, int32_t pid);
 /* Gives back what nobody has claimed in time; call it about once a second. */
 void inherit_expire(struct queue *queue, int64_t now_ms);
 /* Gives back what nobody has claimed. */

@@ -274,6 +274,11 @@ struct site *suspects_take(struct suspects *suspects, int64_t now_ms, struct uni
     return schedule_take_unit(suspects->schedule, unit, now_ms, ret_units);
 }
 
+void suspects_entered(struct suspects *suspects)
+{
+    suspects->in_flight++;
+}
+
 void suspects_left(struct suspects *suspects)
 {
     suspects->in_flight--;

@@ -59,6 +59,8 @@ bool suspects_are_waiting(const struct suspects *suspects, int64_t now_ms);
 bool suspects_can_take(const struct suspects *suspects, int64_t now_ms);
 /* The next job for the isolated process, as schedule_take. NULL: none now. */
 struct site *suspects_take(struct suspects *suspects, int64_t now_ms, struct unit **ret_units);
+/* A job that a former process took is in the isolated process. */
+void suspects_entered(struct suspects *suspects);
 /* A job that was taken here has left the isolated process, one way or the other. */
 void suspects_left(struct suspects *suspects);
 

@@ -223,6 +223,30 @@ static void test_a_link_that_comes_late(void **state)
     fixture_stop(&s.f);
 }
 
+/* One that dies before it has a link to the next queue. */
+static void test_a_link_that_never_comes(void **state)
+{
+    const struct message_died died = {.pid = 200, .is_crash = true};
+    struct buffer body = BUFFER_INIT;
+    struct succession s;
+    struct seen_job seen;
+
+    (void)state;
+    start(&s, "log", "");
+    (void)commit(&s.f, "a@x.test", "smtp");
+    expect_job(&s.f, &seen);
+    job_done(&seen);
+    s.f.deliver_pid = 201;
+    succeed(&s, NULL, 0);
+    peer_expect_none(&s.f.deliver, MESSAGE_JOB);
+    message_died_encode(&died, &body);
+    peer_send(&s.f.master, MESSAGE_DIED, 0, &body);
+    expect_job(&s.f, &seen);
+    answer_job(&s.f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&s.f);
+    fixture_stop(&s.f);
+}
+
 /* Results that came before PAUSED are the old process's. */
 static void test_the_last_results_are_recorded(void **state)
 {
@@ -525,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_jobs_are_part_of_a_message),
         cmocka_unit_test(test_what_deliver_has_lost_is_attempted_again),
         cmocka_unit_test(test_a_link_that_comes_late),
+        cmocka_unit_test(test_a_link_that_never_comes),
         cmocka_unit_test(test_the_last_results_are_recorded),
         cmocka_unit_test(test_a_result_that_nobody_waits_for),
         cmocka_unit_test(test_a_release_goes_on),
