@@ -156,6 +156,9 @@ const struct sluice_option parameters[] = {
      "holds for each portion of it"},
     {"smtpd_min_data_rate", SLUICE_OPT_INTEGER, 0, "500", "1..1000000000",
      "Bytes a second in which content must come"},
+    {"lookup_timeout", SLUICE_OPT_DURATION, 0, "60s", "1s..",
+     "How long tables, or a restriction, may take at each step of a session; then the client is told to "
+     "try later"},
     {"smtpd_helo_required", SLUICE_OPT_BOOLEAN, 0, "no", NULL,
      "Refuse MAIL before HELO or EHLO"},
     {"smtpd_discard_ehlo_keywords", SLUICE_OPT_LIST, 0, "", NULL,

@@ -97,7 +97,7 @@ static bool is_eligible(struct request *request)
 
     if (!request->is_queue)
         st = domain_list_match(&request->session->receiver->fast_flush_domains, request->domain,
-                               clock_monotonic_ms() + SESSION_LOOKUP_MS, &err);
+                               session_lookup_deadline(request->session), &err);
     if (st != SLUICE_OK)
         refuse(request, st);
     return st == SLUICE_OK;

@@ -37,7 +37,7 @@ bool judge(struct session *session, const struct access_list *list, const struct
 
     if (session->transaction != NULL)
         request.sender = session->transaction->envelope.sender;
-    if (access_list_decide(list, &request, clock_monotonic_ms() + SESSION_LOOKUP_MS, &verdict,
+    if (access_list_decide(list, &request, session_lookup_deadline(session), &verdict,
                            &err) != SLUICE_OK) {
         judge_fail(session, question, &err);
         return false;

@@ -15,7 +15,7 @@ static bool is_exempt(struct session *session)
     struct error err = ERROR_INIT;
 
     return domain_list_match_address(&session->receiver->limit_exceptions, &session->client,
-                                     clock_monotonic_ms() + SESSION_LOOKUP_MS, &err) == SLUICE_OK;
+                                     session_lookup_deadline(session), &err) == SLUICE_OK;
 }
 
 static bool is_over(struct session *session, unsigned count, unsigned limit)

@@ -34,7 +34,7 @@ static bool find_out(struct candidate *candidate, struct question *question)
 
     sluice_status st =
         route_resolve(&session->receiver->router, &candidate->mailbox,
-                      clock_monotonic_ms() + SESSION_LOOKUP_MS, &candidate->route, &err);
+                      session_lookup_deadline(session), &candidate->route, &err);
     if (st != SLUICE_OK && is_postmaster) {
         session_reject(session, candidate->command, candidate->mailbox.plain,
                        "451 4.3.5 <%.*s>: Recipient address rejected: no route for postmaster",

@@ -30,12 +30,17 @@ void session_reset(struct session *session)
     session->overshoot_count = 0;
 }
 
+int64_t session_lookup_deadline(const struct session *session)
+{
+    return clock_monotonic_ms() + session->receiver->settings.lookup_ms;
+}
+
 sluice_status session_in_mynetworks(struct session *session, struct error *err)
 {
     if (session->is_local)
         return SLUICE_OK;
     return domain_list_match_address(&session->receiver->mynetworks, &session->client,
-                                     clock_monotonic_ms() + SESSION_LOOKUP_MS, err);
+                                     session_lookup_deadline(session), err);
 }
 
 sluice_status session_complete(const struct session *session, struct mailbox *mailbox)

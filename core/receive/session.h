@@ -17,7 +17,6 @@
 #include "receive/receiver.h"
 #include "receive/transaction.h"
 
-#define SESSION_LOOKUP_MS 60000 /* for tables and restrictions, at each step */
 #define SESSION_NAME_MS 5000 /* from the start on, that a session may wait for its client's name */
 #define SESSION_NAME_MAX (255 + ADDRESS_TEXT_SIZE + 3)
 #define SESSION_HELO_MAX 255 /* RFC 5321 4.5.3.1.2; longer ones are cut */
@@ -77,6 +76,8 @@ void session_cancel_all(struct receiver *receiver);
 
 /* The deadline of what a session waits for from now. */
 int64_t session_deadline(const struct session *session);
+/* The same for tables and restrictions. */
+int64_t session_lookup_deadline(const struct session *session);
 /* One line of reply, code and text; a continued one has its hyphen in it. 4xx and 5xx count as
  * errors of the client and may take their time. [task: may wait] */
 void session_reply(struct session *session, const char *format, ...)

@@ -91,6 +91,7 @@ static void read_limits(struct settings *settings, const struct config *config)
     settings->hopcount_limit = (unsigned)config_number(config, "hopcount_limit");
     settings->soft_error_limit = (unsigned)config_number(config, "smtpd_soft_error_limit");
     settings->error_sleep_ms = config_number(config, "smtpd_error_sleep_time");
+    settings->lookup_ms = config_number(config, "lookup_timeout");
 }
 
 /* The values for every day and under stress. */

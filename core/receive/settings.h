@@ -47,6 +47,7 @@ struct settings {
     unsigned hopcount_limit;
     unsigned soft_error_limit;
     int64_t error_sleep_ms;
+    int64_t lookup_ms; /* for tables and restrictions, at each step */
     uint64_t min_data_rate;                          /* bytes a second */
     struct session_limits limits[2];                 /* every day, and under stress */
     unsigned client_connection_limit;                /* at a time; 0: none */

@@ -152,8 +152,8 @@ def test_last_words(make_victim, act, domain, words):
     assert len(crashes(daemon)) == 3
 
 
-def test_crashes_are_counted_across_a_restart(make_victim, store):
-    daemon = make_victim(settings={"loop_timeout": "2s", "queue_store": {"plugin": store}})
+def test_crashes_are_counted_across_a_restart(make_victim):
+    daemon = make_victim(settings={"loop_timeout": "2s"})
     send(daemon.port, recipients="loop@bad.tld")
     wait_for(lambda: crashes(daemon), 30)
     time.sleep(0.5)  # recorded, and tried again, for two seconds at least
@@ -261,7 +261,7 @@ def test_receive_hangs(make_victim, kind):
     serial = {"hostile": "hostile-serial", "hostile:x": "hostile-serial:x"}
     settings = {key: [serial.get(word, word) for word in value] if isinstance(value, list) else value
                 for key, value in SETTINGS[kind].items()}
-    daemon = make_victim(settings={"smtpd_timeout": "3s", "drain_timeout": "2s", **settings})
+    daemon = make_victim(settings={"lookup_timeout": "2s", "drain_timeout": "2s", **settings})
     before = set(daemon.roles().values())
     reply = ask(daemon, RECIPIENT[kind].format("wait"))
     assert not reply.startswith(("2", "5")), reply

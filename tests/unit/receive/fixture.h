@@ -457,6 +457,7 @@ static inline int set_up(void **state)
         .hopcount_limit = 50,
         .soft_error_limit = 100,
         .min_data_rate = 500,
+        .lookup_ms = 60000,
         .limits = {{.timeout_ms = STEP_TIMEOUT_MS,
                     .hard_error_limit = 100,
                     .junk_command_limit = 100,
