@@ -170,7 +170,7 @@ static void look_at_space(struct queue *queue)
     sluice_status st = store_space(queue->store, &queue->space, &err);
     bool is_accepting = st == SLUICE_OK && queue->space.free_bytes >= SPACE_MIN;
 
-    if (is_accepting == queue->is_accepting)
+    if (is_accepting == queue->is_accepting || task_is_cancelled())
         return;
     queue->is_accepting = is_accepting;
     if (is_accepting)
@@ -181,12 +181,19 @@ static void look_at_space(struct queue *queue)
     intake_send_space(queue);
 }
 
+/* A task of its own: a store that hangs may let it wait. */
+static void watch_space(void *arg)
+{
+    while (task_sleep_until(clock_monotonic_ms() + TICK_MS) == SLUICE_OK)
+        look_at_space(arg);
+}
+
 static void ticker(void *arg)
 {
     struct queue *queue = arg;
 
     while (task_sleep_until(clock_monotonic_ms() + TICK_MS) == SLUICE_OK) {
-        look_at_space(queue);
+        store_look(queue->store);
         intake_grant_leases(queue);
         inherit_expire(queue, clock_monotonic_ms());
         death_look(queue);
@@ -223,6 +230,7 @@ static sluice_status start_tasks(struct queue *queue, struct error *err)
     look_at_space(queue);
     lease_start(&queue->lease, queue);
     if (queue_start_task(queue, "store", store_run, queue->store) != SLUICE_OK ||
+        queue_start_task(queue, "space", watch_space, queue) != SLUICE_OK ||
         queue_start_task(queue, "tick", ticker, queue) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     sluice_status st = dispatch_start(queue, err);

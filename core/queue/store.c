@@ -266,10 +266,25 @@ static sluice_status apply_list(struct store *store, const struct store_change *
         return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
 
     struct store_call *call = &batch->call;
+    store->applying_ms = clock_monotonic_ms();
     sluice_status st = store_call_run(&call, store->writer, CLOCK_NEVER, err);
+    store->applying_ms = 0;
     if (call != NULL)
         batch_free(call);
     return st;
+}
+
+void store_look(struct store *store)
+{
+    int64_t time_ms = clock_monotonic_ms() - store->applying_ms;
+
+    if (store->applying_ms > 0 && time_ms > STORE_SLOW_MS)
+        complain(&store->slow_complaint, LOG_LEVEL_ERROR,
+                 "the queue store has been busy with a batch for %lld s: until it comes back no mail "
+                 "is accepted, and no result recorded",
+                 (long long)(time_ms / 1000));
+    else
+        complain_over(&store->slow_complaint, "the queue store is back");
 }
 
 static void finish(struct store *store, struct store_change *change, sluice_status status,

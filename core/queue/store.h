@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #define STORE_LAZY_MS 50
+#define STORE_SLOW_MS 3000 /* a batch that takes longer is complained about */
 #define STORE_BATCH_CHANGES_MAX 4096
 #define STORE_BATCH_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define STORE_RETRY_MS 1000 /* after a batch that failed */
@@ -59,6 +60,8 @@ struct store_change {
 
 /* The task that commits; returns when it is cancelled. store is a struct store. */
 void store_run(void *store);
+/* To be called now and then: says so when a batch takes long. It is never given up on. */
+void store_look(struct store *store);
 void store_submit(struct store *store, struct store_change *change);
 /* Takes back a change whose batch has not begun; false: too late. done is not called then. */
 bool store_withdraw(struct store *store, struct store_change *change);

@@ -29,10 +29,12 @@ struct store {
     size_t put_count;            /* among those that are pending */
     size_t busy_count;           /* pending, failed, and in the batch that runs */
     bool is_hurried;
+    int64_t applying_ms; /* since when a batch runs; 0: none does */
     struct task_queue work;    /* the committer waits here */
     struct task_queue settled; /* woken when busy_count is 0 */
     struct complaint complaint;
     struct complaint maintain_complaint;
+    struct complaint slow_complaint;
 };
 
 /* A call of one of the plugin's operations; the first member of what it needs. On the heap: work may

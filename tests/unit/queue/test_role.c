@@ -355,6 +355,49 @@ static void test_a_withdrawal_beside_results_that_failed(void **state)
     fixture_stop(&f);
 }
 
+/* What the queue process says on standard error goes to a file meanwhile. */
+static void wait_for_words(const char *path, const char *words)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
+    char text[16384];
+    bool is_there = false;
+
+    while (!is_there && clock_monotonic_ms() < deadline_ms) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t len = read(fd, text, sizeof(text) - 1);
+
+        (void)close(fd);
+        text[len > 0 ? len : 0] = '\0';
+        is_there = strstr(text, words) != NULL;
+        pump();
+    }
+    assert_true(is_there);
+}
+
+static void test_a_store_that_hangs_is_waited_for(void **state)
+{
+    char path[] = "/tmp/sluice-words-XXXXXX";
+    struct fixture f;
+
+    (void)state;
+    int words = mkstemp(path);
+    int saved = dup(STDERR_FILENO);
+    assert_true(words != -1 && dup2(words, STDERR_FILENO) != -1);
+    fixture_start_on(&f, "slow", "");
+    (void)dup2(saved, STDERR_FILENO);
+    fixture_set_file(&f, "hold", true);
+    uint64_t id = f.next_id++;
+    send_commit(&f, id, "a@x.test", "etrn-only", "hello\r\n", -1, 7);
+    wait_for_words(path, "the queue store has been busy with a batch for ");
+    fixture_set_file(&f, "hold", false);
+    assert_int_equal(expect_committed(&f, id), SLUICE_OK);
+    wait_for_words(path, "the queue store is back");
+    fixture_stop(&f);
+    (void)close(saved);
+    (void)close(words);
+    (void)unlink(path);
+}
+
 /* What receive must not do: its link is closed, and nothing of it is in the queue. */
 static void test_nonsense_from_receive(void **state)
 {
@@ -472,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_a_store_that_fails),
         cmocka_unit_test(test_a_withdrawal_has_one_answer),
         cmocka_unit_test(test_a_withdrawal_beside_results_that_failed),
+        cmocka_unit_test(test_a_store_that_hangs_is_waited_for),
         cmocka_unit_test(test_nonsense_from_receive),
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_a_drain_waits_for_results),
