@@ -10,6 +10,7 @@
 #define CLOCK_NEVER INT64_MAX /* a deadline that does not come */
 
 int64_t clock_monotonic_ms(void); /* for deadlines [any] */
+int64_t clock_monotonic_us(void); /* for what takes less than a millisecond [any] */
 int64_t clock_wall_ms(void);      /* since 1970 UTC [any] */
 
 /* For tests: from now on both clocks stand still at these values; clock_real() ends it. */
