@@ -5,7 +5,7 @@
 #   needs_users                 as root: the two users that the roles drop to
 
 NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libconfig-dev libdb5.3-dev libjansson-dev libltdl-dev
-    libunbound-dev libuv1-dev make pkg-config uthash-dev zlib1g-dev"
+    libmicrohttpd-dev libunbound-dev libuv1-dev make pkg-config uthash-dev zlib1g-dev"
 NEEDS_RUN="python3 python3-aiosmtpd"
 # g++: the SDK's headers are compiled as C++ too. dnsmasq-base is the program alone, without a service.
 NEEDS_CHECK="binutils curl dnsmasq-base file g++ git git-email groff-base iproute2 libcmocka-dev libicu72

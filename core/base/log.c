@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log_sink.h"
+#include "base/metrics.h"
 #include "base/span.h"
 
 #include <errno.h>
@@ -46,7 +47,6 @@ static struct {
     unsigned count;
     uint32_t next_byte;
     uint64_t dropped;     /* and not said yet */
-    uint64_t lost;        /* since the start */
     int64_t next_loss_ms; /* when to speak of dropped lines again */
     bool is_stopping;
     bool is_idle; /* the thread has written out all that it was given */
@@ -157,7 +157,7 @@ static void put_line(enum log_level level, const char *component,
         pthread_cond_signal(&ring.changed);
     } else {
         ring.dropped++;
-        ring.lost++;
+        metric_add(metric_get(METRIC_LOG_LOST, NULL, NULL, NULL), 1);
     }
     pthread_mutex_unlock(&ring.lock);
 }
@@ -199,14 +199,6 @@ void log_event_write(const struct log_event *event, const struct log_field *fiel
     log_render_event(ring.rendering, event, fields, count, &rendered);
     put_line(event->level, component, &rendered);
     errno = saved;
-}
-
-uint64_t log_lost_count(void)
-{
-    pthread_mutex_lock(&ring.lock);
-    uint64_t lost = ring.lost;
-    pthread_mutex_unlock(&ring.lock);
-    return lost;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */

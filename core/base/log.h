@@ -153,9 +153,6 @@ const char *log_quote(struct sluice_span bytes, char *out, size_t out_size);
 const char *log_level_name(enum log_level level);
 bool log_level_find(const char *name, enum log_level *ret_level);
 
-/* How many lines this process has lost. */
-uint64_t log_lost_count(void);
-
 /*
  * A failure that repeats: said at once, then at growing intervals (1 min doubling to 1 h) with the
  * count of what was not said; complain_over says once that it is over.

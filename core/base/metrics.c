@@ -23,7 +23,7 @@
 #define CELLS (BUCKETS_MAX + 2) /* buckets, beyond them, and the sum of the times */
 #define SUM_CELL (BUCKETS_MAX + 1)
 #define PROBES_MAX 64
-#define SERIES_PER_FAMILY_MAX 512 /* names that plugins or tables invent must leave room for others */
+#define SERIES_PER_FAMILY_MAX 1000 /* names that plugins or tables invent must leave room for others */
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 
@@ -91,7 +91,7 @@ static const struct {
     [METRIC_PLUGIN_CALL_SECONDS] = {"sluice_plugin_call_duration_seconds", "How long they took",
                                     HISTOGRAM, {"kind", "name"}, call_buckets},
     [METRIC_PLUGIN_EVENTS] = {"sluice_plugin_events_total", "What plugins count themselves",
-                              COUNTER, {"plugin", "name", "event"}},
+                              COUNTER, {"plugin", "event"}},
 };
 
 enum series_state { SERIES_FREE, SERIES_CLAIMED, SERIES_READY };
@@ -129,17 +129,21 @@ void metrics_attach(void *memory, size_t size)
 
 /* ---- finding a series ------------------------------------------------------------------------ */
 
-/* As the text format wants it: between quotes, with \, " and line feeds marked. */
-static size_t put_value(char *out, size_t room, const char *value)
+/* label="value", where \, " and line feeds in the value are marked; in at least room bytes, which
+ * the label fits into. */
+static size_t put_label(char *out, size_t room, const char *label, const char *value)
 {
-    size_t used = 0;
+    size_t used = strlen(label);
 
-    for (; *value != '\0' && used + 2 < room; value++) {
-        bool is_marked = *value == '\\' || *value == '"' || *value == '\n';
-        if (is_marked)
+    memcpy(out, label, used);
+    out[used++] = '=';
+    out[used++] = '"';
+    for (; *value != '\0' && used + 3 < room; value++) {
+        if (*value == '\\' || *value == '"' || *value == '\n')
             out[used++] = '\\';
         out[used++] = *value == '\n' ? 'n' : *value;
     }
+    out[used++] = '"';
     return used;
 }
 
@@ -152,11 +156,9 @@ static void format_labels(enum metric_family family, const char *const values[3]
     for (size_t i = 0; i < 3 && families[family].labels[i] != NULL; i++) {
         /* Each has its share, so that a long one does not cut those behind it. */
         size_t end = LABELS_SIZE - (2 - i) * (LABELS_SIZE / 4);
-        int len = snprintf(labels + used, end - used, "%s%s=\"", i > 0 ? "," : "",
-                           families[family].labels[i]);
-        used += (size_t)len;
-        used += put_value(labels + used, end - used - 1, values[i]);
-        labels[used++] = '"';
+        if (i > 0)
+            labels[used++] = ',';
+        used += put_label(labels + used, end - used, families[family].labels[i], values[i]);
     }
 }
 

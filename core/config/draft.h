@@ -17,6 +17,7 @@
 #define DRAFT_QUEUE ((uint32_t)1 << 1)
 #define DRAFT_DELIVER ((uint32_t)1 << 2)
 #define DRAFT_MASTER ((uint32_t)1 << 3)
+#define DRAFT_METRICS ((uint32_t)1 << 4)
 
 /* A top-level parameter, of the core or of a plugin. */
 struct draft_parameter {

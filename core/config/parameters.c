@@ -52,6 +52,9 @@ const struct sluice_option parameters[] = {
     {"log_level", SLUICE_OPT_ENUM, 0, "info", "error|warning|notice|info|debug",
      "The least important lines that are logged"},
 
+    {"metrics_listen", SLUICE_OPT_STRING, 0, "", NULL,
+     "Address and port where Prometheus gets the metrics: 127.0.0.1:9125; empty: nowhere"},
+
     /* who runs */
     {"mail_owner", SLUICE_OPT_STRING, 0, "sluice", NULL,
      "User that owns the queue, where Sluice is started by root"},

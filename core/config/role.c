@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/span.h"
 #include "config/logging.h"
 #include "ipc/channel.h"
@@ -136,7 +137,7 @@ void role_close_listeners(struct role *role)
     free_handed(&runtime.addresses);
 }
 
-void *role_shared_memory(const char *name, size_t *ret_size)
+static void *map_shared(const char *name, int protection, size_t *ret_size)
 {
     int fd = find_handed(&runtime.shared, name);
     struct stat status;
@@ -144,11 +145,31 @@ void *role_shared_memory(const char *name, size_t *ret_size)
 
     if (fd == -1 || fstat(fd, &status) == -1)
         return NULL;
-    memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    memory = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return NULL;
     *ret_size = (size_t)status.st_size;
     return memory;
+}
+
+void *role_shared_memory(const char *name, size_t *ret_size)
+{
+    return map_shared(name, PROT_READ | PROT_WRITE, ret_size);
+}
+
+const void *role_shared_view(const char *name, size_t *ret_size)
+{
+    return map_shared(name, PROT_READ, ret_size);
+}
+
+void role_start_metrics(void)
+{
+    size_t size = 0;
+    void *memory = role_shared_memory("metrics", &size);
+
+    if (memory == NULL)
+        log_warning("no shared memory: nothing is counted");
+    metrics_attach(memory, size);
 }
 
 /* Before the setup it is kept for the start of the log. */

@@ -101,4 +101,9 @@ int role_plugin_fd(const char *plugin);
  * It begins zeroed and stays mapped until the process ends. */
 void *role_shared_memory(const char *name, size_t *ret_size);
 
+/* For those roles that count (base/metrics.h): at the beginning of start(). */
+void role_start_metrics(void);
+/* The same memory for who only looks at it. */
+const void *role_shared_view(const char *name, size_t *ret_size);
+
 #endif

@@ -50,6 +50,18 @@ static void check_listen(struct draft *draft)
     }
 }
 
+static void check_metrics_listen(struct draft *draft)
+{
+    const char *text = value_of(draft, "metrics_listen")->text;
+    struct error err = ERROR_INIT;
+    struct address address;
+
+    if (text != NULL && text[0] != '\0' &&
+        address_parse_listen(sluice_span_of(text), &address, &err) != SLUICE_OK)
+        report_error(&draft->report, draft_place(draft, "metrics_listen"), "metrics_listen: %s",
+                     err.text);
+}
+
 static bool is_address(const char *item)
 {
     struct sluice_span text = sluice_span_of(item);
@@ -182,6 +194,7 @@ void rules_check(struct draft *draft)
 {
     check_names(draft);
     check_listen(draft);
+    check_metrics_listen(draft);
     check_addresses(draft, "inet_interfaces", true);
     check_addresses(draft, "proxy_interfaces", false);
     check_networks(draft);

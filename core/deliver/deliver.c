@@ -254,6 +254,7 @@ static sluice_status deliver_start(struct role *role, struct error *err)
         return error_set(err, SLUICE_TEMP, "out of memory");
     role->user = deliver;
     deliver->role = role;
+    role_start_metrics();
     deliver->means.session_limit = (unsigned)config_number(role->config, "smtp_mx_session_limit");
     st = resolver_start(role->config, err);
     if (st == SLUICE_OK)

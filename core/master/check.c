@@ -33,6 +33,7 @@ static const struct {
     {"receive", DRAFT_RECEIVE},
     {"queue", DRAFT_QUEUE},
     {"deliver", DRAFT_DELIVER},
+    {"metrics", DRAFT_METRICS},
 };
 
 struct check {

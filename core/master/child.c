@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/span.h"
 #include "ipc/messages.h"
 #include "master/output.h"
@@ -78,7 +79,8 @@ static void link_child(struct child *child)
 
     LL_FOREACH(child->children->list, peer)
     {
-        bool is_pair = child_is(child, "queue") != child_is(peer, "queue");
+        bool is_pair = child_is(child, "queue") != child_is(peer, "queue") &&
+                       !child_is(child, "metrics") && !child_is(peer, "metrics");
         if (is_pair && takes_links(peer) && takes_links(child))
             link_pair(child, peer);
     }
@@ -235,9 +237,13 @@ static bool send_listeners(struct child *child)
 
     if (child_is(child, "queue"))
         return send_file(child, MESSAGE_LISTENER, "control", child->children->setup->control_fd);
-    for (size_t i = 0; i < listeners->count && is_sent && child_is(child, "receive"); i++)
-        is_sent = send_file(child, MESSAGE_LISTENER, listeners->list[i].address,
-                            listeners->list[i].fd);
+    for (size_t i = 0; i < listeners->count && is_sent; i++) {
+        const struct role_listener *listener = &listeners->list[i];
+        const char *role = listener_is_metrics(listener->address) ? "metrics" : "receive";
+
+        if (child_is(child, role))
+            is_sent = send_file(child, MESSAGE_LISTENER, listener->address, listener->fd);
+    }
     return is_sent;
 }
 
@@ -372,10 +378,12 @@ static sluice_status live(struct child *child, struct error *err)
 /* How long to wait for the next life, said in the log. */
 static int64_t mourn(struct child *child, int64_t started_ms, const struct error *err)
 {
-    bool has_backoff = child_is(child, "deliver") && !child->is_isolated;
+    bool has_backoff = (child_is(child, "deliver") && !child->is_isolated) ||
+                       child_is(child, "metrics");
     int64_t delay_ms =
         restart_delay(&child->restart, has_backoff, started_ms, clock_monotonic_ms());
 
+    metric_add(metric_get(METRIC_PROCESS_RESTARTS, child->role->name, NULL, NULL), 1);
     if (delay_ms == 0)
         log_error("%s; restarting", err->text);
     else

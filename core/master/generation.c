@@ -32,7 +32,8 @@
 
 sluice_status generation_new(uint64_t number, struct generation **ret_generation)
 {
-    static const char *const names[GENERATION_ROLES] = {"master", "receive", "queue", "deliver"};
+    static const char *const names[GENERATION_ROLES] = {"master", "receive", "queue", "deliver",
+                                                          "metrics"};
     struct generation *generation = calloc(1, sizeof(*generation));
 
     if (generation == NULL)

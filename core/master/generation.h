@@ -19,7 +19,7 @@
 #include <sys/types.h>
 
 #define GENERATION_PLUGINS_MAX 256 /* of one role */
-#define GENERATION_ROLES 4
+#define GENERATION_ROLES 5
 
 struct generation_plugin {
     char *name; /* "lookup/hash" */

@@ -6,16 +6,19 @@
 #include "master/listeners.h"
 
 #include "base/log.h"
+#include "metrics/metrics_role.h"
 #include "net/address.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
+#define NAME_SIZE 128
 
 static bool set_up(int fd, const struct address *address)
 {
@@ -85,6 +88,18 @@ sluice_status listeners_add(struct listeners *listeners, const char *address, in
     return SLUICE_OK;
 }
 
+bool listener_is_metrics(const char *address)
+{
+    return strncmp(address, METRICS_LISTENER, sizeof(METRICS_LISTENER) - 1) == 0;
+}
+
+static sluice_status parse_name(const char *name, struct address *ret_address)
+{
+    if (listener_is_metrics(name))
+        name += sizeof(METRICS_LISTENER) - 1;
+    return address_parse_listen(sluice_span_of(name), ret_address, NULL);
+}
+
 /* The socket of that address in a list, or -1. */
 static int find_listener(const struct listeners *listeners, const char *address)
 {
@@ -94,8 +109,7 @@ static int find_listener(const struct listeners *listeners, const char *address)
     if (address_parse_listen(sluice_span_of(address), &wanted, NULL) != SLUICE_OK)
         return -1;
     for (size_t i = 0; i < listeners->count; i++) {
-        if (address_parse_listen(sluice_span_of(listeners->list[i].address), &has, NULL) ==
-                SLUICE_OK &&
+        if (parse_name(listeners->list[i].address, &has) == SLUICE_OK &&
             has.len == wanted.len && memcmp(&has.any, &wanted.any, has.len) == 0)
             return listeners->list[i].fd;
     }
@@ -115,15 +129,19 @@ static sluice_status keep_or_open(const struct listeners *before, const char *ad
     return SLUICE_OK;
 }
 
-static sluice_status open_and_add(const struct listeners *before, const char *address,
-                                  bool is_optional, struct listeners *listeners, struct error *err)
+/* prefix: of the name that the listener is told apart by. */
+static sluice_status open_and_add(const struct listeners *before, const char *prefix,
+                                  const char *address, bool is_optional,
+                                  struct listeners *listeners, struct error *err)
 {
+    char name[NAME_SIZE];
     int fd;
     sluice_status status = keep_or_open(before, address, is_optional, &fd, err);
 
     if (status != SLUICE_OK || fd == -1)
         return status;
-    if (listeners_add(listeners, address, fd) == SLUICE_OK)
+    (void)snprintf(name, sizeof(name), "%s%s", prefix, address); /* it is an address, and so short */
+    if (listeners_add(listeners, name, fd) == SLUICE_OK)
         return SLUICE_OK;
     (void)close(fd); /* nobody has used it */
     return error_set(err, SLUICE_TEMP, "out of memory");
@@ -134,14 +152,21 @@ sluice_status listeners_open(const struct config *config, const struct listeners
 {
     size_t count = config_count(config, "listen");
     bool is_optional = !config_is_set(config, "listen"); /* by default both families are tried */
+    const char *metrics = config_text(config, "metrics_listen");
     struct listeners listeners = {0};
     sluice_status status = SLUICE_OK;
 
     for (size_t i = 0; i < count && status == SLUICE_OK; i++)
-        status =
-            open_and_add(before, config_item(config, "listen", i), is_optional, &listeners, err);
+        status = open_and_add(before, "", config_item(config, "listen", i), is_optional, &listeners,
+                              err);
     if (status != SLUICE_OK) {
         error_prefix(err, "%s", config_origin(config, "listen"));
+    } else if (metrics[0] != '\0') {
+        status = open_and_add(before, METRICS_LISTENER, metrics, false, &listeners, err);
+        if (status != SLUICE_OK)
+            error_prefix(err, "%s: metrics_listen", config_origin(config, "metrics_listen"));
+    }
+    if (status != SLUICE_OK) {
         listeners_close(&listeners);
         return status;
     }

@@ -7,6 +7,7 @@
 #include "deliver/deliver.h"
 #include "master/check.h"
 #include "master/master.h"
+#include "metrics/metrics_role.h"
 #include "plugin/load.h"
 #include "queue/queue.h"
 #include "receive/receive.h"
@@ -76,6 +77,8 @@ static int run_role(const struct arguments *arguments)
         return queue_main();
     if (strcmp(arguments->role, "deliver") == 0)
         return deliver_main();
+    if (strcmp(arguments->role, "metrics") == 0)
+        return metrics_main();
     return say_usage(stderr);
 }
 

@@ -10,6 +10,7 @@
 #include "master/master.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "config/config.h"
 #include "master/children.h"
 #include "master/daemon.h"
@@ -154,6 +155,16 @@ static sluice_status open_listeners(struct master *master, struct error *err)
     return status;
 }
 
+static void start_metrics(const struct master *master)
+{
+    size_t size = 0;
+    void *memory = shared_map(&master->shared, "metrics", &size);
+
+    metrics_attach(memory, size);
+    metric_set(metric_get(METRIC_BUILD_INFO, SLUICE_VERSION, NULL, NULL), 1);
+    metric_set(metric_get(METRIC_START_TIME, NULL, NULL, NULL), (uint64_t)clock_wall_ms() / 1000);
+}
+
 static sluice_status start_roles(struct master *master, struct error *err)
 {
     sluice_status status;
@@ -183,6 +194,8 @@ static void start(struct master *master)
     }
     if (status == SLUICE_OK)
         status = shared_open(&master->shared, &err);
+    if (status == SLUICE_OK)
+        start_metrics(master);
     if (status == SLUICE_OK) {
         status = generation_close_folder(master->generation, &err);
         failure = EX_TEMPFAIL;
@@ -215,6 +228,7 @@ static void drain(struct master *master)
     if (deadline_ms < clock_monotonic_ms() + QUEUE_DRAIN_MS)
         deadline_ms = clock_monotonic_ms() + QUEUE_DRAIN_MS;
     (void)children_drain(master->children, "queue", deadline_ms);
+    (void)children_drain(master->children, "metrics", deadline_ms);
 }
 
 /* ---- phases and signals ---------------------------------------------------------------------- */

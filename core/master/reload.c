@@ -108,6 +108,8 @@ sluice_status reload_start_workers(struct children *children, struct generation 
         status =
             children_start(children, generation, "receive",
                            process_count(generation->config, "receive_processes"), deadline_ms, err);
+    if (status == SLUICE_OK && config_text(generation->config, "metrics_listen")[0] != '\0')
+        status = children_start(children, generation, "metrics", 1, deadline_ms, err);
     return status;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "master/shared.h"
 
+#include "base/metrics.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@ static const struct {
     const char *roles[ROLES_MAX];
 } memories[] = {
     {"clients", (size_t)4 * 1024 * 1024, {"receive"}},
+    {"metrics", METRICS_SIZE, {"receive", "queue", "deliver", "metrics"}},
 };
 
 #define MEMORY_COUNT (sizeof(memories) / sizeof(memories[0]))
@@ -56,6 +59,22 @@ sluice_status shared_open(struct shared *ret_shared, struct error *err)
     }
     *ret_shared = shared;
     return SLUICE_OK;
+}
+
+void *shared_map(const struct shared *shared, const char *name, size_t *ret_size)
+{
+    for (size_t i = 0; i < shared->count; i++) {
+        void *memory;
+        if (strcmp(memories[i].name, name) != 0)
+            continue;
+        memory = mmap(NULL, memories[i].size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      shared->list[i].fd, 0);
+        if (memory == MAP_FAILED)
+            break;
+        *ret_size = memories[i].size;
+        return memory;
+    }
+    return NULL;
 }
 
 void shared_close(struct shared *shared)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * host: see host.h. The services tables and metrics are not there yet: their ids give NULL.
+ * host: see host.h. The service tables is not there yet: its id gives NULL.
  */
 #include "plugin/host.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/span.h"
 #include "net/address.h"
 #include "net/dns.h"
@@ -77,6 +78,29 @@ static const struct sluice_memory memory_service = {
     .struct_size = sizeof(memory_service),
     .alloc = memory_alloc,
     .free = memory_free,
+};
+
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+#define EVENT_NAME_MAX 63
+
+/* What is no name is not counted: the page would be unreadable for all. */
+static bool is_event_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    return len > 0 && len <= EVENT_NAME_MAX && name[len] == '\0';
+}
+
+static void metrics_count(const struct sluice_host *host, const char *name, uint64_t add)
+{
+    if (name != NULL && is_event_name(name))
+        metric_add(metric_get(METRIC_PLUGIN_EVENTS, host_of(host)->label, name, NULL), add);
+}
+
+static const struct sluice_metrics metrics_service = {
+    .struct_size = sizeof(metrics_service),
+    .count = metrics_count,
 };
 
 /* ---- io: a struct sluice_stream is a struct stream ------------------------------------------- */
@@ -220,6 +244,7 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         {SLUICE_LOG_ID, &log_service},       {SLUICE_CLOCK_ID, &clock_service},
         {SLUICE_MEMORY_ID, &memory_service}, {SLUICE_IO_ID, &io_service},
         {SLUICE_DNS_ID, &dns_service},       {SLUICE_OFFLOAD_ID, &offload_service},
+        {SLUICE_METRICS_ID, &metrics_service},
     };
 
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "base/span.h"
 #include "plugin/derive.h"
 #include "plugin/host.h"
 #include "plugin/interface.h"
@@ -13,12 +15,13 @@
 #include "task/pool.h"
 #include "task/task.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PARALLEL_THREADS_MAX 8
+#define INSTANCE_STATUSES 6 /* SLUICE_OK to SLUICE_UNSUPPORTED */
+#define KIND_SIZE 32
 #define GRACE_MS 1000        /* for a plugin to come back after its deadline, before its waits end */
 #define LOOP_PATIENCE_MS 200 /* an inline call that takes longer is complained about */
 
@@ -33,10 +36,27 @@ struct instance {
     bool is_open;
     struct pool *pool;
     struct complaint slow;
-    _Atomic uint64_t calls;
-    _Atomic uint64_t time_ms;
-    _Atomic uint64_t statuses[INSTANCE_STATUSES];
+    struct metric *calls[INSTANCE_STATUSES]; /* by status */
+    struct metric *call_seconds;
 };
+
+/* "lookup" of "sluice.lookup/1" */
+static void find_metrics(struct instance *instance)
+{
+    static const char *const statuses[INSTANCE_STATUSES] = {"ok",   "not_found", "temp",
+                                                            "perm", "config",    "unsupported"};
+    const struct config_instance *configured = instance->configured;
+    struct sluice_span kind = sluice_span_of(configured->interface);
+    char text[KIND_SIZE];
+
+    kind = span_skip(span_first(kind, span_find(kind, '/')), strlen("sluice."));
+    (void)snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(kind));
+    for (size_t i = 0; i < INSTANCE_STATUSES; i++)
+        instance->calls[i] =
+            metric_get(METRIC_PLUGIN_CALLS, text, configured->name, statuses[i]);
+    instance->call_seconds =
+        metric_get(METRIC_PLUGIN_CALL_SECONDS, text, configured->name, NULL);
+}
 
 static sluice_status start_pool(struct instance *instance, struct error *err)
 {
@@ -76,6 +96,7 @@ sluice_status instance_new(const struct config_instance *configured, struct inst
     }
     instance->configured = configured;
     host_init(&instance->host, configured->name, instance->label);
+    find_metrics(instance);
     st = derive_resolve(configured->plugin, configured->interface, &instance->derivation, err);
     if (st == SLUICE_OK)
         st = start_pool(instance, err);
@@ -180,21 +201,10 @@ sluice_status instance_open(struct instance *instance, const char *argument, str
     return SLUICE_OK;
 }
 
-static void log_counts(const struct instance *instance)
-{
-    struct instance_counts counts;
-
-    instance_get_counts(instance, &counts);
-    log_debug("%s: %llu calls took %llu ms, %llu were TEMP", instance->label,
-              (unsigned long long)counts.calls, (unsigned long long)counts.time_ms,
-              (unsigned long long)counts.statuses[SLUICE_TEMP]);
-}
-
 void instance_close(struct instance *instance)
 {
     if (instance == NULL || !instance->is_open)
         return;
-    log_counts(instance);
     if (instance->derived.ops != NULL)
         close_side(instance, &instance->derived);
     close_side(instance, &instance->base);
@@ -207,7 +217,7 @@ void instance_close(struct instance *instance)
 void instance_enter(struct instance_call *call, struct instance *instance, int64_t deadline_ms)
 {
     call->instance = instance;
-    call->started_ms = clock_monotonic_ms();
+    call->started_us = clock_monotonic_us();
     call->activity = task_set_activity(instance->label);
     if (instance->pool == NULL)
         call->limit_ms =
@@ -224,21 +234,12 @@ static void complain_if_slow(struct instance *instance, int64_t time_ms)
 void instance_leave(struct instance_call *call, sluice_status status)
 {
     struct instance *instance = call->instance;
-    int64_t time_ms = clock_monotonic_ms() - call->started_ms;
+    int64_t time_us = clock_monotonic_us() - call->started_us;
 
     (void)task_set_activity(call->activity); /* ours goes */
     if (instance->pool == NULL)
         (void)task_set_limit(call->limit_ms);
-    atomic_fetch_add(&instance->calls, 1);
-    atomic_fetch_add(&instance->time_ms, time_ms > 0 ? (uint64_t)time_ms : 0);
-    atomic_fetch_add(&instance->statuses[status_known(status)], 1);
-    complain_if_slow(instance, time_ms);
-}
-
-void instance_get_counts(const struct instance *instance, struct instance_counts *ret_counts)
-{
-    ret_counts->calls = atomic_load(&instance->calls);
-    ret_counts->time_ms = atomic_load(&instance->time_ms);
-    for (size_t i = 0; i < INSTANCE_STATUSES; i++)
-        ret_counts->statuses[i] = atomic_load(&instance->statuses[i]);
+    metric_add(instance->calls[status_known(status)], 1);
+    metric_observe(instance->call_seconds, METRIC_PLUGIN_CALL_SECONDS, (uint64_t)time_us);
+    complain_if_slow(instance, time_us / 1000);
 }

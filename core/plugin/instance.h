@@ -58,23 +58,15 @@ const struct instance_side *instance_side(const struct instance *instance, size_
 /*
  * Around each call: names the plugin in the log while it runs, for a crash or a hang; bounds what it
  * waits for on a task, whatever deadlines it asks for itself; counts calls, time and statuses for
- * `sluice plugin list` and the metrics.
+ * the metrics.
  */
 struct instance_call {
     struct instance *instance;
-    int64_t started_ms;
+    int64_t started_us;
     const char *activity; /* of the task before */
     int64_t limit_ms;
 };
 void instance_enter(struct instance_call *call, struct instance *instance, int64_t deadline_ms);
 void instance_leave(struct instance_call *call, sluice_status status);
-
-#define INSTANCE_STATUSES 6 /* SLUICE_OK to SLUICE_UNSUPPORTED */
-struct instance_counts {
-    uint64_t calls;
-    uint64_t time_ms;
-    uint64_t statuses[INSTANCE_STATUSES];
-};
-void instance_get_counts(const struct instance *instance, struct instance_counts *ret_counts);
 
 #endif

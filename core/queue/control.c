@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/content.h"
+#include "queue/delivery_log.h"
 #include "queue/inspect.h"
 #include "queue/named.h"
 #include "queue/operate.h"
@@ -17,10 +18,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define BY_SIZE 32
 
 struct control {
     struct queue *queue;
@@ -32,8 +36,13 @@ struct control {
 
 /* ---- releases -------------------------------------------------------------------------------- */
 
-static sluice_status released(struct session *session, uint64_t count)
+/* name: what was released, as it was asked for. */
+static sluice_status released(struct session *session, const char *name, uint64_t count)
 {
+    char by[BY_SIZE];
+
+    (void)snprintf(by, sizeof(by), "uid %ld", (long)(int32_t)session->uid);
+    delivery_log_release("", sluice_span_of(name), by, count);
     (void)task_queue_wake_one(&session->queue->work);
     return session_put(session, json_pack("{s:I}", "released", (json_int_t)count));
 }
@@ -45,21 +54,22 @@ static sluice_status release_queue(struct session *session, json_t *request)
     struct queue_message *message;
 
     if (strcmp(id, "ALL") == 0)
-        return released(session, release_all(schedule, clock_monotonic_ms()));
+        return released(session, id, release_all(schedule, clock_monotonic_ms()));
     message = inspect_find(session, id);
     if (message == NULL)
         return SLUICE_NOT_FOUND;
-    return released(session, release_message(schedule, message, clock_monotonic_ms()));
+    return released(session, id, release_message(schedule, message, clock_monotonic_ms()));
 }
 
+/* name: "#name" */
 static sluice_status release_queue_named(struct session *session, const char *name)
 {
     struct message_released done;
 
-    if (named_release(session->queue, sluice_span_of(name), true, &done) != SLUICE_OK)
-        return error_set(&session->err, SLUICE_NOT_FOUND, "#%s: there is no queue of that name",
+    if (named_release(session->queue, sluice_span_of(name + 1), true, &done) != SLUICE_OK)
+        return error_set(&session->err, SLUICE_NOT_FOUND, "%s: there is no queue of that name",
                          name);
-    return released(session, done.count);
+    return released(session, name, done.count);
 }
 
 /* Plain names only: tables are not for this role. A list with a table may have any domain. */
@@ -87,13 +97,13 @@ static sluice_status release_domain_of(struct session *session, const char *name
     const char *domain = name + (with_subdomains ? 1 : 0);
 
     if (name[0] == '#')
-        return release_queue_named(session, name + 1);
+        return release_queue_named(session, name);
     uint64_t count = release_domain(&session->queue->schedule, sluice_span_of(domain),
                                     with_subdomains, clock_monotonic_ms());
     if (count == 0 && !is_listed(config, "fast_flush_domains", domain) &&
         !is_listed(config, "relay_domains", domain))
         return error_set(&session->err, SLUICE_NOT_FOUND, "%s \"%s\"", refusal, name);
-    return released(session, count);
+    return released(session, name, count);
 }
 
 static sluice_status flush_domain(struct session *session, json_t *request)
@@ -110,7 +120,8 @@ static sluice_status release_name(struct session *session, json_t *request)
 
     if (site == NULL)
         return release_domain_of(session, name, "no mail waits for");
-    return released(session, release_site(&session->queue->schedule, site, clock_monotonic_ms()));
+    return released(session, name,
+                    release_site(&session->queue->schedule, site, clock_monotonic_ms()));
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */

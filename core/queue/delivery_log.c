@@ -2,16 +2,20 @@
 /*
  * delivery_log: see delivery_log.h. All of it is logged here, by one process, so that the lines of a
  * message are in their order; under the names of those programs whose lines the tools look for.
+ * It is counted here, too.
  */
 #include "queue/delivery_log.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/span.h"
 
 #include <stdio.h>
 
 #define CLIENT_SIZE 512
+#define PROTOCOL_SIZE 32
+#define RELEASE_SIZE 512
 
 static const struct log_event client_event = {
     .level = LOG_LEVEL_INFO,
@@ -32,6 +36,12 @@ static const struct log_event removed_event = {
     .text = "{queue_id}: removed",
 };
 
+static const struct log_event release_event = {
+    .level = LOG_LEVEL_NOTICE,
+    .name = "release",
+    .text = "release: <{name}>, {count} messages, by {by}",
+};
+
 static const char *status_word(sluice_status status)
 {
     if (status == SLUICE_OK)
@@ -39,10 +49,20 @@ static const char *status_word(sluice_status status)
     return status == SLUICE_PERM ? "bounced" : "deferred";
 }
 
+static void count_accepted(const struct envelope *envelope)
+{
+    char protocol[PROTOCOL_SIZE];
+
+    (void)snprintf(protocol, sizeof(protocol), "%.*s", SPAN_ARGS(envelope->protocol));
+    metric_add(metric_get(METRIC_MESSAGES_ACCEPTED, protocol, NULL, NULL), 1);
+    metric_add(metric_get(METRIC_BYTES_ACCEPTED, NULL, NULL, NULL), envelope->content_size);
+}
+
 void delivery_log_accepted(uint64_t id, const struct envelope *envelope)
 {
     char client[CLIENT_SIZE];
 
+    count_accepted(envelope);
     (void)snprintf(client, sizeof(client), "%.*s[%.*s]", SPAN_ARGS(envelope->client_name),
                    SPAN_ARGS(envelope->client_address)); /* cut is fine */
     if (envelope->client_address.len > 0)
@@ -52,6 +72,29 @@ void delivery_log_accepted(uint64_t id, const struct envelope *envelope)
     log_event(&active_event, log_id("queue_id", id), log_span("from", envelope->sender),
               log_number("size", envelope->content_size),
               log_number("nrcpt", envelope->recipient_count));
+}
+
+static uint64_t to_us(int64_t ms)
+{
+    return ms > 0 ? (uint64_t)ms * 1000 : 0; /* less than nothing: a clock that was set */
+}
+
+/* What is only told to wait is no attempt. */
+static void count_attempt(const struct delivery_line *line, int64_t delay_ms)
+{
+    if (line->started_ms == 0)
+        return;
+    metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, line->transport, status_word(line->status),
+                          NULL), 1);
+    if (line->status == SLUICE_OK)
+        metric_observe(metric_get(METRIC_DELIVERY_DELAY_SECONDS, line->transport, NULL, NULL),
+                       METRIC_DELIVERY_DELAY_SECONDS, to_us(delay_ms));
+}
+
+void delivery_log_job(const char *transport, int64_t duration_ms)
+{
+    metric_observe(metric_get(METRIC_DELIVERY_SECONDS, transport, NULL, NULL),
+                   METRIC_DELIVERY_SECONDS, to_us(duration_ms));
 }
 
 /* Delays: before the queue (nothing: receive hands over at once), in the queue, connecting,
@@ -73,6 +116,7 @@ void delivery_log(const struct delivery_line *line)
                 "delays={delays}, dsn={dsn}, status={status} ({text})",
     };
 
+    count_attempt(line, delay_ms);
     log_event(&event, log_id("queue_id", line->id), log_span("to", recipient->address),
               log_span_if("orig_to", is_rewritten ? recipient->original : SPAN_EMPTY),
               log_span("relay", line->relay.len > 0 ? line->relay : none),
@@ -83,5 +127,20 @@ void delivery_log(const struct delivery_line *line)
 
 void delivery_log_removed(uint64_t id)
 {
+    metric_add(metric_get(METRIC_MESSAGES_REMOVED, NULL, NULL, NULL), 1);
     log_event(&removed_event, log_id("queue_id", id));
+}
+
+void delivery_log_release(const char *prefix, struct sluice_span name, const char *by,
+                          uint64_t count)
+{
+    char text[RELEASE_SIZE];
+
+    if (count == 0)
+        return; /* anybody may ask for nothing, and often */
+    metric_add(metric_get(METRIC_RELEASES, NULL, NULL, NULL), 1);
+    metric_add(metric_get(METRIC_MESSAGES_RELEASED, NULL, NULL, NULL), count);
+    (void)snprintf(text, sizeof(text), "%s%.*s", prefix, SPAN_ARGS(name)); /* cut is fine */
+    log_event(&release_event, log_text("name", text),
+              log_number("count", count), log_text("by", by));
 }

@@ -25,6 +25,12 @@ struct delivery_line {
 /* The message is durable: from whom it came, and that it is active. */
 void delivery_log_accepted(uint64_t id, const struct envelope *envelope);
 void delivery_log(const struct delivery_line *line);
+/* One delivery is over, however it ended; duration_ms: connecting and transferring. */
+void delivery_log_job(const char *transport, int64_t duration_ms);
 void delivery_log_removed(uint64_t id);
+/* A pass that let mail go. prefix and name: a domain, "@domain", "#queue", a site, an id or "ALL"; by:
+ * who wanted it; count: of messages. */
+void delivery_log_release(const char *prefix, struct sluice_span name, const char *by,
+                          uint64_t count);
 
 #endif

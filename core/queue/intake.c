@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "ipc/record.h"
 #include "queue/commit.h"
+#include "queue/delivery_log.h"
 #include "queue/intake_private.h"
 #include "queue/named.h"
 
@@ -192,6 +193,14 @@ static void on_stage(struct intake_link *link, uint64_t id)
 
 /* ---- releases -------------------------------------------------------------------------------- */
 
+static void log_release(const struct message_release *release, uint64_t count)
+{
+    const char *prefix = release->is_queue ? "#" : release->with_subdomains ? "@" : "";
+    struct sluice_span all = SPAN_LITERAL("ALL");
+
+    delivery_log_release(prefix, release->domain.len > 0 ? release->domain : all, "ETRN", count);
+}
+
 static sluice_status on_release(struct intake_link *link, const struct channel_frame *frame)
 {
     struct queue *queue = link->queue;
@@ -211,6 +220,8 @@ static sluice_status on_release(struct intake_link *link, const struct channel_f
             release_domain_paced(&queue->schedule, release.domain, release.with_subdomains,
                                  release.is_exempt ? 0 : queue->settings.etrn_interval_ms, now_ms,
                                  &released.is_postponed);
+    if (!released.is_postponed)
+        log_release(&release, released.count);
     (void)task_queue_wake_one(&queue->work);
     message_released_encode(&released, &body);
     send_body(link, MESSAGE_RELEASED, frame->ref, &body);

@@ -9,6 +9,7 @@
 #include "base/sealed.h"
 #include "base/span.h"
 #include "queue/admit.h"
+#include "queue/census.h"
 #include "queue/control.h"
 #include "queue/death.h"
 #include "queue/dispatch.h"
@@ -194,6 +195,7 @@ static void ticker(void *arg)
 
     while (task_sleep_until(clock_monotonic_ms() + TICK_MS) == SLUICE_OK) {
         store_look(queue->store);
+        census_take(queue);
         intake_grant_leases(queue);
         inherit_expire(queue, clock_monotonic_ms());
         death_look(queue);
@@ -264,6 +266,7 @@ static sluice_status queue_start(struct role *role, struct error *err)
         return error_set(err, SLUICE_TEMP, "out of memory");
     role->user = queue;
     queue->role = role;
+    role_start_metrics();
     queue->is_accepting = true;
     read_settings(queue);
     schedule_init(&queue->schedule, limits_of, queue);

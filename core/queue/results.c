@@ -206,6 +206,7 @@ void results_apply(struct job *job, const struct message_result *result)
     struct buffer record = BUFFER_INIT;
 
     judge_site(job, result);
+    delivery_log_job(job->site->transport, result->connect_ms + result->transfer_ms);
     if (make_record(job, result, &envelope, &record) == SLUICE_OK) {
         reschedule_all(job, &envelope);
         give_up_release(job);

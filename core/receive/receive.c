@@ -183,6 +183,7 @@ static sluice_status receive_start(struct role *role, struct error *err)
     role->user = receive;
     receive->role = role;
     receive->leave_ms = CLOCK_NEVER;
+    role_start_metrics();
     sluice_status st = receiver_init(&receive->receiver, role->config, err);
     receive->receiver.session_max = stress_session_max();
     if (st == SLUICE_OK)

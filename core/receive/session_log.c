@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * session_log: see session_log.h.
+ * session_log: see session_log.h. What is logged is counted here, too.
  */
 #include "receive/session_log.h"
+
+#include "base/metrics.h"
+#include "receive/receiver.h"
 
 static const struct log_event connect_event = {
     .level = LOG_LEVEL_INFO,
@@ -37,13 +40,21 @@ static const struct log_event message_id_event = {
     .text = "{queue_id}: message-id={message_id}",
 };
 
+static void count_sessions(size_t count)
+{
+    metric_set(metric_get(METRIC_SESSIONS, NULL, NULL, NULL), count);
+}
+
 void session_log_connect(struct session *session)
 {
+    metric_add(metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL), 1);
+    count_sessions(session->receiver->session_count);
     log_event(&connect_event, log_text("client", session_name(session)));
 }
 
 void session_log_disconnect(struct session *session, const char *commands)
 {
+    count_sessions(session->receiver->session_count - 1); /* it is still in the list */
     log_event(&disconnect_event, log_text("client", session_name(session)),
               log_span_if("commands", span_trim(sluice_span_of(commands))));
 }
@@ -65,6 +76,7 @@ void session_log_reject(struct session *session, const char *id, const char *com
 {
     struct sluice_span sender = SPAN_EMPTY;
 
+    metric_add(metric_get(METRIC_REJECTS, command, NULL, NULL), 1);
     if (session->transaction != NULL)
         sender = session->transaction->envelope.sender;
     log_event(&reject_event, log_text("queue_id", id != NULL ? id : "NOQUEUE"),

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "receive/body.h"
 #include "receive/content.h"
 #include "receive/session_log.h"
@@ -275,6 +276,19 @@ static sluice_status commit(struct upload *upload)
     return st;
 }
 
+static sluice_status commit_timed(struct upload *upload)
+{
+    int64_t started_us = clock_monotonic_us();
+    sluice_status st = commit(upload);
+
+    if (st == SLUICE_OK)
+        metric_observe(metric_get(METRIC_COMMIT_SECONDS, NULL, NULL, NULL), METRIC_COMMIT_SECONDS,
+                       (uint64_t)(clock_monotonic_us() - started_us));
+    else
+        metric_add(metric_get(METRIC_COMMITS_FAILED, NULL, NULL, NULL), 1);
+    return st;
+}
+
 /* What is wrong with the content, as a reply; NULL: nothing. */
 static const char *find_fault(const struct upload *upload)
 {
@@ -311,7 +325,7 @@ static void accept_message(struct upload *upload)
     struct session *session = upload->session;
 
     log_message_id(upload);
-    if (upload->is_kept && commit(upload) == SLUICE_OK) {
+    if (upload->is_kept && commit_timed(upload) == SLUICE_OK) {
         session->error_count = 0; /* spec M-46 */
         session->junk_count = 0;
         if (upload->content.is_counted)

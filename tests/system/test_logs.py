@@ -35,7 +35,7 @@ def make_logger(make_daemon, make_sink):
         daemon.maillog = daemon.folder / "mail.log"
         daemon.change({"maillog_file": daemon.maillog, "relay_domains": ["customer.tld"],
                        "transport_maps": [daemon.table("transport", f"customer.tld relay:{peer.nexthop}\n")],
-                       "minimal_backoff_time": 1, "smtpd_hard_error_limit": 3, **settings})
+                       "minimal_backoff_time": 1, "smtpd_hard_error_limit": 3, "smtpd_peername_lookup": False, **settings})
         daemon.log = lambda: "".join(path.read_text() for path in sorted(
             daemon.folder.glob("*log*"), key=lambda path: path.stat().st_ino))
         daemon.start()

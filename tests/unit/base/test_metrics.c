@@ -81,7 +81,7 @@ static void test_format(void **state)
     metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, "smtp", "sent", NULL), 2);
     metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, "etrn-only", "sent", NULL), 1);
     metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, "smtp", "sent", NULL), 2);
-    metric_add(metric_get(METRIC_PLUGIN_EVENTS, "a\"b\\c\nd", "x", "y"), 1);
+    metric_add(metric_get(METRIC_PLUGIN_EVENTS, "a\"b\\c\nd", "x", NULL), 1);
     metric_set(metric_get(METRIC_QUEUE_MESSAGES, NULL, NULL, NULL), 7);
     metric_observe(delay, METRIC_COMMIT_SECONDS, 100);
     metric_observe(delay, METRIC_COMMIT_SECONDS, 101);
@@ -92,7 +92,7 @@ static void test_format(void **state)
     assert_shown("# TYPE sluice_delivery_attempts_total counter\n"
                  "sluice_delivery_attempts_total{transport=\"etrn-only\",result=\"sent\"} 1\n"
                  "sluice_delivery_attempts_total{transport=\"smtp\",result=\"sent\"} 4\n");
-    assert_shown("{plugin=\"a\\\"b\\\\c\\nd\",name=\"x\",event=\"y\"} 1\n");
+    assert_shown("{plugin=\"a\\\"b\\\\c\\nd\",event=\"x\"} 1\n");
     assert_shown("# TYPE sluice_queue_messages gauge\nsluice_queue_messages 7\n");
     assert_shown("sluice_commit_duration_seconds_bucket{le=\"0.0001\"} 1\n"
                  "sluice_commit_duration_seconds_bucket{le=\"0.0005\"} 2\n");
@@ -122,7 +122,7 @@ static void test_too_many_series(void **state)
     (void)state;
     for (int i = 0; i < 100000; i++) {
         (void)snprintf(name, sizeof(name), "event_%d", i);
-        metric_add(metric_get(METRIC_PLUGIN_EVENTS, "lookup", "bad", name), 1);
+        metric_add(metric_get(METRIC_PLUGIN_EVENTS, "lookup bad", name, NULL), 1);
     }
     metric_add(metric_get(METRIC_REJECTS, "RCPT", NULL, NULL), 1);
     assert_shown("event=\"event_0\"} 1\n");
@@ -137,7 +137,7 @@ __attribute__((noreturn)) static void count_until_killed(void)
 
     for (unsigned i = 0;; i++) {
         (void)snprintf(name, sizeof(name), "event_%u", i % 400);
-        metric_add(metric_get(METRIC_PLUGIN_EVENTS, "p", "n", name), 1);
+        metric_add(metric_get(METRIC_PLUGIN_EVENTS, "p", name, NULL), 1);
         metric_set(metric_get(METRIC_SESSIONS, NULL, NULL, NULL), 1000);
     }
 }
@@ -154,7 +154,7 @@ static void test_processes_that_are_killed(void **state)
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, NULL, 0), child);
     }
-    metric_add(metric_get(METRIC_PLUGIN_EVENTS, "p", "n", "event_399"), 1);
+    metric_add(metric_get(METRIC_PLUGIN_EVENTS, "p", "event_399", NULL), 1);
     metric_set(metric_get(METRIC_SESSIONS, NULL, NULL, NULL), 5);
     assert_shown("event=\"event_399\"}");
     assert_shown("sluice_sessions 5\n"); /* those of the dead do not count */

@@ -5,6 +5,7 @@
 #include "plugin/instance.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "config/values.h"
 #include "sluice/lookup.h"
 #include "task/pool.h"
@@ -124,9 +125,10 @@ static void test_open_fails(void **state)
 static void test_services(void **state)
 {
     static const char *const there[] = {SLUICE_LOG_ID, SLUICE_CLOCK_ID, SLUICE_MEMORY_ID,
-                                        SLUICE_IO_ID,  SLUICE_DNS_ID,   SLUICE_OFFLOAD_ID};
-    static const char *const absent[] = {SLUICE_TABLES_ID, SLUICE_METRICS_ID, SLUICE_BASE_ID,
-                                         "sluice.log/1x",  "sluice.log/2",    ""};
+                                        SLUICE_IO_ID,  SLUICE_DNS_ID,   SLUICE_OFFLOAD_ID,
+                                        SLUICE_METRICS_ID};
+    static const char *const absent[] = {SLUICE_TABLES_ID, SLUICE_BASE_ID, "sluice.log/1x",
+                                         "sluice.log/2", ""};
     struct config_instance config = configured("test/base");
     struct error err = ERROR_INIT;
     struct instance *instance;
@@ -178,10 +180,13 @@ static void test_counts(void **state)
     struct config_instance config = configured("test/base");
     struct error err = ERROR_INIT;
     struct instance *instance;
-    struct instance_counts counts;
     struct instance_call call;
+    struct buffer text = BUFFER_INIT;
+    void *memory = calloc(1, METRICS_SIZE);
 
     (void)state;
+    assert_non_null(memory);
+    metrics_attach(memory, METRICS_SIZE);
     assert_int_equal(instance_new(&config, &instance, &err), SLUICE_OK);
     clock_set(1000, 0);
     instance_enter(&call, instance, CLOCK_NEVER);
@@ -191,13 +196,22 @@ static void test_counts(void **state)
     clock_set(1035, 0);
     instance_leave(&call, 99); /* unknown: TEMP */
     clock_real();
-    instance_get_counts(instance, &counts);
-    assert_true(counts.calls == 2);
-    assert_true(counts.time_ms == 35);
-    assert_true(counts.statuses[SLUICE_OK] == 1);
-    assert_true(counts.statuses[SLUICE_TEMP] == 1);
-    assert_true(counts.statuses[SLUICE_PERM] == 0);
+    metrics_format(memory, METRICS_SIZE, &text);
+    static const char *const lines[] = {
+        "calls_total{kind=\"lookup\",name=\"test:table\",status=\"ok\"} 1\n",
+        "calls_total{kind=\"lookup\",name=\"test:table\",status=\"temp\"} 1\n",
+        "calls_total{kind=\"lookup\",name=\"test:table\",status=\"perm\"} 0\n",
+        "call_duration_seconds_sum{kind=\"lookup\",name=\"test:table\"} 0.035\n",
+        "call_duration_seconds_count{kind=\"lookup\",name=\"test:table\"} 2\n",
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (strstr(buffer_text(&text), lines[i]) == NULL)
+            fail_msg("%s is not in\n%s", lines[i], buffer_text(&text));
+    }
+    buffer_done(&text);
     instance_free(instance);
+    metrics_attach(NULL, 0);
+    free(memory);
 }
 
 /* What crashes on a task is named with the task. */
