@@ -132,7 +132,8 @@ def test_json_has_types(make_logger):
     daemon = make_logger(log_format="json", mynetworks=["127.0.0.1/32"])
     first = send(daemon.port, "s@isp.example", ["user@customer.tld", "no@customer.tld"])
     refuse(daemon, "127.0.0.9", ['"a\\"b"@elsewhere.test'])
-    wait_for(lambda: '"event":"reject"' in daemon.log() and daemon.log().count('"event":"delivery"') == 2)
+    wait_for(lambda: all(f'"event":"{event}"' in daemon.log() for event in ("reject", "message-id")) and
+             daemon.log().count('"event":"delivery"') == 2)
     lines = [json.loads(line) for line in daemon.maillog.read_text().splitlines()]
     assert all(line["pid"] > 0 and line["time"][10] == "T" and line["level"] for line in lines)
     story = [line for line in lines if line.get("queue_id") == first]
