@@ -43,6 +43,8 @@ static sluice_status write_content(struct session *session, const struct store_c
     sluice_status st =
         session_put(session, json_pack("{s:I}", "content_size", (json_int_t)content->size));
 
+    if (st == SLUICE_OK)
+        st = session_send(session);
     if (st == SLUICE_OK && content->fd != -1)
         st = write_file(session, content->fd, content->size);
     else if (st == SLUICE_OK)

@@ -9,6 +9,7 @@
 #include "queue/content.h"
 #include "queue/delivery_log.h"
 #include "queue/inspect.h"
+#include "queue/listing.h"
 #include "queue/named.h"
 #include "queue/operate.h"
 #include "queue/reload.h"
@@ -139,7 +140,7 @@ static const struct {
     sluice_status (*run)(struct session *session, json_t *request);
 } commands[] = {
     {"status",        RIGHT_VIEW,    inspect_status},
-    {"queue list",    RIGHT_VIEW,    inspect_queue},
+    {"queue list",    RIGHT_VIEW,    listing_send},
     {"queue show",    RIGHT_VIEW,    inspect_message},
     {"queue content", RIGHT_OPERATE, content_send},
     {"queue release", RIGHT_RELEASE, release_queue},

@@ -15,8 +15,6 @@
 
 #include <stdlib.h>
 
-#define MESSAGES_PER_TURN 256 /* that are passed over before others get their turn */
-
 /* Adds a member that may be missing for want of memory: the object says so in the end. */
 static void set(json_t *object, const char *name, json_t *value, bool *is_whole)
 {
@@ -100,9 +98,9 @@ static json_t *delay_reason(const struct envelope_recipient *recipient, const st
 static void set_schedule(json_t *object, const struct unit *unit, bool *is_whole)
 {
     static const char *const words[] = {
-        [UNIT_NEW] = "new",     [UNIT_HELD] = "on release",     [UNIT_WAITING] = "waiting",
-        [UNIT_READY] = "ready", [UNIT_IN_FLIGHT] = "attempted",
-        [UNIT_ON_HOLD] = "on hold", [UNIT_APART] = "suspect",
+        [UNIT_NEW] = "new",       [UNIT_HELD] = "on release",     [UNIT_WAITING] = "waiting",
+        [UNIT_READY] = "ready",   [UNIT_IN_FLIGHT] = "attempted", [UNIT_ON_HOLD] = "on hold",
+        [UNIT_APART] = "suspect",
     };
 
     set(object, "schedule", json_string(words[unit->state]), is_whole);
@@ -202,98 +200,40 @@ static json_t *message_json(const struct queue_message *message, const struct en
     return finished(object, is_whole);
 }
 
-/* The newest record: the one in memory, or the store's. */
-static sluice_status read_record(struct queue *queue, uint64_t id, struct buffer *record,
-                                 struct error *err)
+/* What is known without its record: somebody has to look at it, and so it is listed. */
+static json_t *unreadable_json(const struct queue_message *message)
 {
-    const struct queue_message *message = schedule_find(&queue->schedule, id);
+    const struct envelope none = ENVELOPE_INIT;
+    json_t *object = message_json(message, &none, false);
+    bool is_whole = true;
 
-    if (message != NULL && message->active != NULL && message->active->record.len > 0) {
-        buffer_add_span(record, buffer_span(&message->active->record));
-        return buffer_failed(record) ? SLUICE_TEMP : SLUICE_OK;
-    }
-    return store_read(queue->store, id, record, NULL, err);
+    set(object, "error", json_string("its record cannot be read"), &is_whole);
+    return finished(object, is_whole);
 }
 
-/* While the record was read the message may have been delivered and removed: then nothing is put. */
-static sluice_status put_message(struct session *session, uint64_t id, bool with_details)
+/* While the record was read the message may have been delivered and removed. */
+sluice_status inspect_put(struct session *session, uint64_t id, const struct buffer *record,
+                          bool with_details)
 {
-    struct queue *queue = session->queue;
+    const struct queue_message *message = schedule_find(&session->queue->schedule, id);
     struct envelope envelope = ENVELOPE_INIT;
-    struct buffer record = BUFFER_INIT;
-    struct queue_message *message;
+    sluice_status st;
 
-    sluice_status st = read_record(queue, id, &record, &session->err);
-    if (st == SLUICE_OK)
-        st = envelope_decode(buffer_span(&record), &envelope, &session->err);
-    message = schedule_find(&queue->schedule, id);
-    if (message == NULL)
-        st = SLUICE_NOT_FOUND;
-    else if (st == SLUICE_OK)
+    if (message == NULL || !inspect_is_listed(message))
+        return SLUICE_NOT_FOUND;
+    if (message->active != NULL && message->active->record.len > 0)
+        record = &message->active->record; /* the newest */
+    if (envelope_decode(buffer_span(record), &envelope, NULL) == SLUICE_OK)
         st = session_put(session, message_json(message, &envelope, with_details));
+    else
+        st = session_put(session, unreadable_json(message));
     envelope_done(&envelope);
-    buffer_done(&record);
     return st;
 }
 
 bool inspect_is_listed(const struct queue_message *message)
 {
     return message->is_durable && (message->active == NULL || !message->active->is_finished);
-}
-
-/* site NULL, domain empty: all. */
-static bool is_wanted(const struct queue_message *message, const struct site *site,
-                      struct sluice_span domain)
-{
-    if (site == NULL && domain.len == 0)
-        return true;
-    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if ((site == NULL || u->site == site) &&
-            (domain.len == 0 ||
-             span_equal(domain, (struct sluice_span){u->domain->name, u->domain->name_len})))
-            return true;
-    }
-    return false;
-}
-
-static sluice_status list_messages(struct session *session, struct cursor *cursor,
-                                   const char *site_name, struct sluice_span domain)
-{
-    struct queue_message *message;
-    unsigned passed = 0;
-
-    while ((message = cursor_next(cursor)) != NULL) {
-        /* Looked up each time: a site may go while we wait. */
-        const struct site *site = inspect_site(session, site_name);
-        bool is_nowhere = site_name[0] != '\0' && site == NULL;
-        sluice_status st = SLUICE_OK;
-
-        if (++passed % MESSAGES_PER_TURN == 0) {
-            uint64_t id = message->id;
-
-            task_yield();
-            message = schedule_find(&session->queue->schedule, id);
-            site = inspect_site(session, site_name);
-        }
-        if (message != NULL && !is_nowhere && inspect_is_listed(message) &&
-            is_wanted(message, site, domain))
-            st = put_message(session, message->id, false);
-        if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
-            return st;
-    }
-    return SLUICE_OK;
-}
-
-sluice_status inspect_queue(struct session *session, json_t *request)
-{
-    char name[DOMAIN_NAME_SIZE];
-    struct sluice_span domain = domain_fold(sluice_span_of(session_text(request, "domain")), name);
-    struct cursor cursor;
-
-    cursor_start(&cursor, &session->queue->schedule);
-    sluice_status st = list_messages(session, &cursor, session_text(request, "site"), domain);
-    cursor_stop(&cursor, &session->queue->schedule);
-    return st;
 }
 
 struct queue_message *inspect_find(struct session *session, const char *id)
@@ -312,8 +252,16 @@ struct queue_message *inspect_find(struct session *session, const char *id)
 sluice_status inspect_message(struct session *session, json_t *request)
 {
     const struct queue_message *message = inspect_find(session, session_text(request, "id"));
+    struct buffer record = BUFFER_INIT;
+    sluice_status st;
 
-    return message != NULL ? put_message(session, message->id, true) : SLUICE_NOT_FOUND;
+    if (message == NULL)
+        return SLUICE_NOT_FOUND;
+    uint64_t id = message->id;
+    store_read_records(session->queue->store, &id, 1, &record);
+    st = inspect_put(session, id, &record, true);
+    buffer_done(&record);
+    return st;
 }
 
 /* ---- sites ----------------------------------------------------------------------------------- */

@@ -12,11 +12,14 @@ struct site;
 
 /* The commands of control.h that list; each writes its lines. [task: waits] */
 sluice_status inspect_status(struct session *session, json_t *request);
-sluice_status inspect_queue(struct session *session, json_t *request);
 sluice_status inspect_message(struct session *session, json_t *request);
 sluice_status inspect_sites(struct session *session, json_t *request);
 sluice_status inspect_one_site(struct session *session, json_t *request);
 
+/* Writes the message's line from its record, or from a newer one in memory; an empty record could not
+ * be read, and the line says so. NOT_FOUND: the message has gone. [task: waits] */
+sluice_status inspect_put(struct session *session, uint64_t id, const struct buffer *record,
+                          bool with_details);
 /* False for one that is not durable yet, or done with: nobody hears of it. */
 bool inspect_is_listed(const struct queue_message *message);
 /* The queue that Postfix would have it in: "hold", "active" or "deferred". */

@@ -279,7 +279,9 @@ static sluice_status finish(struct batch *batch)
     int64_t deadline_ms = clock_monotonic_ms() + OPERATE_PATIENCE_MS;
     sluice_status st = SLUICE_OK;
 
+    store_hurry(batch->session->queue->store);
     (void)task_queue_wake_one(&batch->session->queue->work);
+    (void)session_send(batch->session); /* of the batch before; who has gone shows below */
     for (size_t i = 0; i < batch->count; i++) {
         struct active *active = batch->pending[i].active;
         uint64_t id = active->message->id;

@@ -62,20 +62,32 @@ const char *session_text(const json_t *request, const char *name)
     return text != NULL ? text : "";
 }
 
-static sluice_status write_line(struct session *session, json_t *object)
+sluice_status session_send(struct session *session)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
     sluice_status st = SLUICE_TEMP;
 
-    if (text != NULL) {
-        /* The NUL makes room for the line feed. */
-        size_t len = strlen(text);
-        text[len] = '\n';
-        st = stream_write(session->stream, (struct sluice_span){.ptr = text, .len = len + 1},
+    if (!buffer_failed(&session->out))
+        st = stream_write(session->stream, buffer_span(&session->out),
                           clock_monotonic_ms() + CONTROL_SILENCE_MS);
-    }
-    free(text);
+    buffer_clear(&session->out);
     return st;
+}
+
+static int add_text(const char *text, size_t len, void *buffer)
+{
+    buffer_add(buffer, text, len);
+    return 0;
+}
+
+/* Lines leave together, or each would cost both sides a turn. */
+static sluice_status write_line(struct session *session, json_t *object)
+{
+    if (json_dump_callback(object, add_text, &session->out, JSON_COMPACT) == -1)
+        return SLUICE_TEMP;
+    buffer_add_byte(&session->out, '\n');
+    return session->out.len >= SESSION_GATHER || buffer_failed(&session->out)
+               ? session_send(session)
+               : SLUICE_OK;
 }
 
 sluice_status session_put(struct session *session, json_t *object)
@@ -91,14 +103,18 @@ sluice_status session_put(struct session *session, json_t *object)
 
 void session_end(struct session *session, sluice_status status)
 {
-    if (session->is_broken)
+    if (session->is_broken) {
+        buffer_done(&session->out);
         return;
+    }
     json_t *end = json_pack("{s:b, s:s, s:o}", "end", 1, "status", status_name(status), "text",
                             session_string(sluice_span_of(session->err.text)));
 
     if (end != NULL)
-        (void)write_line(session, end); /* who has gone does not want it */
+        (void)write_line(session, end);
     json_decref(end);
+    (void)session_send(session); /* who has gone does not want it */
+    buffer_done(&session->out);
 }
 
 json_t *session_string(struct sluice_span bytes)

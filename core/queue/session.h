@@ -5,6 +5,7 @@
 #ifndef QUEUE_SESSION_H
 #define QUEUE_SESSION_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "net/stream.h"
 
@@ -17,12 +18,14 @@ struct queue;
 struct session {
     struct queue *queue;
     struct stream *stream;
-    uid_t uid;        /* the asker's; UID_UNKNOWN */
-    bool is_broken;   /* in the middle of something: no end is written */
-    struct error err; /* what the end says */
+    uid_t uid;         /* the asker's; UID_UNKNOWN */
+    struct buffer out; /* lines on their way */
+    bool is_broken;    /* in the middle of something: no end is written */
+    struct error err;  /* what the end says */
     bool is_passed_on; /* somebody else answers */
 };
 
+#define SESSION_GATHER 16384 /* bytes of lines that are sent together */
 #define UID_UNKNOWN ((uid_t)-1)
 
 /* True for root and for the queue's owner, who may do everything. */
@@ -35,7 +38,10 @@ const char *session_text(const json_t *request, const char *name);
 /* Writes a line; takes the object. TEMP: the asker has gone, or there is no memory (object is NULL
  * then, too). [task: waits] */
 sluice_status session_put(struct session *session, json_t *object);
-/* Writes the last line. [task: waits] */
+/* Lines gather; this sends them before something that takes a while. TEMP: the asker has gone.
+ * [task: waits] */
+sluice_status session_send(struct session *session);
+/* Writes the last line, and sends all. [task: waits] */
 void session_end(struct session *session, sluice_status status);
 
 /* A text of JSON from bytes of any kind: what is no UTF-8 becomes question marks. */

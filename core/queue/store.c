@@ -373,7 +373,7 @@ static bool is_time(const struct store *store, int64_t now_ms, int64_t *ret_next
     if (store->pending == NULL)
         return false;
     *ret_next_ms = store->pending->submitted_ms + STORE_LAZY_MS;
-    return store->put_count > 0 || store->is_hurried || now_ms >= *ret_next_ms;
+    return store->put_count > 0 || store->is_hurried || store->is_urgent || now_ms >= *ret_next_ms;
 }
 
 static void plain_free(struct store_call *call)
@@ -429,6 +429,7 @@ void store_run(void *arg)
             commit_batch(store, &store->failed);
             retry_ms = clock_monotonic_ms() + STORE_RETRY_MS;
         } else if (is_time(store, now_ms, &next_ms)) {
+            store->is_urgent = false;
             commit_batch(store, &store->pending);
             if (store->failed != NULL && retry_ms < now_ms)
                 retry_ms = clock_monotonic_ms(); /* without the new messages it may well go */
@@ -454,6 +455,12 @@ void store_submit(struct store *store, struct store_change *change)
     /* Only the first lazy one and each urgent one change what the committer waits for. */
     if (is_put(change) || store->is_hurried || store->pending == change)
         task_queue_wake_all(&store->work);
+}
+
+void store_hurry(struct store *store)
+{
+    store->is_urgent = true;
+    task_queue_wake_all(&store->work);
 }
 
 bool store_withdraw(struct store *store, struct store_change *change)

@@ -24,6 +24,7 @@
 #define STORE_SLOW_MS 3000 /* a batch that takes longer is complained about */
 #define STORE_BATCH_CHANGES_MAX 4096
 #define STORE_BATCH_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define STORE_RECORDS_MAX 64
 #define STORE_RETRY_MS 1000 /* after a batch that failed */
 
 struct store;
@@ -63,6 +64,8 @@ void store_run(void *store);
 /* To be called now and then: says so when a batch takes long. It is never given up on. */
 void store_look(struct store *store);
 void store_submit(struct store *store, struct store_change *change);
+/* Somebody waits for what is pending: it does not wait for company. */
+void store_hurry(struct store *store);
 /* Takes back a change whose batch has not begun; false: too late. done is not called then. */
 bool store_withdraw(struct store *store, struct store_change *change);
 /* From now on changes do not wait for company; returns when none is left, or at the deadline
@@ -83,6 +86,11 @@ struct store_content {
 sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_record,
                          struct store_content *ret_content, struct error *err);
 void store_content_done(struct store_content *content);
+/* Records of several messages at once, so that a listing does not wait for each. ret_records: empty
+ * buffers, one for each of count (at most STORE_RECORDS_MAX) ids, that the caller frees; empty ones could
+ * not be read. [task: waits] */
+void store_read_records(struct store *store, const uint64_t *ids, size_t count,
+                        struct buffer *ret_records);
 /* An unnamed file for a large content, for a PUT's content_fd; the caller closes it. A store that
  * stages none gets one of ours, and its bytes with the PUT. [task: waits] */
 sluice_status store_stage(struct store *store, uint64_t id, int *ret_fd, struct error *err);

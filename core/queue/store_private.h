@@ -28,10 +28,11 @@ struct store {
     struct store_change *failed; /* results, to be tried again */
     size_t put_count;            /* among those that are pending */
     size_t busy_count;           /* pending, failed, and in the batch that runs */
-    bool is_hurried;
-    int64_t applying_ms; /* since when a batch runs; 0: none does */
-    struct task_queue work;    /* the committer waits here */
-    struct task_queue settled; /* woken when busy_count is 0 */
+    bool is_hurried;             /* from now on nothing waits for company, */
+    bool is_urgent;              /* or what is pending now does not */
+    int64_t applying_ms;         /* since when a batch runs; 0: none does */
+    struct task_queue work;      /* the committer waits here */
+    struct task_queue settled;   /* woken when busy_count is 0 */
     struct complaint complaint;
     struct complaint maintain_complaint;
     struct complaint slow_complaint;

@@ -194,8 +194,7 @@ sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_re
         return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
     *read_call = (struct read_call){
         .call = {.store = store, .work = read_work, .free = read_free},
-        .sink = {.struct_size = sizeof(read_call->sink),
-                 .message = read_message},
+        .sink = {.struct_size = sizeof(read_call->sink), .message = read_message},
         .id = id,
         .content = {.fd = -1},
     };
@@ -212,6 +211,81 @@ sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_re
     if (call != NULL)
         read_free(call);
     return st;
+}
+
+/* ---- records of several messages ------------------------------------------------------------- */
+
+struct records_call {
+    struct store_call call;
+    struct sluice_queue_sink sink;
+    uint64_t ids[STORE_RECORDS_MAX];
+    struct buffer records[STORE_RECORDS_MAX];
+    size_t count;
+    size_t current;
+};
+
+static void records_free(struct store_call *call)
+{
+    struct records_call *records = (struct records_call *)(void *)call;
+
+    for (size_t i = 0; i < records->count; i++)
+        buffer_done(&records->records[i]);
+    free(records);
+}
+
+static sluice_status records_message(const struct sluice_queue_sink *sink, uint64_t id,
+                                     uint32_t flags, struct sluice_span record,
+                                     uint64_t content_size)
+{
+    struct records_call *call =
+        (struct records_call *)(void *)((char *)(uintptr_t)sink -
+                                        offsetof(struct records_call, sink));
+    struct buffer *to = &call->records[call->current];
+
+    (void)id;
+    (void)flags;
+    (void)content_size;
+    buffer_clear(to);
+    buffer_add_span(to, record);
+    return buffer_failed(to) ? SLUICE_TEMP : SLUICE_OK;
+}
+
+/* One that cannot be read, or has gone, stays empty. */
+static sluice_status records_work(struct store_call *call, const struct sluice_errors *errors)
+{
+    struct records_call *records = (struct records_call *)(void *)call;
+
+    for (records->current = 0; records->current < records->count; records->current++) {
+        if (STORE_CALL(call->store, read, records->ids[records->current], &records->sink, errors) !=
+            SLUICE_OK)
+            buffer_done(&records->records[records->current]);
+    }
+    return SLUICE_OK;
+}
+
+void store_read_records(struct store *store, const uint64_t *ids, size_t count,
+                        struct buffer *ret_records)
+{
+    struct records_call *records = calloc(1, sizeof(*records));
+
+    if (records == NULL)
+        return;
+    *records = (struct records_call){
+        .call = {.store = store, .work = records_work, .free = records_free},
+        .sink = {.struct_size = sizeof(records->sink), .message = records_message},
+        .count = count,
+    };
+    memcpy(records->ids, ids, count * sizeof(*ids));
+
+    struct store_call *call = &records->call;
+    (void)store_call_run(&call, store->readers, clock_monotonic_ms() + READ_TIME_MAX_MS, NULL);
+    if (call == NULL)
+        return; /* nobody waits for it any more, and none is read */
+    for (size_t i = 0; i < count; i++) {
+        ret_records[i] = records->records[i];
+        records->records[i] = (struct buffer)BUFFER_INIT;
+    }
+    records_free(call);
 }
 
 /* ---- stage ----------------------------------------------------------------------------------- */

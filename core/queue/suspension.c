@@ -143,6 +143,7 @@ static void start_writing(struct queue *queue)
         .done = on_written,
     };
     store_submit(queue->store, &suspensions->change);
+    store_hurry(queue->store);
 }
 
 /* What has changed is in force; waits until it is durable too. */
