@@ -31,7 +31,7 @@ static const char usage_text[] =
     "  queue hold ID | ALL            nothing of it goes, whatever is released\n"
     "  queue unhold ID | ALL          it goes when it would have gone\n"
     "  queue requeue ID | ALL         as if it had come just now\n"
-    "  queue expire ID | ALL          back to its sender with the next attempt\n"
+    "  queue expire ID | ALL          back to its sender\n"
     "  queue remove ID | ALL          delete it\n"
     "  site list\n"
     "  site show SITE                 a site is TRANSPORT:NEXTHOP\n"

@@ -55,6 +55,16 @@ const char *option_type_name(int32_t type)
     return is_type(type) ? types[type].name : "unknown";
 }
 
+/* What a text or number of it has to look like. */
+static const char *wants_of(const struct sluice_option *option)
+{
+    if ((option->flags & OPTION_DAYS) != 0)
+        return "a duration such as \"5h\" or a number of days";
+    if ((option->flags & OPTION_HOURS) != 0)
+        return "a duration such as \"5m\" or a number of hours";
+    return types[option->type].wants;
+}
+
 static bool is_number_type(int32_t type)
 {
     return type == SLUICE_OPT_INTEGER || type == SLUICE_OPT_DURATION || type == SLUICE_OPT_SIZE;
@@ -87,17 +97,29 @@ static int64_t unit_factor(int32_t type, char unit)
     return 0;
 }
 
-/* "12", "5m", "10M" as the type says. False: it is none, or too large. */
-static bool parse_number(int32_t type, struct sluice_span text, int64_t *ret_number)
+/* What a number without a unit is counted in. */
+static int64_t default_factor(const struct sluice_option *option)
 {
-    int64_t factor = type == SLUICE_OPT_DURATION ? 1000 : 1;
-    bool is_negative = type == SLUICE_OPT_INTEGER && text.len > 0 && text.ptr[0] == '-';
+    if (option->type != SLUICE_OPT_DURATION)
+        return 1;
+    return unit_factor(option->type, (option->flags & OPTION_DAYS) != 0    ? 'd'
+                                     : (option->flags & OPTION_HOURS) != 0 ? 'h'
+                                                                           : 's');
+}
+
+/* "12", "5m", "10M" as the option's type says. False: it is none, or too large. */
+static bool parse_number(const struct sluice_option *option, struct sluice_span text,
+                         int64_t *ret_number)
+{
+    int64_t factor = default_factor(option);
+    bool is_negative =
+        option->type == SLUICE_OPT_INTEGER && text.len > 0 && text.ptr[0] == '-';
     uint64_t number;
 
     if (is_negative)
         text = span_skip(text, 1);
     if (text.len > 0 && !isdigit((unsigned char)text.ptr[text.len - 1])) {
-        factor = unit_factor(type, text.ptr[text.len - 1]);
+        factor = unit_factor(option->type, text.ptr[text.len - 1]);
         text = span_first(text, text.len - 1);
     }
     if (factor == 0 || !span_to_u64(text, &number) || number > (uint64_t)(INT64_MAX / factor))
@@ -120,11 +142,11 @@ static bool parse_range(const struct sluice_option *option, int64_t *ret_min, in
         return false;
     if (dots > option->range &&
         !parse_number(
-            option->type,
+            option,
             (struct sluice_span){.ptr = option->range, .len = (size_t)(dots - option->range)},
             ret_min))
         return false;
-    return dots[2] == '\0' || parse_number(option->type, sluice_span_of(dots + 2), ret_max);
+    return dots[2] == '\0' || parse_number(option, sluice_span_of(dots + 2), ret_max);
 }
 
 /* A century, so that sums of times never overflow. */
@@ -316,9 +338,9 @@ static bool number_from_text(const struct options *options, const struct sluice_
 {
     int64_t number;
 
-    if (!parse_number(option->type, span_trim(sluice_span_of(text)), &number)) {
+    if (!parse_number(option, span_trim(sluice_span_of(text)), &number)) {
         report_error(options->report, place, "%s: wants %s, not \"%s\"", option->key,
-                     types[option->type].wants, text);
+                     wants_of(option), text);
         return false;
     }
     return set_number(options, option, number, text, place, value);
@@ -366,7 +388,7 @@ bool option_from_text(const struct options *options, const struct sluice_option 
 static bool number_from_setting(const struct options *options, const struct sluice_option *option,
                                 const struct setting *setting, struct value *value)
 {
-    int64_t factor = option->type == SLUICE_OPT_DURATION ? 1000 : 1;
+    int64_t factor = default_factor(option);
     char text[24];
 
     (void)snprintf(text, sizeof(text), "%" PRId64, setting->number);
@@ -381,7 +403,7 @@ static bool wrong_kind(const struct options *options, const struct sluice_option
                        const struct setting *setting)
 {
     report_error(options->report, setting->place, "%s: wants %s, not %s", option->key,
-                 types[option->type].wants, setting_kind_name(setting));
+                 wants_of(option), setting_kind_name(setting));
     return false;
 }
 

@@ -15,6 +15,8 @@
 /* Flags of the core's own options, beside those of the SDK. */
 #define OPTION_INTERNAL ((uint32_t)1 << 16) /* computed; cannot be set */
 #define OPTION_TABLES ((uint32_t)1 << 17)   /* items of the form type:name are tables */
+#define OPTION_HOURS ((uint32_t)1 << 19)    /* a duration without a unit is in hours, not seconds */
+#define OPTION_DAYS ((uint32_t)1 << 20)     /* in days */
 
 #define OPTION_STRESS ((uint32_t)1 << 18)   /* may refer to $stress */
 

@@ -147,6 +147,26 @@ const struct sluice_option parameters[] = {
     {"connection_cache_time_limit", SLUICE_OPT_DURATION, 0, "2s", "0s..",
      "How long an idle connection to a host is kept for more mail"},
 
+    /* giving up, and telling the sender */
+    {"maximal_queue_lifetime", SLUICE_OPT_DURATION, OPTION_DAYS, "5d", "0d..",
+     "How long mail is tried before it is returned; 0: once"},
+    {"bounce_queue_lifetime", SLUICE_OPT_DURATION, OPTION_DAYS, "5d", "0d..",
+     "The same for mail without a sender, such as reports; then it is dropped"},
+    {"delay_warning_time", SLUICE_OPT_DURATION, OPTION_HOURS, "0h", "0h..",
+     "Age at which the sender is told, once, that mail is late; 0: never"},
+    {"bounce_size_limit", SLUICE_OPT_SIZE, 0, "50000", "0..100M",
+     "Largest message in bytes that a report brings back whole; of a larger one only the header"},
+    {"double_bounce_sender", SLUICE_OPT_STRING, 0, "double-bounce", NULL,
+     "Sender of reports to the postmaster, whose failure nobody is told"},
+    {"notify_classes", SLUICE_OPT_LIST, 0, "resource, software", NULL,
+     "What the postmaster gets reports of, too: bounce, 2bounce, delay"},
+    {"bounce_notice_recipient", SLUICE_OPT_STRING, 0, "postmaster", NULL,
+     "Who gets the postmaster's copy of a failure report"},
+    {"double_bounce_notice_recipient", SLUICE_OPT_STRING, 0, "postmaster", NULL,
+     "Who gets reports that cannot be given to the sender"},
+    {"delay_notice_recipient", SLUICE_OPT_STRING, 0, "postmaster", NULL,
+     "Who gets the postmaster's copy of a delay warning"},
+
     /* receiving */
     {"smtpd_banner", SLUICE_OPT_STRING, 0, "$myhostname ESMTP $mail_name", NULL,
      "Text behind the code 220 of the greeting"},

@@ -20,6 +20,15 @@ static bool has_item(const struct value *list, const char *wanted)
     return false;
 }
 
+static bool is_one_of(const char *word, const char *const *words, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && strcmp(words[i], word) != 0)
+        i++;
+    return i < count;
+}
+
 /* Where the item of that list was written. */
 static struct place place_of(struct draft *draft, const char *name, const char *item)
 {
@@ -190,6 +199,26 @@ static void check_open_networks(struct draft *draft)
                        "relay");
 }
 
+static void check_notify_classes(struct draft *draft)
+{
+    static const char *const ours[] = {"bounce", "2bounce", "delay"};
+    static const char *const idle[] = {"data", "policy", "protocol", "resource", "software"};
+    const struct value *list = value_of(draft, "notify_classes");
+
+    for (size_t i = 0; i < list->item_count; i++) {
+        struct place place = place_of(draft, "notify_classes", list->items[i]);
+
+        if (is_one_of(list->items[i], ours, sizeof(ours) / sizeof(ours[0])))
+            continue;
+        if (!is_one_of(list->items[i], idle, sizeof(idle) / sizeof(idle[0])))
+            report_error(&draft->report, place, "notify_classes: there is no class \"%s\"",
+                         list->items[i]);
+        else if (list->is_named)
+            report_warning(&draft->report, place, "notify_classes: %s has no effect",
+                           list->items[i]);
+    }
+}
+
 void rules_check(struct draft *draft)
 {
     check_names(draft);
@@ -204,4 +233,5 @@ void rules_check(struct draft *draft)
     check_deferred(draft);
     check_domains(draft);
     check_error_limits(draft);
+    check_notify_classes(draft);
 }

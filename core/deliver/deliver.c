@@ -8,6 +8,7 @@
 #include "config/role.h"
 #include "deliver/attempt.h"
 #include "deliver/errand.h"
+#include "deliver/notice.h"
 #include "deliver/resolve.h"
 #include "net/dns.h"
 #include "task/task.h"
@@ -27,8 +28,9 @@ struct deliver {
     struct attempt_means means;
     struct transport **transports;
     size_t transport_count;
+    struct notices *notices;
     struct errands errands;
-    struct resolver *resolver;
+    struct routes *routes;
     bool is_draining;
 };
 
@@ -127,7 +129,7 @@ static void run_inquiry(void *arg)
     struct inquiry *inquiry = arg;
     struct buffer answer = BUFFER_INIT;
 
-    resolver_answer(inquiry->deliver->resolver, buffer_span(&inquiry->body), &answer);
+    resolve_answer(inquiry->deliver->routes, buffer_span(&inquiry->body), &answer);
     if (errand_answer(inquiry->errand, MESSAGE_RESOLVED, &answer) != SLUICE_OK)
         end_process("out of memory for routes");
     buffer_done(&inquiry->body);
@@ -147,6 +149,70 @@ static void take_inquiry(struct deliver *deliver, const struct channel_frame *fr
             return;
     }
     end_process("out of memory for routes"); /* with all that it has */
+}
+
+/* ---- reports --------------------------------------------------------------------------------- */
+
+/* A report's task. */
+struct report_run {
+    struct deliver *deliver;
+    struct notice *notice;
+    struct errand *errand;
+};
+
+static sluice_status send_reported(void *user, const struct message_reported *reported, int fd)
+{
+    const struct report_run *run = user;
+    struct buffer head = BUFFER_INIT;
+    sluice_status st = SLUICE_TEMP;
+
+    message_reported_encode_head(reported, &head);
+    if (!buffer_failed(&head))
+        st = errand_send_part(run->errand, MESSAGE_REPORTED, buffer_span(&head), reported->content,
+                              fd);
+    buffer_done(&head);
+    return st;
+}
+
+/* The last frame, and the end of the run. */
+static void end_report(struct report_run *run, sluice_status status, const char *why)
+{
+    const struct message_reported end = {.status = status, .text = sluice_span_of(why)};
+    struct buffer body = BUFFER_INIT;
+
+    message_reported_encode_head(&end, &body);
+    if (errand_answer(run->errand, MESSAGE_REPORTED, &body) != SLUICE_OK)
+        end_process("out of memory for a report");
+    notice_free(run->notice);
+    free(run);
+}
+
+static void run_report(void *arg)
+{
+    struct report_run *run = arg;
+    struct error err = ERROR_INIT;
+    sluice_status st = notice_run(run->deliver->notices, run->notice, send_reported, run, &err);
+
+    end_report(run, st, err.text);
+}
+
+static void take_report(struct deliver *deliver, struct channel_frame *frame)
+{
+    struct report_run *run = calloc(1, sizeof(*run));
+    struct error err = ERROR_INIT;
+    char id[ID_TEXT_SIZE];
+
+    if (run == NULL || (run->errand = errand_new(&deliver->errands, frame->ref)) == NULL) {
+        free(run);
+        end_process("out of memory for a report");
+        return;
+    }
+    run->deliver = deliver;
+    if (notice_new(frame, &run->notice, &err) != SLUICE_OK)
+        end_report(run, SLUICE_TEMP, err.text);
+    else if (task_start(id_format(notice_message_id(run->notice), id), run_report, run, NULL) !=
+             SLUICE_OK)
+        end_report(run, SLUICE_TEMP, "out of memory");
 }
 
 /* ---- the queue's link ------------------------------------------------------------------------ */
@@ -184,6 +250,10 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     case MESSAGE_RESOLVE:
         if (!deliver->is_draining)
             take_inquiry(deliver, frame);
+        break;
+    case MESSAGE_REPORT:
+        if (!deliver->is_draining)
+            take_report(deliver, frame);
         break;
     case MESSAGE_PAUSE:
         if (errands_pause(&deliver->errands, frame->ref) != SLUICE_OK)
@@ -265,7 +335,9 @@ static sluice_status deliver_start(struct role *role, struct error *err)
     if (st == SLUICE_OK)
         st = open_transports(deliver, err);
     if (st == SLUICE_OK)
-        st = resolver_new(role->config, &deliver->resolver, err);
+        st = routes_open(role->config, &deliver->routes, err);
+    if (st == SLUICE_OK)
+        st = notices_open(role->config, deliver->routes, &deliver->notices, err);
     return st;
 }
 
@@ -314,8 +386,9 @@ static void deliver_stop(struct role *role)
     for (size_t i = 0; i < deliver->transport_count; i++)
         transport_close(deliver->transports[i]);
     free(deliver->transports);
+    notices_close(deliver->notices);
     nexthop_chain_close(deliver->means.chain);
-    resolver_free(deliver->resolver);
+    routes_close(deliver->routes);
     dns_done();
     free(deliver);
 }

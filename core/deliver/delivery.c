@@ -16,25 +16,59 @@ static struct delivery *delivery_of(const struct sluice_report *report)
     return (struct delivery *)((uintptr_t)report - offsetof(struct delivery, report));
 }
 
+/* The result as we know it, whichever minor version it was written for. */
+static struct sluice_result known_result(const struct sluice_result *result)
+{
+    struct sluice_result known = {0};
+    size_t size = result->struct_size < sizeof(known) ? result->struct_size : sizeof(known);
+
+    memcpy(&known, result, size);
+    return known;
+}
+
 /* The relay is filled in by delivery_settle: the plugin does not say it. */
+static void delivery_result(const struct sluice_report *report, size_t index,
+                            const struct sluice_result *result)
+{
+    struct delivery *delivery = delivery_of(report);
+    struct sluice_result known = known_result(result);
+
+    if (index < delivery->count)
+        outcome_set_result(&delivery->outcomes[index], &known, "");
+}
+
+static void delivery_remaining_result(const struct sluice_report *report,
+                                      const struct sluice_result *result)
+{
+    struct delivery *delivery = delivery_of(report);
+    struct sluice_result known = known_result(result);
+
+    for (size_t i = 0; i < delivery->count; i++) {
+        if (!delivery->outcomes[i].is_reported)
+            outcome_set_result(&delivery->outcomes[i], &known, "");
+    }
+}
+
+static struct sluice_result plain_result(sluice_status status, const char *dsn, const char *text)
+{
+    return (struct sluice_result){
+        .struct_size = sizeof(struct sluice_result), .status = status, .dsn = dsn, .text = text};
+}
+
 static void delivery_recipient(const struct sluice_report *report, size_t index,
                                sluice_status status, const char *dsn, const char *text)
 {
-    struct delivery *delivery = delivery_of(report);
+    struct sluice_result result = plain_result(status, dsn, text);
 
-    if (index < delivery->count)
-        outcome_set(&delivery->outcomes[index], status, dsn, text, "");
+    delivery_result(report, index, &result);
 }
 
 static void delivery_remaining(const struct sluice_report *report, sluice_status status,
                                const char *dsn, const char *text)
 {
-    struct delivery *delivery = delivery_of(report);
+    struct sluice_result result = plain_result(status, dsn, text);
 
-    for (size_t i = 0; i < delivery->count; i++) {
-        if (!delivery->outcomes[i].is_reported)
-            outcome_set(&delivery->outcomes[i], status, dsn, text, "");
-    }
+    delivery_remaining_result(report, &result);
 }
 
 static void delivery_add(struct delivery *delivery, size_t position)
@@ -71,6 +105,8 @@ static void delivery_fill(struct delivery *delivery)
         .struct_size = sizeof(struct sluice_report),
         .recipient = delivery_recipient,
         .remaining = delivery_remaining,
+        .result = delivery_result,
+        .remaining_result = delivery_remaining_result,
     };
     for (size_t i = 0; i < envelope->recipient_count; i++) {
         if (!outcome_is_settled(&job->outcomes[i]))
@@ -104,6 +140,8 @@ void delivery_free(struct delivery *delivery)
         return;
     free(delivery->recipients);
     free(delivery->positions);
+    for (size_t i = 0; i < delivery->count; i++)
+        outcome_done(&delivery->outcomes[i]);
     free(delivery->outcomes);
     job_unref(delivery->job);
     free(delivery);
@@ -113,10 +151,16 @@ void delivery_settle(struct delivery *delivery, const char *relay)
 {
     for (size_t i = 0; i < delivery->count; i++) {
         const struct outcome *from = &delivery->outcomes[i];
+        const struct sluice_result result = {
+            .status = from->result.status,
+            .dsn = from->result.dsn,
+            .text = from->result.text,
+            .reply = from->reply,
+            .flags = from->flags,
+        };
 
         if (from->is_reported)
-            outcome_set(&delivery->job->outcomes[delivery->positions[i]], from->result.status,
-                        from->result.dsn, from->result.text, relay);
+            outcome_set_result(&delivery->job->outcomes[delivery->positions[i]], &result, relay);
     }
 }
 

@@ -131,6 +131,17 @@ struct errand *errand_new(struct errands *errands, uint64_t ref)
     return errand;
 }
 
+sluice_status errand_send_part(const struct errand *errand, uint16_t type, struct sluice_span head,
+                               struct sluice_span body, int fd)
+{
+    const struct errands *errands = errand->errands;
+    const struct sluice_span parts[] = {head, body};
+
+    if (errand->is_void || errands->is_held || errands->queue == NULL)
+        return SLUICE_OK;
+    return channel_send(errands->queue, type, errand->ref, parts, 2, fd);
+}
+
 sluice_status errand_answer(struct errand *errand, uint16_t type, struct buffer *body)
 {
     errand->type = type;

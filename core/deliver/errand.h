@@ -37,6 +37,10 @@ sluice_status errands_resume(struct errands *errands, uint64_t handover);
 
 /* NULL: no memory. */
 struct errand *errand_new(struct errands *errands, uint64_t ref);
+/* A frame before the end, of head and body. It is lost where answers are held: the queue that follows
+ * asks again. fd: -1, or is duplicated. */
+sluice_status errand_send_part(const struct errand *errand, uint16_t type, struct sluice_span head,
+                               struct sluice_span body, int fd);
 /* The end of the errand: its frame goes now or later, or is not wanted any more. Takes the body. */
 sluice_status errand_answer(struct errand *errand, uint16_t type, struct buffer *body);
 

@@ -60,6 +60,8 @@ void job_unref(struct job *job)
 {
     if (job == NULL || --job->references > 0)
         return;
+    for (size_t i = 0; job->outcomes != NULL && i < job->envelope.recipient_count; i++)
+        outcome_done(&job->outcomes[i]);
     envelope_done(&job->envelope);
     if (job->content_fd != -1)
         (void)close(job->content_fd); /* read only: nothing to lose */
@@ -140,6 +142,8 @@ void job_encode_result(const struct job *job, struct buffer *buffer)
             .text = sluice_span_of(is_reported ? outcome->result.text
                                                : "the transport reported nothing"),
             .relay = sluice_span_of(is_reported ? outcome->relay : "none"),
+            .reply = sluice_span_of(outcome->reply),
+            .flags = outcome->flags,
         };
     }
     message_result_encode(&result, buffer);

@@ -2,6 +2,7 @@
 #include "deliver/outcome.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 bool outcome_is_settled(const struct outcome *outcome)
 {
@@ -18,15 +19,35 @@ static const char *matching_dsn(sluice_status status, const char *dsn)
     return status == SLUICE_OK ? "2.0.0" : status == SLUICE_PERM ? "5.0.0" : "4.0.0";
 }
 
-void outcome_set(struct outcome *outcome, sluice_status status, const char *dsn, const char *text,
-                 const char *relay)
+void outcome_done(struct outcome *outcome)
 {
+    free(outcome->reply);
+    outcome->reply = NULL;
+}
+
+void outcome_set_result(struct outcome *outcome, const struct sluice_result *result,
+                        const char *relay)
+{
+    sluice_status status = result->status;
+
     if (outcome_is_settled(outcome))
         return;
     if (status != SLUICE_OK && status != SLUICE_PERM)
         status = SLUICE_TEMP;
     outcome->is_reported = true;
-    (void)error_set_dsn(&outcome->result, status, matching_dsn(status, dsn), "%s",
-                        text != NULL ? text : "no reason given");
+    (void)error_set_dsn(&outcome->result, status, matching_dsn(status, result->dsn), "%s",
+                        result->text != NULL ? result->text : "no reason given");
     (void)snprintf(outcome->relay, sizeof(outcome->relay), "%s", relay);
+    outcome_done(outcome);
+    if (result->reply != NULL)
+        outcome->reply = strndup(result->reply, OUTCOME_REPLY_MAX); /* no memory: it is not told */
+    outcome->flags = result->flags;
+}
+
+void outcome_set(struct outcome *outcome, sluice_status status, const char *dsn, const char *text,
+                 const char *relay)
+{
+    const struct sluice_result result = {.status = status, .dsn = dsn, .text = text};
+
+    outcome_set_result(outcome, &result, relay);
 }

@@ -39,7 +39,7 @@ static const struct record_member members[] = {
 };
 #define TAG_RECIPIENT 32
 
-/* The next free tag is 13. */
+/* The next free tag is 15. */
 static const struct record_member recipient_members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct envelope_recipient, address),
     RECORD_MEMBER(2, RECORD_SPAN, struct envelope_recipient, original),
@@ -53,6 +53,8 @@ static const struct record_member recipient_members[] = {
     RECORD_MEMBER(10, RECORD_I64, struct envelope_recipient, next_due_ms),
     RECORD_MEMBER(11, RECORD_SPAN, struct envelope_recipient, dsn),
     RECORD_MEMBER(12, RECORD_SPAN, struct envelope_recipient, text),
+    RECORD_MEMBER(13, RECORD_SPAN, struct envelope_recipient, reply),
+    RECORD_MEMBER(14, RECORD_SPAN, struct envelope_recipient, remote),
 };
 _Static_assert(sizeof(enum recipient_state) == sizeof(uint32_t), "written as 32 bits");
 
@@ -83,6 +85,17 @@ struct envelope_recipient *envelope_add(struct envelope *envelope)
     envelope->recipients[count] = (struct envelope_recipient){0};
     envelope->recipient_count++;
     return &envelope->recipients[count];
+}
+
+bool envelope_is_finished(const struct envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        enum recipient_state state = envelope->recipients[i].state;
+
+        if (state != RECIPIENT_DELIVERED && state != RECIPIENT_RETURNED)
+            return false;
+    }
+    return true;
 }
 
 static void encode_recipient(const struct envelope_recipient *recipient, struct buffer *scratch,

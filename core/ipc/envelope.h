@@ -21,8 +21,11 @@
 
 enum recipient_state {
     RECIPIENT_WAITING = 0,
-    RECIPIENT_DELIVERED = 1,
-    RECIPIENT_FAILED = 2, /* for good; listed, never retried, never dropped */
+    RECIPIENT_DELIVERED = 1, /* nothing is left to do */
+    RECIPIENT_FAILED = 2,    /* for good; listed and never retried until its report is stored */
+    RECIPIENT_RETURNED = 3,  /* failed, and whoever is to know has been told */
+    RECIPIENT_RELAYED = 4,   /* a next host without DSN has it; a success report is owed */
+    RECIPIENT_ARRIVED = 5,   /* it is in its mailbox; a success report is owed */
 };
 
 struct envelope_recipient {
@@ -38,6 +41,8 @@ struct envelope_recipient {
     int64_t next_due_ms;          /* 0: at once; ENVELOPE_ON_RELEASE */
     struct sluice_span dsn;       /* of the last attempt */
     struct sluice_span text;
+    struct sluice_span reply;     /* the peer's own words, if it was a peer that said it */
+    struct sluice_span remote;    /* the peer's name */
     struct sluice_span unknown;   /* fields that we do not know, as they came */
 };
 
@@ -71,6 +76,8 @@ struct envelope {
 void envelope_done(struct envelope *envelope);
 /* Appends one zeroed recipient and returns it; NULL: no memory. Earlier pointers are void. */
 struct envelope_recipient *envelope_add(struct envelope *envelope);
+/* True if nothing is left to do for any recipient. */
+bool envelope_is_finished(const struct envelope *envelope);
 /* Writes the envelope's bytes behind what is in the buffer. */
 void envelope_encode(const struct envelope *envelope, struct buffer *buffer);
 /* PERM with a text if the bytes make no sense, or are of a later version; TEMP: no memory. */

@@ -97,11 +97,29 @@ static const struct record_member job_members[] = {
     RECORD_MEMBER(6, RECORD_SPAN_HEAD, struct message_job, content),
 };
 
+static const struct record_member report_members[] = {
+    RECORD_MEMBER(1, RECORD_U64, struct message_report, message_id),
+    RECORD_MEMBER(2, RECORD_U64, struct message_report, first_id),
+    RECORD_MEMBER(3, RECORD_U32, struct message_report, kind),
+    RECORD_MEMBER(4, RECORD_I64, struct message_report, expires_ms),
+    RECORD_MEMBER(5, RECORD_SPAN, struct message_report, envelope),
+    RECORD_MEMBER(6, RECORD_SPAN_HEAD, struct message_report, content),
+};
+
+static const struct record_member reported_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_reported, status),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_reported, text),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_reported, envelope),
+    RECORD_MEMBER(4, RECORD_SPAN_HEAD, struct message_reported, content),
+};
+
 static const struct record_member outcome_members[] = {
     RECORD_MEMBER(1, RECORD_I32, struct message_outcome, status),
     RECORD_MEMBER(2, RECORD_SPAN, struct message_outcome, dsn),
     RECORD_MEMBER(3, RECORD_SPAN, struct message_outcome, text),
     RECORD_MEMBER(4, RECORD_SPAN, struct message_outcome, relay),
+    RECORD_MEMBER(5, RECORD_SPAN, struct message_outcome, reply),
+    RECORD_MEMBER(6, RECORD_U32, struct message_outcome, flags),
 };
 
 /* Followed by the outcomes, each a field of the tag below. */
@@ -261,6 +279,27 @@ void message_job_encode_head(const struct message_job *job, struct buffer *buffe
 sluice_status message_job_decode(struct sluice_span body, struct message_job *ret_job)
 {
     return DECODE(job_members, body, ret_job);
+}
+
+void message_report_encode_head(const struct message_report *report, struct buffer *buffer)
+{
+    ENCODE(report_members, report, buffer);
+}
+
+sluice_status message_report_decode(struct sluice_span body, struct message_report *ret_report)
+{
+    return DECODE(report_members, body, ret_report);
+}
+
+void message_reported_encode_head(const struct message_reported *reported, struct buffer *buffer)
+{
+    ENCODE(reported_members, reported, buffer);
+}
+
+sluice_status message_reported_decode(struct sluice_span body,
+                                      struct message_reported *ret_reported)
+{
+    return DECODE(reported_members, body, ret_reported);
 }
 
 /* ---- results: the one message with a list ---------------------------------------------------- */

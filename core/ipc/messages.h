@@ -187,6 +187,8 @@ struct message_outcome {
     struct sluice_span dsn;
     struct sluice_span text;
     struct sluice_span relay; /* "host[address]:port", or "none" */
+    struct sluice_span reply; /* the peer's own words; empty: no peer said this */
+    uint32_t flags;           /* SLUICE_RESULT_... */
 };
 
 #define SITE_UNKNOWN 0  /* the attempt said nothing about the site */
@@ -206,6 +208,36 @@ struct message_route {
     sluice_status status; /* OK; TEMP: not known now, the route that there is stays */
     struct sluice_span transport;
     struct sluice_span nexthop;
+};
+
+enum report_kind {
+    REPORT_FAILURE = 1,
+    REPORT_SUCCESS = 2,
+    REPORT_DELAY = 3,
+};
+#define REPORT_KINDS 4           /* one more than the last of them */
+#define REPORT_MESSAGES_MAX 2    /* what a report comes to: one for the sender, one for the postmaster */
+#define REPORT_RECIPIENTS_MAX 500 /* of one report */
+
+struct message_report {
+    uint64_t message_id;
+    uint64_t first_id;           /* of the new messages: this and those that follow */
+    uint32_t kind;               /* enum report_kind */
+    int64_t expires_ms;          /* when the message is given up; 0: never */
+    struct sluice_span envelope; /* with the recipients that the report is about alone */
+    struct sluice_span content;  /* empty when the frame brings a file */
+};
+
+/*
+ * A REPORTED frame for each new message, with its envelope and its content, inline or as a file; then
+ * one without an envelope, which ends the answer: OK, or TEMP: no report can be made now, and what
+ * came before is void.
+ */
+struct message_reported {
+    sluice_status status;
+    struct sluice_span text; /* why not */
+    struct sluice_span envelope;
+    struct sluice_span content;
 };
 
 void message_setup_encode(const struct message_setup *setup, struct buffer *buffer);
@@ -239,6 +271,11 @@ sluice_status message_reloaded_decode(struct sluice_span body,
                                       struct message_reloaded *ret_reloaded);
 void message_job_encode_head(const struct message_job *job, struct buffer *buffer);
 sluice_status message_job_decode(struct sluice_span body, struct message_job *ret_job);
+void message_report_encode_head(const struct message_report *report, struct buffer *buffer);
+sluice_status message_report_decode(struct sluice_span body, struct message_report *ret_report);
+void message_reported_encode_head(const struct message_reported *reported, struct buffer *buffer);
+sluice_status message_reported_decode(struct sluice_span body,
+                                      struct message_reported *ret_reported);
 void message_result_encode(const struct message_result *result, struct buffer *buffer);
 sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result);
 void message_result_done(struct message_result *result);

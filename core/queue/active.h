@@ -10,8 +10,10 @@
 #define QUEUE_ACTIVE_H
 
 #include "base/buffer.h"
+#include "ipc/envelope.h"
 #include "queue/store.h"
 
+struct active_joint;
 struct queue;
 struct queue_message;
 
@@ -29,7 +31,11 @@ struct active {
     bool is_dirty;
     bool is_finished; /* nothing is left to do: the message goes, whatever its jobs come to */
     bool is_gone;     /* the store does not have it any more: it goes with its last user */
+    struct active_joint *joint; /* who waits for what is with the store, with new messages */
 };
+
+/* Changes a record. */
+typedef void active_edit(struct envelope *envelope, void *user);
 
 /* The message's, made if there is none, with one more user. NULL: no memory. */
 struct active *active_get(struct queue *queue, struct queue_message *message);
@@ -44,5 +50,15 @@ void active_remove(struct active *active);
 /* Waits until the store has the change of that number, as active->changes said after it; the caller
  * is a user. TEMP: not in time, or cancelled; it is tried on. [task: waits] */
 sluice_status active_wait(const struct active *active, uint64_t change, int64_t deadline_ms);
+
+/*
+ * Edits the newest record, which must be there, and gives it (or the message's removal, if it is
+ * finished then) to the store together with new messages: puts, tied to each other, or NULL. OK: all
+ * of that is durable, and in the record; else nothing has changed: NOT_FOUND: the message has been
+ * removed; TEMP; PERM: the store contradicts. When the task is cancelled while is_recording
+ * everything must stay for ever: the store's thread still reads it. [task: waits]
+ */
+sluice_status active_change_with(struct active *active, active_edit *edit, void *user,
+                                 struct store_change *puts, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "queue/delivery_log.h"
+#include "queue/report.h"
 #include "queue/state.h"
 
 #define SPREAD_MS 1 /* between two overdue units at a start */
@@ -37,6 +38,15 @@ int64_t admit_delay(const struct unit *unit, const struct envelope *envelope)
 static int64_t due_after(int64_t delay_ms)
 {
     return delay_ms == DEFERRAL_ON_RELEASE ? CLOCK_NEVER : clock_monotonic_ms() + delay_ms;
+}
+
+void admit_begin(struct queue_message *message)
+{
+    int64_t wall_ms = clock_wall_ms();
+
+    message->is_durable = true;
+    if (message->arrival_ms > wall_ms)
+        message->arrival_ms = wall_ms;
 }
 
 /* ---- new mail -------------------------------------------------------------------------------- */
@@ -70,7 +80,7 @@ static void admit_unit(struct queue *queue, struct unit *unit, const struct enve
 
 void admit_new(struct queue *queue, struct queue_message *message, const struct envelope *envelope)
 {
-    message->is_durable = true;
+    admit_begin(message);
     delivery_log_accepted(message->id, envelope);
     for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
         admit_unit(queue, unit, envelope);
@@ -136,7 +146,8 @@ static sluice_status found_message(struct stored *stored, uint64_t id, struct sl
     }
     st = schedule_add(&stored->queue->schedule, id, &envelope, &message);
     if (st == SLUICE_OK) {
-        message->is_durable = true;
+        admit_begin(message);
+        report_owe_all(stored->queue, message, &envelope);
         for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
             admit_stored_unit(stored->queue, unit, &envelope,
                               stored->queue->inherited == 0 ? &stored->overdue : NULL);

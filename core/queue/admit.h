@@ -12,6 +12,8 @@ struct queue;
 struct queue_message;
 struct unit;
 
+/* The message is durable. One that a wrong clock has dated into the future ages from now on. */
+void admit_begin(struct queue_message *message);
 /* A message that has just become durable: every unit goes at once, waits, or is held, as its
  * deferral says. Logs it. */
 void admit_new(struct queue *queue, struct queue_message *message, const struct envelope *envelope);

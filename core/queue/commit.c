@@ -186,7 +186,8 @@ void commit_withdraw(struct intake_link *link, uint64_t id)
 {
     struct queue_message *message = schedule_find(&link->queue->schedule, id);
 
-    if (message != NULL && !message->is_durable && message->commit->link == link)
+    if (message != NULL && !message->is_durable && message->commit != NULL &&
+        message->commit->link == link)
         (void)take_back(message->commit); /* else its COMMITTED is on the way */
 }
 

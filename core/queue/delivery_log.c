@@ -36,6 +36,19 @@ static const struct log_event removed_event = {
     .text = "{queue_id}: removed",
 };
 
+static const struct log_event expired_event = {
+    .level = LOG_LEVEL_NOTICE,
+    .name = "expired",
+    .text = "{queue_id}: from=<{from}>, status={status}, returned to sender",
+};
+
+static const struct log_event notification_event = {
+    .level = LOG_LEVEL_NOTICE,
+    .component = "bounce",
+    .name = "notification",
+    .text = "{queue_id}: {to} {kind}: {new_id}",
+};
+
 static const struct log_event release_event = {
     .level = LOG_LEVEL_NOTICE,
     .name = "release",
@@ -123,6 +136,18 @@ void delivery_log(const struct delivery_line *line)
               log_seconds("delay", &delay_ms, 1), log_seconds("delays", delays_ms, 4),
               log_span("dsn", line->dsn), log_text("status", status_word(line->status)),
               log_span("text", line->text), log_text("transport", line->transport));
+}
+
+void delivery_log_expired(uint64_t id, const struct envelope *envelope)
+{
+    log_event(&expired_event, log_id("queue_id", id), log_span("from", envelope->sender),
+              log_text("status", "expired"));
+}
+
+void delivery_log_notification(uint64_t id, const char *to, const char *kind, uint64_t new_id)
+{
+    log_event(&notification_event, log_id("queue_id", id), log_text("to", to),
+              log_text("kind", kind), log_id("new_id", new_id));
 }
 
 void delivery_log_removed(uint64_t id)

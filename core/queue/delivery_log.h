@@ -25,6 +25,10 @@ struct delivery_line {
 /* The message is durable: from whom it came, and that it is active. */
 void delivery_log_accepted(uint64_t id, const struct envelope *envelope);
 void delivery_log(const struct delivery_line *line);
+/* Its time is over. */
+void delivery_log_expired(uint64_t id, const struct envelope *envelope);
+/* A report on it is a message now: to "sender" or "postmaster". */
+void delivery_log_notification(uint64_t id, const char *to, const char *kind, uint64_t new_id);
 /* One delivery is over, however it ended; duration_ms: connecting and transferring. */
 void delivery_log_job(const char *transport, int64_t duration_ms);
 void delivery_log_removed(uint64_t id);

@@ -10,6 +10,8 @@
 #include "base/span.h"
 #include "queue/active.h"
 #include "queue/inherit.h"
+#include "queue/lifetime.h"
+#include "queue/report.h"
 #include "queue/results.h"
 #include "queue/state.h"
 
@@ -38,11 +40,14 @@ void dispatch_end_job(struct job *job)
     }
     if (job->is_isolated)
         suspects_left(&queue->suspects);
-    if (job->active != NULL)
+    if (job->active != NULL) {
+        lifetime_job_ended(queue, job->active);
         active_unref(job->active);
+    }
     HASH_DEL(queue->jobs, job);
     free(job->recipients);
     free(job);
+    report_wake(queue);
     (void)task_queue_wake_one(&queue->work);
     if (queue->jobs == NULL)
         task_queue_wake_all(&queue->ended);
@@ -60,8 +65,7 @@ static bool has_room(const struct deliver_link *link)
            (link->used_bytes == 0 || link->used_bytes + CONTENT_INLINE_MAX <= link->credit_bytes);
 }
 
-/* The one that has the site's connections if it has room, else the one with the most room. */
-static struct deliver_link *pick_link(const struct queue *queue, const struct site *site)
+struct deliver_link *dispatch_pick_link(const struct queue *queue, const struct site *site)
 {
     struct deliver_link *best = NULL;
     struct deliver_link *link;
@@ -133,7 +137,7 @@ static void fill_job(struct job *job, struct deliver_link *isolated, int64_t now
         job->link = isolated;
     } else {
         job->site = schedule_take(&queue->schedule, now_ms, &job->units);
-        job->link = pick_link(queue, job->site);
+        job->link = dispatch_pick_link(queue, job->site);
         job->site->link = job->link->index;
     }
     job->pid = job->link->pid;
@@ -151,7 +155,7 @@ static struct job *next_job(struct queue *queue)
     schedule_advance(&queue->schedule, now_ms);
     struct deliver_link *isolated = pick_isolated(queue, now_ms);
     if (queue->is_draining || (isolated == NULL && (queue->schedule.sites.runnable == NULL ||
-                                                    pick_link(queue, NULL) == NULL)))
+                                                    dispatch_pick_link(queue, NULL) == NULL)))
         return NULL;
     struct job *job = dispatch_new_job(queue, ++queue->next_ref);
     if (job == NULL)
@@ -285,7 +289,7 @@ static void start_job(struct job *job)
 /* When to look again, if nobody wakes us. */
 static int64_t next_look(const struct queue *queue)
 {
-    if (queue->is_draining || pick_link(queue, NULL) == NULL)
+    if (queue->is_draining || dispatch_pick_link(queue, NULL) == NULL)
         return CLOCK_NEVER; /* suspects are looked at once a second */
     return schedule_next_ms(&queue->schedule, clock_monotonic_ms() + 1000);
 }
@@ -326,6 +330,7 @@ static sluice_status on_credit(struct deliver_link *link, struct sluice_span bod
         return SLUICE_PERM;
     link->credit_bytes = credit.bytes;
     link->credit_messages = credit.messages;
+    report_wake(link->queue);
     (void)task_queue_wake_one(&link->queue->work);
     return SLUICE_OK;
 }
@@ -366,6 +371,7 @@ static void close_link(struct deliver_link *link)
     channel_free(link->channel);
     link->channel = NULL;
     resolve_link_ended(link);
+    report_link_lost(link);
     HASH_ITER(hh, link->queue->jobs, job, next)
     {
         if (job->link != link || job->is_sent)
@@ -408,6 +414,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         st = inherit_claim(link, frame->body);
     else if (frame->type == MESSAGE_PAUSED)
         st = on_paused(link, frame);
+    else if (frame->type == MESSAGE_REPORTED)
+        st = report_answered(link, frame);
     if (st == SLUICE_OK)
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",

@@ -202,7 +202,7 @@ static sluice_status adopt_jobs(struct heir *heir, struct queue_message *message
     schedule_remove(schedule, message, clock_monotonic_ms());
     if (schedule_add_grouped(schedule, id, &heir->envelope, heir->groups, &message) != SLUICE_OK)
         return SLUICE_TEMP;
-    message->is_durable = true;
+    admit_begin(message);
     for (size_t i = 0; i < heir->count; i++)
         adopt_job(heir, (uint32_t)i + 1, message);
     admit_rest(heir->queue, message, &heir->envelope);

@@ -43,25 +43,18 @@ static json_t *finished(json_t *object, bool is_whole)
 
 /* ---- recipients ------------------------------------------------------------------------------ */
 
-static const struct unit *unit_of(const struct queue_message *message,
-                                  const struct envelope_recipient *recipient, size_t index)
-{
-    const struct unit *unit = message->units;
-
-    while (unit != NULL && !schedule_unit_has(unit, recipient, index))
-        unit = unit->next_of_message;
-    return unit;
-}
-
 static const char *state_word(const struct envelope_recipient *recipient)
 {
     static const char *const words[] = {
         [RECIPIENT_WAITING] = "waiting",
         [RECIPIENT_DELIVERED] = "delivered",
         [RECIPIENT_FAILED] = "failed",
+        [RECIPIENT_RETURNED] = "returned",
+        [RECIPIENT_RELAYED] = "delivered",
+        [RECIPIENT_ARRIVED] = "delivered",
     };
 
-    return recipient->state <= RECIPIENT_FAILED ? words[recipient->state] : "unknown";
+    return recipient->state <= RECIPIENT_ARRIVED ? words[recipient->state] : "unknown";
 }
 
 /* On hold it would wait for a release, too, without the hold. */
@@ -111,7 +104,7 @@ static void set_schedule(json_t *object, const struct unit *unit, bool *is_whole
 static json_t *recipient_json(const struct queue_message *message,
                               const struct envelope_recipient *recipient, size_t index)
 {
-    const struct unit *unit = unit_of(message, recipient, index);
+    const struct unit *unit = schedule_unit_of(message, recipient, index);
     json_t *reason = delay_reason(recipient, unit);
     json_t *object = json_object();
     bool is_whole = true;
@@ -137,23 +130,11 @@ static json_t *recipient_json(const struct queue_message *message,
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static bool is_active(const struct queue_message *message)
-{
-    int64_t now_ms = clock_monotonic_ms();
-
-    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (u->state == UNIT_IN_FLIGHT || (u->state == UNIT_READY && u->site->suspension == NULL &&
-                                           (u->is_released || !site_is_suspended(u->site, now_ms))))
-            return true;
-    }
-    return false;
-}
-
 const char *inspect_queue_name(const struct queue_message *message)
 {
     if (message->is_held)
         return "hold";
-    return is_active(message) ? "active" : "deferred";
+    return schedule_is_under_way(message, clock_monotonic_ms()) ? "active" : "deferred";
 }
 
 static json_t *recipients_json(const struct queue_message *message, const struct envelope *envelope)

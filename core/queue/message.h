@@ -81,7 +81,9 @@ struct queue_message {
     bool is_held;    /* on hold: none of its units goes */
     bool is_named;   /* it was running when a deliver process crashed */
     uint8_t crashes; /* of deliver while it was attempted; not 0: a suspect */
-    bool is_expired; /* by an operator: it goes back with its next attempt */
+    bool is_expired; /* by an operator: it is given up as soon as it is neither in flight nor on hold */
+    bool has_null_sender : 1;
+    bool is_warned : 1; /* its sender has been told that it is late, or nobody is to be */
     UT_hash_handle hh;
 };
 

@@ -11,6 +11,7 @@
 #include "queue/active.h"
 #include "queue/admit.h"
 #include "queue/inspect.h"
+#include "queue/lifetime.h"
 #include "queue/state.h"
 
 #include <inttypes.h>
@@ -89,6 +90,7 @@ static void schedule_unheld(struct queue *queue, struct queue_message *message,
 {
     (void)envelope;
     schedule_unhold(&queue->schedule, message, clock_monotonic_ms());
+    lifetime_review(queue, message);
 }
 
 static void record_requeue(struct envelope *envelope)
@@ -120,6 +122,7 @@ static void schedule_requeued(struct queue *queue, struct queue_message *message
     }
     schedule_unhold(&queue->schedule, message, now_ms);
     resolve_message(queue, message);
+    lifetime_review(queue, message);
 }
 
 static void record_expire(struct envelope *envelope)
@@ -130,9 +133,9 @@ static void record_expire(struct envelope *envelope)
 static void schedule_expired(struct queue *queue, struct queue_message *message,
                              const struct envelope *envelope)
 {
-    (void)queue;
     (void)envelope;
     message->is_expired = true;
+    lifetime_review(queue, message);
 }
 
 static const struct operation hold = {

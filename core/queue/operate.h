@@ -11,7 +11,7 @@
  *   unhold    it goes when it would have gone without the hold
  *   remove    it is gone; what is in flight may still arrive, what remains of it does not
  *   requeue   as if it had come just now: routed afresh, its attempts forgotten, off hold
- *   expire    it goes back to its sender with the next attempt; not while it is on hold
+ *   expire    it goes back to its sender; not while it is in flight or on hold
  *
  * A request has "id", one or "ALL"; or "ids", a list; and may have "queues", names of the queues that
  * count (hold, active, deferred). The answer: a line {"id", "text"} for each that was named and is

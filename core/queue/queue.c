@@ -236,6 +236,10 @@ static sluice_status start_tasks(struct queue *queue, struct error *err)
         queue_start_task(queue, "tick", ticker, queue) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     sluice_status st = dispatch_start(queue, err);
+    if (st == SLUICE_OK)
+        st = reports_start(queue, err);
+    if (st == SLUICE_OK)
+        st = lifetime_start(queue, err);
     if (st == SLUICE_OK && resolve_start(queue) != SLUICE_OK)
         st = error_set(err, SLUICE_TEMP, "out of memory");
     if (st == SLUICE_OK)
@@ -303,7 +307,7 @@ static void queue_link(struct role *role, const struct message_link *link, int f
 
 static bool no_jobs(const struct queue *queue)
 {
-    return queue->jobs == NULL;
+    return queue->jobs == NULL && report_is_idle(queue);
 }
 
 static bool no_intakes(const struct queue *queue)
@@ -372,6 +376,7 @@ static void queue_stop(struct role *role)
     queue_close(queue);
     lease_done(&queue->lease);
     resolve_done(queue);
+    reports_done(queue);
     suspensions_done(&queue->suspensions);
     users_done(&queue->viewers);
     users_done(&queue->releasers);

@@ -11,6 +11,7 @@
 #include "queue/admit.h"
 #include "queue/delivery_log.h"
 #include "queue/dispatch.h"
+#include "queue/report.h"
 #include "queue/state.h"
 
 #include <utlist.h>
@@ -31,12 +32,38 @@ static struct sluice_span dsn_of(const struct message_outcome *outcome)
     return outcome->status == SLUICE_PERM ? SPAN_LITERAL("5.0.0") : SPAN_LITERAL("4.0.0");
 }
 
-/* Anything that is neither done nor refused for good is tried again. */
-static enum recipient_state state_of(sluice_status status)
+/* RFC 3461 5.2.1: success is ours to report where the next host did not take over that duty. */
+static bool owes_success(const struct envelope *envelope,
+                         const struct envelope_recipient *recipient, uint32_t flags)
 {
-    if (status == SLUICE_OK)
+    return envelope->sender.len > 0 && (recipient->notify & SLUICE_NOTIFY_SUCCESS) != 0 &&
+           (flags & SLUICE_RESULT_DSN_PASSED) == 0;
+}
+
+/* Anything that is neither done nor refused for good is tried again. */
+static enum recipient_state state_of(const struct envelope *envelope,
+                                     const struct envelope_recipient *recipient,
+                                     const struct message_outcome *outcome)
+{
+    if (outcome->status == SLUICE_PERM)
+        return RECIPIENT_FAILED;
+    if (outcome->status != SLUICE_OK)
+        return RECIPIENT_WAITING;
+    if (!owes_success(envelope, recipient, outcome->flags))
         return RECIPIENT_DELIVERED;
-    return status == SLUICE_PERM ? RECIPIENT_FAILED : RECIPIENT_WAITING;
+    return (outcome->flags & SLUICE_RESULT_FINAL) != 0 ? RECIPIENT_ARRIVED : RECIPIENT_RELAYED;
+}
+
+/* What a report will say, in the record: it may be made after a restart. */
+static void note_reason(struct envelope_recipient *recipient,
+                        const struct message_outcome *outcome)
+{
+    recipient->dsn = dsn_of(outcome);
+    recipient->text = span_first(outcome->text, RESULT_TEXT_MAX);
+    recipient->reply = span_first(outcome->reply, RESULT_TEXT_MAX);
+    recipient->remote = outcome->reply.len > 0
+                            ? span_first(outcome->relay, span_find(outcome->relay, '['))
+                            : SPAN_EMPTY;
 }
 
 static void apply_outcome(const struct job *job, const struct message_result *result,
@@ -57,12 +84,11 @@ static void apply_outcome(const struct job *job, const struct message_result *re
         .text = outcome->text,
     };
 
-    recipient->state = state_of(outcome->status);
+    recipient->state = state_of(envelope, recipient, outcome);
     recipient->attempts++;
     recipient->last_attempt_ms = clock_wall_ms();
     recipient->next_due_ms = 0;
-    recipient->dsn = line.dsn;
-    recipient->text = span_first(outcome->text, RESULT_TEXT_MAX);
+    note_reason(recipient, outcome);
     delivery_log(&line);
 }
 
@@ -175,15 +201,6 @@ static void reschedule_all(struct job *job, const struct envelope *envelope)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool is_finished(const struct envelope *envelope)
-{
-    for (size_t i = 0; i < envelope->recipient_count; i++) {
-        if (envelope->recipients[i].state != RECIPIENT_DELIVERED)
-            return false;
-    }
-    return true;
-}
-
 /* The record with the results in it. Only without memory it cannot be had. */
 static sluice_status make_record(struct job *job, const struct message_result *result,
                                  struct envelope *envelope, struct buffer *record)
@@ -210,7 +227,8 @@ void results_apply(struct job *job, const struct message_result *result)
     if (make_record(job, result, &envelope, &record) == SLUICE_OK) {
         reschedule_all(job, &envelope);
         give_up_release(job);
-        active_change(job->active, &record, is_finished(&envelope));
+        active_change(job->active, &record, envelope_is_finished(&envelope));
+        report_owe_all(job->queue, job->active->message, &envelope);
     } else {
         log_error("out of memory: a result is lost, its recipients will be tried again");
         results_return(job, job->queue->settings.minimal_backoff_ms);

@@ -137,10 +137,18 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->is_held = envelope->is_held;
     message->crashes = envelope->crashes < UINT8_MAX ? (uint8_t)envelope->crashes : UINT8_MAX;
     message->is_expired = envelope->expired_ms > 0;
+    message->has_null_sender = envelope->sender.len == 0;
+    message->is_warned = envelope->warned_ms != 0;
     HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
     if (message->hh.tbl == NULL) {
         free(message);
         return SLUICE_TEMP;
+    }
+    struct cursor *cursor;
+    DL_FOREACH(schedule->cursors, cursor)
+    {
+        if (cursor->message == NULL) /* it has come to the end, which is not the end any more */
+            cursor->message = message;
     }
     *ret_message = message;
     return SLUICE_OK;
@@ -183,6 +191,16 @@ bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient 
     return span_equal(domain_of(recipient->address, name),
                       (struct sluice_span){unit->domain->name, unit->domain->name_len}) &&
            site_is_route(unit->site, recipient->transport, recipient->nexthop);
+}
+
+struct unit *schedule_unit_of(const struct queue_message *message,
+                              const struct envelope_recipient *recipient, size_t index)
+{
+    struct unit *unit = message->units;
+
+    while (unit != NULL && !schedule_unit_has(unit, recipient, index))
+        unit = unit->next_of_message;
+    return unit;
 }
 
 /* ---- units among their sites' lists ---------------------------------------------------------- */
@@ -324,17 +342,22 @@ void schedule_settle(struct schedule *schedule, struct unit *unit)
     unit_free(schedule, unit);
 }
 
+/* Out of a list by message, which begins at units, and of all others. */
+static void remove_unit(struct schedule *schedule, struct unit **units, struct unit *unit,
+                        int64_t now_ms)
+{
+    struct site *site = unit->site;
+
+    leave(schedule, unit);
+    LL_DELETE2(*units, unit, next_of_message);
+    unit_free(schedule, unit);
+    site_place(&schedule->sites, site, now_ms);
+}
+
 static void remove_units(struct schedule *schedule, struct unit **units, int64_t now_ms)
 {
-    while (*units != NULL) {
-        struct unit *unit = *units;
-        struct site *site = unit->site;
-
-        leave(schedule, unit);
-        *units = unit->next_of_message;
-        unit_free(schedule, unit);
-        site_place(&schedule->sites, site, now_ms);
-    }
+    while (*units != NULL)
+        remove_unit(schedule, units, *units, now_ms);
 }
 
 static void keep_release(const struct unit *former, const struct queue_message *message)
@@ -363,6 +386,23 @@ sluice_status schedule_rebuild(struct schedule *schedule, struct queue_message *
     *end = former; /* domains look at a unit's siblings when it leaves */
     remove_units(schedule, end, now_ms);
     return SLUICE_OK;
+}
+
+void schedule_drop(struct schedule *schedule, struct unit *unit, int64_t now_ms)
+{
+    assert(unit->state != UNIT_IN_FLIGHT);
+    remove_unit(schedule, &unit->message->units, unit, now_ms);
+}
+
+bool schedule_is_under_way(const struct queue_message *message, int64_t now_ms)
+{
+    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->state == UNIT_IN_FLIGHT ||
+            (u->state == UNIT_READY && u->site->suspension == NULL &&
+             (u->is_released || !site_is_suspended(u->site, now_ms))))
+            return true;
+    }
+    return false;
 }
 
 void schedule_remove(struct schedule *schedule, struct queue_message *message, int64_t now_ms)

@@ -75,12 +75,20 @@ void schedule_remove(struct schedule *schedule, struct queue_message *message, i
 bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient *recipient,
                        size_t index);
 
+/* The unit that the waiting recipient is in; NULL: none. */
+struct unit *schedule_unit_of(const struct queue_message *message,
+                              const struct envelope_recipient *recipient, size_t index);
+
 /* The unit (new or in flight) waits: until due_ms, or CLOCK_NEVER: until it is released. */
 void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms);
 /* The same for a unit whose attempt did not take place: a release still counts for it. */
 void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms);
 /* The unit (in flight) has nothing left to do: frees it. */
 void schedule_settle(struct schedule *schedule, struct unit *unit);
+/* The same for one that is not in flight. */
+void schedule_drop(struct schedule *schedule, struct unit *unit, int64_t now_ms);
+/* True if a unit of the message is in flight, or could be at once. */
+bool schedule_is_under_way(const struct queue_message *message, int64_t now_ms);
 /* The unit goes with the next job that its site can take. False: it is in flight, or goes already. */
 bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms);
 /* The unit, wherever it waits, waits until due_ms instead, or CLOCK_NEVER. Nothing if it is new or in
@@ -112,8 +120,12 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
 /* After its units have been deferred or settled, and the site's state has been set. */
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms);
 
+/* Messages come in the order of their arrival_ms from now on, after a start that found them in any. */
+void schedule_sort(struct schedule *schedule);
 /* Begins a walk at the oldest message; [loop] */
 void cursor_start(struct cursor *cursor, struct schedule *schedule);
+/* The same for a walk without an end: behind the latest message it waits for those to come. */
+void cursor_follow(struct cursor *cursor, struct schedule *schedule);
 struct queue_message *cursor_next(struct cursor *cursor); /* NULL: the end */
 void cursor_stop(struct cursor *cursor, struct schedule *schedule);
 

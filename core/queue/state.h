@@ -9,7 +9,9 @@
 #include "config/role.h"
 #include "queue/deferral.h"
 #include "queue/lease.h"
+#include "queue/lifetime.h"
 #include "queue/release.h"
+#include "queue/report.h"
 #include "queue/resolve.h"
 #include "queue/schedule.h"
 #include "queue/store.h"
@@ -43,6 +45,8 @@ struct queue {
     struct sluice_queue_space space; /* of a moment ago */
     bool is_accepting;               /* there is space for new mail */
     struct schedule schedule;
+    struct lifetime lifetime;
+    struct reports reports;
     struct lease lease;
     struct suspensions suspensions;
     struct users viewers;   /* authorized_mailq_users */

@@ -200,19 +200,36 @@ static sluice_status apply_work(struct store_call *call, const struct sluice_err
     return st;
 }
 
+/* True if a new message is among the change and those tied to it. */
 static bool is_put(const struct store_change *change)
 {
-    return change->change.kind == SLUICE_QUEUE_PUT;
+    while (change != NULL && change->change.kind != SLUICE_QUEUE_PUT)
+        change = change->tied;
+    return change != NULL;
 }
 
-/* In memory while it is applied. */
+/* In memory while it is applied, with what is tied to it. */
 static size_t change_bytes(const struct store *store, const struct store_change *change)
 {
-    return change->change.record.len + change->change.content.len +
-           (store_takes_files(store) ? 0 : (size_t)change->file_size);
+    size_t bytes = 0;
+
+    for (; change != NULL; change = change->tied)
+        bytes += change->change.record.len + change->change.content.len +
+                 (store_takes_files(store) ? 0 : (size_t)change->file_size);
+    return bytes;
 }
 
-/* Moves as much as one batch may hold from a list to ret_taken. */
+static size_t change_count(const struct store_change *change)
+{
+    size_t count = 0;
+
+    for (; change != NULL; change = change->tied)
+        count++;
+    return count;
+}
+
+/* Moves as much as one batch may hold from a list to ret_taken: the count of changes, with those that
+ * are tied. */
 static size_t take_batch(struct store *store, struct store_change **list,
                          struct store_change **ret_taken)
 {
@@ -229,7 +246,7 @@ static size_t take_batch(struct store *store, struct store_change **list,
         store->put_count -= is_put(change);
         change->is_taken = true;
         DL_APPEND(*ret_taken, change);
-        count++;
+        count += change_count(change);
     }
     return count;
 }
@@ -247,11 +264,13 @@ static struct batch *batch_new(struct store *store, const struct store_change *l
         batch_free(&batch->call);
         return NULL;
     }
-    const struct store_change *change;
-    DL_FOREACH(list, change)
+    const struct store_change *first;
+    DL_FOREACH(list, first)
     {
-        batch->sources[batch->count] = change;
-        batch->changes[batch->count++] = change->change;
+        for (const struct store_change *change = first; change != NULL; change = change->tied) {
+            batch->sources[batch->count] = change;
+            batch->changes[batch->count++] = change->change;
+        }
     }
     return batch;
 }
@@ -294,7 +313,7 @@ static void finish(struct store *store, struct store_change *change, sluice_stat
     change->done(change, status, err);
 }
 
-/* A PUT has failed: its sender is told. Another change is tried again with the next batch, in the
+/* A PUT has failed: who gave it is told. Another change is tried again with the next batch, in the
  * order in which they came. */
 static void fail_change(struct store *store, struct store_change *change, sluice_status status,
                         const struct error *err)
@@ -320,7 +339,7 @@ static void apply_one_by_one(struct store *store, struct store_change *list)
 
         DL_DELETE(list, change);
         DL_APPEND(alone, change);
-        sluice_status st = apply_list(store, alone, 1, &err);
+        sluice_status st = apply_list(store, alone, change_count(change), &err);
         if (task_is_cancelled())
             return;
         if (st == SLUICE_OK)
@@ -446,7 +465,8 @@ void store_run(void *arg)
 
 void store_submit(struct store *store, struct store_change *change)
 {
-    change->change.struct_size = sizeof(change->change);
+    for (struct store_change *c = change; c != NULL; c = c->tied)
+        c->change.struct_size = sizeof(c->change);
     change->submitted_ms = clock_monotonic_ms();
     change->is_taken = false;
     DL_APPEND(store->pending, change);

@@ -48,10 +48,14 @@ sluice_status store_scan(struct store *store, store_found *found, void *user, st
  * cannot be known. A PUT fails with the batch that it is in; UPDATE and REMOVE must not be lost and
  * are tried until they succeed or the store says PERM: it does not know that message. done may free
  * the change and submit others.
+ *
+ * Others can be tied to a change: they go in the same batch, all or none, and only the first one is
+ * submitted and done. Together with a PUT they fail as it does.
  */
 struct store_change {
     struct sluice_queue_change change;
     uint64_t file_size; /* of change.content_fd, if that is one */
+    struct store_change *tied; /* the next one that goes with it */
     void (*done)(struct store_change *change, sluice_status status, const struct error *err);
     struct store_change *prev;
     struct store_change *next;

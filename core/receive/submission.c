@@ -4,6 +4,7 @@
  */
 #include "receive/submission.h"
 
+#include "base/date.h"
 #include "base/span.h"
 #include "receive/trace.h"
 
@@ -218,12 +219,14 @@ static void add_from(const struct submission_facts *facts, struct buffer *buffer
 
 static void add_value(enum field field, const struct submission_facts *facts, struct buffer *buffer)
 {
+    char date[DATE_TEXT_SIZE];
+
     switch (field) {
     case FIELD_MESSAGE_ID:
         add_message_id(facts, buffer);
         break;
     case FIELD_DATE:
-        trace_add_date(buffer, facts->arrival_ms);
+        buffer_add_text(buffer, date_format(facts->arrival_ms, date));
         break;
     default:
         add_from(facts, buffer);

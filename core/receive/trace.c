@@ -5,11 +5,8 @@
  */
 #include "receive/trace.h"
 
+#include "base/date.h"
 #include "base/span.h"
-
-#include <time.h>
-
-#define DATE_MAX 64
 
 static void add_neutered(struct buffer *buffer, const char *text)
 {
@@ -26,18 +23,6 @@ static void add_address(struct buffer *buffer, const struct address *client)
 
     (void)address_format(client, text);
     buffer_printf(buffer, "[%s%s]", strchr(text, ':') != NULL ? "IPv6:" : "", text);
-}
-
-void trace_add_date(struct buffer *buffer, int64_t time_ms)
-{
-    time_t seconds = (time_t)(time_ms / 1000);
-    char text[DATE_MAX];
-    struct tm parts;
-
-    if (localtime_r(&seconds, &parts) == NULL ||
-        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S %z (%Z)", &parts) == 0)
-        return; /* no such instant */
-    buffer_add_text(buffer, text);
 }
 
 static void add_origin(struct buffer *buffer, const struct trace *trace)
@@ -58,6 +43,7 @@ static void add_origin(struct buffer *buffer, const struct trace *trace)
 void trace_format(const struct trace *trace, struct buffer *buffer)
 {
     size_t recipient_len = trace->recipient.len;
+    char date[DATE_TEXT_SIZE];
 
     add_origin(buffer, trace);
     if (recipient_len > 0 && recipient_len <= TRACE_RECIPIENT_MAX) {
@@ -67,6 +53,6 @@ void trace_format(const struct trace *trace, struct buffer *buffer)
     } else {
         buffer_add_text(buffer, "; ");
     }
-    trace_add_date(buffer, trace->arrival_ms);
+    buffer_add_text(buffer, date_format(trace->arrival_ms, date));
     buffer_add_text(buffer, "\r\n");
 }

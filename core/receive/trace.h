@@ -26,8 +26,6 @@ struct trace {
     int64_t arrival_ms;
 };
 
-/* "Sat, 21 Nov 2026 22:56:00 +0100 (CET)", in local time; nothing for what is no instant. */
-void trace_add_date(struct buffer *buffer, int64_t time_ms);
 /* Lines that end in CRLF. */
 void trace_format(const struct trace *trace, struct buffer *buffer);
 

@@ -193,12 +193,14 @@ def test_postsuper_one(daemon):
             ("-h", [f"{queue_id}: placed on hold", "Placed on hold: 1 message"]),
             ("-h", ["Placed on hold: 0 messages"]),
             ("-H", [f"{queue_id}: released from hold", "Released from hold: 1 message"]),
+            ("-h", [f"{queue_id}: placed on hold", "Placed on hold: 1 message"]),
             ("-e", [f"{queue_id}: expired", "Force-expired: 1 message"]),
             ("-e", ["Force-expired: 0 messages"]),
-            ("-h", [f"{queue_id}: placed on hold", "Placed on hold: 1 message"]),
             ("-f", [f"{queue_id}: released from hold", "Force-expired: 0 messages",
                     "Released from hold: 1 message"])):
         assert postsuper(daemon, option, queue_id) == (0, expected), option
+    daemon.wait_for_log(f"{queue_id}: from=<.*>, status=expired, returned to sender")
+    wait_for(lambda: queue_id not in listed(daemon))
 
 
 def test_postsuper_removes(daemon):

@@ -158,6 +158,7 @@ void session_verdict_set(struct session_verdict *verdict, sluice_status status, 
     va_list arguments;
 
     verdict->status = status;
+    verdict->reply[0] = '\0';
     (void)snprintf(verdict->dsn, sizeof(verdict->dsn), "%s", dsn);
     va_start(arguments, format);
     (void)vsnprintf(verdict->text, sizeof(verdict->text), format, arguments);
@@ -200,17 +201,16 @@ void session_verdict_failure(const struct sluice_connection *session,
 void session_verdict_reply(const struct sluice_connection *session, const char *command,
                            int good_class, struct session_verdict *verdict)
 {
-    char text[SESSION_VERDICT_TEXT_MAX], dsn[REPLY_DSN_MAX];
+    char text[SESSION_REPLY_MAX], dsn[REPLY_DSN_MAX];
     int class = reply_class(&session->reply);
 
     (void)session_reply_text(session, text, sizeof(text));
-    if (class == good_class) {
-        reply_dsn(&session->reply, 2, dsn);
+    reply_dsn(&session->reply, class == good_class ? 2 : class == 5 ? 5 : 4, dsn);
+    if (class == good_class)
         session_verdict_set(verdict, SLUICE_OK, dsn, "%s", text);
-        return;
-    }
-    reply_dsn(&session->reply, class == 5 ? 5 : 4, dsn);
-    session_verdict_set(verdict, class == 5 ? SLUICE_PERM : SLUICE_TEMP, dsn,
-                        "host %s said: %.1000s (in reply to %s command)", session->label, text,
-                        command);
+    else
+        session_verdict_set(verdict, class == 5 ? SLUICE_PERM : SLUICE_TEMP, dsn,
+                            "host %s said: %s (in reply to %s command)", session->label, text,
+                            command);
+    memcpy(verdict->reply, text, sizeof(text));
 }

@@ -16,6 +16,8 @@
 #define SESSION_INPUT_MAX 4096        /* read at once; holds a line of REPLY_LINE_MAX */
 #define SESSION_VERDICT_TEXT_MAX 1500 /* one line of a log or a report */
 
+#define SESSION_REPLY_MAX 1001
+
 enum session_failure {
     SESSION_FINE,
     SESSION_LOST,
@@ -38,6 +40,7 @@ struct session_verdict {
     sluice_status status;
     char dsn[REPLY_DSN_MAX];
     char text[SESSION_VERDICT_TEXT_MAX];
+    char reply[SESSION_REPLY_MAX]; /* the server's own words; empty: it did not say this */
 };
 
 struct sluice_connection {

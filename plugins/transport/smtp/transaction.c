@@ -40,15 +40,41 @@ struct transaction {
     char output[OUTPUT_MAX];
 };
 
+/* The verdict as the host takes it. With DSN every RCPT passes on what the sender has asked for. */
+static struct sluice_result result_of(const struct transaction *t)
+{
+    struct sluice_result result = {
+        .struct_size = sizeof(result),
+        .status = t->verdict.status,
+        .dsn = t->verdict.dsn,
+        .text = t->verdict.text,
+        .reply = t->verdict.reply[0] != '\0' ? t->verdict.reply : NULL,
+        .flags = t->session->peer.has_dsn ? SLUICE_RESULT_DSN_PASSED : 0,
+    };
+
+    return result;
+}
+
 static void report_one(struct transaction *t, size_t index)
 {
-    t->job->report->recipient(t->job->report, index, t->verdict.status, t->verdict.dsn,
-                              t->verdict.text);
+    const struct sluice_report *report = t->job->report;
+    struct sluice_result result = result_of(t);
+
+    if (SLUICE_HAS(struct sluice_report, report, result))
+        report->result(report, index, &result);
+    else
+        report->recipient(report, index, result.status, result.dsn, result.text);
 }
 
 static void report_remaining(struct transaction *t)
 {
-    t->job->report->remaining(t->job->report, t->verdict.status, t->verdict.dsn, t->verdict.text);
+    const struct sluice_report *report = t->job->report;
+    struct sluice_result result = result_of(t);
+
+    if (SLUICE_HAS(struct sluice_report, report, remaining_result))
+        report->remaining_result(report, &result);
+    else
+        report->remaining(report, result.status, result.dsn, result.text);
 }
 
 /* 1 if the peer can take the message; else all recipients have been reported. */

@@ -20,7 +20,8 @@
  * A transport without connect() gets connection NULL, is called once for each job, without hosts,
  * and does everything in deliver().
  *
- * Changes: 1.0 first version.
+ * Changes: 1.0 first version. 1.1 sluice_report.result: what a peer said itself, and who reports
+ * success.
  */
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H
@@ -95,6 +96,23 @@ struct sluice_recipient {
     struct sluice_span orcpt;     /* RFC 3461, as received ("rfc822;a+2Bb@c"); empty: none */
 };
 
+/* More that a result may say; bits of sluice_result.flags. */
+#define SLUICE_RESULT_DSN_PASSED ((uint32_t)1 << 0) /* OK: NOTIFY went on to the peer, which now owes
+                                                       the sender any report (RFC 3461 5.2.1) */
+#define SLUICE_RESULT_FINAL ((uint32_t)1 << 1)      /* OK: it is in the recipient's mailbox, not on
+                                                       its way to a further host */
+
+/* A result as report->result takes it. Since 1.1. */
+struct sluice_result {
+    uint32_t struct_size;
+    sluice_status status;
+    const char *dsn;   /* these two as for report->recipient */
+    const char *text;
+    const char *reply; /* the peer's reply with its code, its lines on one; NULL: no peer said this */
+    uint32_t flags;    /* SLUICE_RESULT_... */
+    uint32_t reserved;
+};
+
 /* Where results go. */
 struct sluice_report {
     uint32_t struct_size;
@@ -110,6 +128,11 @@ struct sluice_report {
     /* The same for all recipients that have no report yet. [call] */
     void (*remaining)(const struct sluice_report *report, sluice_status status, const char *dsn,
                       const char *text);
+    /* Since 1.1: as recipient and as remaining, with what the sender may want to know. [call] */
+    void (*result)(const struct sluice_report *report, size_t index,
+                   const struct sluice_result *result);
+    void (*remaining_result)(const struct sluice_report *report,
+                             const struct sluice_result *result);
 };
 
 struct sluice_transport_ops {

@@ -588,7 +588,7 @@ static void answer_job(struct fixture *fixture, struct seen_job *seen, uint32_t 
     job_done(seen);
 }
 
-static uint64_t release(struct fixture *fixture, const char *domain, bool *ret_is_postponed)
+static inline uint64_t release(struct fixture *fixture, const char *domain, bool *ret_is_postponed)
 {
     struct message_release release = {.domain = sluice_span_of(domain)};
     struct message_released released;

@@ -55,6 +55,8 @@ static void test_each_recipient_has_its_own_end(void **state)
 
     peer_expect_none(&f.deliver, MESSAGE_JOB); /* the one that failed stays, and is not retried */
     assert_int_equal(count_messages(&f), 1);
+    frame_free(peer_expect(&f.deliver, MESSAGE_REPORT)); /* until its report is there */
+    peer_close(&f.deliver);
     fixture_stop(&f);
 }
 

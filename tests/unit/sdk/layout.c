@@ -335,7 +335,18 @@ MEMBER(sluice_report, struct_size, 0, uint32_t);
 MEMBER(sluice_report, reserved, 4, uint32_t);
 MEMBER(sluice_report, recipient, 8, void (*)(const struct sluice_report *, size_t, sluice_status, const char *, const char *));
 MEMBER(sluice_report, remaining, 16, void (*)(const struct sluice_report *, sluice_status, const char *, const char *));
-SIZE(sluice_report, 24);
+MEMBER(sluice_report, result, 24, void (*)(const struct sluice_report *, size_t, const struct sluice_result *));
+MEMBER(sluice_report, remaining_result, 32, void (*)(const struct sluice_report *, const struct sluice_result *));
+SIZE(sluice_report, 40);
+
+MEMBER(sluice_result, struct_size, 0, uint32_t);
+MEMBER(sluice_result, status, 4, sluice_status);
+MEMBER(sluice_result, dsn, 8, const char *);
+MEMBER(sluice_result, text, 16, const char *);
+MEMBER(sluice_result, reply, 24, const char *);
+MEMBER(sluice_result, flags, 32, uint32_t);
+MEMBER(sluice_result, reserved, 36, uint32_t);
+SIZE(sluice_result, 40);
 
 MEMBER(sluice_transport_ops, struct_size, 0, uint32_t);
 MEMBER(sluice_transport_ops, flags, 4, uint32_t);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * routes: from an address to where it goes now, as receive does it at RCPT (core/route), for mail
+ * that deliver makes or that is in the queue already.
+ */
+#ifndef DELIVER_ROUTES_H
+#define DELIVER_ROUTES_H
+
+#include "config/config.h"
+#include "route/route.h"
+
+struct routes;
+
+/* config must stay. CONFIG or TEMP with a text. [main] */
+sluice_status routes_open(const struct config *config, struct routes **ret_routes,
+                          struct error *err);
+void routes_close(struct routes *routes); /* accepts NULL */
+
+/* OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn and text.
+ * [task: may wait] */
+sluice_status routes_find(const struct routes *routes, struct sluice_span address,
+                          int64_t deadline_ms, struct route *ret_route, struct error *err);
+
+#endif

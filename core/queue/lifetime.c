@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lifetime: the hands, and what happens to what they pass.
+ */
+#include "queue/lifetime.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "queue/active.h"
+#include "queue/delivery_log.h"
+#include "queue/report.h"
+#include "queue/state.h"
+
+#define LOOK_MS 60000           /* at least: the clock may be set */
+#define REPORTS_MAX 1000        /* that wait to be made, or nothing more is given up */
+#define REPORTS_PAUSE_MS 1000
+#define MESSAGES_PER_TURN 256   /* that are passed before others get their turn */
+
+/* ---- the hands ------------------------------------------------------------------------------- */
+
+int64_t lifetime_next_ms(const struct lifetime_hand *hand)
+{
+    const struct queue_message *message = hand->cursor.message;
+    int64_t due_ms;
+
+    if (message != NULL && message->is_expired)
+        return 0;
+    if (message == NULL || hand->limit_ms == 0)
+        return CLOCK_NEVER;
+    due_ms = message->arrival_ms + hand->limit_ms;
+    if (message->arrival_ms < hand->start_ms && due_ms < hand->start_ms + hand->grace_ms)
+        due_ms = hand->start_ms + hand->grace_ms;
+    return due_ms;
+}
+
+struct queue_message *lifetime_pass(struct lifetime_hand *hand, int64_t wall_ms)
+{
+    if (lifetime_next_ms(hand) > wall_ms || !hand->cursor.message->is_durable)
+        return NULL;
+    return cursor_next(&hand->cursor);
+}
+
+static const struct lifetime_hand *expiry_of(const struct queue *queue,
+                                             const struct queue_message *message)
+{
+    return &queue->lifetime
+                .hands[message->has_null_sender ? LIFETIME_BOUNCE_EXPIRY : LIFETIME_EXPIRY];
+}
+
+int64_t lifetime_expires_ms(const struct queue *queue, const struct queue_message *message)
+{
+    int64_t limit_ms = expiry_of(queue, message)->limit_ms;
+
+    return limit_ms > 0 ? message->arrival_ms + limit_ms : 0;
+}
+
+/* ---- giving up ------------------------------------------------------------------------------- */
+
+/* Why it was not delivered: what the last attempt said, or why there was none. */
+static void explain(const struct queue_message *message, struct envelope_recipient *recipient,
+                    size_t index)
+{
+    const struct unit *unit = schedule_unit_of(message, recipient, index);
+
+    if (recipient->text.len > 0)
+        return;
+    if (unit != NULL && unit->state == UNIT_HELD) {
+        recipient->dsn = SPAN_LITERAL("4.3.2");
+        recipient->text = SPAN_LITERAL("deferred transport");
+    } else if (unit != NULL && unit->site->last_text != NULL) {
+        recipient->dsn = SPAN_LITERAL("4.4.1");
+        recipient->text = sluice_span_of(unit->site->last_text);
+    } else if (message->is_expired) {
+        recipient->dsn = SPAN_LITERAL("4.7.0");
+        recipient->text = SPAN_LITERAL("message is administratively expired");
+    } else {
+        recipient->dsn = SPAN_LITERAL("4.4.7");
+        recipient->text = SPAN_LITERAL("the time for its delivery is over");
+    }
+}
+
+/* Fails what waits; only_attempted: and has had an attempt. False: nothing of that kind. */
+static bool fail_recipients(const struct queue_message *message, struct envelope *envelope,
+                            bool only_attempted)
+{
+    bool has_failed = false;
+
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct envelope_recipient *recipient = &envelope->recipients[i];
+
+        if (recipient->state != RECIPIENT_WAITING || (only_attempted && recipient->attempts == 0))
+            continue;
+        explain(message, recipient, i);
+        recipient->state = RECIPIENT_FAILED;
+        has_failed = true;
+    }
+    return has_failed;
+}
+
+static bool has_recipients(const struct unit *unit, const struct envelope *envelope)
+{
+    for (size_t i = unit->first; i <= unit->last; i++) {
+        if (schedule_unit_has(unit, &envelope->recipients[i], i))
+            return true;
+    }
+    return false;
+}
+
+static void drop_units(struct schedule *schedule, struct queue_message *message,
+                       const struct envelope *envelope)
+{
+    struct unit *next;
+
+    for (struct unit *unit = message->units; unit != NULL; unit = next) {
+        next = unit->next_of_message;
+        if (!has_recipients(unit, envelope))
+            schedule_drop(schedule, unit, clock_monotonic_ms());
+    }
+}
+
+/* Nothing of the message is in flight, and its record is there. TEMP: no memory. */
+static sluice_status give_up(struct active *active, bool only_attempted)
+{
+    struct queue *queue = active->queue;
+    struct envelope envelope = ENVELOPE_INIT;
+    struct buffer record = BUFFER_INIT;
+    sluice_status st = envelope_decode(buffer_span(&active->record), &envelope, NULL);
+
+    if (st == SLUICE_OK && fail_recipients(active->message, &envelope, only_attempted)) {
+        if (!only_attempted)
+            envelope.expired_ms = clock_wall_ms();
+        envelope_encode(&envelope, &record);
+        if (buffer_failed(&record)) {
+            st = SLUICE_TEMP;
+        } else {
+            delivery_log_expired(active->message->id, &envelope);
+            drop_units(&queue->schedule, active->message, &envelope);
+            active_change(active, &record, false);
+            report_owe(queue, active->message, REPORT_FAILURE);
+        }
+    }
+    buffer_done(&record);
+    envelope_done(&envelope);
+    return st;
+}
+
+static bool is_in_flight(const struct queue_message *message)
+{
+    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->state == UNIT_IN_FLIGHT)
+            return true;
+    }
+    return false;
+}
+
+void lifetime_job_ended(struct queue *queue, struct active *active)
+{
+    const struct queue_message *message = active->message;
+    int64_t limit_ms = expiry_of(queue, message)->limit_ms;
+    bool is_over = limit_ms == 0 || clock_wall_ms() - message->arrival_ms >= limit_ms;
+    bool is_due = message->is_expired || (is_over && !message->is_held);
+
+    if (!is_due || message->units == NULL || is_in_flight(message) || active->record.len == 0)
+        return;
+    if (give_up(active, limit_ms == 0 && !message->is_expired) != SLUICE_OK)
+        log_error("out of memory: a message is tried again, although its time is over");
+}
+
+/* Reads the record if need be. While that takes its time the message may begin to move, or go. */
+static sluice_status expire(struct queue *queue, struct queue_message *message, struct error *err)
+{
+    struct active *active = active_get(queue, message);
+    struct buffer record = BUFFER_INIT;
+    sluice_status st = SLUICE_OK;
+
+    if (active == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    if (active->record.len == 0)
+        st = store_read(queue->store, message->id, &record, NULL, err);
+    if (st == SLUICE_OK)
+        active_set(active, &record);
+    if (st == SLUICE_OK && !is_in_flight(message))
+        st = give_up(active, false);
+    active_unref(active);
+    return st;
+}
+
+/* ---- what a hand has passed ------------------------------------------------------------------ */
+
+/* One that cannot be read is left: it is given up after its next attempt, or after the next start. */
+static void expire_passed(struct queue *queue, struct queue_message *message)
+{
+    struct error err = ERROR_INIT;
+    char id[ID_TEXT_SIZE];
+
+    (void)id_format(message->id, id);
+    if (expire(queue, message, &err) != SLUICE_OK)
+        log_error("%s: its time is over, but it cannot be given up: %s", id, err.text);
+}
+
+static void act(struct queue *queue, enum lifetime_limit limit, struct queue_message *message)
+{
+    if (!message->is_durable || message->is_held || message->units == NULL)
+        return;
+    if (limit != LIFETIME_WARNING) {
+        if (expiry_of(queue, message) == &queue->lifetime.hands[limit] && !is_in_flight(message))
+            expire_passed(queue, message);
+    } else if (!message->is_warned && !message->has_null_sender) {
+        message->is_warned = true;
+        report_owe(queue, message, REPORT_DELAY);
+    }
+}
+
+/* Moves the hand as far as it goes now. Returns when to look again. */
+static int64_t move(struct queue *queue, enum lifetime_limit limit)
+{
+    struct lifetime_hand *hand = &queue->lifetime.hands[limit];
+    struct queue_message *message;
+    unsigned passed = 0;
+
+    while (!task_is_cancelled() && report_count(queue) < REPORTS_MAX &&
+           (message = lifetime_pass(hand, clock_wall_ms())) != NULL) {
+        act(queue, limit, message);
+        if (++passed % MESSAGES_PER_TURN == 0)
+            task_yield();
+    }
+    int64_t next_ms = lifetime_next_ms(hand);
+    int64_t wait_ms = next_ms == CLOCK_NEVER ? LOOK_MS : next_ms - clock_wall_ms();
+    if (hand->limit_ms > 0 && next_ms == CLOCK_NEVER && hand->limit_ms < LOOK_MS)
+        wait_ms = hand->limit_ms; /* what comes from now on */
+    return wait_ms > 0 ? wait_ms : REPORTS_PAUSE_MS;
+}
+
+static void run(void *arg)
+{
+    struct queue *queue = arg;
+
+    while (!task_is_cancelled()) {
+        int64_t wait_ms = LOOK_MS;
+
+        for (int i = 0; i < LIFETIME_LIMITS; i++) {
+            int64_t hand_ms = move(queue, (enum lifetime_limit)i);
+            if (hand_ms < wait_ms)
+                wait_ms = hand_ms;
+        }
+        (void)task_queue_wait(&queue->lifetime.work, clock_monotonic_ms() + wait_ms);
+    }
+}
+
+void lifetime_review(struct queue *queue, struct queue_message *message)
+{
+    for (int i = 0; i < LIFETIME_LIMITS; i++) {
+        struct lifetime_hand *hand = &queue->lifetime.hands[i];
+
+        if (message->is_expired ||
+            (hand->limit_ms > 0 && message->arrival_ms + hand->limit_ms <= clock_wall_ms()))
+            hand->cursor.message = message; /* back to it: little is left between it and the hand */
+    }
+    task_queue_wake_all(&queue->lifetime.work);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+sluice_status lifetime_start(struct queue *queue, struct error *err)
+{
+    static const char *const names[LIFETIME_LIMITS] = {
+        [LIFETIME_EXPIRY] = "maximal_queue_lifetime",
+        [LIFETIME_BOUNCE_EXPIRY] = "bounce_queue_lifetime",
+        [LIFETIME_WARNING] = "delay_warning_time",
+    };
+
+    schedule_sort(&queue->schedule);
+    for (int i = 0; i < LIFETIME_LIMITS; i++) {
+        struct lifetime_hand *hand = &queue->lifetime.hands[i];
+
+        hand->limit_ms = config_number(queue->role->config, names[i]);
+        hand->start_ms = clock_wall_ms();
+        hand->grace_ms = queue->settings.minimal_backoff_ms;
+        cursor_follow(&hand->cursor, &queue->schedule);
+    }
+    if (queue_start_task(queue, "lifetime", run, queue) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    return SLUICE_OK;
+}

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * report: from what is owed to what is stored. A few tasks take what is due, one message each.
+ */
+#include "queue/report.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "queue/active.h"
+#include "queue/dispatch.h"
+#include "queue/lifetime.h"
+#include "queue/report_put.h"
+#include "queue/state.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#define REPORT_TASKS 4
+#define REPORT_LOOK_MS 1000 /* when there is no deliver process, or none with credit */
+#define LEASE_LOOK_MS 20
+
+/* What a message owes. */
+struct owed {
+    uint64_t id;
+    struct heap_node due;
+    bool kinds[REPORT_KINDS];
+    bool is_running;
+    int64_t backoff_ms; /* of the last failure; 0: none */
+    UT_hash_handle hh;
+};
+
+/* A report that a deliver process has been asked for. */
+struct report_call {
+    uint64_t ref;
+    struct deliver_link *link; /* NULL: it is gone */
+    uint64_t cost;             /* in bytes of credit */
+    struct report_put *put;    /* what has come so far */
+    uint64_t first_id;
+    bool is_done;
+    sluice_status status;
+    struct error *err;
+    struct task_queue answered;
+    struct report_call *prev;
+    struct report_call *next;
+};
+
+/* ---- what is owed ---------------------------------------------------------------------------- */
+
+static struct owed *owed_of(struct heap_node *node)
+{
+    return (struct owed *)(void *)((char *)node - offsetof(struct owed, due));
+}
+
+static struct owed *owed_find(const struct reports *reports, uint64_t id)
+{
+    struct owed *owed;
+
+    HASH_FIND(hh, reports->table, &id, sizeof(id), owed);
+    return owed;
+}
+
+static void owed_free(struct reports *reports, struct owed *owed)
+{
+    heap_remove(&reports->due, &owed->due);
+    HASH_DEL(reports->table, owed);
+    free(owed);
+}
+
+static struct owed *owed_get(struct reports *reports, uint64_t id)
+{
+    struct owed *owed = owed_find(reports, id);
+
+    if (owed != NULL)
+        return owed;
+    owed = calloc(1, sizeof(*owed));
+    if (owed == NULL)
+        return NULL;
+    owed->id = id;
+    HASH_ADD(hh, reports->table, id, sizeof(id), owed);
+    if (owed->hh.tbl == NULL || !heap_put(&reports->due, &owed->due, CLOCK_NEVER)) {
+        if (owed->hh.tbl != NULL)
+            HASH_DEL(reports->table, owed);
+        free(owed);
+        return NULL;
+    }
+    return owed;
+}
+
+size_t report_count(const struct queue *queue)
+{
+    return HASH_COUNT(queue->reports.table);
+}
+
+bool report_is_idle(const struct queue *queue)
+{
+    return queue->reports.calls == NULL;
+}
+
+void report_wake(struct queue *queue)
+{
+    (void)task_queue_wake_one(&queue->reports.work);
+}
+
+static int64_t gather_ms(const struct queue_message *message, int64_t now_ms)
+{
+    return schedule_is_under_way(message, now_ms) ? now_ms + REPORT_GATHER_MS : now_ms;
+}
+
+void report_owe(struct queue *queue, const struct queue_message *message, enum report_kind kind)
+{
+    struct reports *reports = &queue->reports;
+    struct owed *owed = owed_get(reports, message->id);
+    int64_t due_ms = gather_ms(message, clock_monotonic_ms());
+    char id[ID_TEXT_SIZE];
+
+    if (owed == NULL) {
+        log_error("%s: out of memory: its sender is told after the next start",
+                  id_format(message->id, id));
+        return;
+    }
+    owed->kinds[kind] = true;
+    if (!owed->is_running && owed->backoff_ms == 0 && due_ms < owed->due.due_ms)
+        (void)heap_put(&reports->due, &owed->due, due_ms); /* moves: cannot fail */
+    report_wake(queue);
+}
+
+void report_owe_all(struct queue *queue, const struct queue_message *message,
+                    const struct envelope *envelope)
+{
+    bool kinds[REPORT_KINDS] = {false};
+
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        enum recipient_state state = envelope->recipients[i].state;
+
+        kinds[REPORT_FAILURE] = kinds[REPORT_FAILURE] || state == RECIPIENT_FAILED;
+        kinds[REPORT_SUCCESS] = kinds[REPORT_SUCCESS] || state == RECIPIENT_RELAYED ||
+                                state == RECIPIENT_ARRIVED;
+    }
+    for (int kind = REPORT_FAILURE; kind < REPORT_KINDS; kind++) {
+        if (kinds[kind])
+            report_owe(queue, message, (enum report_kind)kind);
+    }
+}
+
+/* ---- whom a report is about ------------------------------------------------------------------ */
+
+static bool is_concerned(const struct envelope_recipient *recipient, enum report_kind kind)
+{
+    switch (kind) {
+    case REPORT_FAILURE:
+        return recipient->state == RECIPIENT_FAILED;
+    case REPORT_SUCCESS:
+        return recipient->state == RECIPIENT_RELAYED || recipient->state == RECIPIENT_ARRIVED;
+    default: /* RFC 3461 4.1: without NOTIFY we may tell of delays */
+        return recipient->state == RECIPIENT_WAITING &&
+               (recipient->notify == SLUICE_NOTIFY_DEFAULT ||
+                (recipient->notify & SLUICE_NOTIFY_DELAY) != 0);
+    }
+}
+
+/* A report under way. */
+struct run {
+    struct queue *queue;
+    enum report_kind kind;
+    struct active *active;
+    uint32_t *recipients; /* that it is about: their places in the record */
+    size_t recipient_count;
+    bool has_more; /* for a report of its own */
+};
+
+/* Leaves the concerned recipients alone in the envelope, and notes where they were. */
+static sluice_status select_recipients(struct run *run, struct envelope *envelope)
+{
+    run->recipients = calloc(REPORT_RECIPIENTS_MAX, sizeof(*run->recipients));
+    if (run->recipients == NULL)
+        return SLUICE_TEMP;
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        if (!is_concerned(&envelope->recipients[i], run->kind))
+            continue;
+        run->has_more = run->recipient_count == REPORT_RECIPIENTS_MAX;
+        if (run->has_more)
+            break;
+        envelope->recipients[run->recipient_count] = envelope->recipients[i];
+        run->recipients[run->recipient_count++] = (uint32_t)i;
+    }
+    envelope->recipient_count = run->recipient_count;
+    return SLUICE_OK;
+}
+
+/* In the record: it has been told. */
+static void mark_told(struct envelope *envelope, void *user)
+{
+    const struct run *run = user;
+
+    if (run->kind == REPORT_DELAY)
+        envelope->warned_ms = clock_wall_ms();
+    for (size_t i = 0; i < run->recipient_count; i++) {
+        struct envelope_recipient *recipient = &envelope->recipients[run->recipients[i]];
+
+        if (run->kind == REPORT_FAILURE)
+            recipient->state = RECIPIENT_RETURNED;
+        else if (run->kind == REPORT_SUCCESS)
+            recipient->state = RECIPIENT_DELIVERED;
+    }
+}
+
+/* ---- asking deliver -------------------------------------------------------------------------- */
+
+static void call_begin(struct run *run, struct report_call *call, struct deliver_link *link,
+                       uint64_t cost)
+{
+    call->ref = ++run->queue->next_ref;
+    call->link = link;
+    call->cost = cost;
+    link->used_messages++;
+    link->used_bytes += cost;
+    DL_APPEND(run->queue->reports.calls, call);
+}
+
+static void call_end(struct run *run, struct report_call *call)
+{
+    if (call->link != NULL) {
+        call->link->used_messages--;
+        call->link->used_bytes -= call->cost;
+    }
+    DL_DELETE(run->queue->reports.calls, call);
+    (void)task_queue_wake_one(&run->queue->work); /* there is credit again */
+    task_queue_wake_all(&run->queue->ended);
+}
+
+static sluice_status call_send(struct run *run, const struct report_call *call,
+                               const struct envelope *envelope,
+                               const struct store_content *content)
+{
+    struct buffer encoded = BUFFER_INIT;
+    struct buffer head = BUFFER_INIT;
+    sluice_status st = SLUICE_TEMP;
+
+    envelope_encode(envelope, &encoded);
+    struct message_report report = {
+        .message_id = run->active->message->id,
+        .first_id = call->first_id,
+        .kind = run->kind,
+        .expires_ms = lifetime_expires_ms(run->queue, run->active->message),
+        .envelope = buffer_span(&encoded),
+        .content = buffer_span(&content->bytes),
+    };
+    message_report_encode_head(&report, &head);
+    if (!buffer_failed(&encoded) && !buffer_failed(&head)) {
+        struct sluice_span parts[] = {buffer_span(&head), report.content};
+        st = channel_send(call->link->channel, MESSAGE_REPORT, call->ref, parts, 2, content->fd);
+    }
+    buffer_done(&head);
+    buffer_done(&encoded);
+    return st;
+}
+
+static void call_finish(struct report_call *call, sluice_status status)
+{
+    call->is_done = true;
+    call->status = status;
+    task_queue_wake_all(&call->answered);
+}
+
+/* Ids for the new messages. */
+static sluice_status take_ids(struct queue *queue, uint64_t *ret_first)
+{
+    struct reports *reports = &queue->reports;
+
+    while (reports->ids_left < REPORT_MESSAGES_MAX) {
+        if (!lease_take(&queue->lease, &reports->next_id, &reports->ids_left) &&
+            task_sleep_until(clock_monotonic_ms() + LEASE_LOOK_MS) != SLUICE_OK)
+            return SLUICE_TEMP;
+    }
+    *ret_first = reports->next_id;
+    reports->next_id += REPORT_MESSAGES_MAX;
+    reports->ids_left -= REPORT_MESSAGES_MAX;
+    return SLUICE_OK;
+}
+
+/* Sends the request and waits for the new messages, in put. */
+static sluice_status ask(struct run *run, const struct envelope *envelope,
+                         const struct store_content *content, struct report_put *put,
+                         struct error *err)
+{
+    struct report_call call = {.put = put, .err = err};
+    struct deliver_link *link;
+
+    if (take_ids(run->queue, &call.first_id) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "no message ids");
+    link = dispatch_pick_link(run->queue, NULL);
+    if (link == NULL || run->queue->is_draining)
+        return error_set(err, SLUICE_TEMP, "no deliver process takes it");
+    call_begin(run, &call, link, content->bytes.len);
+    if (call_send(run, &call, envelope, content) != SLUICE_OK) {
+        (void)error_set(err, SLUICE_TEMP, "no memory for a report");
+        call_finish(&call, SLUICE_TEMP);
+    }
+    while (!call.is_done) {
+        if (task_queue_wait(&call.answered, CLOCK_NEVER) == SLUICE_OK)
+            continue;
+        (void)error_set(err, SLUICE_TEMP, "the queue ends");
+        call_finish(&call, SLUICE_TEMP);
+    }
+    call_end(run, &call);
+    return call.status;
+}
+
+sluice_status report_answered(struct deliver_link *link, struct channel_frame *frame)
+{
+    struct message_reported reported;
+    struct report_call *call;
+
+    DL_FOREACH(link->queue->reports.calls, call)
+    {
+        if (call->ref == frame->ref && call->link == link)
+            break;
+    }
+    if (call == NULL && frame->ref <= link->queue->inherited_ref)
+        return SLUICE_OK; /* to a former queue: this one asks for itself */
+    if (call == NULL || call->is_done ||
+        message_reported_decode(frame->body, &reported) != SLUICE_OK)
+        return SLUICE_PERM;
+    if (reported.envelope.len > 0)
+        return report_put_add(call->put, &reported, call->first_id, &frame->fd);
+    if (reported.status != SLUICE_OK)
+        (void)error_set(call->err, SLUICE_TEMP, "%.*s", SPAN_ARGS(reported.text));
+    call_finish(call, reported.status == SLUICE_OK ? SLUICE_OK : SLUICE_TEMP);
+    return SLUICE_OK;
+}
+
+void report_link_lost(struct deliver_link *link)
+{
+    struct report_call *call;
+
+    DL_FOREACH(link->queue->reports.calls, call)
+    {
+        if (call->link != link)
+            continue;
+        call->link = NULL;
+        (void)error_set(call->err, SLUICE_TEMP, "the deliver process has gone");
+        call_finish(call, SLUICE_TEMP);
+    }
+}
+
+/* ---- one report ------------------------------------------------------------------------------ */
+
+/* The report exists as soon as it is stored. While the store may still read it, nothing is freed. */
+static sluice_status compose_and_store(struct run *run, struct envelope *envelope,
+                                       const struct store_content *content, struct error *err)
+{
+    struct report_put *put = report_put_new(run->queue);
+    sluice_status st;
+
+    if (put == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    st = ask(run, envelope, content, put, err);
+    if (st == SLUICE_OK)
+        st = report_put_stage(put, err);
+    if (st == SLUICE_OK)
+        st = active_change_with(run->active, mark_told, run, report_put_changes(put), err);
+    if (st != SLUICE_OK && task_is_cancelled() && run->active->is_recording)
+        return st;
+    if (st == SLUICE_OK)
+        report_put_admit(put, run->active->message->id, run->kind);
+    report_put_free(put);
+    return st;
+}
+
+static sluice_status run_with(struct run *run, const struct store_content *content,
+                              struct error *err)
+{
+    struct envelope envelope = ENVELOPE_INIT;
+    sluice_status st = envelope_decode(buffer_span(&run->active->record), &envelope, err);
+
+    if (st != SLUICE_OK)
+        return st;
+    st = select_recipients(run, &envelope);
+    if (st == SLUICE_OK && run->recipient_count > 0)
+        st = compose_and_store(run, &envelope, content, err);
+    envelope_done(&envelope);
+    free(run->recipients);
+    return st;
+}
+
+static sluice_status run_report(struct run *run, struct queue_message *message, struct error *err)
+{
+    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
+    struct buffer record = BUFFER_INIT;
+    sluice_status st;
+
+    run->active = active_get(run->queue, message);
+    if (run->active == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    st = store_read(run->queue->store, message->id, &record, &content, err);
+    if (st == SLUICE_OK) {
+        active_set(run->active, &record);
+        st = run_with(run, &content, err);
+    }
+    active_unref(run->active);
+    store_content_done(&content);
+    return st;
+}
+
+/* ---- the reporters --------------------------------------------------------------------------- */
+
+/* The one that is due first, in nobody's hands; NULL: none now. */
+static struct owed *take_due(struct queue *queue)
+{
+    struct heap_node *first = heap_first(&queue->reports.due);
+    struct owed *owed;
+
+    if (queue->is_draining || first == NULL || first->due_ms > clock_monotonic_ms() ||
+        dispatch_pick_link(queue, NULL) == NULL)
+        return NULL;
+    owed = owed_of(first);
+    owed->is_running = true;
+    (void)heap_put(&queue->reports.due, &owed->due, CLOCK_NEVER);
+    return owed;
+}
+
+static enum report_kind first_kind(const struct owed *owed)
+{
+    int kind = REPORT_FAILURE;
+
+    while (kind < REPORT_DELAY && !owed->kinds[kind])
+        kind++;
+    return (enum report_kind)kind;
+}
+
+static bool owes_nothing(const struct owed *owed)
+{
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        if (owed->kinds[kind])
+            return false;
+    }
+    return true;
+}
+
+/* Its due time is CLOCK_NEVER while it runs, unless more has come. */
+static void settle(struct queue *queue, struct owed *owed, sluice_status status)
+{
+    struct reports *reports = &queue->reports;
+    int64_t delay_ms = 0;
+
+    owed->is_running = false;
+    if (status == SLUICE_OK) {
+        owed->backoff_ms = 0;
+    } else {
+        owed->backoff_ms = owed->backoff_ms > 0 ? 2 * owed->backoff_ms : DISPATCH_RETURN_MS;
+        if (owed->backoff_ms > queue->settings.maximal_backoff_ms)
+            owed->backoff_ms = queue->settings.maximal_backoff_ms;
+        delay_ms = owed->backoff_ms;
+    }
+    if (owes_nothing(owed) || schedule_find(&queue->schedule, owed->id) == NULL)
+        owed_free(reports, owed);
+    else
+        (void)heap_put(&reports->due, &owed->due, clock_monotonic_ms() + delay_ms);
+}
+
+static void make_report(struct queue *queue, struct owed *owed)
+{
+    struct queue_message *message = schedule_find(&queue->schedule, owed->id);
+    struct run run = {.queue = queue, .kind = first_kind(owed)};
+    struct error err = ERROR_INIT;
+    sluice_status st = SLUICE_OK;
+    char id[ID_TEXT_SIZE];
+
+    owed->kinds[run.kind] = false; /* what fails from now on needs another one */
+    if (message != NULL)
+        st = run_report(&run, message, &err);
+    if (task_is_cancelled())
+        return;
+    if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
+        log_warning("%s: its sender cannot be told now: %s", id_format(owed->id, id), err.text);
+    if (st != SLUICE_OK || run.has_more)
+        owed->kinds[run.kind] = true;
+    settle(queue, owed, st);
+}
+
+static void reporter(void *arg)
+{
+    struct queue *queue = arg;
+
+    while (!task_is_cancelled()) {
+        struct owed *owed = take_due(queue);
+        const struct heap_node *first = heap_first(&queue->reports.due);
+        int64_t now_ms = clock_monotonic_ms();
+        int64_t look_ms = first != NULL ? first->due_ms : CLOCK_NEVER;
+
+        if (owed != NULL) {
+            report_wake(queue); /* there may be more of them */
+            make_report(queue, owed);
+        } else {
+            if (look_ms <= now_ms)
+                look_ms = now_ms + REPORT_LOOK_MS;
+            (void)task_queue_wait(&queue->reports.work, look_ms);
+        }
+    }
+}
+
+sluice_status reports_start(struct queue *queue, struct error *err)
+{
+    for (int i = 0; i < REPORT_TASKS; i++) {
+        if (queue_start_task(queue, "report", reporter, queue) != SLUICE_OK)
+            return error_set(err, SLUICE_TEMP, "out of memory");
+    }
+    return SLUICE_OK;
+}
+
+void reports_done(struct queue *queue)
+{
+    struct owed *owed;
+    struct owed *next;
+
+    HASH_ITER(hh, queue->reports.table, owed, next)
+    owed_free(&queue->reports, owed);
+    heap_done(&queue->reports.due);
+}
