@@ -365,7 +365,7 @@ static sluice_status live(struct child *child, struct error *err)
     child->was_killed = WIFSIGNALED(wait_status);
     obituary_read(&child->obituary, wait_status);
     if (child_is(child, "deliver"))
-        relief_tell_queue(child, !child->is_leaving);
+        relief_tell_queue(child, !child->is_dismissed && (wait_status != 0 || !child->is_leaving));
     bool is_config = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_CONFIG;
     (void)error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s (pid %ld) died: %s",
                     child->name, (long)process_pid(child->process),

@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-#define DEATH_WAIT_MS 10000       /* for the master's word; then nothing is counted */
-#define DEATH_ISOLATION_MS 10000  /* an isolated process without work is kept so long */
+#define DEATH_WAIT_MS 10000     /* for the master's word; then nothing is counted */
+#define DEATH_ISOLATION_MS 3000 /* an isolated process without work is kept so long */
 #define DEATH_TASK_SIZE 48
 #define DEATH_ACTIVITY_SIZE 128
 #define DEATH_TEXT_SIZE 96
