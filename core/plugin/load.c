@@ -8,6 +8,7 @@
 #include "plugin/load.h"
 
 #include "config/options.h"
+#include "plugin/image.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -215,7 +216,9 @@ sluice_status plugin_load(const char *name, int fd, struct plugin **ret_plugin, 
     plugin = plugin_new(name, fd);
     if (plugin == NULL)
         return error_set(err, SLUICE_TEMP, "plugin %s: %s", name, strerror(errno));
-    st = open_code(name, plugin->fd, &entry, err);
+    st = image_check(name, plugin->fd, err);
+    if (st == SLUICE_OK)
+        st = open_code(name, plugin->fd, &entry, err);
     if (st == SLUICE_OK)
         st = check_desc(plugin, entry(), err);
     if (st != SLUICE_OK) {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 #include <cmocka.h>
 
 #include "plugins.h"
+
+#define CUT_MAX ((size_t)1024 * 1024)
+#define CUT_STEP 500
 
 /* ---- trust ---------------------------------------------------------------------------------- */
 
@@ -265,6 +269,31 @@ static void test_not_a_library(void **state)
     assert_int_equal(close(fd), 0);
 }
 
+/* As while somebody copies it: the loader itself would crash. */
+static void test_cut_short(void **state)
+{
+    static char bytes[CUT_MAX];
+    int whole = plugins_find("test/good");
+    ssize_t size = read(whole, bytes, sizeof(bytes));
+    bool was_said = false;
+
+    (void)state;
+    assert_true(size > CUT_STEP);
+    for (ssize_t len = CUT_STEP; len < size / 2; len += CUT_STEP) {
+        struct error err = ERROR_INIT;
+        struct plugin *plugin;
+        int fd = memfd_create("cut", MFD_CLOEXEC);
+
+        assert_int_equal(write(fd, bytes, (size_t)len), len);
+        if (plugin_load("test/cut", fd, &plugin, &err) == SLUICE_OK)
+            fail_msg("%zd of %zd bytes are a plugin", len, size);
+        was_said = was_said || strstr(err.text, "plugin test/cut: the file is cut short") != NULL;
+        assert_int_equal(close(fd), 0);
+    }
+    assert_true(was_said);
+    assert_int_equal(close(whole), 0);
+}
+
 /* A later SDK's option struct is longer; ours comes out. */
 static void test_options_of_another_stride(void **state)
 {
@@ -309,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folder_then_file, enter, leave),
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_not_a_library),
+        cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_options_of_another_stride),
         cmocka_unit_test(test_need),
     };
