@@ -430,7 +430,10 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     struct deliver_link *link = user;
 
     (void)channel;
-    log_info("deliver %u is gone: %s", link->index, reason);
+    if (link->credit_messages == 0 && link->used_messages == 0)
+        log_info("deliver %u has left", link->index); /* it said that it would */
+    else
+        log_warning("deliver %u is gone: %s", link->index, reason);
     close_link(link);
     death_link_closed(link);
 }

@@ -303,7 +303,10 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     struct intake_link *link = user;
 
     (void)channel;
-    log_info("receive %u is gone: %s", link->index, reason);
+    if (link->used_messages == 0)
+        log_info("receive %u has left", link->index);
+    else
+        log_warning("receive %u is gone, with messages under way: %s", link->index, reason);
     leave(link);
 }
 
