@@ -3,7 +3,9 @@
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes
                     -Wno-missing-field-initializers -fno-strict-aliasing
-                    -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+                    # The same program comes out wherever the two folders are.
+                    -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
+                    -ffile-prefix-map=${PROJECT_BINARY_DIR}=build)
 # Assertions stay in: a role that stops is started again, one that goes on wrongly may lose mail.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")

@@ -6,11 +6,12 @@
  *   options TEMPLATE PLUGIN-FOLDER PAGE
  *
  * In the template a line "@PARAMETERS@" stands for the daemon's parameters, in the order of their
- * names, "@INSTANCE@" for what every transport takes, and "@PLUGIN transport/smtp@" for the options of
- * that plugin. Run by the build.
+ * names, "@INSTANCE@" for what every transport takes, and "@PLUGIN transport/smtp@" for a section about
+ * that plugin: what it is, the restrictions that it knows, its options. Run by the build.
  */
 #include "config/parameters.h"
 #include "plugin/load.h"
+#include "sluice/access.h"
 #include "sluice/transport.h"
 
 #include <errno.h>
@@ -68,6 +69,8 @@ static void print_option(const struct sluice_option *option)
         printf(" ");
         print_text(option->range);
     }
+    if ((option->flags & SLUICE_OPT_GLOBAL) != 0)
+        printf("; also a parameter");
     if ((option->flags & SLUICE_OPT_REQUIRED) != 0)
         printf("; required");
     if (option->fallback != NULL) {
@@ -106,6 +109,54 @@ static int print_options(const struct sluice_option *options, size_t count)
     return 0;
 }
 
+/* A derived plugin has the options of its base, some of them with other values. */
+static void print_derivation(const struct sluice_derive *derive)
+{
+    printf(".PP\nIt has the options of\n.BR ");
+    print_text(strrchr(derive->base, '/') + 1);
+    for (uint32_t i = 0; i < derive->override_count; i++) {
+        printf(" ,\n.B ");
+        print_text(derive->overrides[i].key);
+        printf("\nbeing\n.BR ");
+        print_text(derive->overrides[i].value);
+    }
+    printf(" .\n");
+}
+
+static void print_restrictions(const struct sluice_access_ops *ops)
+{
+    const char *at = (const char *)ops->restrictions;
+
+    printf(".PP\nThe restrictions that it knows:\n");
+    for (uint32_t i = 0; i < ops->restriction_count; i++, at += ops->restriction_size) {
+        const struct sluice_restriction *restriction = (const void *)at;
+
+        printf(".TP\n.B ");
+        print_text(restriction->name);
+        printf("\n");
+        print_text(restriction->summary);
+        printf(".\n");
+    }
+    printf(".PP\nIts options:\n");
+}
+
+static int print_desc(const struct sluice_plugin_desc *desc)
+{
+    const struct sluice_derive *derive = desc->get_interface(SLUICE_DERIVE_ID);
+    const struct sluice_access_ops *access = desc->get_interface(SLUICE_ACCESS_ID);
+
+    printf(".SS ");
+    print_text(strchr(desc->name, '/') + 1);
+    printf("\n");
+    print_text(desc->summary);
+    printf(".\n");
+    if (derive != NULL)
+        print_derivation(derive);
+    if (access != NULL && access->restriction_count > 0)
+        print_restrictions(access);
+    return print_options(desc->options, desc->option_count);
+}
+
 static int print_plugin(const char *folder, const char *name)
 {
     struct error err = ERROR_INIT;
@@ -117,7 +168,8 @@ static int print_plugin(const char *folder, const char *name)
         (void)fprintf(stderr, "options: %s: %s\n", name, err.text);
         return -1;
     }
-    return print_options(plugin_desc(plugin)->options, plugin_desc(plugin)->option_count);
+    (void)close(fd); /* the loader has its own */
+    return print_desc(plugin_desc(plugin));
 }
 
 static int print_instance_options(void)
