@@ -132,6 +132,40 @@ def test_the_sample_configuration_is_what_it_says(make_daemon, tmp_path):
     assert wrong == {}
 
 
+def test_programs_lie_where_programs_look_for_them(tmp_path):
+    """With DESTDIR, as packages are made; nothing is written elsewhere, and nothing is set-group-ID."""
+    run("cmake", "--install", BUILD, "--prefix", "/usr", env=dict(os.environ, DESTDIR=str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == ["usr"]
+    usr = tmp_path / "usr"
+    assert {path.name: os.readlink(path) for path in (usr / "bin").iterdir()} == {
+        "mailq": "../sbin/sendmail", "newaliases": "../sbin/sendmail"}
+    assert {"sluiced", "sluice", "sendmail", "postdrop"} <= {path.name for path in (usr / "sbin").iterdir()}
+    assert not [path for path in usr.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o7000]
+    run(usr / "bin/newaliases")
+    doc = usr / "share/doc/sluice"
+    assert "ISC License" in (doc / "LICENSE").read_text()
+    assert "Zero Clause" in (doc / "LICENSE.sdk").read_text()
+
+
+def build_elsewhere(folder, build):
+    """Builds a plugin and a program from a copy of the source in folder; returns what came out."""
+    for name in ("CMakeLists.txt", "LICENSE", "README.md", "cmake", "cmd", "core", "doc", "packaging", "plugins", "sdk"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    run("cmake", "-S", folder, "-B", build, "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DSLUICE_TESTS=OFF")
+    run("cmake", "--build", build, "--target", "plugin-lookup-hash", "core-base")
+    return {path.relative_to(build): path.read_bytes()
+            for pattern in ("plugins/*/*.so", "lib/*.a") for path in build.rglob(pattern)}
+
+
+def test_a_build_is_the_same_wherever_its_folders_are(tmp_path):
+    (tmp_path / "deeper/source").mkdir(parents=True)
+    (tmp_path / "one").mkdir()
+    first = build_elsewhere(tmp_path / "one", tmp_path / "one/build/release")
+    second = build_elsewhere(tmp_path / "deeper/source", tmp_path / "out")
+    assert len(first) == 2 and first == second
+
+
 # ---- the manual ----------------------------------------------------------------------------------
 
 
@@ -159,3 +193,52 @@ def test_the_manual_names_every_parameter(tmp_path):
     missing = [name for name, flags in names
                if "INTERNAL" not in flags and f".B {name}\n" not in manual]
     assert missing == []
+
+
+def commands(prefix):
+    return {path.name for folder in ("bin", "sbin") for path in (prefix / folder).iterdir()}
+
+
+def test_every_command_has_a_page(tmp_path):
+    install(tmp_path)
+    named = {page.name.rsplit(".", 1)[0] for page in pages(tmp_path)}
+    assert commands(tmp_path) - named == set()
+
+
+def page_text(prefix, name):
+    """The source of a page, without roff's marks inside of lines."""
+    return re.sub(r"\\f[BIPR]", "", one(prefix, f"{name}.[1-9]").read_text()).replace("\\-", "-")
+
+
+@pytest.mark.parametrize("command, source", [
+    ("sluiced", "core/master/main.c"), ("sluice", "cmd/sluice.c"), ("sendmail", "cmd/sendmail.c"),
+    ("postqueue", "cmd/postqueue.c"), ("postsuper", "cmd/postsuper.c"), ("postcat", "cmd/postcat.c"),
+    ("postdrop", "cmd/postdrop.c"), ("postmap", "cmd/postmap.c")])
+def test_the_page_names_every_option(tmp_path, command, source):
+    install(tmp_path)
+    text = (ROOT / source).read_text()
+    letters = "".join(re.findall(r'getopt(?:_long)?\(\w+, \w+, "([^"]*)"|#define OPTIONS "([^"]*)"', text)[0])
+    words = re.findall(r'\{"([a-z]+)", (?:no|required)_argument, NULL', text)
+    page = page_text(tmp_path, command).split(".SH OPTIONS")[1]
+    options = [f"-{letter}" for letter in letters.replace(":", "")]
+    options += [f"--{word}" for word in words if word != "role"]  # the master's own
+    assert len(options) > 1
+    assert [option for option in options if not re.search(rf"(?<![\w-]){option}(?![a-z])", page)] == []
+
+
+def test_the_page_of_sluice_names_every_command(tmp_path):
+    install(tmp_path)
+    table = (ROOT / "cmd/sluice.c").read_text().split("commands[] = {")[1].split("};")[0]
+    named = [" ".join(word for word in row if word) for row in
+             re.findall(r'\{"(\w+)", (?:"(\w+)"|NULL)', table)]
+    page = page_text(tmp_path, "sluice").split(".SH COMMANDS")[1]
+    assert len(named) > 10
+    assert [name for name in named if not re.search(rf"^\.TP\n.*{name}", page, re.M)] == []
+
+
+def test_every_plugin_has_a_section(tmp_path):
+    plugins = install(tmp_path)
+    page = page_text(tmp_path, "sluice-plugins")
+    names = {path.stem for path in plugins.rglob("*.so")}
+    assert len(names) > 10
+    assert [name for name in names if f".SS {name}\n" not in page] == []
