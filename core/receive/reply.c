@@ -35,7 +35,11 @@ static void end_lost(struct session *session, bool has_timed_out)
 
 sluice_status session_fill(struct session *session, int64_t deadline_ms)
 {
-    stress_wait_begins(session, session->transaction == NULL);
+    bool is_idle = session->transaction == NULL;
+
+    if (is_idle && session->receiver->is_draining)
+        return SLUICE_TEMP; /* draining began while a reply went out */
+    stress_wait_begins(session, is_idle);
     sluice_status st = stream_fill(session->stream, deadline_ms);
     stress_wait_ends(session);
     return st;

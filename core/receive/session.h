@@ -88,7 +88,8 @@ void session_reply_uncounted(struct session *session, const char *format, ...)
 /* Logs that a command was refused and replies so. recipient: empty if there is none. */
 void session_reject(struct session *session, const char *command, struct sluice_span recipient,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Waits for more from the client, as stream_fill does. [task: waits] */
+/* Waits for more from the client, as stream_fill does. TEMP also where the process is to end and
+ * nothing is under way. [task: waits] */
 sluice_status session_fill(struct session *session, int64_t deadline_ms);
 /* Sends what has been replied. False: the connection is broken. [task: waits] */
 bool session_flush(struct session *session);

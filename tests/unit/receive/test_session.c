@@ -793,6 +793,40 @@ static void drain_body(struct fixture *f)
     stream_close(busy);
 }
 
+/* More replies than the socket takes: draining begins while they go out. */
+static void drain_while_replying_body(struct fixture *f)
+{
+    enum { COMMANDS = 30, NAME = 240 };
+    struct stream *stream = connect_from(f, STRANGER);
+    struct buffer commands = BUFFER_INIT;
+    char want[NAME + 32];
+    int smallest = 1;
+
+    (void)setsockopt(stream_fd(f->receiver.sessions->stream), SOL_SOCKET, SO_SNDBUF, &smallest,
+                     sizeof(smallest));
+    f->receiver.settings.is_pipelining_checked = false;
+    for (int i = 0; i < COMMANDS; i++)
+        buffer_printf(&commands, "VRFY <%0*d@relay.test>\r\n", NAME - 20, 7);
+    say(f, stream, buffer_span(&commands).ptr, buffer_span(&commands).len);
+    buffer_done(&commands);
+    settle();
+    session_drain_all(&f->receiver);
+    (void)snprintf(want, sizeof(want), "252 2.0.0 <%0*d@relay.test>\r\n", NAME - 20, 7);
+    for (int i = 0; i < COMMANDS; i++)
+        hear(f, stream, want);
+    hear(f, stream, "421 4.3.2 mx.test Service shutting down\r\n");
+    hear_end(f, stream);
+    stream_close(stream);
+}
+
+static void test_drain_while_replying(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, drain_while_replying_body);
+}
+
 static void test_drain(void **state)
 {
     struct fixture *f = *state;
@@ -828,6 +862,7 @@ int main(void)
         TEST(test_etrn_while_the_queue_hangs),
         TEST(test_etrn_from_strangers),
         TEST(test_drain),
+        TEST(test_drain_while_replying),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
