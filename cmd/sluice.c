@@ -39,6 +39,7 @@ static const char usage_text[] =
     "                                 #QUEUE: a transport, or one of etrn_queues\n"
     "  site suspend SITE [REASON]     nothing goes there, until\n"
     "  site resume SITE\n"
+    "  trace ID [--log FILE]          a message's story, from the log and the queue\n"
     "  plugin list                    the plugins that the configuration uses\n"
     "  plugin show PLUGIN             a plugin's manual\n"
     "  plugin check PLUGIN            whether it can be loaded\n"
@@ -108,6 +109,7 @@ static const struct command commands[] = {
     {"site", "release", "name", NULL, sluice_show_released, NULL},
     {"site", "suspend", "name", "reason", NULL, NULL},
     {"site", "resume", "name", NULL, NULL, NULL},
+    {"trace", NULL, "id", NULL, NULL, sluice_trace},
     {"plugin", "list", NULL, NULL, NULL, list_plugins},
     {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
     {"plugin", "check", "name", NULL, NULL, sluice_plugin_check},
@@ -189,7 +191,8 @@ static int parse(struct sluice *sluice, int argc, char **argv)
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},         {"site", required_argument, NULL, 's'},
         {"domain", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+        {"version", no_argument, NULL, 'v'},      {"log", required_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -206,6 +209,9 @@ static int parse(struct sluice *sluice, int argc, char **argv)
             break;
         case 'd':
             sluice->domain = optarg;
+            break;
+        case 'l':
+            sluice->log = optarg;
             break;
         case 'h':
             (void)fputs(usage_text, stdout);

@@ -15,6 +15,7 @@ struct sluice {
     bool wants_json;
     const char *site; /* --site, --domain: of queue list */
     const char *domain;
+    const char *log; /* --log, of trace; NULL: as the configuration has it */
 };
 
 /* Says why and returns code. */
@@ -29,6 +30,9 @@ void sluice_show_listed(void *user, const json_t *message);
 void sluice_show_message(void *user, const json_t *message);
 void sluice_show_listed_site(void *user, const json_t *site);
 void sluice_show_site(void *user, const json_t *site);
+
+/* The story of a message; asks the log and the daemon. Returns the exit code. */
+int sluice_trace(const struct sluice *sluice, const char *message);
 
 /* The plugins of the configuration; these need no daemon. All return the exit code. */
 int sluice_plugin_list(const struct sluice *sluice);

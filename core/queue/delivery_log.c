@@ -52,7 +52,7 @@ static const struct log_event notification_event = {
 static const struct log_event release_event = {
     .level = LOG_LEVEL_NOTICE,
     .name = "release",
-    .text = "release: <{name}>, {count} messages, by {by}",
+    .text = "release: <{released}>, {count} messages, by {by}",
 };
 
 static const char *status_word(sluice_status status)
@@ -166,6 +166,6 @@ void delivery_log_release(const char *prefix, struct sluice_span name, const cha
     metric_add(metric_get(METRIC_RELEASES, NULL, NULL, NULL), 1);
     metric_add(metric_get(METRIC_MESSAGES_RELEASED, NULL, NULL, NULL), count);
     (void)snprintf(text, sizeof(text), "%s%.*s", prefix, SPAN_ARGS(name)); /* cut is fine */
-    log_event(&release_event, log_text("name", text),
+    log_event(&release_event, log_text("released", text),
               log_number("count", count), log_text("by", by));
 }

@@ -181,6 +181,91 @@ def test_a_file_that_cannot_be(make_daemon):
     assert re.search(r"sluice\.conf:\d+: maillog_file: /nonexistent/mail\.log: No such file", run.stderr)
 
 
+# ---- trace ---------------------------------------------------------------------------------------
+
+
+def trace(daemon, message, *arguments):
+    """The events of a story without what differs from run to run."""
+    lines = [json.loads(line) for line in
+             daemon.command("sluice", "trace", message, "--json", *arguments).stdout.splitlines()]
+    assert [line["time"] for line in lines if "time" in line] == \
+        sorted(line["time"] for line in lines if "time" in line)
+    return lines
+
+
+def kinds(story):
+    return [event["event"] for event in story]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_trace_tells_the_story(make_logger, make_sink, log_format):
+    daemon = make_logger(log_format=log_format, relay_domains=["customer.tld", "held.tld"])
+    peer = make_sink()
+    daemon.table("transport", f"held.tld etrn-only:{peer.nexthop}\n"
+                              f"customer.tld relay:{peer.nexthop}\n")
+    other = send(daemon.port, "s@isp.example", "x@customer.tld")
+    message = send(daemon.port, "s@isp.example", "user@held.tld")
+    wait_for(lambda: daemon.log().count("message-id") >= 2 and f"{other}: removed" in daemon.log()
+             or daemon.log().count('"removed"') == 1)
+    story = trace(daemon, message)
+    assert sorted(kinds(story)) == sorted(["message-id", "client", "active", "delivery", "now"])
+    delivery = next(event for event in story if event["event"] == "delivery")
+    assert (delivery["to"], delivery["status"], delivery["text"]) == ("user@held.tld", "deferred",
+                                                                     "deferred transport")
+    assert story[-1]["event"] == "now" and story[-1]["recipients"][0]["address"] == "user@held.tld"
+    text = daemon.command("sluice", "trace", message.lower()).stdout
+    assert "deferred: <user@held.tld> by etrn-only, none" in text and "now in the queue:" in text
+
+    daemon.command("sluice", "site", "release", "customer.tld")
+    daemon.command("sluice", "site", "release", "@tld")
+    wait_for(lambda: peer.count == 2)
+    wait_for(lambda: daemon.queue() == [])
+    wait_for(lambda: len([event for event in kinds(trace(daemon, message)) if event == "removed"]) == 1)
+    story = trace(daemon, message)
+    assert kinds(story)[-3:] == ["release", "delivery", "removed"]
+    assert kinds(story).count("release") == 1
+    assert (story[-3]["released"], story[-2]["status"], story[-2]["delays"][0]) == ("@tld", "sent", 0)
+    text = daemon.command("sluice", "trace", message).stdout
+    assert "released with @tld by uid" in text and text.rstrip().endswith("left the queue")
+    assert other not in text
+
+    daemon.maillog.rename(daemon.folder / "mail.log.1")
+    wait_for(daemon.maillog.exists)
+    assert kinds(trace(daemon, message)) == kinds(story)
+    with open(daemon.folder / "mail.log.1") as log:
+        piped = daemon.command("sluice", "trace", message, "--json", "--log", "-", stdin=log)
+    assert len(piped.stdout.splitlines()) == len(story)
+
+
+def test_trace_of_nothing(make_logger):
+    daemon = make_logger()
+    assert daemon.command("sluice", "trace", "NOQUEUE", check=False).returncode == 64
+    result = daemon.command("sluice", "trace", "00000000000000AB", check=False)
+    assert (result.returncode, result.stdout) == (66, "")
+    assert "neither in the log nor in the queue" in result.stderr
+    assert daemon.command("sluice", "trace", "00000000000000AB", "--log", "/nonexistent",
+                          check=False).returncode == 66
+    message = send(daemon.port, "s@isp.example", "user@customer.tld")
+    wait_for(lambda: f"{message}: removed" in daemon.log())
+    daemon.stop()
+    result = daemon.command("sluice", "trace", message)
+    assert "left the queue" in result.stdout and "is not known" in result.stderr
+
+
+def test_trace_from_the_journal(make_daemon, folder):
+    daemon = make_daemon(start=False)
+    entry = {"__REALTIME_TIMESTAMP": "1795312200123456", "SYSLOG_IDENTIFIER": "sluice/qmgr",
+             "SLUICE_EVENT": "active", "SLUICE_QUEUE_ID": "00000000000000AB", "SLUICE_FROM": "s@isp.example",
+             "SLUICE_SIZE": "10", "SLUICE_NRCPT": "1"}
+    (folder / "journalctl").write_text(f"#!/bin/sh\necho \"$@\" >{folder}/asked\necho '{json.dumps(entry)}'\n")
+    (folder / "journalctl").chmod(0o755)
+    run = subprocess.run([daemon.bin / "sluice", "-c", daemon.config, "trace", "00000000000000AB"], text=True,
+                         capture_output=True, timeout=60,
+                         env=dict(ENVIRONMENT, PATH=f"{folder}:{os.environ['PATH']}"))
+    assert "in the queue: from <s@isp.example>, 10 bytes, 1 recipients" in run.stdout
+    assert "SLUICE_QUEUE_ID=00000000000000AB + SLUICE_EVENT=release" in (folder / "asked").read_text()
+
+
 # ---- syslog and the journal ----------------------------------------------------------------------
 
 
