@@ -6,9 +6,10 @@
  *   options TEMPLATE PLUGIN-FOLDER PAGE
  *
  * In the template a line "@PARAMETERS@" stands for the daemon's parameters, in the order of their
- * names, "@INSTANCE@" for what every transport takes, and "@PLUGIN transport/smtp@" for a section about
+ * names, "@INSTANCE@" for what every transport takes, "@METRICS@" for what is counted, and "@PLUGIN transport/smtp@" for a section about
  * that plugin: what it is, the restrictions that it knows, its options. Run by the build.
  */
+#include "base/metrics.h"
 #include "config/parameters.h"
 #include "plugin/load.h"
 #include "sluice/access.h"
@@ -60,11 +61,19 @@ static const char *type_word(int32_t type)
     }
 }
 
+/* Of a number that has no unit, where that is not seconds. */
+static const char *unit_words(uint32_t flags)
+{
+    if ((flags & OPTION_DAYS) != 0)
+        return " in days";
+    return (flags & OPTION_HOURS) != 0 ? " in hours" : "";
+}
+
 static void print_option(const struct sluice_option *option)
 {
     printf(".TP\n.B ");
     print_text(option->key);
-    printf("\n(%s", type_word(option->type));
+    printf("\n(%s%s", type_word(option->type), unit_words(option->flags));
     if (option->range != NULL) {
         printf(" ");
         print_text(option->range);
@@ -180,6 +189,34 @@ static int print_instance_options(void)
     return print_options(options, count);
 }
 
+/* Of an empty series for each family: "# HELP name text" and "# TYPE name kind". */
+static int print_metrics(void)
+{
+    void *memory = calloc(1, METRICS_SIZE);
+    struct buffer text = BUFFER_INIT;
+    char name[LINE_SIZE];
+    char help[LINE_SIZE];
+    char kind[LINE_SIZE];
+
+    if (memory == NULL)
+        return -1;
+    metrics_attach(memory, METRICS_SIZE);
+    for (enum metric_family family = 0; family < METRIC_FAMILIES; family++)
+        (void)metric_get(family, "", "", "");
+    metrics_format(memory, METRICS_SIZE, &text);
+    const char *at = buffer_text(&text);
+    for (; at != NULL; at = strchr(at, '\n'), at = at != NULL ? at + 1 : NULL) {
+        if (sscanf(at, "# HELP %4095s %4095[^\n]\n# TYPE %*s %4095s", name, help, kind) == 3) {
+            printf(".TP\n.BR %s \" (%s)\"\n", name, kind);
+            print_text(help);
+            printf(".\n");
+        }
+    }
+    buffer_done(&text);
+    free(memory);
+    return at == NULL ? 0 : -1;
+}
+
 static int print_line(const char *line, const char *folder)
 {
     char name[PLUGIN_NAME_SIZE];
@@ -188,6 +225,8 @@ static int print_line(const char *line, const char *folder)
         return print_options(parameters, parameter_count);
     if (strcmp(line, "@INSTANCE@\n") == 0)
         return print_instance_options();
+    if (strcmp(line, "@METRICS@\n") == 0)
+        return print_metrics();
     if (sscanf(line, "@PLUGIN %63[a-z/-]@", name) == 1)
         return print_plugin(folder, name);
     return fputs(line, stdout) == EOF ? -1 : 0;
