@@ -263,15 +263,21 @@ static sluice_status begin(struct batch *batch, struct queue_message *message)
 
 /* ---- many ------------------------------------------------------------------------------------ */
 
+static void log_done(const struct batch *batch, uint64_t number)
+{
+    char id[ID_TEXT_SIZE];
+
+    if (batch->operation->record != NULL) /* that of a removal comes with it */
+        log_notice("%s: %s", id_format(number, id), batch->operation->done);
+}
+
 static sluice_status tell(struct batch *batch, uint64_t number)
 {
     char id[ID_TEXT_SIZE];
 
-    (void)id_format(number, id);
-    if (batch->operation->record != NULL) /* that of a removal comes with it */
-        log_notice("%s: %s", id, batch->operation->done);
     if (!batch->is_named)
         return SLUICE_OK;
+    (void)id_format(number, id);
     return session_put(batch->session,
                        json_pack("{s:s, s:s}", "id", id, "text", batch->operation->done));
 }
@@ -294,6 +300,7 @@ static sluice_status finish(struct batch *batch)
                            "the queue store does not take the changes now; they are tried on");
         } else {
             batch->done++;
+            log_done(batch, id);
             if (st == SLUICE_OK)
                 st = tell(batch, id);
         }
