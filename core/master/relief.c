@@ -36,13 +36,14 @@ void relief_tell_queue(const struct child *dead, bool is_crash)
     buffer_done(&body);
 }
 
-static struct child *find_isolated(const struct children *children)
+/* The one of queue's own generation; others are about to leave. */
+static struct child *find_isolated(const struct child *queue)
 {
     struct child *child;
 
-    LL_FOREACH(children->list, child)
+    LL_FOREACH(queue->children->list, child)
     {
-        if (child->is_isolated && !child->is_leaving)
+        if (child->is_isolated && !child->is_leaving && child->generation == queue->generation)
             break;
     }
     return child;
@@ -65,8 +66,7 @@ static struct child *start_vital(struct children *children, struct generation *g
 
 sluice_status relief_isolate(struct child *queue, struct sluice_span body)
 {
-    struct children *children = queue->children;
-    struct child *isolated = find_isolated(children);
+    struct child *isolated = find_isolated(queue);
     struct message_isolate isolate;
 
     if (!child_is(queue, "queue") || message_isolate_decode(body, &isolate) != SLUICE_OK)
@@ -75,7 +75,7 @@ sluice_status relief_isolate(struct child *queue, struct sluice_span body)
         child_drain(isolated, 0);
     if (!isolate.is_wanted || isolated != NULL || queue->is_leaving)
         return SLUICE_OK;
-    isolated = start_vital(children, queue->generation, "deliver", ISOLATED_INDEX);
+    isolated = start_vital(queue->children, queue->generation, "deliver", ISOLATED_INDEX);
     if (isolated != NULL)
         isolated->is_isolated = true;
     return SLUICE_OK;

@@ -95,13 +95,17 @@ struct deliver_link *dispatch_isolated(const struct queue *queue)
     return NULL;
 }
 
-/* The isolated process's link if it has room, and there is a suspect for it. */
+/* An isolated process's link that has room, if there is a suspect for it. */
 static struct deliver_link *pick_isolated(const struct queue *queue, int64_t now_ms)
 {
-    struct deliver_link *link = dispatch_isolated(queue);
+    struct deliver_link *link;
 
-    return link != NULL && has_room(link) && suspects_can_take(&queue->suspects, now_ms) ? link
-                                                                                         : NULL;
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->is_isolated && has_room(link))
+            break;
+    }
+    return link != NULL && suspects_can_take(&queue->suspects, now_ms) ? link : NULL;
 }
 
 /* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
@@ -394,6 +398,8 @@ void dispatch_end_link(struct deliver_link *link, int64_t delay_ms)
             dispatch_give_back(job, delay_ms);
     }
     DL_DELETE(queue->delivers, link);
+    if (link->is_isolated)
+        queue->is_isolation_asked = false; /* it may have left for good */
     free(link);
     task_queue_wake_all(&queue->ended);
 }
