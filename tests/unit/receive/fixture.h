@@ -56,6 +56,7 @@ struct fake_queue {
     char domain[256];
     char *content; /* of the last commit */
     size_t content_len;
+    bool keeps_files_only; /* of contents: when several come in any order */
     char envelope[1024]; /* of the last commit, as text */
     int staged_fd;
 };
@@ -159,6 +160,8 @@ static inline void note_content(struct fake_queue *queue, struct sluice_span con
 {
     struct stat info;
 
+    if (fd == -1 && queue->keeps_files_only)
+        return;
     if (fd == -1) {
         queue->content_len = content.len;
         memcpy(queue->content, content.ptr, content.len);

@@ -581,6 +581,7 @@ static void handover_body(struct fixture *f)
     struct stream *large = connect_esmtp(f, STRANGER);
     char *bytes = make_large(LARGE);
 
+    f->queue.keeps_files_only = true;
     begin_message(f, small);
     begin_message(f, large);
     say(f, large, bytes, LARGE);
