@@ -14,7 +14,6 @@
 
 #define LINE_LEN 78  /* RFC 5322 2.1.1 */
 #define WORD_MAX 900 /* a longer one is cut: no line may have more than 998 */
-#define INDENT "    "
 #define BOUNDARY_SIZE 71 /* RFC 2046 5.1.1: at most 70 */
 #define BOUNDARY_HOST_MAX 30
 
@@ -98,7 +97,7 @@ static struct sluice_span take_word(struct sluice_span *rest)
 
 /* The line that begins with head, folded, with its end. */
 static void add_folded(const struct draft *draft, struct buffer *out, struct sluice_span head,
-                       struct sluice_span text)
+                       struct sluice_span text, const char *indent)
 {
     size_t column = head.len;
     struct sluice_span word;
@@ -108,9 +107,11 @@ static void add_folded(const struct draft *draft, struct buffer *out, struct slu
     while ((word = take_word(&text)).len > 0) {
         bool is_full = !is_first && column + 1 + word.len > LINE_LEN;
 
-        buffer_add_text(out, is_full ? "\r\n" INDENT : " ");
+        if (is_full)
+            buffer_add_text(out, "\r\n");
+        buffer_add_text(out, is_full ? indent : " ");
         add_plain(draft, out, word);
-        column = (is_full ? sizeof(INDENT) - 1 : column + 1) + word.len;
+        column = (is_full ? strlen(indent) : column + 1) + word.len;
         is_first = false;
     }
     buffer_add_text(out, "\r\n");
@@ -174,7 +175,8 @@ static void add_recipient_text(const struct draft *draft,
     buffer_add_byte(&head, ':');
     buffer_add_text(out, "\r\n");
     add_folded(draft, out, buffer_span(&head),
-               recipient->text.len > 0 ? recipient->text : SPAN_LITERAL("no reason is known"));
+               recipient->text.len > 0 ? recipient->text : SPAN_LITERAL("no reason is known"),
+               "    ");
     if (buffer_failed(&head))
         out->failed = true;
     buffer_done(&head);
@@ -212,7 +214,7 @@ static void add_field(struct draft *draft, const char *name, struct sluice_span 
     char head[64];
 
     (void)snprintf(head, sizeof(head), "%s:", name);
-    add_folded(draft, &draft->status, sluice_span_of(head), value);
+    add_folded(draft, &draft->status, sluice_span_of(head), value, " "); /* unfolds to what it was */
 }
 
 static void add_date_field(struct draft *draft, const char *name, int64_t wall_ms)
@@ -230,7 +232,7 @@ static void add_typed_field(struct draft *draft, const char *name, const char *t
     char head[64];
 
     (void)snprintf(head, sizeof(head), "%s: %s;", name, type);
-    add_folded(draft, &draft->status, sluice_span_of(head), value);
+    add_folded(draft, &draft->status, sluice_span_of(head), value, " ");
 }
 
 static const char *address_type(const struct draft *draft, struct sluice_span address)

@@ -82,6 +82,7 @@ void admit_new(struct queue *queue, struct queue_message *message, const struct 
 {
     admit_begin(message);
     delivery_log_accepted(message->id, envelope);
+    report_owe_all(queue, message, envelope);
     for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
         admit_unit(queue, unit, envelope);
 }

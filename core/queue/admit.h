@@ -15,7 +15,7 @@ struct unit;
 /* The message is durable. One that a wrong clock has dated into the future ages from now on. */
 void admit_begin(struct queue_message *message);
 /* A message that has just become durable: every unit goes at once, waits, or is held, as its
- * deferral says. Logs it. */
+ * deferral says; what has failed already is reported. Logs it. */
 void admit_new(struct queue *queue, struct queue_message *message, const struct envelope *envelope);
 
 /* Everything that the store has, before any other work. What is overdue is spread over up to

@@ -49,6 +49,45 @@ static const char *report_of(struct fixture *fixture)
     return fixture->report.text.len > 0 ? buffer_text(&fixture->report.text) : "";
 }
 
+/* ---- units ---------------------------------------------------------------------------------- */
+
+/* Postfix counts some times in hours or days, where the number has no unit. */
+static void test_default_units(void **state)
+{
+    static const struct {
+        uint32_t flags;
+        const char *text;
+        int64_t number;
+    } units[] = {
+        {0, "5", 5000},
+        {OPTION_HOURS, "5", 5 * 3600000},
+        {OPTION_DAYS, "5", 5 * 86400000},
+        {OPTION_HOURS, "5s", 5000},
+        {OPTION_DAYS, "2h", 2 * 3600000},
+        {OPTION_DAYS, "0", 0},
+    };
+    const struct place place = {.file = "f", .line = 1};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        const struct sluice_option option = {"key", SLUICE_OPT_DURATION, units[i].flags,
+                                             NULL,  "0s..",              ""};
+        const struct setting setting = {
+            .kind = SETTING_NUMBER, .number = units[i].text[0] - '0', .place = place};
+        struct fixture fixture;
+        struct value value;
+
+        fixture_init(&fixture);
+        assert_true(option_from_text(&fixture.options, &option, units[i].text, place, &value));
+        assert_true(value.number == units[i].number);
+        if (units[i].text[1] == '\0') {
+            assert_true(option_from_setting(&fixture.options, &option, &setting, &value));
+            assert_true(value.number == units[i].number);
+        }
+        fixture_done(&fixture);
+    }
+}
+
 /* ---- from a text ---------------------------------------------------------------------------- */
 
 static const struct {
@@ -393,6 +432,7 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_default_units),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_deprecated_and_secret),
