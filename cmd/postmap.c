@@ -2,8 +2,10 @@
 /*
  * postmap: builds and asks tables, with the options, the messages and the exit codes of Postfix's.
  *
- * It needs no sluice.conf: without -c and without /etc/sluice/sluice.conf all is as by default.
+ * It needs no sluice.conf: where no other one is named, and the usual one is not there, all is as by
+ * default.
  */
+#include "place.h"
 #include "postmap_source.h"
 #include "postmap_table.h"
 
@@ -23,7 +25,7 @@
 #define NO_CONFIG "/dev/null" /* all by default */
 
 struct postmap {
-    const char *folder; /* -c; NULL: the default one, if it is there */
+    char config_path[PATH_MAX];
     const char *query;  /* -q; "-": keys from standard input */
     const char *remove; /* -d; the same */
     bool is_listing;
@@ -394,7 +396,7 @@ static int parse_options(struct postmap *postmap, int argc, char **argv)
         if (flag != NULL)
             *flag = true;
         else if (option == 'c')
-            postmap->folder = optarg;
+            place_set(postmap->config_path, optarg);
         else if (option == 'd')
             postmap->remove = optarg;
         else if (option == 'q')
@@ -410,11 +412,10 @@ static int parse_options(struct postmap *postmap, int argc, char **argv)
 static int read_config(struct postmap *postmap)
 {
     struct draft *draft = &postmap->draft;
-    const char *folder = postmap->folder != NULL ? postmap->folder : CONFIG_FOLDER;
-    const char *path = arena_printf(&draft->arena, "%s/%s", folder, CONFIG_NAME);
+    const char *path = postmap->config_path;
 
     if (access(path, R_OK) == -1) {
-        if (postmap->folder != NULL)
+        if (strcmp(path, CONFIG_PATH) != 0)
             return fatal("open %s: %s", path, strerror(errno));
         path = NO_CONFIG;
     }
@@ -462,8 +463,10 @@ static int run(struct postmap *postmap)
 int main(int argc, char **argv)
 {
     struct postmap postmap = {0};
-    int code = parse_options(&postmap, argc, argv);
+    int code;
 
+    place_default(postmap.config_path);
+    code = parse_options(&postmap, argc, argv);
     draft_init(&postmap.draft);
     if (code == EXIT_SUCCESS)
         code = read_config(&postmap);

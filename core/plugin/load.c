@@ -131,10 +131,11 @@ static const char *find_fault(const struct sluice_plugin_desc *desc)
         return "get_interface is missing";
     if (desc->option_count > OPTIONS_MAX)
         return "there are too many options";
-    if (desc->option_count > 0 &&
-        (desc->options == NULL || desc->option_size < sizeof(struct sluice_option) ||
-         desc->option_size > OPTION_SIZE_MAX))
-        return "the option table makes no sense";
+    if (desc->option_count > 0 && desc->options == NULL)
+        return "option_count is not 0, but options is NULL";
+    if (desc->option_count > 0 && (desc->option_size < sizeof(struct sluice_option) ||
+                                   desc->option_size > OPTION_SIZE_MAX))
+        return "option_size is not the size of a struct sluice_option";
     return NULL;
 }
 
@@ -155,9 +156,13 @@ static sluice_status check_desc(struct plugin *plugin, const struct sluice_plugi
     const char *fault;
     sluice_status st;
 
-    if (desc == NULL || desc->struct_size < sizeof(*desc) || desc->struct_size > DESC_SIZE_MAX)
-        return error_set(err, SLUICE_CONFIG, "plugin %s: its descriptor makes no sense",
-                         plugin->name);
+    if (desc == NULL)
+        return error_set(err, SLUICE_CONFIG, "plugin %s: " ENTRY " returns NULL", plugin->name);
+    if (desc->struct_size < sizeof(*desc) || desc->struct_size > DESC_SIZE_MAX)
+        return error_set(err, SLUICE_CONFIG,
+                         "plugin %s: struct_size of its descriptor is %lu, not the size of a struct "
+                         "sluice_plugin_desc",
+                         plugin->name, (unsigned long)desc->struct_size);
     memcpy(&plugin->desc, desc, sizeof(*desc));
     if (plugin->desc.name == NULL || strcmp(plugin->desc.name, plugin->name) != 0)
         return error_set(err, SLUICE_CONFIG, "plugin %s: the file says that it is %s", plugin->name,

@@ -28,10 +28,10 @@ class Result:
 def postmap(tmp_path):
     """Runs postmap in a folder of its own."""
 
-    def run(*arguments, stdin=""):
+    def run(*arguments, stdin="", **environment):
         return Result(subprocess.run([BUILD.resolve() / "bin/postmap", *arguments], cwd=tmp_path,
                                      input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                     timeout=60, text=True))
+                                     timeout=60, text=True, env={**os.environ, **environment}))
 
     run.folder = tmp_path
     run.write = lambda name, text: (tmp_path / name).write_text(text)
@@ -230,6 +230,9 @@ def test_with_a_configuration(postmap):
     (postmap.folder / "sluice.conf").write_text('plugin_directory = "/nonexistent";\n')
     assert postmap("-c", ".", "-q", "k", "t").err == (
         "postmap: fatal: unsupported dictionary type: hash\n")
+    assert postmap("-q", "k", "t", MAIL_CONFIG=".").err == (
+        "postmap: fatal: unsupported dictionary type: hash\n")
+    assert postmap("-q", "k", "t", MAIL_CONFIG="nowhere").err.startswith("postmap: fatal: open nowhere/")
     (postmap.folder / "sluice.conf").write_text("plugin_directory = ;\n")
     assert postmap("-c", ".", "-q", "k", "t").code == 1
 

@@ -223,9 +223,11 @@ static const struct {
     {"test/no-entry", "plugin test/no-entry has no sluice_plugin_entry_v1: it is none, or not for "
                       "this version of Sluice"},
     {"test/undefined", "plugin test/undefined: undefined symbol: test_function_of_nobody"},
-    {"test/null", "plugin test/null: its descriptor makes no sense"},
-    {"test/small", "plugin test/small: its descriptor makes no sense"},
-    {"test/huge", "plugin test/huge: its descriptor makes no sense"},
+    {"test/null", "plugin test/null: sluice_plugin_entry_v1 returns NULL"},
+    {"test/small", "plugin test/small: struct_size of its descriptor is 16, not the size of a struct "
+                   "sluice_plugin_desc"},
+    {"test/huge", "plugin test/huge: struct_size of its descriptor is 2147483647, not the size of a "
+                  "struct sluice_plugin_desc"},
     {"test/other-name", "plugin test/other-name: the file says that it is test/somebody"},
     {"test/no-name", "plugin test/no-name: the file says that it is nameless"},
     {"test/no-version", "plugin test/no-version: version or summary is missing"},
@@ -233,8 +235,8 @@ static const struct {
     {"test/mode", "plugin test/mode: the mode is unknown"},
     {"test/no-interface", "plugin test/no-interface: get_interface is missing"},
     {"test/many-options", "plugin test/many-options: there are too many options"},
-    {"test/null-options", "plugin test/null-options: the option table makes no sense"},
-    {"test/stride", "plugin test/stride: the option table makes no sense"},
+    {"test/null-options", "plugin test/null-options: option_count is not 0, but options is NULL"},
+    {"test/stride", "plugin test/stride: option_size is not the size of a struct sluice_option"},
     {"test/option", "plugin test/option: option default: first: wants an integer, not \"seven\""},
 };
 
