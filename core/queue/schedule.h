@@ -120,8 +120,9 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
 /* After its units have been deferred or settled, and the site's state has been set. */
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms);
 
-/* Messages come in the order of their arrival_ms from now on, after a start that found them in any. */
-void schedule_sort(struct schedule *schedule);
+/* Puts the messages in the order of their arrival_ms, after a start that found them in any. TEMP: no
+ * memory. */
+sluice_status schedule_sort(struct schedule *schedule);
 /* Begins a walk at the oldest message; [loop] */
 void cursor_start(struct cursor *cursor, struct schedule *schedule);
 /* The same for a walk without an end: behind the latest message it waits for those to come. */

@@ -56,7 +56,7 @@ static void test_a_hand_follows(void **state)
     (void)add(&schedule, 2, 2000); /* as a store may give them: in any order */
     (void)add(&schedule, 3, 3000);
     (void)add(&schedule, 1, 1000);
-    schedule_sort(&schedule);
+    assert_int_equal(schedule_sort(&schedule), SLUICE_OK);
     cursor_follow(&hand.cursor, &schedule);
     assert_true(lifetime_next_ms(&hand) == 5 * DAY_MS + 1000);
     expect_pass(&hand, 5 * DAY_MS + 999, 0);
@@ -73,6 +73,35 @@ static void test_a_hand_follows(void **state)
     expect_pass(&hand, 20 * DAY_MS, 4);
     expect_pass(&hand, 20 * DAY_MS, 5);
     cursor_stop(&hand.cursor, &schedule);
+    schedule_done(&schedule);
+}
+
+/* The list and the table agree afterwards: messages come, go and are found. */
+static void test_sorting(void **state)
+{
+    struct schedule schedule;
+    struct cursor cursor;
+    int64_t last_ms = -1;
+    size_t count = 0;
+    const struct queue_message *message;
+
+    (void)state;
+    schedule_init(&schedule, limits, NULL);
+    for (uint64_t id = 1; id <= 1000; id++)
+        (void)add(&schedule, id, (int64_t)(id * 7919 % 1000));
+    assert_int_equal(schedule_sort(&schedule), SLUICE_OK);
+    schedule_remove(&schedule, schedule_find(&schedule, 1000), 0); /* the first, and the last */
+    schedule_remove(&schedule, schedule_find(&schedule, 321), 0);
+    (void)add(&schedule, 1001, 1000);
+    cursor_start(&cursor, &schedule);
+    while ((message = cursor_next(&cursor)) != NULL) {
+        assert_true(message->arrival_ms >= last_ms);
+        assert_ptr_equal(schedule_find(&schedule, message->id), message);
+        last_ms = message->arrival_ms;
+        count++;
+    }
+    assert_int_equal(count, 999);
+    cursor_stop(&cursor, &schedule);
     schedule_done(&schedule);
 }
 
@@ -120,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_hand_follows),
+        cmocka_unit_test(test_sorting),
         cmocka_unit_test(test_what_was_there_before_gets_an_attempt),
         cmocka_unit_test(test_hands_wait),
     };
