@@ -8,8 +8,6 @@
 #include "base/span.h"
 
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 #define VALUE_MAX 1500  /* bytes of a field's text */
 #define NUMBER_SIZE 32  /* and its NUL */
@@ -81,11 +79,27 @@ const char *log_quote(struct sluice_span bytes, char *out, size_t out_size)
     return out;
 }
 
+/* How many bytes at the start need no second look: that is nearly all, nearly always. */
+static size_t plain_len(struct sluice_span bytes)
+{
+    size_t len = 0;
+
+    while (len < bytes.len && bytes.ptr[len] >= ' ' && bytes.ptr[len] <= '~' &&
+           bytes.ptr[len] != '"' && bytes.ptr[len] != '\\')
+        len++;
+    return len;
+}
+
 /* A whole character or nothing; is_json: as a part of a JSON string. */
 static void put_characters(struct out *out, struct sluice_span bytes, bool is_json)
 {
     bytes = span_first(bytes, VALUE_MAX);
     while (bytes.len > 0) {
+        size_t plain = plain_len(bytes);
+        put(out, bytes.ptr, plain);
+        bytes = span_skip(bytes, plain);
+        if (bytes.len == 0)
+            return;
         size_t len = printable_len(bytes);
         size_t taken = len > 0 ? len : 1;
         if (out->len + taken + 1 >= out->size) { /* with a backslash */
@@ -101,32 +115,40 @@ static void put_characters(struct out *out, struct sluice_span bytes, bool is_js
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Two significant digits, as far as milliseconds go: "0.05", "1.2", "86". */
+/* With at least that many digits. snprintf() would be most of a line's cost. */
+static void put_digits(struct out *out, uint64_t number, int least)
+{
+    char text[NUMBER_SIZE];
+    char *at = text + sizeof(text);
+
+    for (int count = 0; number > 0 || count < least; count++, number /= 10)
+        *--at = (char)('0' + number % 10);
+    put(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+/* With that many digits behind the point; less than nothing is a clock that was set. */
+static void put_time(struct out *out, int64_t ms, int digits)
+{
+    static const uint64_t units[] = {1000, 100, 10, 1}; /* in milliseconds */
+    uint64_t unit = units[digits];
+    uint64_t rounded = ((ms > 0 ? (uint64_t)ms : 0) + unit / 2) / unit;
+
+    put_digits(out, rounded / (1000 / unit), 1);
+    if (digits == 0)
+        return;
+    put(out, ".", 1);
+    put_digits(out, rounded % (1000 / unit), digits);
+}
+
+/* Two significant digits, as far as milliseconds go: "0.050", "1.2", "86". */
 static void put_seconds(struct out *out, int64_t ms)
 {
     int digits = ms >= 10000 ? 0 : ms >= 1000 ? 1 : ms >= 100 ? 2 : 3;
-    char text[NUMBER_SIZE];
 
-    (void)snprintf(text, sizeof(text), "%.*f", digits, (double)ms / 1000);
-    put_text(out, ms > 0 ? text : "0");
-}
-
-static void put_exact_seconds(struct out *out, int64_t ms)
-{
-    char text[NUMBER_SIZE];
-
-    if (ms < 0)
-        ms = 0; /* a clock that was set */
-    (void)snprintf(text, sizeof(text), "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
-    put_text(out, text);
-}
-
-static void put_number(struct out *out, uint64_t number)
-{
-    char text[NUMBER_SIZE];
-
-    (void)snprintf(text, sizeof(text), "%" PRIu64, number);
-    put_text(out, text);
+    if (ms <= 0)
+        put(out, "0", 1);
+    else
+        put_time(out, ms, digits);
 }
 
 static void put_value(struct out *out, const struct log_field *field)
@@ -138,7 +160,7 @@ static void put_value(struct out *out, const struct log_field *field)
     else if (field->type == LOG_FIELD_ID)
         put_text(out, id_format(field->number, id));
     else if (field->type == LOG_FIELD_NUMBER)
-        put_number(out, field->number);
+        put_digits(out, field->number, 1);
     for (size_t i = 0; i < field->count; i++) {
         if (i > 0)
             put(out, "/", 1);
@@ -154,7 +176,7 @@ static void put_json_seconds(struct out *out, const struct log_field *field)
     for (size_t i = 0; i < field->count; i++) {
         if (i > 0)
             put(out, ",", 1);
-        put_exact_seconds(out, field->times_ms[i]);
+        put_time(out, field->times_ms[i], 3);
     }
     put_text(out, is_array ? "]" : "");
 }
@@ -162,7 +184,7 @@ static void put_json_seconds(struct out *out, const struct log_field *field)
 static void put_json_value(struct out *out, const struct log_field *field)
 {
     if (field->type == LOG_FIELD_NUMBER) {
-        put_number(out, field->number);
+        put_digits(out, field->number, 1);
         return;
     }
     if (field->type == LOG_FIELD_SECONDS) {

@@ -179,10 +179,11 @@ static bool is_gone(int32_t pid)
 /* A gauge of a process that has gone may be taken over. */
 static bool is_ours(struct metric *series, enum metric_family family)
 {
+    if (families[family].kind != GAUGE)
+        return true;
     int32_t owner = atomic_load(&series->owner);
     int32_t us = (int32_t)getpid();
-
-    if (families[family].kind != GAUGE || owner == us)
+    if (owner == us)
         return true;
     if (!is_gone(owner) || !atomic_compare_exchange_strong(&series->owner, &owner, us))
         return false;

@@ -4,6 +4,7 @@
  */
 #include "queue/deferral.h"
 
+#include "base/clock.h"
 #include "plugin/instance.h"
 
 #include <stdlib.h>
@@ -139,24 +140,42 @@ static int64_t to_delay(const struct deferral *deferral, int32_t answer, int64_t
     return delay_ms;
 }
 
+static void enter(const struct deferral *deferral, struct instance_call *call)
+{
+    if (deferral->instance != NULL)
+        instance_enter(call, deferral->instance, CLOCK_NEVER);
+}
+
+static void leave(const struct deferral *deferral, struct instance_call *call)
+{
+    if (deferral->instance != NULL)
+        instance_leave(call, SLUICE_OK); /* whatever it answers */
+}
+
 int64_t deferral_next(const struct deferral *deferral, const struct sluice_unit_history *unit,
                       const struct sluice_site_history *site, int64_t now_ms)
 {
+    struct instance_call call;
     int64_t at_ms = 0;
+
+    enter(deferral, &call);
     int32_t answer = INSTANCE_OPS(&deferral->next, struct sluice_deferral_ops)
                          ->next(deferral->next.self, unit, site, now_ms, &at_ms);
-
+    leave(deferral, &call);
     return to_delay(deferral, answer, at_ms, now_ms);
 }
 
 int64_t deferral_site_next(const struct deferral *deferral, const struct sluice_site_history *site,
                            int64_t now_ms)
 {
+    struct instance_call call;
     int64_t at_ms = 0;
 
     if (deferral->site_next.ops == NULL)
         return 0;
+    enter(deferral, &call);
     int32_t answer = INSTANCE_OPS(&deferral->site_next, struct sluice_deferral_ops)
                          ->site_next(deferral->site_next.self, site, now_ms, &at_ms);
+    leave(deferral, &call);
     return to_delay(deferral, answer, at_ms, now_ms);
 }

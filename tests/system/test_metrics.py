@@ -73,7 +73,7 @@ def test_what_happens_is_counted(watched):
     assert found["sluice_connections_total"] >= 6 and found["sluice_accepted_bytes_total"] > 500
     assert found["sluice_queue_free_bytes"] > 0
     calls = {name: value for name, value in found.items() if name.startswith("sluice_plugin_calls_total")}
-    for kind in ("lookup", "transport", "nexthop", "queue", "access"):
+    for kind in ("lookup", "transport", "nexthop", "queue", "deferral", "access"):
         assert sum(value for name, value in calls.items()
                    if f'kind="{kind}"' in name and 'status="ok"' in name) > 0, (kind, calls)
     assert any(re.match(r'sluice_build_info\{version="[\d.]+"\}', name) for name in found)
