@@ -132,22 +132,23 @@ static void take_fields(json_t *event, struct sluice_span text)
 
 /* ---- events in text -------------------------------------------------------------------------- */
 
-static const char *kind_of(struct sluice_span body)
+/* By the field that it begins with and another one that it has. */
+static const char *kind_of(const json_t *fields, const char *first)
 {
     static const struct {
-        const char *key;
+        const char *first;
+        const char *also;
         const char *event;
-    } kinds[] = {{"client", "client"},     {"uid", "pickup"},  {"from", "active"},
-                 {"to", "delivery"}};
-    char key[KEY_MAX];
+    } kinds[] = {{"client", "client", "client"}, {"uid", "from", "pickup"},
+                 {"from", "size", "active"},     {"from", "status", "expired"},
+                 {"to", "status", "delivery"}};
 
-    if (!take_key(body, key))
-        return span_equal(body, SPAN_LITERAL("removed")) ? "removed" : "note";
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strcmp(key, kinds[i].key) == 0)
+        if (strcmp(first, kinds[i].first) == 0 &&
+            json_object_get(fields, kinds[i].also) != NULL)
             return kinds[i].event;
     }
-    return "note";
+    return NULL;
 }
 
 static bool starts(struct sluice_span text, const char *start)
@@ -155,21 +156,35 @@ static bool starts(struct sluice_span text, const char *start)
     return text.len >= strlen(start) && memcmp(text.ptr, start, strlen(start)) == 0;
 }
 
+static void describe_note(json_t *event, struct sluice_span body)
+{
+    set(event, "event", json_string("note"));
+    set_span(event, "text", body);
+}
+
 static void describe_message(json_t *event, struct sluice_span body)
 {
     static const char message_id[] = "message-id=";
-    const char *kind = kind_of(body);
+    json_t *fields = json_object();
+    char first[KEY_MAX];
+    const char *kind = NULL;
 
+    if (take_key(body, first)) {
+        take_fields(fields, body);
+        kind = kind_of(fields, first);
+    }
     if (starts(body, message_id)) { /* whatever stands behind it */
         set(event, "event", json_string("message-id"));
         set_span(event, "message_id", span_skip(body, sizeof(message_id) - 1));
-        return;
+    } else if (span_equal(body, SPAN_LITERAL("removed"))) {
+        set(event, "event", json_string("removed"));
+    } else if (kind != NULL) {
+        set(event, "event", json_string(kind));
+        (void)json_object_update(event, fields);
+    } else {
+        describe_note(event, body);
     }
-    set(event, "event", json_string(kind));
-    if (strcmp(kind, "note") == 0)
-        set_span(event, "text", body);
-    else if (strcmp(kind, "removed") != 0)
-        take_fields(event, body);
+    json_decref(fields);
 }
 
 /* "<name>, 3 messages, by somebody" */
@@ -197,8 +212,7 @@ static void describe(json_t *event, struct sluice_span body)
     } else if (starts(body, "release: <")) {
         describe_release(event, span_skip(body, strlen("release: ")));
     } else {
-        set(event, "event", json_string("note"));
-        set_span(event, "text", body);
+        describe_note(event, body);
     }
 }
 

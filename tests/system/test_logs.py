@@ -35,7 +35,8 @@ def make_logger(make_daemon, make_sink):
         daemon.maillog = daemon.folder / "mail.log"
         daemon.change({"maillog_file": daemon.maillog, "relay_domains": ["customer.tld"],
                        "transport_maps": [daemon.table("transport", f"customer.tld relay:{peer.nexthop}\n")],
-                       "minimal_backoff_time": 1, "smtpd_hard_error_limit": 3, "smtpd_peername_lookup": False, **settings})
+                       "minimal_backoff_time": 1, "smtpd_hard_error_limit": 3,
+                       "smtpd_peername_lookup": False, **settings})
         daemon.log = lambda: "".join(path.read_text() for path in sorted(
             daemon.folder.glob("*log*"), key=lambda path: path.stat().st_ino))
         daemon.start()
@@ -171,6 +172,24 @@ def test_a_renamed_file_is_let_go(make_logger):
     daemon.stop()
     assert old.stat().st_size == size
     assert "SIGTERM" in daemon.maillog.read_text()
+
+
+def test_reload_directs_the_log_anew(make_logger):
+    daemon = make_logger()
+    send(daemon.port, "s@isp.example", "user@customer.tld")
+    wait_for(lambda: ": removed" in daemon.log())
+    other = daemon.folder / "other.log"
+    daemon.change({"maillog_file": other, "log_format": "json", "syslog_name": "mx"})
+    daemon.command("sluice", "reload")
+    message = send(daemon.port, "s@isp.example", "user@customer.tld")
+    wait_for(lambda: f'"event":"removed","queue_id":"{message}"' in other.read_text())
+    lines = [json.loads(line) for line in other.read_text().splitlines() if line.startswith("{")]
+    assert {line["name"] for line in lines} >= {"mx"}
+    assert message not in daemon.maillog.read_text()
+    daemon.change({"maillog_file": "/nonexistent/log"})
+    assert "maillog_file: /nonexistent/log" in daemon.command("sluice", "reload", check=False).stderr
+    message = send(daemon.port, "s@isp.example", "user@customer.tld")
+    wait_for(lambda: f'"event":"removed","queue_id":"{message}"' in other.read_text())
 
 
 def test_a_file_that_cannot_be(make_daemon):

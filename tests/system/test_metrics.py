@@ -123,6 +123,29 @@ def test_counters_outlive_processes(watched):
     assert found['sluice_messages_accepted_total{protocol="ESMTP"}'] == 1
 
 
+def test_reload_takes_them_along(watched):
+    send(watched.port, "s@isp.example", "user@held.tld")
+    wait_for(lambda: values(watched.metrics).get("sluice_queue_messages") == 1)
+    old_port, watched.metrics = watched.metrics, free_port()
+    watched.change({"metrics_listen": f"127.0.0.1:{watched.metrics}"})
+    watched.command("sluice", "reload")
+    send(watched.port, "s@isp.example", "user@held.tld")
+    wait_for(lambda: values(watched.metrics).get("sluice_queue_messages") == 2)  # of one queue alone
+    assert values(watched.metrics)['sluice_messages_accepted_total{protocol="ESMTP"}'] == 2
+
+    def is_closed():
+        try:
+            get(old_port)
+        except ConnectionRefusedError:
+            return True
+
+    wait_for(is_closed)
+    watched.change({"metrics_listen": None})
+    watched.command("sluice", "reload")
+    wait_for(lambda: not any(name.startswith("metrics") for name in watched.roles()))
+    send(watched.port, "s@isp.example", "user@held.tld")
+
+
 def test_http(watched):
     assert get(watched.metrics, "/healthz") == (200, "ok\n")
     assert get(watched.metrics, "/")[0] == 404

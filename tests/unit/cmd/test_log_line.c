@@ -36,6 +36,13 @@ static const struct {
      "\"event\":\"delivery\",\"orig_to\":\"x@y\",\"queue_id\":\"" ID "\",\"relay\":\"none\","
      "\"status\":\"deferred\",\"text\":\"connect (to) h: no, (x)\","
      "\"time\":\"2026-11-22T03:50:00.123+01:00\",\"to\":\"\\\"a, b> c\\\"@d\"}"},
+    {"expired", HEAD "qmgr[1]: " ID ": from=<a@b>, status=expired, returned to sender",
+     "{\"component\":\"qmgr\",\"event\":\"expired\",\"from\":\"a@b\",\"queue_id\":\"" ID
+     "\",\"status\":\"expired\",\"text\":\"returned to sender\","
+     "\"time\":\"2026-11-22T03:50:00.123+01:00\"}"},
+    {"rerouted", HEAD "qmgr[1]: " ID ": to=<a@b>, goes to smtp: now",
+     "{\"component\":\"qmgr\",\"event\":\"note\",\"queue_id\":\"" ID
+     "\",\"text\":\"to=<a@b>, goes to smtp: now\",\"time\":\"2026-11-22T03:50:00.123+01:00\"}"},
     {"removed", HEAD "qmgr[1]: " ID ": removed",
      "{\"component\":\"qmgr\",\"event\":\"removed\",\"queue_id\":\"" ID
      "\",\"time\":\"2026-11-22T03:50:00.123+01:00\"}"},
@@ -62,8 +69,8 @@ static const struct {
      "{\"component\":\"qmgr\",\"event\":\"note\",\"text\":\"0000000000\","
      "\"time\":\"2026-11-22T03:50:00.123+01:00\"}"},
     {"half a value", HEAD "relay[1]: " ID ": to=<a@b",
-     "{\"component\":\"relay\",\"event\":\"delivery\",\"queue_id\":\"" ID
-     "\",\"time\":\"2026-11-22T03:50:00.123+01:00\",\"to\":\"a@b\"}"},
+     "{\"component\":\"relay\",\"event\":\"note\",\"queue_id\":\"" ID
+     "\",\"text\":\"to=<a@b\",\"time\":\"2026-11-22T03:50:00.123+01:00\"}"},
 };
 
 static void test_lines(void **state)
