@@ -3,6 +3,7 @@
 
 import os
 import signal
+import threading
 import time
 
 from client import Client, send, stuffed
@@ -38,7 +39,8 @@ def has_unnamed_file(pid):
 
 def test_a_slow_delivery_ends_once(make_daemon, sink, store):
     """The 250 comes to a deliver process of the old generation; the new queue gets the result."""
-    slowly(sink)
+    is_over = threading.Event()
+    sink.replies["end"] = lambda line: is_over.wait(60) and "250 2.0.0 Ok"
     daemon = held(make_daemon, sink, transport="relay", queue_store={"plugin": store})
     send(daemon.port)
     wait_for(is_delivering(sink))
@@ -46,6 +48,7 @@ def test_a_slow_delivery_ends_once(make_daemon, sink, store):
     assert count(daemon) == 1
     reload(daemon)  # from the second to the third
     assert count(daemon) == 1
+    is_over.set()
     daemon.wait_for_log("status=sent")
     wait_for(lambda: count(daemon) == 0)
     time.sleep(1.5)  # what is given back goes after a second
