@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/span.h"
 #include "ipc/messages.h"
+#include "master/links.h"
 #include "master/output.h"
 #include "master/relief.h"
 
@@ -31,61 +32,6 @@ bool child_is(const struct child *child, const char *role)
     return strcmp(child->role->name, role) == 0;
 }
 
-/* ---- links ----------------------------------------------------------------------------------- */
-
-static void send_link(struct child *to, const struct child *peer, int fd)
-{
-    struct message_link link = {.role = sluice_span_of(peer->role->name),
-                                .index = peer->index,
-                                .generation = peer->generation->number,
-                                .is_isolated = peer->is_isolated,
-                                .pid = (int32_t)process_pid(peer->process)};
-    struct buffer body = BUFFER_INIT;
-
-    message_link_encode(&link, &body);
-    struct sluice_span part = buffer_span(&body);
-    if (buffer_failed(&body) ||
-        channel_send(to->channel, MESSAGE_LINK, 0, &part, 1, fd) != SLUICE_OK)
-        log_error("role %s: no link to %s", to->name, peer->name);
-    else
-        to->link_count++;
-    buffer_done(&body);
-}
-
-static void link_pair(struct child *a, struct child *b)
-{
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
-        log_error("link of %s and %s: %s", a->name, b->name, strerror(errno));
-        return;
-    }
-    send_link(a, b, pair[0]);
-    send_link(b, a, pair[1]);
-    (void)close(pair[0]); /* the channels have their own */
-    (void)close(pair[1]);
-}
-
-/* A queue that hands over gets no new links: they are the next one's. */
-static bool takes_links(const struct child *child)
-{
-    return child->is_ready && child->channel != NULL && child->bequest == NULL;
-}
-
-/* Links to all that are ready, of any generation. */
-static void link_child(struct child *child)
-{
-    struct child *peer;
-
-    LL_FOREACH(child->children->list, peer)
-    {
-        bool is_pair = child_is(child, "queue") != child_is(peer, "queue") &&
-                       !child_is(child, "metrics") && !child_is(peer, "metrics");
-        if (is_pair && takes_links(peer) && takes_links(child))
-            link_pair(child, peer);
-    }
-}
-
 /* ---- what it says ---------------------------------------------------------------------------- */
 
 static void drop_inheritance(struct child *child)
@@ -102,7 +48,7 @@ static sluice_status take_ready(struct child *child)
     child->is_ready = true;
     child->was_ready = true;
     drop_inheritance(child);
-    link_child(child);
+    links_make(child);
     task_queue_wake_all(&child->children->changed);
     return SLUICE_OK;
 }
@@ -167,7 +113,7 @@ static sluice_status take_link_wish(struct child *child, uint64_t link_count)
     if (child_is(child, "queue"))
         return SLUICE_PERM;
     if (link_count == child->link_count) /* else one is on its way */
-        link_child(child);
+        links_make(child);
     return SLUICE_OK;
 }
 

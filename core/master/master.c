@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "config/config.h"
+#include "master/askers.h"
 #include "master/children.h"
 #include "master/daemon.h"
 #include "master/folders.h"
@@ -34,7 +35,6 @@
 #include <uv.h>
 
 #define AGAIN_MS 1000
-#define ASKERS_MAX 16 /* of a reload, who want to know */
 #define NOTIFY_SIZE 64
 #define QUEUE_DRAIN_MS 10000 /* queue's own, after deliver has had all of drain_timeout */
 
@@ -48,12 +48,6 @@ struct phase {
     void (*run)(struct master *master);
     struct task *task; /* NULL: over */
     bool is_patient;   /* only a second signal cancels it */
-};
-
-/* Connections that wait for the answer. */
-struct askers {
-    int fds[ASKERS_MAX];
-    size_t count;
 };
 
 struct master {
@@ -301,12 +295,8 @@ static void ask_for_reload(struct master *master)
 static void on_asker(void *user, int asker_fd)
 {
     struct master *master = user;
-    struct askers *askers = &master->askers;
 
-    if (askers->count < ASKERS_MAX)
-        askers->fds[askers->count++] = asker_fd;
-    else
-        (void)close(asker_fd); /* sees that there is no answer */
+    askers_add(&master->askers, asker_fd);
     ask_for_reload(master);
 }
 
@@ -370,28 +360,12 @@ static void notify_reloading(void)
     daemon_notify(state);
 }
 
-static void answer_askers(const struct master *master, const struct reload *reload,
-                          struct askers *askers)
-{
-    const struct message_reloaded answer = {.status = reload->err.status,
-                                            .text = sluice_span_of(reload->err.text),
-                                            .said = buffer_span(&reload->said),
-                                            .generation = master->generation->number};
-
-    for (size_t i = 0; i < askers->count; i++) {
-        children_answer(master->children, &answer, askers->fds[i]);
-        (void)close(askers->fds[i]); /* queue has its own */
-    }
-    askers->count = 0;
-}
-
 static void reload_once(struct master *master)
 {
-    struct askers askers = master->askers;
+    struct askers askers = askers_take(&master->askers);
     struct reload reload;
 
     master->is_reload_wanted = false;
-    master->askers.count = 0;
     log_notice("reloading");
     notify_reloading();
     reload_init(&reload, master->options->config_path, &master->outlet, master->children,
@@ -400,7 +374,7 @@ static void reload_once(struct master *master)
     run_reload(master);
     master->reload = NULL;
     master->generation = reload_finish(&reload);
-    answer_askers(master, &reload, &askers);
+    askers_answer(&askers, master->children, &reload, master->generation->number);
     reload_done(&reload);
     if (!is_stopping(master))
         daemon_notify("READY=1");
@@ -418,8 +392,7 @@ static void be_ready(struct master *master)
 
 static void give_back(struct master *master)
 {
-    for (size_t i = 0; i < master->askers.count; i++)
-        (void)close(master->askers.fds[i]); /* sees that there is no answer */
+    askers_close(&master->askers);
     children_free(master->children);
     shared_close(&master->shared);
     if (master->setup.control_fd != -1)
