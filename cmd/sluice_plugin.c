@@ -110,10 +110,24 @@ int sluice_plugin_list(const struct sluice *sluice)
 
 /* ---- one plugin ------------------------------------------------------------------------------ */
 
-static const char *const interfaces[] = {
-    SLUICE_LOOKUP_ID, SLUICE_TRANSPORT_ID, SLUICE_NEXTHOP_ID,
-    SLUICE_QUEUE_ID,  SLUICE_DEFERRAL_ID,  SLUICE_ACCESS_ID,
+/* How the configuration names a plugin of that kind, and where its options go. */
+static const struct {
+    const char *interface;
+    const char *before; /* its name */
+    const char *after;
+} kinds[] = {
+    {SLUICE_LOOKUP_ID, "tables = ( { name = \"NAME\"; plugin = \"",
+     "\"; OPTION = VALUE; } );  a table named by its path has none"},
+    {SLUICE_TRANSPORT_ID, "transports = ( { name = \"NAME\"; plugin = \"",
+     "\"; OPTION = VALUE; } );"},
+    {SLUICE_NEXTHOP_ID, "nexthop_chain = [ \"", "\" ];  its options are parameters"},
+    {SLUICE_QUEUE_ID, "queue_store = { plugin = \"", "\"; OPTION = VALUE; };"},
+    {SLUICE_DEFERRAL_ID, "transports = ( { name = \"NAME\"; deferral = \"",
+     "\"; } );  its options are parameters"},
+    {SLUICE_ACCESS_ID, "access_plugins = [ \"", "\" ];  its options are parameters"},
 };
+
+#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
 /* "ldap" for "lookup/ldap": the place where there is such a file. NULL if there is none. */
 static const char *full_name(struct draft *draft, const char *name)
@@ -128,6 +142,16 @@ static const char *full_name(struct draft *draft, const char *name)
             return arena_printf(&draft->arena, "%s/%s", places[i], name);
     }
     return NULL;
+}
+
+/* By itself, or by way of its base. */
+static bool offers(const struct sluice_plugin_desc *desc, const char *interface)
+{
+    const struct sluice_derive *derive = desc->get_interface(SLUICE_DERIVE_ID);
+    bool is_derived = derive != NULL && derive->interface != NULL &&
+                      strcmp(derive->interface, interface) == 0;
+
+    return is_derived || desc->get_interface(interface) != NULL;
 }
 
 static const char *type_word(int32_t type)
@@ -167,13 +191,18 @@ static json_t *option_json(const struct sluice_option *option)
 
 static void print_json(const struct sluice_plugin_desc *desc, const struct derivation *derivation)
 {
+    json_t *interfaces = json_array();
     json_t *options = json_array();
 
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (offers(desc, kinds[i].interface))
+            (void)json_array_append_new(interfaces, json_string(kinds[i].interface));
+    }
     for (size_t i = 0; i < derivation->option_count; i++)
         (void)json_array_append_new(options, option_json(&derivation->options[i]));
-    json_t *line =
-        json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", desc->name, "version", desc->version,
-                  "license", desc->license, "summary", desc->summary, "options", options);
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "name", desc->name, "version",
+                             desc->version, "license", desc->license, "summary", desc->summary,
+                             "interfaces", interfaces, "options", options);
     (void)json_dumpf(line, stdout, 0); /* main looks at stdout in the end */
     (void)putchar('\n');
     json_decref(line);
@@ -185,16 +214,13 @@ static void print_manual(const struct sluice_plugin_desc *desc, const struct der
     printf("licence: %s\n", desc->license);
     for (size_t i = 1; i < derivation->plugin_count; i++)
         printf("derived from: %s\n", derivation->plugins[i]);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (offers(desc, kinds[i].interface))
+            printf("used as: %s%s%s\n", kinds[i].before, strchr(desc->name, '/') + 1,
+                   kinds[i].after);
+    }
     for (size_t i = 0; i < derivation->option_count; i++)
         print_option(&derivation->options[i]);
-}
-
-static bool derives(const struct sluice_plugin_desc *desc, const char *interface)
-{
-    const struct sluice_derive *derive = desc->get_interface(SLUICE_DERIVE_ID);
-
-    return derive != NULL && derive->interface != NULL &&
-           strcmp(derive->interface, interface) == 0;
 }
 
 /* The options of the first kind that the plugin offers; all of its kinds have the same. */
@@ -207,9 +233,9 @@ static sluice_status resolve(const char *name, struct derivation *ret_derivation
     if (st != SLUICE_OK)
         return st;
     desc = plugin_desc(plugin);
-    for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
-        if (desc->get_interface(interfaces[i]) != NULL || derives(desc, interfaces[i]))
-            return derive_resolve(name, interfaces[i], ret_derivation, err);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (offers(desc, kinds[i].interface))
+            return derive_resolve(name, kinds[i].interface, ret_derivation, err);
     }
     return error_set(err, SLUICE_CONFIG, "plugin %s offers no interface that this Sluice knows",
                      name);

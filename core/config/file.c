@@ -79,6 +79,7 @@ void file_read(const char *path, struct arena *arena, struct report *report, str
     else
         report_error(report, scan_place(&reader.text, (unsigned)config_error_line(&parsed)), "%s",
                      config_error_text(&parsed));
+    report_end_form(report);
     config_destroy(&parsed);
     ret_file->root = root;
     ret_file->paths = reader.text.files;

@@ -131,9 +131,9 @@ static const char *group_name(struct draft *draft, const struct setting *group, 
 {
     const char *name = group_text(draft, group, "name");
 
-    if (name == NULL) {
+    if (setting_find(group, "name") == NULL) {
         report_error(&draft->report, group->place, "%s: this group has no name", list);
-    } else if (!is_instance_name(name)) {
+    } else if (name != NULL && !is_instance_name(name)) {
         report_error(&draft->report, group->place,
                      "%s: the name \"%s\" has characters other than letters, digits, -, _ and .",
                      list, name);
@@ -148,9 +148,9 @@ static const char *group_plugin(struct draft *draft, const struct setting *group
     const struct setting *setting = setting_find(group, "plugin");
     const char *plugin = setting != NULL ? group_text(draft, group, "plugin") : fallback;
 
-    if (plugin == NULL) {
+    if (plugin == NULL && setting == NULL) {
         report_error(&draft->report, group->place, "%s: this group has no plugin", name);
-    } else if (!is_plugin_name(plugin)) {
+    } else if (plugin != NULL && !is_plugin_name(plugin)) {
         report_error(&draft->report, setting != NULL ? setting->place : group->place,
                      "plugin: \"%s\" cannot be the name of a plugin", plugin);
         plugin = NULL;

@@ -2,8 +2,9 @@
 /*
  * report: what is wrong with a configuration, all of it, each with the file and line it comes from.
  *
- * A line of the configuration that has an error already gets no second one: what follows from the
- * first mistake is not worth reading. Texts never contain values of secret options.
+ * What has been said of a line of the configuration is not said again: many may find the same
+ * mistake. Of a line whose form is wrong nothing else is said: what was made of it is not what it
+ * means. Texts never contain values of secret options.
  */
 #ifndef CONFIG_REPORT_H
 #define CONFIG_REPORT_H
@@ -19,10 +20,9 @@ struct place {
 #define PLACE_DEFAULT ((struct place){.file = NULL})
 
 struct report {
-    const char *path;     /* of the configuration, for what is a default; may be NULL */
-    struct buffer text;   /* lines that end in LF */
-    struct place *failed; /* where errors are */
-    size_t failed_count;
+    const char *path;   /* of the configuration, for what is a default; may be NULL */
+    struct buffer text; /* lines that end in LF */
+    size_t form_len;    /* of those that are about the form of the file */
     size_t error_count;
     size_t warning_count;
 };
@@ -39,5 +39,8 @@ void report_error(struct report *report, struct place place, const char *format,
 /* "FILE:LINE: warning: text" */
 void report_warning(struct report *report, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What has been said so far is about the form. */
+void report_end_form(struct report *report);
 
 #endif

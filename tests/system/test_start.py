@@ -364,6 +364,7 @@ def test_status_and_lists(make_daemon, sink):
     assert queue_id in daemon.command("sluice", "queue", "list").stdout
     manual = daemon.command("sluice", "plugin", "show", "transport/smtp").stdout
     assert "smtp_connect_timeout" in manual and "30s" in manual
+    assert 'transports = ( { name = "NAME"; plugin = "smtp"; OPTION = VALUE; } );' in manual
     assert daemon.command("sluice", "queue", "show", "0" * 16, check=False).returncode != 0
     nothing = daemon.command("sluice", "site", "release", "nosuch.tld", check=False)
     assert (nothing.returncode, nothing.stderr) == (66, 'sluice: no mail waits for "nosuch.tld"\n')

@@ -72,6 +72,11 @@ static const struct {
      "t.conf:6: smtpd_soft_error_limit: 0 is not in the range 1..\n"
      "t.conf:3: hopcount_limit: wants an integer, not a text\n"
      "t.conf:2: smtpd_timeot is not known; is it smtpd_timeout?\n"},
+    {"several mistakes in a line, each once",
+     "myhostname = \"mx.tld\"; hopcount_limit = 0; nothing_like = 1; smtpd_timeout = \"$nothing$nothing\";\n",
+     "t.conf:1: smtpd_timeout: there is no parameter $nothing\n"
+     "t.conf:1: hopcount_limit: 0 is not in the range 1..1000\n"
+     "t.conf:1: nothing_like is not known\n"},
     {"names of Postfix's and of nobody's",
      "queue_run_delay = 300;\nsmtpd_tls_cert_file = \"/x\";\nfoo_bar_baz = 1;\n",
      "t.conf:1: warning: queue_run_delay is a parameter of Postfix's that has no meaning here\n"
