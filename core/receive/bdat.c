@@ -35,13 +35,11 @@ static bool parse(struct chunk *chunk, struct sluice_span argument)
            span_to_u64(span_first(argument, len), &chunk->size) && chunk->size <= INT64_MAX;
 }
 
-/* Reads the chunk's bytes, for the message or for nothing. False: the client is gone. */
-static bool take(struct chunk *chunk, struct upload *upload)
+/* False: the client is gone. */
+static bool is_read(struct session *session, sluice_status st)
 {
-    sluice_status st = upload_take_chunk(chunk->session, upload, chunk->size);
-
     if (st != SLUICE_OK)
-        session_lost(chunk->session, st);
+        session_lost(session, st);
     return st == SLUICE_OK;
 }
 
@@ -53,7 +51,7 @@ static void skip(struct chunk *chunk)
     upload_free(session->upload);
     session->upload = NULL;
     session->has_bad_chunk = session->transaction != NULL;
-    if (take(chunk, NULL) && chunk->is_last)
+    if (is_read(session, upload_skip_chunk(session, chunk->size)) && chunk->is_last)
         session_reset(session);
 }
 
@@ -93,7 +91,7 @@ static void keep(struct chunk *chunk)
         skip(chunk);
         return;
     }
-    if (!take(chunk, session->upload))
+    if (!is_read(session, upload_take_chunk(session->upload, chunk->size)))
         return;
     if (!chunk->is_last) {
         session_reply(session, "250 2.0.0 Ok: %" PRIu64 " bytes", chunk->size);

@@ -4,10 +4,15 @@
  */
 #include "receive/line.h"
 
+#include "receive/upload.h"
+
 /* Waits for more; what was replied goes out first. The whole command must be there in time. */
 static sluice_status fill(struct session *session, int64_t deadline_ms)
 {
-    return session_flush(session) ? session_fill(session, deadline_ms) : SLUICE_TEMP;
+    if (!session_flush(session))
+        return SLUICE_TEMP;
+    return session->upload != NULL ? upload_fill(session->upload, deadline_ms)
+                                   : session_fill(session, deadline_ms);
 }
 
 static void cut_end(struct line *line, struct sluice_span buffered, size_t end)

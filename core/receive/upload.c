@@ -31,6 +31,7 @@ struct upload {
     struct body body;
     struct submission submission; /* its header, where the client is local */
     uint64_t chunked;             /* bytes in chunks so far */
+    int64_t time_left_ms;         /* for the client to send what is still to come */
     bool is_kept;                 /* false: it is only swallowed to its end */
     bool is_too_big;
     struct error err; /* why it could not be stored */
@@ -182,7 +183,7 @@ static bool take(struct upload *upload)
 }
 
 /* Only the client's time counts, not ours; and what it sends gives it more. */
-static sluice_status fill(struct session *session, int64_t *time_left_ms)
+static sluice_status fill(struct session *session, int64_t deadline_ms, int64_t *time_left_ms)
 {
     const struct session_limits *limits = receiver_limits(session->receiver);
     size_t buffered = stream_buffered(session->stream).len;
@@ -190,45 +191,69 @@ static sluice_status fill(struct session *session, int64_t *time_left_ms)
 
     if (!limits->has_request_deadline || *time_left_ms > limits->timeout_ms)
         *time_left_ms = limits->timeout_ms;
-    sluice_status st = session_fill(session, started_ms + *time_left_ms);
+    if (deadline_ms > started_ms + *time_left_ms)
+        deadline_ms = started_ms + *time_left_ms;
+    sluice_status st = session_fill(session, deadline_ms);
     uint64_t bytes = stream_buffered(session->stream).len - buffered;
     *time_left_ms -= clock_monotonic_ms() - started_ms;
     *time_left_ms += (int64_t)(bytes * 1000 / session->receiver->settings.min_data_rate);
     return st;
 }
 
+sluice_status upload_fill(struct upload *upload, int64_t deadline_ms)
+{
+    return fill(upload->session, deadline_ms, &upload->time_left_ms);
+}
+
 sluice_status upload_take_data(struct upload *upload)
 {
-    int64_t time_left_ms = INT64_MAX;
     sluice_status st = SLUICE_OK;
 
     while (!upload->content.is_done && st == SLUICE_OK) {
         if (!take(upload))
-            st = fill(upload->session, &time_left_ms);
+            st = upload_fill(upload, CLOCK_NEVER);
     }
     return st;
 }
 
-sluice_status upload_take_chunk(struct session *session, struct upload *upload, uint64_t size)
+/* What has come of a chunk of which so much is missing. */
+static struct sluice_span first_of(const struct session *session, uint64_t size)
+{
+    struct sluice_span bytes = stream_buffered(session->stream);
+
+    return bytes.len > size ? span_first(bytes, (size_t)size) : bytes;
+}
+
+sluice_status upload_take_chunk(struct upload *upload, uint64_t size)
+{
+    sluice_status st = SLUICE_OK;
+
+    while (size > 0 && st == SLUICE_OK) {
+        struct sluice_span bytes = first_of(upload->session, size);
+        if (bytes.len == 0) {
+            st = upload_fill(upload, CLOCK_NEVER);
+            continue;
+        }
+        size_t taken = feed(upload, bytes);
+        stream_consume(upload->session->stream, taken);
+        upload->chunked += taken;
+        size -= taken;
+    }
+    return st;
+}
+
+sluice_status upload_skip_chunk(struct session *session, uint64_t size)
 {
     int64_t time_left_ms = INT64_MAX;
     sluice_status st = SLUICE_OK;
-    uint64_t left = size;
 
-    while (left > 0 && st == SLUICE_OK) {
-        struct sluice_span bytes = stream_buffered(session->stream);
-        if (bytes.len > left)
-            bytes = span_first(bytes, (size_t)left);
-        if (bytes.len == 0) {
-            st = fill(session, &time_left_ms);
-            continue;
-        }
-        size_t taken = upload != NULL ? feed(upload, bytes) : bytes.len;
-        stream_consume(session->stream, taken);
-        left -= taken;
+    while (size > 0 && st == SLUICE_OK) {
+        struct sluice_span bytes = first_of(session, size);
+        if (bytes.len == 0)
+            st = fill(session, CLOCK_NEVER, &time_left_ms);
+        stream_consume(session->stream, bytes.len);
+        size -= bytes.len;
     }
-    if (upload != NULL)
-        upload->chunked += size - left;
     return st;
 }
 
@@ -387,6 +412,7 @@ struct upload *upload_new(struct session *session, bool is_counted)
     upload->session = session;
     upload->arrival_ms = clock_wall_ms();
     upload->submission.settings = settings;
+    upload->time_left_ms = INT64_MAX;
     upload->is_kept = true;
     upload->content.is_counted = is_counted;
     upload->content.reject_characters = (struct sluice_span){

@@ -19,9 +19,13 @@ void upload_free(struct upload *upload); /* accepts NULL */
 void upload_begin(struct upload *upload);
 /* All up to the end of data. Anything but OK is for session_lost. [task: waits] */
 sluice_status upload_take_data(struct upload *upload);
-/* So many bytes; for no upload they are thrown away. Anything but OK is for session_lost.
- * [task: waits] */
-sluice_status upload_take_chunk(struct session *session, struct upload *upload, uint64_t size);
+/* So many bytes. Anything but OK is for session_lost. [task: waits] */
+sluice_status upload_take_chunk(struct upload *upload, uint64_t size);
+/* The same for a chunk that is thrown away. */
+sluice_status upload_skip_chunk(struct session *session, uint64_t size);
+/* Waits for more, as session_fill does, on the time that the client has for the whole message:
+ * however small its chunks are, what goes by between them counts. [task: waits] */
+sluice_status upload_fill(struct upload *upload, int64_t deadline_ms);
 /* Bytes in all chunks so far. */
 uint64_t upload_chunked(const struct upload *upload);
 /* The content is complete: gives it to the queue and says what came of it. [task: waits] */

@@ -164,6 +164,28 @@ static void test_byte_by_byte(void **state)
     run_on_loop(*state, bytes_body);
 }
 
+/* The time for a message is the time for all of its chunks, and for what is between them. */
+static void slow_body(struct fixture *f)
+{
+    struct stream *stream = begin(f);
+
+    f->receiver.settings.limits[0].timeout_ms = 300;
+    f->receiver.settings.limits[0].has_request_deadline = true;
+    talk(f, stream, MAIL_RCPT, SAID_OK);
+    for (int i = 0; i < 100 && f->receiver.session_count > 0; i++) {
+        say(f, stream, "BDAT 1\r\nx", 9);
+        (void)task_sleep_until(clock_monotonic_ms() + 50);
+    }
+    check(f, f->receiver.session_count == 0, "it goes on");
+    check(f, f->queue.commits == 0, "a message");
+    stream_close(stream);
+}
+
+static void test_slow_chunks(void **state)
+{
+    run_on_loop(*state, slow_body);
+}
+
 /* What came of a message is thrown away with its client, and its credit comes back. */
 static void vanish_body(struct fixture *f)
 {
@@ -238,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_cases),    TEST(test_nonsense),   TEST(test_byte_by_byte),  TEST(test_vanishes),
         TEST(test_no_queue), TEST(test_after_helo), TEST(test_bare_newlines),
+        TEST(test_slow_chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
