@@ -18,6 +18,7 @@
 #define WINDOW 1000   /* recipients that are sent before their replies are read */
 #define SILENCE_S 300 /* the daemon may be busy for so long */
 #define CHUNK_SIZE ((size_t)64 * 1024)
+#define LINE_MAX_SIZE 16384 /* of a command; no daemon takes longer ones */
 #define REPLY_MAX 512 /* of a line; the rest is skipped */
 
 static const char end_of_data[] = "\r\n.\r\n";
@@ -26,8 +27,7 @@ struct play {
     int socket;
     int fd;
     FILE *file;
-    char *line; /* the last that was read */
-    size_t line_size;
+    char line[LINE_MAX_SIZE]; /* the last that was read */
     char in[4096]; /* from the daemon */
     size_t in_at;
     size_t in_len;
@@ -69,16 +69,19 @@ sluice_status batch_check(int batch_fd, struct error *err)
     return begins(head, verb) && strcmp(tail, end_of_data) == 0 ? SLUICE_OK : nonsense(err);
 }
 
-/* The next line with its CRLF; where it begins. */
-static sluice_status next_line(struct play *play, off_t *ret_offset, ssize_t *ret_len)
+/* The next command with its CRLF; where it begins. Somebody else may have written it: it is no more
+ * than a line, and one without NUL. */
+static sluice_status next_line(struct play *play, off_t *ret_offset, size_t *ret_len)
 {
     *ret_offset = ftello(play->file);
-    *ret_len = getline(&play->line, &play->line_size, play->file);
-    if (*ret_len > 0)
-        return SLUICE_OK;
-    if (ferror(play->file) != 0)
-        return error_set(play->err, SLUICE_TEMP, "read: %s", strerror(errno));
-    return nonsense(play->err);
+    if (fgets(play->line, sizeof(play->line), play->file) == NULL)
+        return ferror(play->file) != 0
+                   ? error_set(play->err, SLUICE_TEMP, "read: %s", strerror(errno))
+                   : nonsense(play->err);
+    *ret_len = strlen(play->line);
+    if (*ret_len == sizeof(play->line) - 1 && play->line[*ret_len - 1] != '\n')
+        return error_set(play->err, SLUICE_PERM, "a command is too long");
+    return *ret_len > 0 && play->line[*ret_len - 1] == '\n' ? SLUICE_OK : nonsense(play->err);
 }
 
 /* ---- the daemon ------------------------------------------------------------------------------ */
@@ -170,12 +173,12 @@ static sluice_status fill_window(struct play *play, struct window *window)
 {
     while (window->count < WINDOW && !window->is_last) {
         off_t offset;
-        ssize_t len;
+        size_t len;
         sluice_status st = next_line(play, &offset, &len);
         if (st != SLUICE_OK)
             return st;
         if (begins(play->line, "RCPT TO:")) {
-            buffer_add(&window->lines, play->line, (size_t)len);
+            buffer_add(&window->lines, play->line, len);
             window->offsets[window->count++] = offset;
         } else if (begins(play->line, "DATA\r\n")) {
             window->is_last = true;
@@ -267,11 +270,11 @@ static sluice_status send_content(struct play *play)
 static sluice_status send_message(struct play *play)
 {
     off_t offset;
-    ssize_t len;
+    size_t len;
     sluice_status st = next_line(play, &offset, &len);
 
     if (st == SLUICE_OK)
-        st = command(play, play->line, (size_t)len, '2');
+        st = command(play, play->line, len, '2');
     if (st == SLUICE_OK)
         st = send_recipients(play);
     if (st == SLUICE_OK && play->taken.len == 0)
@@ -330,7 +333,6 @@ sluice_status batch_play(int socket_fd, int batch_fd, struct error *err)
     (void)setsockopt(socket_fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
     (void)setsockopt(socket_fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence));
     st = dialogue(&play);
-    free(play.line);
     buffer_done(&play.taken);
     return st;
 }

@@ -265,6 +265,31 @@ static void many_recipients(void **state)
     (void)close(fd);
 }
 
+/* Who wrote the file may not have been sendmail: a line of it is not read before it is known to end. */
+static void a_command_too_long(void **state)
+{
+    static const char *const begins[] = {"MAIL FROM:<", HEAD "RCPT TO:<", HEAD TO_B "DONE TO:<"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+        struct daemon daemon = {.verb = NULL};
+        struct buffer text = BUFFER_INIT;
+        struct error err = ERROR_INIT;
+
+        buffer_add_text(&text, begins[i]);
+        for (int n = 0; n < 50000; n++)
+            buffer_add_byte(&text, 'x');
+        buffer_add_text(&text, ">\r\n" CONTENT);
+        int fd = make_file(buffer_text(&text));
+        assert_int_equal(play(&daemon, fd, &err), SLUICE_PERM);
+        assert_string_equal(err.text, "a command is too long");
+        assert_int_equal(daemon.heard.len, i == 0 ? 0 : 2);
+        buffer_done(&daemon.heard);
+        buffer_done(&text);
+        (void)close(fd);
+    }
+}
+
 static void what_is_a_batch(void **state)
 {
     static const struct {
@@ -301,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dialogues),
         cmocka_unit_test(many_recipients),
+        cmocka_unit_test(a_command_too_long),
         cmocka_unit_test(what_is_a_batch),
     };
 
