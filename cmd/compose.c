@@ -256,7 +256,8 @@ static sluice_status run(struct composer *composer, FILE *input)
         return st;
     put_text(composer, ".\r\n");
     if (fflush(composer->out) == EOF || ferror(composer->out) != 0)
-        return error_set(composer->err, SLUICE_TEMP, "no memory for the message");
+        return error_set(composer->err, SLUICE_TEMP, "no place for the message: %s",
+                         strerror(errno));
     return SLUICE_OK;
 }
 

@@ -161,6 +161,7 @@ int main(int argc, char **argv)
     place_default(config_path);
     (void)clearenv(); /* what is left of it is nobody's business here */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a write says so, and what was begun is removed */
     (void)umask(077);
     opterr = 0; /* the usage says it */
     while ((option = getopt(argc, argv, "c:v")) != -1) {

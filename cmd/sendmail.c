@@ -13,6 +13,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,6 +264,7 @@ int main(int argc, char **argv)
                                     .failure = EX_TEMPFAIL};
     sendmail.submit.mailq = &sendmail.mailq;
     place_default(sendmail.mailq.config_path);
+    (void)signal(SIGXFSZ, SIG_IGN); /* the caller is told what is wrong */
     if (strcmp(sendmail.mailq.program, "mailq") == 0)
         sendmail.mode = MODE_LIST;
     if (strcmp(sendmail.mailq.program, "newaliases") == 0)

@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -33,9 +34,9 @@ def daemon(make_daemon, sink):
     return made
 
 
-def call(daemon, *arguments, text=b"Subject: test\n\nhello\n", program="sendmail"):
+def call(daemon, *arguments, text=b"Subject: test\n\nhello\n", program="sendmail", **options):
     return subprocess.run([BIN / program, "-c", daemon.folder, *map(str, arguments)], input=text,
-                          capture_output=True, timeout=120, env=ENVIRONMENT)
+                          capture_output=True, timeout=120, env=ENVIRONMENT, **options)
 
 
 def submit(daemon, *arguments, **options):
@@ -278,6 +279,18 @@ def test_down_and_up_again(daemon, sink):
     assert messages[0].mail.startswith("FROM:<me@isp.example>")
     assert messages[0].data.endswith(b"\r\n\r\n.\r\nhello\r\n") and b"from userid" in messages[0].data
     wait_for(lambda: drop_names(daemon) == [])
+
+
+def test_no_file_may_be_written(daemon):
+    """The caller is told so, and nothing is left behind."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+
+    batch = b"MAIL FROM:<a>\r\nRCPT TO:<b@customer.tld>\r\nDATA\r\n\r\n.\r\n"
+    for program, text, arguments in (("sendmail", b"hello\n", ["user@customer.tld"]), ("postdrop", batch, [])):
+        done = call(daemon, *arguments, program=program, text=text, preexec_fn=limit)
+        assert done.returncode == 75 and done.stderr.endswith(b": File too large\n"), done
+    assert drop_names(daemon) == [] and daemon.queue() == []
 
 
 def test_down_for_good(daemon):
