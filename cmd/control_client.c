@@ -157,7 +157,7 @@ static sluice_status read_answer(FILE *file, const struct taker *taker, struct e
 static sluice_status ask(const char *config_path, json_t *request, const struct taker *taker,
                          struct error *err)
 {
-    FILE *file;
+    FILE *file = NULL;
     sluice_status st = request != NULL ? open_control(config_path, &file, err)
                                        : error_set(err, SLUICE_TEMP, "out of memory");
 

@@ -126,7 +126,7 @@ sluice_status local_open(const struct config *config, const struct privileges *o
     struct error why = ERROR_INIT;
     char path[ADDRESS_SIZE];
     sluice_status status = SLUICE_OK;
-    int fd;
+    int fd = -1;
 
     (void)snprintf(path, sizeof(path), "%s/submission", folder);
     if (local_open_socket(folder, "submission", &fd, &why) == SLUICE_OK)

@@ -419,7 +419,7 @@ static char *read_file(const char *path)
 
     assert_non_null(text);
     assert_non_null(file);
-    (void)fread(text, 1, 4095, file);
+    assert_true(fread(text, 1, 4095, file) > 0 || feof(file) != 0);
     (void)fclose(file);
     return text;
 }

@@ -170,7 +170,7 @@ static void test_sites_take_turns(void **state)
 static void test_jobs_at_a_time(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 2, 50);
@@ -211,7 +211,7 @@ static void test_units_become_jobs(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct schedule s;
-        struct unit *units;
+        struct unit *units = NULL;
         unsigned total = 0;
         unsigned want = 0;
 
@@ -319,7 +319,7 @@ static void test_failures_count_once_for_each_down_time(void **state)
 static void test_one_site_down_stops_no_other(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 1, 50);
@@ -370,7 +370,7 @@ static void test_a_release_takes_its_domain_alone(void **state)
             release_domain(&s, sluice_span_of(cases[i].domain), cases[i].with_subdomains, 2);
         assert_int_equal(count, cases[i].count);
         for (uint64_t j = 0; j < count; j++) {
-            struct unit *units;
+            struct unit *units = NULL;
 
             assert_true(take(&s, 2, &units) != 0);
             for (struct unit *u = units; u != NULL; u = u->next)
@@ -385,7 +385,7 @@ static void test_a_release_takes_its_domain_alone(void **state)
 static void test_a_release_is_one_pass(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 20, 50);
@@ -406,7 +406,7 @@ static void test_a_release_is_one_pass(void **state)
 static void test_a_release_ignores_suspension(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 20, 50);
@@ -450,7 +450,7 @@ static void test_recalled_mail_is_held_again(void **state)
 static void test_what_did_not_take_place_stays_released(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 20, 50);
@@ -468,7 +468,7 @@ static void test_what_did_not_take_place_stays_released(void **state)
 static void test_what_was_given_back_goes_with_the_next_release(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 20, 50);
@@ -485,7 +485,7 @@ static void test_what_was_given_back_goes_with_the_next_release(void **state)
 static void test_strangers_are_paced(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
     bool is_postponed;
     struct sluice_span domain = SPAN_LITERAL("customer.tld");
 
@@ -529,7 +529,7 @@ static void test_strangers_are_paced(void **state)
 static void test_a_release_is_remembered(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
     bool is_postponed;
     struct sluice_span domain = SPAN_LITERAL("customer.tld");
 
@@ -593,7 +593,7 @@ static void test_a_message_on_hold_stays(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct schedule s;
-        struct unit *units;
+        struct unit *units = NULL;
 
         print_message("%s\n", cases[i].name);
         start(&s, 20, 50);
@@ -660,7 +660,7 @@ static void test_a_message_moves_to_another_time(void **state)
 static void test_a_suspended_site_takes_nothing(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 20, 50);
@@ -681,7 +681,7 @@ static void test_a_suspended_site_takes_nothing(void **state)
 static void test_a_suspended_site_is_not_forgotten(void **state)
 {
     struct schedule s;
-    struct unit *units;
+    struct unit *units = NULL;
 
     (void)state;
     start(&s, 20, 50);
@@ -759,7 +759,7 @@ static void test_idle_sites_are_few(void **state)
     start(&s, 20, 50);
     for (uint64_t id = 1; id <= SITES_IDLE_MAX + 500; id++) {
         char nexthop[32];
-        struct unit *units;
+        struct unit *units = NULL;
 
         snprintf(nexthop, sizeof(nexthop), "h%u.tld", (unsigned)id);
         struct queue_message *message = add_ready(&s, id, "a@x.tld", nexthop, 0);
@@ -869,7 +869,7 @@ static void model_add(struct model *model)
 
 static void model_take(struct model *model)
 {
-    struct unit *units;
+    struct unit *units = NULL;
 
     if (model->job_count < 64 && take(&model->s, model->now_ms, &units) != 0)
         model->jobs[model->job_count++] = units;
@@ -985,7 +985,7 @@ static void model_lift(struct model *model)
 static void model_empty(struct model *model)
 {
     for (int i = 0; i < 100000 && model->s.messages != NULL; i++) {
-        struct unit *units;
+        struct unit *units = NULL;
 
         while (model->job_count > 0 || take(&model->s, model->now_ms, &units) != 0) {
             if (model->job_count > 0)
