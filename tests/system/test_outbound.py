@@ -98,7 +98,7 @@ def test_helo_fall_back(make_relay, make_sink):
 
 
 def test_a_connection_is_used_again(make_relay, sink):
-    daemon = make_relay(sink)
+    daemon = make_relay(sink, connection_cache_time_limit="60s")
     for _ in range(20):
         send(daemon.port)
     wait_for(lambda: sink.count == 20)
