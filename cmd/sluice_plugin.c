@@ -9,6 +9,7 @@
 #include "control_client.h"
 
 #include "plugin/derive.h"
+#include "plugin/image.h"
 #include "plugin/load.h"
 #include "plugin/settle.h"
 #include "sluice/access.h"
@@ -283,6 +284,23 @@ int sluice_plugin_show(const struct sluice *sluice, const char *name)
     return with_plugin(sluice, name, show);
 }
 
+/* Nothing breaks by that, but what others can see they may come to rely on. */
+static void warn_of_exports(const char *name)
+{
+    size_t count = 0;
+    int fd;
+
+    if (plugin_open_file(files.folder, name, geteuid(), &fd, NULL) == SLUICE_OK) {
+        count = image_export_count(fd);
+        (void)close(fd); /* only read */
+    }
+    if (count > 1)
+        (void)fprintf(stderr,
+                      "sluice: warning: %s exports %zu symbols; the SDK's build rules leave "
+                      "sluice_plugin_entry_v1 alone (nm -D --defined-only lists them)\n",
+                      name, count);
+}
+
 static void say_good(const struct sluice *sluice, const struct sluice_plugin_desc *desc,
                      const struct derivation *derivation)
 {
@@ -290,6 +308,7 @@ static void say_good(const struct sluice *sluice, const struct sluice_plugin_des
         print_json(desc, derivation);
     else
         printf("%s: can be loaded and used\n", desc->name);
+    warn_of_exports(desc->name);
 }
 
 int sluice_plugin_check(const struct sluice *sluice, const char *name)

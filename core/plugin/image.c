@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * image: every segment that is to be loaded must lie within the file.
+ * image: every segment that is to be loaded must lie within the file; dynamic symbols are found by way
+ * of the sections.
  */
 #include "plugin/image.h"
 
@@ -49,4 +50,44 @@ sluice_status image_check(const char *name, int fd, struct error *err)
                              "plugin %s: the file is cut short; is it still being copied?", name);
     }
     return SLUICE_OK;
+}
+
+/* ---- symbols --------------------------------------------------------------------------------- */
+
+static bool find_symbols(int fd, ElfW(Shdr) * ret_section)
+{
+    ElfW(Ehdr) header;
+    bool is_found = false;
+
+    if (!read_at(fd, &header, sizeof(header), 0) || !is_object(&header))
+        return false;
+    for (uint64_t i = 0; !is_found && i < header.e_shnum; i++)
+        is_found = read_at(fd, ret_section, sizeof(*ret_section),
+                           header.e_shoff + i * sizeof(*ret_section)) &&
+                   ret_section->sh_type == SHT_DYNSYM;
+    return is_found;
+}
+
+static bool is_export(const ElfW(Sym) * symbol)
+{
+    unsigned bind = symbol->st_info >> 4;
+
+    return symbol->st_shndx != SHN_UNDEF && (bind == STB_GLOBAL || bind == STB_WEAK) &&
+           (symbol->st_other & 3) == STV_DEFAULT;
+}
+
+size_t image_export_count(int fd)
+{
+    ElfW(Shdr) section;
+    ElfW(Sym) symbol;
+    size_t count = 0;
+
+    if (!find_symbols(fd, &section))
+        return 0;
+    for (uint64_t at = 0; at + sizeof(symbol) <= section.sh_size; at += sizeof(symbol)) {
+        if (!read_at(fd, &symbol, sizeof(symbol), section.sh_offset + at))
+            return 0;
+        count += is_export(&symbol);
+    }
+    return count;
 }

@@ -126,6 +126,25 @@ def test_the_template_keeps_the_contract(prefix, tmp_path, kind, arguments):
     run(BUILD / f"tests/contract-{kind}", build_with_make(prefix, source), *arguments)
 
 
+def test_a_second_symbol_is_warned_of(prefix, tmp_path):
+    source = copy_template(prefix, "deferral", tmp_path / "deferral")
+    text = (source / "hourly.c").read_text()
+    plugins = tmp_path / "plugins"
+    (plugins / "queue").mkdir(parents=True)
+    config = tmp_path / "sluice.conf"
+    config.write_text(f'myhostname = "mx.isp.example"; plugin_directory = "{plugins}";\n')
+    for is_shown in (False, True):
+        if is_shown:
+            (source / "hourly.c").write_text(text + "\nSLUICE_EXPORT int helper(void);\n"
+                                             "int helper(void)\n{\n    return 1;\n}\n")
+        built = plugins / "queue/hourly.so"
+        run("cc", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{prefix}/include",
+            source / "hourly.c", "-o", built)
+        said = run(BUILD / "bin/sluice", "-c", config, "plugin", "check", "hourly")
+        assert "can be loaded and used" in said
+        assert ("exports 2 symbols" in said) == is_shown
+
+
 def test_a_symbol_that_is_nobodys_does_not_link(prefix, tmp_path):
     source = copy_template(prefix, "deferral", tmp_path / "deferral")
     text = (source / "hourly.c").read_text()
