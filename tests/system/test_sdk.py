@@ -66,8 +66,8 @@ def build_with_make(prefix, source):
     return one(source, "*.so")
 
 
-def check(plugin, name):
-    run(BUILD / "tests/contract-plugin", plugin, name)
+def check(kit, plugin, name):
+    run(kit / "contract-plugin", plugin, name)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,16 @@ def prefix(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prefix")
     install(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def kit(prefix, tmp_path_factory):
+    """The conformance kit, built from what is installed."""
+    folder = tmp_path_factory.mktemp("kit")
+    run("cmake", "-S", prefix / "share/sluice/conformance", "-B", folder, "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror",
+        f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", folder)
+    return folder / "tests"
 
 
 def test_what_is_installed(prefix):
@@ -85,7 +95,7 @@ def test_what_is_installed(prefix):
     assert {"types.h", "plugin.h", "host.h", "lookup.h", "transport.h", "nexthop.h", "queue.h",
             "deferral.h", "access.h"} <= headers
     assert not [path for path in prefix.rglob("*") if path.suffix in (".a", ".c")
-                and "template" not in path.parts]
+                and not {"template", "conformance"} & set(path.parts)]
 
 
 def test_pkg_config_is_relocatable(prefix, tmp_path):
@@ -101,17 +111,17 @@ def test_pkg_config_is_relocatable(prefix, tmp_path):
 
 
 @pytest.mark.parametrize("kind", PLUGINS)
-def test_template_with_cmake(prefix, tmp_path, kind):
+def test_template_with_cmake(prefix, kit, tmp_path, kind):
     source = copy_template(prefix, kind, tmp_path / kind)
-    check(build_with_cmake(prefix, source, tmp_path / "build"), PLUGINS[kind])
+    check(kit, build_with_cmake(prefix, source, tmp_path / "build"), PLUGINS[kind])
     run("cmake", "--install", tmp_path / "build")
     assert (one(prefix, "sluice/plugins") / f"{PLUGINS[kind]}.so").is_file()
 
 
 @pytest.mark.parametrize("kind", PLUGINS)
-def test_template_with_make(prefix, tmp_path, kind):
+def test_template_with_make(prefix, kit, tmp_path, kind):
     source = copy_template(prefix, kind, tmp_path / kind)
-    check(build_with_make(prefix, source), PLUGINS[kind])
+    check(kit, build_with_make(prefix, source), PLUGINS[kind])
     run("make", "-C", source, f"DESTDIR={tmp_path / 'dest'}", "install", env=environment(prefix))
     assert (one(tmp_path / "dest", "sluice/plugins") / f"{PLUGINS[kind]}.so").is_file()
 
@@ -121,9 +131,9 @@ def test_template_with_make(prefix, tmp_path, kind):
     ("access", []),
     ("deferral", []),
 ])
-def test_the_template_keeps_the_contract(prefix, tmp_path, kind, arguments):
+def test_the_template_keeps_the_contract(prefix, kit, tmp_path, kind, arguments):
     source = copy_template(prefix, kind, tmp_path / kind)
-    run(BUILD / f"tests/contract-{kind}", build_with_make(prefix, source), *arguments)
+    run(kit / f"contract-{kind}", build_with_make(prefix, source), *arguments)
 
 
 def test_a_second_symbol_is_warned_of(prefix, tmp_path):
