@@ -119,10 +119,8 @@ static uint64_t price_of(const struct intake *intake, struct sluice_span envelop
 }
 
 /* Credit for one message with an envelope of that price. */
-static sluice_status take_credit_for(struct intake *intake, uint64_t price)
+static sluice_status take_credit_for(struct intake *intake, uint64_t price, int64_t deadline_ms)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + intake->limits.ready_ms;
-
     if (credit_take(&intake->messages.credit, 1, deadline_ms) != SLUICE_OK)
         return SLUICE_TEMP;
     if (price == 0 || credit_take(&intake->bytes.credit, price, deadline_ms) == SLUICE_OK)
@@ -135,20 +133,22 @@ sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_sp
                             struct sluice_span content, int staged_fd, uint64_t paid,
                             struct error *err)
 {
+    int64_t deadline_ms = clock_monotonic_ms() + intake->limits.ready_ms;
     uint64_t price = price_of(intake, envelope);
     struct question *question = NULL;
 
-    if (take_credit_for(intake, price) != SLUICE_OK) {
+    if (take_credit_for(intake, price, deadline_ms) != SLUICE_OK) {
         intake_pay_back(intake, paid);
         return error_set(err, SLUICE_TEMP, "the queue takes no more messages");
     }
     paid += price;
-    if (!is_void(intake, id))
+    sluice_status st = intake_wait(intake, deadline_ms); /* a pause may have come with the credit */
+    if (st == SLUICE_OK && !is_void(intake, id))
         question = question_new(intake, MESSAGE_COMMIT, id);
     if (question == NULL) {
         intake_pay_back(intake, paid);
         stock_give(&intake->messages, 1);
-        return error_set(err, SLUICE_TEMP, "%s", reason(intake, id, SLUICE_OK));
+        return error_set(err, SLUICE_TEMP, "%s", reason(intake, id, st));
     }
     question->paid = paid;
     return commit(intake, question, envelope, content, staged_fd, err);

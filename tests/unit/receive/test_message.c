@@ -697,6 +697,42 @@ static void test_what_is_under_way_is_answered(void **state)
     run_on_loop(*state, late_answer_body);
 }
 
+/* Who gets the credit of the last answer with it, and the pause behind it, waits as the others do. */
+static void last_credit_body(struct fixture *f)
+{
+    struct stream *first = connect_esmtp(f, STRANGER);
+    struct stream *second = connect_esmtp(f, STRANGER);
+
+    begin_message(f, first);
+    begin_message(f, second);
+    queue_credit(&f->queue, 1024 * 1024, 1);
+    f->queue.is_silent = true;
+    settle();
+    say(f, first, "x\r\n.\r\n", 6);
+    settle();
+    say(f, second, "x\r\n.\r\n", 6);
+    settle();
+    check(f, f->queue.commits == 1, "%u commits with credit for one", f->queue.commits);
+    queue_status(&f->queue, MESSAGE_COMMITTED, FIRST_ID, SLUICE_OK, -1);
+    pause_queue(f, HANDOVER);
+    hear(f, first, "250 2.0.0 Ok: queued as 0000000000000010\r\n");
+    settle();
+    check(f, f->queue.commits == 1, "asked although it is paused");
+    unlink_queue(f);
+    settle();
+    f->queue.is_silent = false;
+    link_next_queue(f, HANDOVER);
+    hear(f, second, "250 2.0.0 Ok: queued as 0000000000000011\r\n");
+    stream_close(first);
+    stream_close(second);
+}
+
+static void test_the_last_credit(void **state)
+{
+    start_patiently(*state);
+    run_on_loop(*state, last_credit_body);
+}
+
 /* Ids come from leases, across their ends, and more are asked for in time. */
 static void lease_body(struct fixture *f)
 {
@@ -745,6 +781,7 @@ int main(void)
         TEST(test_a_queue_that_hands_over),
         TEST(test_what_begins_in_between_waits),
         TEST(test_a_handover_that_fails),
+        TEST(test_the_last_credit),
         TEST(test_what_is_under_way_is_answered),
     };
 
