@@ -71,10 +71,21 @@ static sluice_status set_aside(struct job *job)
     return SLUICE_PERM;
 }
 
+/* Somebody has taken our right to remove it: left as it is it would be sent again with each look. */
+static sluice_status empty_file(struct job *job)
+{
+    (void)error_set(&job->err, SLUICE_TEMP, "remove: %s", strerror(errno));
+    if (ftruncate(job->fd, 0) == -1 || fsync(job->fd) == -1)
+        error_prefix(&job->err, "will be sent again");
+    return SLUICE_TEMP;
+}
+
 /* Synced, so that it does not come back with a power cut. */
 static sluice_status remove_file(struct job *job)
 {
-    if (unlinkat(job->folder_fd, job->name, 0) == -1 || fsync(job->folder_fd) == -1)
+    if (unlinkat(job->folder_fd, job->name, 0) == -1)
+        return empty_file(job);
+    if (fsync(job->folder_fd) == -1)
         return error_set(&job->err, SLUICE_TEMP, "remove: %s", strerror(errno));
     return SLUICE_OK;
 }

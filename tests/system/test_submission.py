@@ -57,6 +57,14 @@ def drop_names(daemon):
     return sorted(os.listdir(daemon.folder / "queue-maildrop"))
 
 
+def put(daemon, name, batch):
+    """Into the maildrop, as postdrop does."""
+    path = daemon.folder / "queue-maildrop" / f".{name}"
+    path.write_bytes(batch)
+    path.chmod(0o666)
+    os.rename(path, path.with_name(name))
+
+
 # -- what arrives
 
 def test_a_message_gets_what_it_lacks(daemon, sink):
@@ -382,21 +390,31 @@ def test_after_a_reload(daemon, sink):
     text = b"X-Secret: 1\nSubject: x\n\nhello\n"
     submit(daemon, "user@customer.tld", text=text)
     assert b"X-Secret" not in only(sink).data
-    batch = b"MAIL FROM:<a>\r\nRCPT TO:<b@customer.tld>\r\nDATA\r\nX-Secret: 1\r\n\r\n.\r\n"
-    path = daemon.folder / "queue-maildrop" / ".x"
-    path.write_bytes(batch)
-    path.chmod(0o666)
-    os.rename(path, path.with_name("x"))
+    put(daemon, "x", b"MAIL FROM:<a>\r\nRCPT TO:<b@customer.tld>\r\nDATA\r\nX-Secret: 1\r\n\r\n.\r\n")
     assert b"X-Secret" not in only(sink).data
 
 
 def test_recipients_that_have_been_taken_are_not_again(daemon, sink):
-    text = b"MAIL FROM:<a>\r\nDONE TO:<b@customer.tld>\r\nRCPT TO:<c@customer.tld>\r\nDATA\r\n\r\n.\r\n"
-    path = daemon.folder / "queue-maildrop" / ".x"
-    path.write_bytes(text)
-    path.chmod(0o666)
-    os.rename(path, path.with_name("x"))
+    put(daemon, "x", b"MAIL FROM:<a>\r\nDONE TO:<b@customer.tld>\r\nRCPT TO:<c@customer.tld>\r\nDATA\r\n\r\n.\r\n")
     assert only(sink).recipients == ["<c@customer.tld>"]
+
+
+def test_what_cannot_be_removed_is_sent_once(daemon, sink):
+    """The folder is not the daemon's any more: each new file makes it look at the old ones again."""
+    if os.geteuid() != 0:
+        pytest.skip("NOT ROOT: the folder cannot be given to somebody else")
+    folder = daemon.folder / "queue-maildrop"
+    os.chown(folder, 0, 0)
+    folder.chmod(0o1777)
+    for number in range(4):
+        put(daemon, f"file{number}",
+            b"MAIL FROM:<a>\r\nRCPT TO:<user%d@customer.tld>\r\nDATA\r\n\r\n.\r\n" % number)
+        wait_for(lambda: any(f"<user{number}@customer.tld>" in m.recipients for m in sink.messages))
+    daemon.wait_for_log(r"maildrop: file0 stays for now: remove: Operation not permitted")
+    assert daemon.stop() == 0
+    assert sorted(r for message in sink.messages for r in message.recipients) == [
+        f"<user{number}@customer.tld>" for number in range(4)]
+    assert all(path.stat().st_size == 0 for path in folder.iterdir())
 
 
 def test_everybody_may_connect_and_nobody_else_enter(daemon):
