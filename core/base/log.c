@@ -25,6 +25,7 @@
 
 #define LOG_RING_LINES 4096          /* however short */
 #define LOG_RING_BYTES (1024 * 1024) /* of text; allocated once, touched as it fills */
+#define LOG_GATHER_NS 5000000L        /* how long lines wait for others, to be written with them */
 #define LOG_STOP_S 2                 /* log_stop waits so long for a reader that does not read */
 #define LOG_COMPONENT_MAX 64
 #define LOG_ENTRY_MAX (LOG_COMPONENT_MAX + LOG_TEXT_SIZE + LOG_FIELDS_SIZE)
@@ -48,6 +49,7 @@ static struct {
     uint32_t next_byte;
     uint64_t dropped;     /* and not said yet */
     int64_t next_loss_ms; /* when to speak of dropped lines again */
+    bool is_urgent; /* what there is must not wait for more */
     bool is_stopping;
     bool is_idle; /* the thread has written out all that it was given */
     _Atomic enum log_level max_level;
@@ -137,6 +139,20 @@ static void write_out(const struct entry *entry, const char *bytes)
     log_sink_put(&line);
 }
 
+/* A line that is to be put there; the lock is held. The first one starts the gathering. What is wrong
+ * is not to be lost with the process that says so; and there must be room for more: each half of the
+ * ring is written when it is full. */
+static void wake_thread(const struct entry *entry)
+{
+    const uint32_t half = LOG_RING_BYTES / 2;
+
+    if (entry->level <= LOG_LEVEL_WARNING || ring.count == LOG_RING_LINES / 2 ||
+        entry->offset / half != (entry->offset + entry->size) / half)
+        ring.is_urgent = true;
+    if (ring.count == 1 || ring.is_urgent)
+        pthread_cond_signal(&ring.changed);
+}
+
 static void put_line(enum log_level level, const char *component,
                      const struct log_rendered *rendered)
 {
@@ -153,8 +169,8 @@ static void put_line(enum log_level level, const char *component,
         memcpy(ring.bytes + entry.offset, bytes, entry.size);
         ring.entries[(ring.first + ring.count) % LOG_RING_LINES] = entry;
         ring.count++;
+        wake_thread(&entry);
         ring.next_byte = entry.offset + entry.size;
-        pthread_cond_signal(&ring.changed);
     } else {
         ring.dropped++;
         metric_add(metric_get(METRIC_LOG_LOST, NULL, NULL, NULL), 1);
@@ -271,6 +287,24 @@ static bool work(bool *is_flushed)
     return true;
 }
 
+/* Lets lines come together: waking up and writing for each one costs more than all else. The lock is
+ * held before and after. */
+static void gather(void)
+{
+    struct timespec until;
+    int result = 0;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOG_GATHER_NS;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    while (ring.count > 0 && !ring.is_urgent && !ring.is_stopping && result == 0)
+        result = pthread_cond_timedwait(&ring.changed, &ring.lock, &until);
+    ring.is_urgent = false;
+}
+
 static void *run_thread(void *unused)
 {
     bool is_flushed = true;
@@ -283,6 +317,7 @@ static void *run_thread(void *unused)
         if (ring.is_stopping)
             break;
         pthread_cond_wait(&ring.changed, &ring.lock);
+        gather();
     }
     ring.is_idle = true;
     pthread_cond_broadcast(&ring.changed);
@@ -365,7 +400,7 @@ void log_start(const char *component, const struct log_settings *settings)
     ring.next_byte = 0;
     ring.dropped = 0;
     ring.next_loss_ms = 0;
-    ring.is_stopping = ring.is_idle = ring.has_change = false;
+    ring.is_urgent = ring.is_stopping = ring.is_idle = ring.has_change = false;
     set(settings);
     apply_change();
     ring.bytes = malloc(LOG_RING_BYTES);
