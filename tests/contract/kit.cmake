@@ -17,8 +17,6 @@ sluice_add_contract(plugin SOURCES plugin/contract_plugin.c plugin/exports.c)
 sluice_add_contract(lookup SOURCES lookup/contract_lookup.c)
 sluice_add_contract(access SOURCES access/contract_access.c)
 sluice_add_contract(deferral SOURCES deferral/contract_deferral.c)
-sluice_add_contract(nexthop SOURCES nexthop/contract_nexthop.c transport/net_host.c)
-target_include_directories(contract-nexthop PRIVATE ${CMAKE_CURRENT_LIST_DIR}/transport)
 sluice_add_contract(transport SOURCES transport/contract_transport.c transport/fixture.c
     transport/net_host.c transport/peer.c LIBRARIES Threads::Threads)
 sluice_add_contract(queue SOURCES queue/main.c queue/test_contract.c queue/test_durable.c
