@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/span.h"
+#include "config/handed.h"
 #include "config/logging.h"
 #include "ipc/channel.h"
 #include "task/crash.h"
@@ -24,24 +25,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include <uv.h>
 
 #define PROCESS_NAME_SIZE 16 /* prctl's */
 #define RELINK_MS 1000       /* a peer that has died is back by then, and its link there */
-
-/* A listening socket, a plugin's file, shared memory. */
-struct handed {
-    char *name;
-    int fd;
-};
-
-struct handed_list {
-    struct handed *items;
-    size_t count;
-};
 
 enum phase {
     PHASE_BORN,     /* takes what is handed down */
@@ -63,9 +52,9 @@ static struct {
     const struct role_ops *ops;
     struct channel *master;
     struct config *config;
-    struct handed_list plugins;
-    struct handed_list addresses;
-    struct handed_list shared;
+    struct handed plugins;
+    struct handed addresses;
+    struct handed shared;
     struct role_listener *listeners;
     bool is_log_started;
     int log_fd; /* -1: none */
@@ -86,43 +75,9 @@ static void leave(int exit_status)
 
 /* ---- what is handed down --------------------------------------------------------------------- */
 
-static sluice_status add_handed(struct handed_list *list, struct channel_frame *frame)
-{
-    struct handed *items = reallocarray(list->items, list->count + 1, sizeof(*items));
-
-    if (items == NULL)
-        return SLUICE_TEMP;
-    list->items = items;
-    char *name = span_dup(frame->body);
-    if (name == NULL)
-        return SLUICE_TEMP;
-    items[list->count++] = (struct handed){.name = name, .fd = frame->fd};
-    frame->fd = -1;
-    return SLUICE_OK;
-}
-
-static void free_handed(struct handed_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        (void)close(list->items[i].fd); /* listening or only read */
-        free(list->items[i].name);
-    }
-    free(list->items);
-    *list = (struct handed_list){0};
-}
-
-static int find_handed(const struct handed_list *list, const char *name)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].name, name) == 0)
-            return list->items[i].fd;
-    }
-    return -1;
-}
-
 int role_plugin_fd(const char *plugin)
 {
-    return find_handed(&runtime.plugins, plugin);
+    return handed_find(&runtime.plugins, plugin);
 }
 
 int role_inherited_fd(void)
@@ -134,32 +89,17 @@ void role_close_listeners(struct role *role)
 {
     assert(role == &runtime.role);
     role->listener_count = 0;
-    free_handed(&runtime.addresses);
-}
-
-static void *map_shared(const char *name, int protection, size_t *ret_size)
-{
-    int fd = find_handed(&runtime.shared, name);
-    struct stat status;
-    void *memory;
-
-    if (fd == -1 || fstat(fd, &status) == -1)
-        return NULL;
-    memory = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    *ret_size = (size_t)status.st_size;
-    return memory;
+    handed_done(&runtime.addresses);
 }
 
 void *role_shared_memory(const char *name, size_t *ret_size)
 {
-    return map_shared(name, PROT_READ | PROT_WRITE, ret_size);
+    return handed_map(&runtime.shared, name, PROT_READ | PROT_WRITE, ret_size);
 }
 
 const void *role_shared_view(const char *name, size_t *ret_size)
 {
-    return map_shared(name, PROT_READ, ret_size);
+    return handed_map(&runtime.shared, name, PROT_READ, ret_size);
 }
 
 void role_start_metrics(void)
@@ -464,16 +404,16 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
     case MESSAGE_SETUP:
         return take_setup(frame, err);
     case MESSAGE_PLUGIN:
-        status = add_handed(&runtime.plugins, frame);
+        status = handed_add(&runtime.plugins, frame);
         break;
     case MESSAGE_LISTENER:
-        status = add_handed(&runtime.addresses, frame);
+        status = handed_add(&runtime.addresses, frame);
         break;
     case MESSAGE_LOG_FILE:
         take_log_file(frame);
         break;
     case MESSAGE_SHARED:
-        status = add_handed(&runtime.shared, frame);
+        status = handed_add(&runtime.shared, frame);
         break;
     case MESSAGE_START:
         return take_start(err);
@@ -566,9 +506,9 @@ static void free_runtime(void)
     runtime.master = NULL;
     uv_close((uv_handle_t *)&runtime.relink, NULL);
     task_loop_done();
-    free_handed(&runtime.plugins);
-    free_handed(&runtime.addresses);
-    free_handed(&runtime.shared);
+    handed_done(&runtime.plugins);
+    handed_done(&runtime.addresses);
+    handed_done(&runtime.shared);
     if (runtime.inherited_fd != -1)
         (void)close(runtime.inherited_fd); /* only read */
     free(runtime.listeners);
