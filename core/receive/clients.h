@@ -11,7 +11,7 @@
  * A client is an address, or the network around it that smtpd_client_ipv4_prefix_length and
  * smtpd_client_ipv6_prefix_length say. Where there is no room left for a client it is not counted.
  *
- * Order: clients_open once in a process; for each connection clients_connect, clients_count as often
+ * Order: clients_open once in a process; for each connection clients_connect, clients_add as often
  * as something happens, clients_disconnect; clients_close. Nothing waits.
  */
 #ifndef RECEIVE_CLIENTS_H

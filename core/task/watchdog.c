@@ -88,6 +88,8 @@ static void warn(void)
 {
     struct timespec end = after_tick(CLOCK_REALTIME);
 
+    while (sem_trywait(&watchdog.place_known) == 0)
+        continue; /* an answer that came too late for the last question */
     (void)pthread_kill(watchdog.loop, PLACE_SIGNAL);
     if (sem_timedwait(&watchdog.place_known, &end) == 0)
         log_warning("%s has held everybody up for %lld ms and goes on", watchdog.place,

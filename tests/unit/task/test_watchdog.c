@@ -42,6 +42,33 @@ static void run_wait(void *arg)
     task_loop_stop();
 }
 
+/* Until the watchdog has warned, but not longer. */
+static void hold(void)
+{
+    int64_t end_ms = clock_monotonic_ms() + LIMIT_MS * 6 / 10;
+
+    while (clock_monotonic_ms() < end_ms)
+        continue;
+}
+
+/* Holds the loop twice; the first time the watchdog's question is answered when it is over. */
+static void run_answer_late(void *arg)
+{
+    sigset_t place;
+
+    (void)arg;
+    (void)sigemptyset(&place);
+    (void)sigaddset(&place, SIGUSR1);
+    (void)sigprocmask(SIG_BLOCK, &place, NULL);
+    hold();
+    (void)task_set_activity("innocent");
+    (void)sigprocmask(SIG_UNBLOCK, &place, NULL);
+    (void)task_sleep_until(clock_monotonic_ms() + LIMIT_MS / 4);
+    (void)task_set_activity("guilty");
+    hold();
+    task_loop_stop();
+}
+
 static void be_watched(task_fn *fn)
 {
     (void)alarm(60);
@@ -50,6 +77,7 @@ static void be_watched(task_fn *fn)
         watchdog_start(LIMIT_MS) != SLUICE_OK)
         _exit(99);
     crash_set_words(WORDS_FD);
+    (void)dup2(WORDS_FD, STDERR_FILENO); /* the log */
     task_loop_run();
     watchdog_stop();
     task_loop_done();
@@ -77,7 +105,7 @@ static pid_t start_watched(task_fn *fn, int *ret_words)
 
 static void test_a_loop_that_hangs_is_ended_and_named(void **state)
 {
-    char words[200] = "";
+    char words[2000] = "";
     int status;
     int fd;
 
@@ -86,7 +114,8 @@ static void test_a_loop_that_hangs_is_ended_and_named(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     assert_true(read(fd, words, sizeof(words) - 1) > 0);
-    assert_string_equal(words, "held\nplugin loop\nhang\n");
+    assert_non_null(strstr(words, "warning: task held (plugin loop) has held everybody up"));
+    assert_non_null(strstr(words, "\nheld\nplugin loop\nhang\n"));
     (void)close(fd);
 }
 
@@ -97,6 +126,22 @@ static void expect_good_end(pid_t child, int fd)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     (void)close(fd);
+}
+
+static void test_who_is_named_is_who_holds_the_loop_now(void **state)
+{
+    char words[2000] = "";
+    int fd;
+
+    (void)state;
+    pid_t child = start_watched(run_answer_late, &fd);
+    size_t len = 0;
+    ssize_t n;
+    while (len < sizeof(words) - 1 && (n = read(fd, words + len, sizeof(words) - 1 - len)) > 0)
+        len += (size_t)n;
+    assert_non_null(strstr(words, "(guilty) has held everybody up"));
+    assert_null(strstr(words, "innocent"));
+    expect_good_end(child, fd);
 }
 
 static void test_a_loop_that_waits_lives(void **state)
@@ -127,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_loop_that_hangs_is_ended_and_named),
+        cmocka_unit_test(test_who_is_named_is_who_holds_the_loop_now),
         cmocka_unit_test(test_a_loop_that_waits_lives),
         cmocka_unit_test(test_a_stopped_process_lives),
     };
