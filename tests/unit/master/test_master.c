@@ -310,6 +310,13 @@ static void wait_for_log(const char *pattern, int count)
     }
 }
 
+/* Each process writes its lines in their order, but a few milliseconds after they were made. */
+static void expect_count(const char *pattern, int count)
+{
+    wait_for_log(pattern, count);
+    assert_int_equal(count_in_log(pattern), count);
+}
+
 static int wait_for_end(pid_t pid)
 {
     int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
@@ -333,7 +340,7 @@ static void expect_end(pid_t pid, int want)
         print_error("exit status %d, not %d\n", status, want);
         fail_with_log("wrong end");
     }
-    assert_int_equal(count_in_log("Sanitizer|runtime error"), 0);
+    expect_count("Sanitizer|runtime error", 0);
 }
 
 /* The pid at the end of a line that a role has logged: "sluice/qmgr[123]: queue 0 start". */
@@ -376,9 +383,9 @@ static void start_links_and_drain(void **state)
 
     (void)state;
     pid_t pid = start_ready("x");
-    assert_int_equal(count_in_log("queue 0 start, generation 1, 1 listeners, plugin 0$"), 1);
-    assert_int_equal(count_in_log("receive [01] start, generation 1, 3 listeners, plugin 1$"), 2);
-    assert_int_equal(count_in_log("deliver 0 start, generation 1, 0 listeners, plugin 0$"), 1);
+    expect_count("queue 0 start, generation 1, 1 listeners, plugin 0$", 1);
+    expect_count("receive [01] start, generation 1, 3 listeners, plugin 1$", 2);
+    expect_count("deliver 0 start, generation 1, 0 listeners, plugin 0$", 1);
     wait_for_log("queue 0 link (receive [01]|deliver 0)$", 3);
     wait_for_log("receive [01] link queue 0$", 2);
     wait_for_log("deliver 0 link queue 0$", 1);
@@ -389,7 +396,7 @@ static void start_links_and_drain(void **state)
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
     assert_int_equal(stat("run/sluiced.pid", &info), -1);
-    assert_int_equal(count_in_log("(receive [01]|deliver 0|queue 0) stop$"), 4);
+    expect_count("(receive [01]|deliver 0|queue 0) stop$", 4);
     char *text = read_log();
     const char *queue = strstr(text, "queue 0 drain");
     const char *deliver = strstr(text, "deliver 0 drain");
@@ -410,7 +417,7 @@ static void signals_to_roles_change_nothing(void **state)
     assert_int_equal(kill(find_pid("receive", 0), SIGHUP), 0);
     assert_int_equal(kill(pid, SIGINT), 0);
     expect_end(pid, EX_OK);
-    assert_int_equal(count_in_log("died"), 0);
+    expect_count("died", 0);
 }
 
 /* What a careless parent has left open in the master is not for the roles. */
@@ -462,23 +469,40 @@ static void who_sends_nonsense_is_restarted(void **state)
     wait_for_log("queue 0 link receive 1$", 2);
     wait_for_log("role deliver 0: killed, its frame [0-9]+ makes no sense$", 1);
     wait_for_log("queue 0 link deliver 0$", 2);
-    assert_int_equal(count_in_log("role queue 0 .*died"), 0);
+    expect_count("role queue 0 .*died", 0);
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
 }
 
 /* ---- reload ------------------------------------------------------------------------------------ */
 
+#define INSTANT_LEN 23 /* "2026-11-22T06:00:00.000" */
+
+/* The instant of the first line that has it. */
+static void instant_of(const char *what, char instant[INSTANT_LEN + 1])
+{
+    wait_for_log(what, 1);
+    char *text = read_log();
+    const char *at = strstr(text, what);
+
+    assert_non_null(at);
+    while (at > text && at[-1] != '\n')
+        at--;
+    (void)snprintf(instant, INSTANT_LEN + 1, "%s", at);
+    free(text);
+}
+
+/* Lines of different processes may stand in the log the other way round. */
 static void expect_order(const char *first, const char *second)
 {
-    char *text = read_log();
-    const char *at = strstr(text, first);
+    char earlier[INSTANT_LEN + 1];
+    char later[INSTANT_LEN + 1];
 
-    if (at == NULL || strstr(at, second) == NULL)
+    instant_of(first, earlier);
+    instant_of(second, later);
+    if (strcmp(earlier, later) > 0)
         print_error("not so: %s before %s\n", first, second);
-    assert_non_null(at);
-    assert_non_null(strstr(at, second));
-    free(text);
+    assert_true(strcmp(earlier, later) <= 0);
 }
 
 static void reload(pid_t pid, const char *told)
@@ -503,23 +527,23 @@ static void reload_starts_a_new_generation(void **state)
     wait_for_log("reloaded: generation 2 runs", 1);
     wait_for_log("(receive [01]|deliver 0) drain slowly$", 3);
     wait_for_log(" stop$", 4);
-    assert_int_equal(count_in_log("queue 0 inherits estate"), 1);
-    assert_int_equal(count_in_log("receive [01] start, generation 2, 3 listeners, plugin 1$"), 2);
-    assert_int_equal(count_in_log("deliver 0 start, generation 2, 0 listeners, plugin 0$"), 1);
-    assert_int_equal(count_in_log("queue 0 start, generation 2, 1 listeners, plugin 0$"), 1);
+    expect_count("queue 0 inherits estate", 1);
+    expect_count("receive [01] start, generation 2, 3 listeners, plugin 1$", 2);
+    expect_count("deliver 0 start, generation 2, 0 listeners, plugin 0$", 1);
+    expect_count("queue 0 start, generation 2, 1 listeners, plugin 0$", 1);
     expect_order("receive 1 start, generation 2", "queue 0 handover");
     expect_order("queue 0 handover", "queue 0 start, generation 2");
     expect_order("queue 0 start, generation 2", "deliver 0 drain slowly");
     wait_for_log("queue 0 link", 3 + 3 + 6); /* the new ones with either queue, the old ones too */
-    assert_int_equal(count_in_log("listening on"), 1);
-    assert_int_equal(count_in_log("died"), 0);
+    expect_count("listening on", 1);
+    expect_count("died", 0);
 
     /* What is restarted is of the new generation. */
     assert_int_equal(kill(find_pid("queue", 1), SIGKILL), 0);
     wait_for_log("queue 0 start, generation 2, ", 2);
-    assert_int_equal(count_in_log("inherits"), 1);
+    expect_count("inherits", 1);
     stop_daemon(pid);
-    assert_int_equal(count_in_log(" stop$"), 8);
+    expect_count(" stop$", 8);
 }
 
 static void what_does_not_check_changes_nothing(void **state)
@@ -536,9 +560,11 @@ static void what_does_not_check_changes_nothing(void **state)
 
     file = fopen("sluice.conf", "we");
     assert_non_null(file);
-    (void)fprintf(file, "myhostname = \"mx.example.org\";\nmail_owner = \"%s\";\n"
-                        "network_owner = \"%s\";\nqueue_directory = \"queue\";\n"
-                        "run_directory = \"elsewhere\";\n", owner(), owner());
+    (void)fprintf(file,
+                  "myhostname = \"mx.example.org\";\nmail_owner = \"%s\";\n"
+                  "network_owner = \"%s\";\nqueue_directory = \"queue\";\n"
+                  "run_directory = \"elsewhere\";\n",
+                  owner(), owner());
     assert_int_equal(fclose(file), 0);
     assert_int_equal(kill(pid, SIGHUP), 0);
     wait_for_log("sluice.conf:5: run_directory: it is \"/.*/run\" now", 1);
@@ -546,9 +572,10 @@ static void what_does_not_check_changes_nothing(void **state)
     write_config("127.0.0.1:0", "x\"; queue_store = { plugin = \"bdb\"; }; myorigin = \"x");
     assert_int_equal(kill(pid, SIGHUP), 0);
     wait_for_log("sluice.conf:7: queue_store: it is \"queue/log\" now, and to change it takes a "
-                 "restart", 1);
-    assert_int_equal(count_in_log(" start, generation"), 4);
-    assert_int_equal(count_in_log("drain|handover"), 0);
+                 "restart",
+                 1);
+    expect_count(" start, generation", 4);
+    expect_count("drain|handover", 0);
     stop_daemon(pid);
 }
 
@@ -559,8 +586,8 @@ static void a_process_that_cannot_start_ends_the_reload(void **state)
     reload(pid, "bad-receive");
     wait_for_log("not reloaded, generation 1 goes on: role receive [01] .*exit status 78", 1);
     wait_for_log("deliver 0 stop$", 1); /* that of the new generation */
-    assert_int_equal(count_in_log("deliver 0 drain"), 1);
-    assert_int_equal(count_in_log("handover"), 0);
+    expect_count("deliver 0 drain", 1);
+    expect_count("handover", 0);
 
     /* The old generation is complete, and what dies comes back as it was. */
     assert_int_equal(kill(find_pid("receive", 0), SIGKILL), 0);
@@ -577,8 +604,8 @@ static void a_queue_that_cannot_start_goes_back(void **state)
     reload(pid, "bad-queue");
     wait_for_log("exit status 78: the queue goes on with generation 1$", 1);
     wait_for_log("not reloaded, generation 1 goes on", 1);
-    assert_int_equal(count_in_log("queue 0 start, generation 1, "), 2);
-    assert_int_equal(count_in_log("queue 0 inherits estate"), 1);
+    expect_count("queue 0 start, generation 1, ", 2);
+    expect_count("queue 0 inherits estate", 1);
     wait_for_log("(receive [01]|deliver 0) stop$", 3);
 
     /* It is one like any other: */
@@ -595,9 +622,9 @@ static void a_queue_that_dies_during_the_handover(void **state)
     pid_t pid = start_ready("crash-handover");
     reload(pid, "y");
     wait_for_log("reloaded: generation 2 runs", 1);
-    assert_int_equal(count_in_log("role queue 0 \\(pid [0-9]+\\) died: signal 9$"), 1);
-    assert_int_equal(count_in_log("queue 0 start, generation 2, "), 1);
-    assert_int_equal(count_in_log("inherits"), 0);
+    expect_count("role queue 0 \\(pid [0-9]+\\) died: signal 9$", 1);
+    expect_count("queue 0 start, generation 2, ", 1);
+    expect_count("inherits", 0);
     stop_daemon(pid);
 }
 
@@ -616,10 +643,10 @@ static void wishes_during_a_reload(void **state)
     assert_int_equal(kill(pid, SIGHUP), 0);
     wait_for_log("queue 0 handover", 3);
     stop_daemon(pid);
-    assert_int_equal(count_in_log("reloaded: generation"), 3);
-    assert_int_equal(count_in_log("queue 0 start, generation 4, "), 1);
+    expect_count("reloaded: generation", 3);
+    expect_count("queue 0 start, generation 4, ", 1);
     expect_order("queue 0 start, generation 4", "queue 0 drain");
-    assert_int_equal(count_in_log("died|killed"), 0);
+    expect_count("died|killed", 0);
 }
 
 /* Their sessions go on; but not for ever. */
@@ -636,10 +663,10 @@ static void old_ones_stay_while_they_have_to(void **state)
         wait_for_log("receive [01] drain slowly$", 2);
     }
     wait_for_log("receive [01] stop$", 2); /* of the first generation */
-    assert_int_equal(count_in_log("receive [01] stop$"), 2);
+    expect_count("receive [01] stop$", 2);
     stop_daemon(pid);
-    assert_int_equal(count_in_log("receive [01] stop$"), 12);
-    assert_int_equal(count_in_log("killed"), 0);
+    expect_count("receive [01] stop$", 12);
+    expect_count("killed", 0);
 }
 
 /* The answer comes from the queue that is there at the end. */
@@ -658,7 +685,7 @@ static void a_lost_link_is_made_anew(void **state)
     pid_t pid = start_ready("lose");
     wait_for_log("deliver 0 link queue 0$", 2);
     wait_for_log("queue 0 link deliver 0$", 2);
-    assert_int_equal(count_in_log("died"), 0);
+    expect_count("died", 0);
     stop_daemon(pid);
 }
 
@@ -669,14 +696,14 @@ static void second_daemon_and_dead_master(void **state)
     expect_end(start_daemon(false), EX_TEMPFAIL);
     char text[64];
     (void)snprintf(text, sizeof(text), "already running, pid %ld ", (long)pid);
-    assert_int_equal(count_in_log(text), 1);
+    expect_count(text, 1);
 
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(wait_for_end(pid), 128 + SIGKILL);
     pid = start_daemon(false); /* waits for the roles of the first */
     wait_for_log("ready, pid", 2);
-    assert_int_equal(count_in_log("master: the peer has gone: finishing"), 4);
-    assert_int_equal(count_in_log("(receive [01]|deliver 0|queue 0) stop$"), 4);
+    expect_count("master: the peer has gone: finishing", 4);
+    expect_count("(receive [01]|deliver 0|queue 0) stop$", 4);
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
 }
@@ -691,7 +718,7 @@ static void a_master_that_dies_during_a_start(void **state)
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(wait_for_end(pid), 128 + SIGKILL);
     wait_for_log("leaving what is under way as it is$", 1);
-    assert_int_equal(count_in_log("queue 0 stop$"), 0);
+    expect_count("queue 0 stop$", 0);
 }
 
 static void a_second_signal_kills(void **state)
@@ -703,7 +730,7 @@ static void a_second_signal_kills(void **state)
     (void)usleep(1100 * 1000); /* then it is another wish */
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
-    assert_int_equal(count_in_log("did not finish in time: killed"), 4);
+    expect_count("did not finish in time: killed", 4);
 }
 
 /* As from timeout(1), which signals the process and its group. */
@@ -714,8 +741,8 @@ static void two_signals_at_once_are_one(void **state)
     assert_int_equal(kill(pid, SIGTERM), 0);
     assert_int_equal(kill(pid, SIGINT), 0);
     expect_end(pid, EX_OK);
-    assert_int_equal(count_in_log("killed"), 0);
-    assert_int_equal(count_in_log("stop$"), 4);
+    expect_count("killed", 0);
+    expect_count("stop$", 4);
 }
 
 /* A signal may have come from outside; but one that dies again and again ends the start. */
@@ -723,13 +750,13 @@ static void crashes_at_the_start(void **state)
 {
     (void)state;
     pid_t pid = start_ready("once-queue");
-    assert_int_equal(count_in_log("role queue 0 \\(pid [0-9]+\\) died: signal 9; restarting$"), 1);
+    expect_count("role queue 0 \\(pid [0-9]+\\) died: signal 9; restarting$", 1);
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
 
     write_config("127.0.0.1:0", "crash-queue");
     expect_end(start_daemon(false), EX_TEMPFAIL);
-    assert_int_equal(count_in_log("role queue 0 \\(pid [0-9]+\\) died: signal 9"), 1 + 3);
+    expect_count("role queue 0 \\(pid [0-9]+\\) died: signal 9", 1 + 3);
 }
 
 static void failing_starts(void **state)
@@ -737,27 +764,27 @@ static void failing_starts(void **state)
     (void)state;
     write_config("127.0.0.1:0", "bad-queue");
     expect_end(start_daemon(false), EX_CONFIG);
-    assert_int_equal(count_in_log("queue does not like this"), 1);
-    assert_int_equal(count_in_log("receive"), 0);
+    expect_count("queue does not like this", 1);
+    expect_count("receive", 0);
 
     write_config("127.0.0.1:0", "bad-receive");
     expect_end(start_daemon(false), EX_CONFIG);
-    assert_int_equal(count_in_log("queue 0 stop"), 2); /* what had started has left in order */
+    expect_count("queue 0 stop", 2); /* what had started has left in order */
 
     write_config("127.0.0.1:0", "forge");
     expect_end(start_daemon(false), EX_TEMPFAIL);
-    assert_int_equal(count_in_log("plugin lookup/fake: \"/dev/null\" is not its file"), 1);
+    expect_count("plugin lookup/fake: \"/dev/null\" is not its file", 1);
 
     write_config("127.0.0.1:nonsense", "x");
     (void)wait_for_end(start_daemon(false));
-    assert_int_equal(count_in_log("ready"), 0);
+    expect_count("ready", 0);
 
     FILE *file = fopen("sluice.conf", "we");
     assert_non_null(file);
     (void)fprintf(file, "myhostname = ;\n");
     assert_int_equal(fclose(file), 0);
     expect_end(start_daemon(false), EX_CONFIG);
-    assert_int_equal(count_in_log("sluice.conf:1: "), 1);
+    expect_count("sluice.conf:1: ", 1);
 }
 
 static void address_in_use(void **state)
@@ -780,7 +807,7 @@ static void address_in_use(void **state)
                   text, owner(), owner());
     assert_int_equal(fclose(file), 0);
     expect_end(start_daemon(false), EX_OSERR);
-    assert_int_equal(count_in_log("listen on 127.0.0.1:[0-9]+: Address already in use"), 1);
+    expect_count("listen on 127.0.0.1:[0-9]+: Address already in use", 1);
     assert_int_equal(kill(pid, SIGTERM), 0);
     expect_end(pid, EX_OK);
 }
@@ -793,8 +820,7 @@ static void in_the_background(void **state)
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     write_config("127.0.0.1:0", "bad-queue");
     expect_end(start_daemon(true), EX_CONFIG); /* its exit status comes through */
-    assert_int_equal(count_in_log("sluiced: role queue 0 \\(pid [0-9]+\\) died: exit status 78"),
-                     1);
+    expect_count("sluiced: role queue 0 \\(pid [0-9]+\\) died: exit status 78", 1);
     while (waitpid(-1, NULL, WNOHANG) > 0)
         continue;
 
