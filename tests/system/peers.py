@@ -7,25 +7,25 @@ laid over /usr in a mount namespace of their own. Only root can do that.
 import os
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from daemon import ROOT, free_port, wait_for
+from namespaces import has_mounts, with_mounts
 
 UNPACKED = ROOT / "build" / "peers" / "root"
 STORE_UID = 65534  # nobody: owns the mailboxes
 
 
 def can_lay_over():
-    return os.geteuid() == 0 and subprocess.run(
+    return has_mounts() and subprocess.run(
         laid_over(["true"]), capture_output=True, timeout=20).returncode == 0
 
 
 def laid_over(command):
     """The command, as it runs with the unpacked packages over /usr."""
     script = f'mount -t overlay overlay -o lowerdir="{UNPACKED}/usr":/usr /usr && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)]
+    return with_mounts(script, *command)
 
 
 def require():

@@ -12,6 +12,7 @@ import pytest
 
 from client import Client, send
 from daemon import ENVIRONMENT, ROOT, wait_for
+from namespaces import require_mounts, with_mounts
 
 PEERS = ROOT / "build" / "peers" / "root"
 
@@ -322,14 +323,11 @@ exec "$@"
 
 
 def run_in_namespace(folder, *command, **options):
-    return subprocess.Popen(["unshare", "--mount", "sh", "-c", NAMESPACE, "sh", folder / "socket", *command],
+    require_mounts()
+    return subprocess.Popen(with_mounts(NAMESPACE, folder / "socket", *command),
                             stdin=subprocess.DEVNULL, **options)
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
-
-
-@needs_root
 def test_syslog(make_daemon, folder, listener):
     daemon = make_daemon(settings={"syslog_name": "postfix", "syslog_facility": "local3"}, start=False)
     with open(folder / "out", "wb") as out:
@@ -349,7 +347,6 @@ def test_syslog(make_daemon, folder, listener):
         wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 60)
 
 
-@needs_root
 def test_journal(make_daemon, folder, listener):
     daemon = make_daemon(start=False)
     with open(folder / "out", "wb") as out:

@@ -2,7 +2,6 @@
 """postmap: what the field knows of it: options, messages, exit codes (T-20 to T-45, C-50)."""
 
 import os
-import pathlib
 import subprocess
 
 import pytest

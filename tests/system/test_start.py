@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Start, check and end: exit statuses, messages with file and line, privileges, the look inside."""
 
-import grp
 import os
 import pwd
 import re

@@ -17,6 +17,7 @@ import threading
 import pytest
 
 from daemon import BIN, ENVIRONMENT, wait_for
+from namespaces import require_mounts, with_mounts
 from peers import UNPACKED, can_lay_over
 
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -430,14 +431,13 @@ def test_everybody_may_connect_and_nobody_else_enter(daemon):
 def laid_over_etc(folder, command):
     """The command, as it runs with folder/etc over /etc in a mount namespace of its own."""
     script = f'mount -t overlay overlay -o lowerdir="{folder}/etc":/etc /etc && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)]
+    return with_mounts(script, *command)
 
 
 @pytest.fixture
 def for_all(daemon, folder):
     """Installed as a packager does: the daemon's configuration is the usual one, postdrop has its group."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
-        pytest.skip("NOT ROOT, or no mount namespaces: commands cannot have rights of their own")
+    require_mounts()
     group = grp.getgrnam("games")
     daemon.change({"setgid_group": group.gr_name})
     daemon.stop()
@@ -555,7 +555,7 @@ def test_cron(daemon, sink, folder):
         mount --bind {over}/spool /var/spool
         exec cron -f"""
     with open(folder / "cron-output", "wb") as output:
-        cron = subprocess.Popen(["unshare", "--mount", "sh", "-c", script], stdin=subprocess.DEVNULL,
+        cron = subprocess.Popen(with_mounts(script), stdin=subprocess.DEVNULL,
                                 stdout=output, stderr=output, env=unusual(daemon))
     try:
         message = only(sink)
