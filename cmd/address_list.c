@@ -6,11 +6,11 @@
 #include "address_list.h"
 
 #include "base/buffer.h"
+#include "base/hash.h"
 #include "base/span.h"
 #include "route/mailbox.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 struct address_seen {
     char *folded;
@@ -55,6 +55,12 @@ static bool is_known(struct address_list *list, const char *address, bool *has_f
     }
     seen->folded = folded;
     HASH_ADD_KEYPTR(hh, list->seen, seen->folded, strlen(seen->folded), seen);
+    if (!hash_has(seen)) {
+        free(seen->folded);
+        free(seen);
+        *has_failed = true;
+        return true;
+    }
     return false;
 }
 

@@ -2,11 +2,11 @@
 #include "deliver/cache.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "task/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #define CACHE_CONNECTIONS_MAX 500 /* each may hold a socket and some buffers */
@@ -131,6 +131,10 @@ static struct bucket *find_or_add_bucket(struct cache *cache, const char *key)
         return NULL;
     memcpy(bucket->key, key, CACHE_KEY_SIZE);
     HASH_ADD_STR(cache->buckets, key, bucket);
+    if (!hash_has(bucket)) {
+        free(bucket);
+        return NULL;
+    }
     return bucket;
 }
 

@@ -5,12 +5,12 @@
 #include "net/hosts_file.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/span.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
 #define LOOK_MS 5000 /* how often, at most, the file is looked at */
 
@@ -50,6 +50,10 @@ static void add(struct hosts_file *hosts, const struct address *address, struct 
         return;
     }
     HASH_ADD(hh, hosts->entries, key, set_key(entry->key, address), entry);
+    if (!hash_has(entry)) {
+        free(entry->name);
+        free(entry);
+    }
 }
 
 static void forget(struct hosts_file *hosts)

@@ -118,7 +118,7 @@ struct job *dispatch_new_job(struct queue *queue, uint64_t ref)
     job->queue = queue;
     job->ref = ref;
     HASH_ADD(hh, queue->jobs, ref, sizeof(job->ref), job);
-    if (job->hh.tbl == NULL) {
+    if (!hash_has(job)) {
         free(job);
         return NULL;
     }

@@ -69,7 +69,7 @@ static struct domain *add_to_table(struct domains *domains, struct sluice_span n
         memcpy(domain->name, name.ptr, name.len);
     domain->name_len = name.len;
     HASH_ADD_KEYPTR(hh, domains->table, domain->name, name.len, domain);
-    if (domain->hh.tbl == NULL) {
+    if (!hash_has(domain)) {
         free(domain);
         return NULL;
     }

@@ -13,13 +13,12 @@
 #ifndef QUEUE_MESSAGE_H
 #define QUEUE_MESSAGE_H
 
+#include "base/hash.h"
 #include "base/heap.h"
 #include "sluice/types.h"
 
 #include <stdbool.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct active;
 struct commit;

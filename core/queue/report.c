@@ -79,8 +79,8 @@ static struct owed *owed_get(struct reports *reports, uint64_t id)
         return NULL;
     owed->id = id;
     HASH_ADD(hh, reports->table, id, sizeof(id), owed);
-    if (owed->hh.tbl == NULL || !heap_put(&reports->due, &owed->due, CLOCK_NEVER)) {
-        if (owed->hh.tbl != NULL)
+    if (!hash_has(owed) || !heap_put(&reports->due, &owed->due, CLOCK_NEVER)) {
+        if (hash_has(owed))
             HASH_DEL(reports->table, owed);
         free(owed);
         return NULL;

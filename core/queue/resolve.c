@@ -82,8 +82,12 @@ static struct entry *add_entry(struct batch *batch, const struct envelope_recipi
             entry->key_len = key.len;
             entry->address_len = recipient->address.len;
             HASH_ADD_KEYPTR(hh, batch->entries, entry->key, entry->key_len, entry);
-            batch->bytes += key.len;
         }
+        if (entry != NULL && !hash_has(entry)) {
+            free(entry);
+            entry = NULL;
+        }
+        batch->bytes += entry != NULL ? key.len : 0;
     }
     buffer_done(&key);
     return entry;

@@ -140,7 +140,7 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->has_null_sender = envelope->sender.len == 0;
     message->is_warned = envelope->warned_ms != 0;
     HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
-    if (message->hh.tbl == NULL) {
+    if (!hash_has(message)) {
         free(message);
         return SLUICE_TEMP;
     }

@@ -80,7 +80,7 @@ static struct site *site_new(struct sites *sites, const char *key, size_t len,
     if (site->transport != NULL && site->nexthop != NULL &&
         heap_reserve(&sites->sleeping, HASH_COUNT(sites->table) + 1)) {
         HASH_ADD_KEYPTR(hh, sites->table, site->key, len, site);
-        if (site->hh.tbl != NULL)
+        if (hash_has(site))
             return site;
     }
     site_free(site);

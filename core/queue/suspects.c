@@ -64,7 +64,7 @@ static struct trouble *get_trouble(struct suspects *suspects, const char *transp
     if (trouble->transport != NULL) {
         HASH_ADD_KEYPTR(hh, suspects->troubles, trouble->transport, strlen(trouble->transport),
                         trouble);
-        if (trouble->hh.tbl != NULL)
+        if (hash_has(trouble))
             return trouble;
     }
     free(trouble->transport);

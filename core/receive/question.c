@@ -19,7 +19,7 @@ struct question *question_new(struct intake *intake, uint16_t type, uint64_t ref
     question->waiter = task_self();
     question->fd = -1;
     HASH_ADD(hh, intake->questions, key, sizeof(question->key), question);
-    if (question->hh.tbl == NULL) {
+    if (!hash_has(question)) {
         free(question);
         return NULL;
     }

@@ -8,13 +8,12 @@
 #ifndef RECEIVE_QUESTION_H
 #define RECEIVE_QUESTION_H
 
+#include "base/hash.h"
 #include "base/error.h"
 #include "ipc/messages.h"
 
 #include <stdbool.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct intake;
 struct task;

@@ -6,6 +6,7 @@
 #include "route/table.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "plugin/instance.h"
@@ -13,7 +14,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #define REOPEN_INTERVAL_MS 1000
 
@@ -132,8 +132,12 @@ static sluice_status configure(struct tables *tables, const char *name, struct t
         return st;
     }
     table->pool = instance_pool(table->instance);
-    try_open(table);
     HASH_ADD_KEYPTR(hh, tables->by_name, table->name, strlen(table->name), table);
+    if (!hash_has(table)) {
+        table_free(table);
+        return error_set(err, SLUICE_TEMP, "no memory for the table %s", name);
+    }
+    try_open(table);
     *ret_table = table;
     return SLUICE_OK;
 }
@@ -158,10 +162,14 @@ sluice_status tables_add(struct tables *tables, const char *name,
 
     if (table_new(name, &table) != SLUICE_OK)
         return SLUICE_TEMP;
+    HASH_ADD_KEYPTR(hh, tables->by_name, table->name, strlen(table->name), table);
+    if (!hash_has(table)) {
+        table_free(table);
+        return SLUICE_TEMP;
+    }
     table->added = (struct instance_side){.ops = ops, .self = self};
     table->pool = pool;
     table->is_open = true;
-    HASH_ADD_KEYPTR(hh, tables->by_name, table->name, strlen(table->name), table);
     return SLUICE_OK;
 }
 

@@ -4,8 +4,9 @@
  */
 #include "task/task.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
-#include <uthash.h>
 #include <utlist.h>
 #include <uv.h>
 
@@ -93,6 +94,10 @@ static struct watch *watch_open(int fd)
     watch->poll.data = watch;
     watch->fd = fd;
     HASH_ADD_INT(watches, fd, watch);
+    if (!hash_has(watch)) {
+        uv_close((uv_handle_t *)&watch->poll, on_closed);
+        return NULL;
+    }
     return watch;
 }
 
