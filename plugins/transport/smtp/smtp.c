@@ -271,6 +271,7 @@ static uint32_t smtp_port(struct sluice_transport *transport)
 
 static const struct sluice_transport_ops ops = {
     .struct_size = sizeof(ops),
+    .flags = SLUICE_TRANSPORT_VERIFIES,
     .open = smtp_open,
     .close = smtp_close,
     .connect = smtp_connect,

@@ -2,8 +2,8 @@
 /*
  * transaction: see transaction.h.
  *
- * Commands are numbered: 0 is MAIL, 1 to count are RCPT for each recipient, count + 1 is DATA. They
- * go out in groups, one write each, and the replies of a group are read in order before the next
+ * Commands are numbered: 0 is MAIL, 1 to count are RCPT for each recipient, count + 1 is DATA, or RSET
+ * where the host only asks (SLUICE_MESSAGE_VERIFY). They go out in groups, one write each, and the replies of a group are read in order before the next
  * group goes. With PIPELINING (RFC 2920) all of them usually make one group; without it a group is
  * one command. What a reply means is the same either way.
  *
@@ -32,6 +32,7 @@ struct transaction {
     size_t accepted; /* recipients */
     unsigned char *is_accepted; /* of each recipient */
     int is_refused;  /* MAIL was */
+    int is_verify;   /* nothing is to be delivered */
     int is_8bit;     /* BODY=8BITMIME is due */
     int has_go;      /* the peer waits for content */
     size_t output_len;
@@ -40,7 +41,15 @@ struct transaction {
     char output[OUTPUT_MAX];
 };
 
-/* The verdict as the host takes it. With DSN every RCPT passes on what the sender has asked for. */
+/* With DSN every RCPT passes on what the sender has asked for. An LMTP server is the mail store. */
+static uint32_t flags_of(const struct transaction *t)
+{
+    uint32_t flags = t->session->peer.has_dsn ? SLUICE_RESULT_DSN_PASSED : 0;
+
+    return flags | (t->session->transport->is_lmtp ? SLUICE_RESULT_FINAL : 0);
+}
+
+/* The verdict as the host takes it. */
 static struct sluice_result result_of(const struct transaction *t)
 {
     struct sluice_result result = {
@@ -49,7 +58,7 @@ static struct sluice_result result_of(const struct transaction *t)
         .dsn = t->verdict.dsn,
         .text = t->verdict.text,
         .reply = t->verdict.reply[0] != '\0' ? t->verdict.reply : NULL,
-        .flags = t->session->peer.has_dsn ? SLUICE_RESULT_DSN_PASSED : 0,
+        .flags = flags_of(t),
     };
 
     return result;
@@ -88,7 +97,7 @@ static int check_message(struct transaction *t)
 
 /* ---- commands out --------------------------------------------------------------------------- */
 
-static size_t data_number(const struct transaction *t)
+static size_t last_number(const struct transaction *t)
 {
     return t->job->count + 1;
 }
@@ -111,8 +120,8 @@ static void add_command(struct transaction *t, size_t number)
 
     if (number == 0) {
         t->output_len += envelope_mail(&t->session->peer, t->job->message, t->is_8bit, out);
-    } else if (number == data_number(t)) {
-        memcpy(out, "DATA\r\n", 6);
+    } else if (number == last_number(t)) {
+        memcpy(out, t->is_verify ? "RSET\r\n" : "DATA\r\n", 6);
         t->output_len += 6;
     } else if (is_skipped(t, number)) {
         session_verdict_set(&t->verdict, SLUICE_PERM, "5.1.3", "bad address syntax");
@@ -124,12 +133,12 @@ static void add_command(struct transaction *t, size_t number)
 }
 
 /* 1 while there is a command that it makes sense to send: DATA without any recipient does not,
- * unless replies to RCPT are still to come. */
+ * unless replies to RCPT are still to come; RSET always does. */
 static int has_next(const struct transaction *t)
 {
-    if (t->session->is_finished || t->is_refused || t->sent > data_number(t))
+    if (t->session->is_finished || t->is_refused || t->sent > last_number(t))
         return 0;
-    return t->sent < data_number(t) || t->accepted > 0 || t->answered < t->sent;
+    return t->sent < last_number(t) || t->accepted > 0 || t->answered < t->sent || t->is_verify;
 }
 
 static void fill_group(struct transaction *t)
@@ -145,16 +154,20 @@ static int64_t timeout_of(const struct transaction *t, size_t number)
 {
     const struct smtp_timeouts *timeouts = &t->session->transport->timeouts;
 
-    return number == 0                ? timeouts->mail_ms
-           : number == data_number(t) ? timeouts->data_init_ms
-                                      : timeouts->rcpt_ms;
+    if (number == 0)
+        return timeouts->mail_ms;
+    if (number != last_number(t))
+        return timeouts->rcpt_ms;
+    return t->is_verify ? timeouts->rset_ms : timeouts->data_init_ms;
 }
 
 static const char *doing_of(const struct transaction *t, size_t number)
 {
-    return number == 0                ? "sending MAIL FROM"
-           : number == data_number(t) ? "sending DATA command"
-                                      : "sending RCPT TO";
+    if (number == 0)
+        return "sending MAIL FROM";
+    if (number != last_number(t))
+        return "sending RCPT TO";
+    return t->is_verify ? "sending RSET" : "sending DATA command";
 }
 
 /* ---- replies in ----------------------------------------------------------------------------- */
@@ -207,6 +220,8 @@ static void take_rcpt_reply(struct transaction *t, size_t index)
     if (t->verdict.status == SLUICE_OK) {
         t->accepted++;
         t->is_accepted[index] = 1;
+        if (t->is_verify && !t->is_refused)
+            report_one(t, index);
         return;
     }
     if (is_too_many_recipients(t)) {
@@ -226,14 +241,24 @@ static void take_data_reply(struct transaction *t)
         report_remaining(t);
 }
 
+/* All recipients have been reported: this is about the connection alone. */
+static void take_reset_reply(struct transaction *t)
+{
+    t->session->is_in_transaction = 0;
+    if (reply_class(&t->session->reply) != 2)
+        t->session->is_finished = 1;
+}
+
 static void take_reply(struct transaction *t, size_t number)
 {
     if (number == 0)
         take_mail_reply(t);
-    else if (number == data_number(t))
-        take_data_reply(t);
-    else
+    else if (number != last_number(t))
         take_rcpt_reply(t, number - 1);
+    else if (t->is_verify)
+        take_reset_reply(t);
+    else
+        take_data_reply(t);
 }
 
 /* The replies to all commands sent, as far as they come. */
@@ -472,6 +497,7 @@ int32_t transaction_run(struct sluice_connection *session, const struct transact
     memset(t, 0, offsetof(struct transaction, reader));
     t->session = session;
     t->job = job;
+    t->is_verify = sluice_message_is_verify(job->message);
     t->is_accepted = (unsigned char *)(t + 1);
     memset(t->is_accepted, 0, job->count);
     content_reader_init(&t->reader, job->message);

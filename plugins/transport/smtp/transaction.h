@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * transaction: one message over one connection: MAIL, RCPT for each recipient, DATA, the content
- * and the end of data, with each reply's meaning kept for the recipients that it is about.
+ * and the end of data, with each reply's meaning kept for the recipients that it is about. Where the
+ * host only wants to know whether they would be taken: MAIL, RCPT for each, RSET.
  */
 #ifndef SMTP_TRANSACTION_H
 #define SMTP_TRANSACTION_H

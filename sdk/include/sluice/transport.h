@@ -21,7 +21,7 @@
  * and does everything in deliver().
  *
  * Changes: 1.0 first version. 1.1 sluice_report.result: what a peer said itself, and who reports
- * success.
+ * success. 1.2 SLUICE_TRANSPORT_VERIFIES, sluice_message.flags: asking without delivering.
  */
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H
@@ -68,6 +68,11 @@ struct sluice_target {
 #define SLUICE_RET_FULL ((int32_t)1)
 #define SLUICE_RET_HDRS ((int32_t)2)
 
+/* Bits of sluice_message.flags. */
+#define SLUICE_MESSAGE_VERIFY ((uint32_t)1 << 0) /* find out whether the recipients would be taken,
+                                                    and deliver nothing: OK then means yes. Only to
+                                                    who has SLUICE_TRANSPORT_VERIFIES */
+
 /* One message to deliver; borrowed for the call of deliver(). */
 struct sluice_message {
     uint32_t struct_size;
@@ -86,7 +91,16 @@ struct sluice_message {
      */
     sluice_status (*read)(const struct sluice_message *message, uint64_t offset, void *buffer,
                           size_t size, size_t *ret_len);
+    uint32_t flags; /* SLUICE_MESSAGE_...; since 1.2: see sluice_message_is_verify() */
+    uint32_t reserved;
 };
+
+/* True if the host wants to know, and nothing delivered; also right where the host is older. */
+static inline int sluice_message_is_verify(const struct sluice_message *message)
+{
+    return message->struct_size >= offsetof(struct sluice_message, flags) + sizeof(message->flags) &&
+           (message->flags & SLUICE_MESSAGE_VERIFY) != 0;
+}
 
 /* One recipient; borrowed for the call of deliver(). */
 struct sluice_recipient {
@@ -135,9 +149,13 @@ struct sluice_report {
                              const struct sluice_result *result);
 };
 
+/* Bits of sluice_transport_ops.flags. */
+#define SLUICE_TRANSPORT_VERIFIES ((uint32_t)1 << 0) /* deliver() knows SLUICE_MESSAGE_VERIFY; of a
+                                                        plugin that derives: its own deliver() */
+
 struct sluice_transport_ops {
     uint32_t struct_size;
-    uint32_t flags; /* 0 */
+    uint32_t flags; /* SLUICE_TRANSPORT_...; others are 0 */
 
     /* Required. *ret_transport only on OK. [main] */
     sluice_status (*open)(const struct sluice_host *host, const struct sluice_config *config,

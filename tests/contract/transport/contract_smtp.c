@@ -1107,6 +1107,128 @@ static void test_kept_connection_is_gone(void **state)
     }
 }
 
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    const char *const *settings;
+    struct peer_script script;
+    const char *recipients;
+    const char *summary;
+    const char *text; /* in the first result */
+    int32_t fate;
+} questions[] = {
+    {"each has an answer", usual, {NULL}, "a@x r550@x r450@x", "OK PERM:5.2.1 TEMP:4.2.1",
+     "250 2.1.5", SLUICE_FATE_REUSABLE},
+    {"LMTP", lmtp, {NULL}, "a@x r550@x", "OK PERM:5.2.1", "250 2.1.5", SLUICE_FATE_REUSABLE},
+    {"nobody", usual, {NULL}, "r550@x", "PERM:5.2.1", "550 5.2.1", SLUICE_FATE_REUSABLE},
+    {"MAIL 5xx", usual, {.mail = "550 5.7.1 not you\r\n"}, "a@x b@x", "PERM:5.7.1 PERM:5.7.1",
+     "550 5.7.1 not you", SLUICE_FATE_REUSABLE},
+    {"421 in the middle: what was said stands", usual, {NULL}, "a@x r421@x b@x",
+     "OK TEMP:4.2.1 TEMP:4.2.1", "250 2.1.5", SLUICE_FATE_FINISHED},
+    {"lost in the middle", usual, {NULL}, "a@x close@x b@x", "OK TEMP:4.4.2 TEMP:4.4.2",
+     "250 2.1.5", SLUICE_FATE_HOST_FAILED},
+    {"RSET 5xx says nothing of them", usual, {.rset = "500 what\r\n"}, "a@x", "OK", "250 2.1.5",
+     SLUICE_FATE_FINISHED},
+    {"lost at RSET", usual, {.rset = PEER_CLOSE}, "a@x r550@x", "OK PERM:5.2.1", "250 2.1.5",
+     SLUICE_FATE_HOST_FAILED},
+    {"an address that cannot be sent", usual, {NULL}, "a@x \x01@x", "OK PERM:5.1.3", "250",
+     SLUICE_FATE_REUSABLE},
+};
+
+/* The peer never sees DATA, and takes a real message over the same connection afterwards. */
+static void check_question(size_t i, int is_pipelining)
+{
+    struct peer_script script = questions[i].script;
+    struct test_message message;
+    struct fixture f;
+
+    print_message("verify%s: %s\n", is_pipelining ? " (pipelining)" : "", questions[i].name);
+    script.ehlo = is_pipelining ? PEER_EHLO_PIPELINING : PEER_EHLO;
+    test_message_init(&message, small, sizeof(small) - 1);
+    message.message.flags = SLUICE_MESSAGE_VERIFY;
+    fixture_open(&f, plugin_path, questions[i].settings, &script);
+    assert_true((f.ops->flags & SLUICE_TRANSPORT_VERIFIES) != 0);
+    assert_int_equal(fixture_connect(&f, 0, 1), SLUICE_OK);
+    assert_int_equal(fixture_deliver(&f, &message, questions[i].recipients), questions[i].fate);
+    assert_string_equal(f.summary, questions[i].summary);
+    assert_non_null(strstr(f.results[0].text, questions[i].text));
+    int can_go_on = questions[i].fate == SLUICE_FATE_REUSABLE && script.mail == NULL;
+    if (can_go_on) {
+        message.message.flags = 0;
+        assert_int_equal(fixture_deliver(&f, &message, "b@x"), SLUICE_FATE_REUSABLE);
+    }
+    fixture_close(&f);
+    const char *data = strstr(f.peer.transcript, "DATA\n");
+    const char *second = strstr(f.peer.transcript, "RSET\nMAIL");
+    assert_true(can_go_on ? second != NULL && data > second : data == NULL);
+    assert_int_equal(f.peer.message_count, can_go_on);
+    assert_int_equal(f.peer.early_count, 0);
+    fixture_done(&f);
+}
+
+static void test_verify(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+        check_question(i, 0);
+        check_question(i, 1);
+    }
+}
+
+/* ---- what else a result says ----------------------------------------------------------------- */
+
+static void test_result_flags(void **state)
+{
+    static const struct {
+        const char *const *settings;
+        const char *ehlo;
+        uint32_t flags;
+    } cases[] = {
+        {usual, PEER_EHLO, SLUICE_RESULT_DSN_PASSED},
+        {usual, "250 peer.test\r\n", 0},
+        {lmtp, "250 peer.test\r\n", SLUICE_RESULT_FINAL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct peer_script script = {.ehlo = cases[i].ehlo};
+        struct test_message message;
+        struct fixture f;
+
+        test_message_init(&message, small, sizeof(small) - 1);
+        fixture_open(&f, plugin_path, cases[i].settings, &script);
+        assert_int_equal(fixture_connect(&f, 0, 1), SLUICE_OK);
+        assert_int_equal(fixture_deliver(&f, &message, "a@x"), SLUICE_FATE_REUSABLE);
+        assert_string_equal(f.summary, "OK");
+        assert_int_equal(f.results[0].flags, cases[i].flags);
+        fixture_close(&f);
+        fixture_done(&f);
+    }
+}
+
+/* A host of 1.0 takes results without what 1.1 added to them, and asks no questions. */
+static void test_an_older_host(void **state)
+{
+    const struct peer_script script = {NULL};
+    struct test_message message;
+    struct fixture f;
+
+    (void)state;
+    test_message_init(&message, small, sizeof(small) - 1);
+    message.message.struct_size = offsetof(struct sluice_message, flags);
+    message.message.flags = SLUICE_MESSAGE_VERIFY; /* is not there */
+    fixture_open(&f, plugin_path, NULL, &script);
+    f.report.struct_size = offsetof(struct sluice_report, result);
+    assert_int_equal(fixture_connect(&f, 0, 1), SLUICE_OK);
+    assert_int_equal(fixture_deliver(&f, &message, "a@x r550@x"), SLUICE_FATE_REUSABLE);
+    assert_string_equal(f.summary, "OK PERM:5.2.1");
+    assert_int_equal(f.results[0].flags, 0);
+    fixture_close(&f);
+    assert_int_equal(f.peer.message_count, 1);
+    fixture_done(&f);
+}
+
 /* ---- options --------------------------------------------------------------------------------- */
 
 static void test_bad_options(void **state)
@@ -1153,6 +1275,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_reuse_after_a_failed_message),
         cmocka_unit_test(test_reset_refused),
         cmocka_unit_test(test_kept_connection_is_gone),
+        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_result_flags),
+        cmocka_unit_test(test_an_older_host),
         cmocka_unit_test(test_bad_options),
     };
 

@@ -77,6 +77,25 @@ static void report_remaining(const struct sluice_report *report, sluice_status s
     }
 }
 
+static void report_result(const struct sluice_report *report, size_t index,
+                          const struct sluice_result *result)
+{
+    assert_true(result->struct_size >= sizeof(*result));
+    report_recipient(report, index, result->status, result->dsn, result->text);
+    fixture_of(report)->results[index].flags = result->flags;
+}
+
+static void report_remaining_result(const struct sluice_report *report,
+                                    const struct sluice_result *result)
+{
+    struct fixture *f = fixture_of(report);
+
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->results[i].count == 0)
+            report_result(report, i, result);
+    }
+}
+
 static void summarize(struct fixture *f)
 {
     size_t len = 0;
@@ -118,6 +137,8 @@ void fixture_open(struct fixture *f, const char *plugin_path, const char *const 
         .struct_size = sizeof(f->report),
         .recipient = report_recipient,
         .remaining = report_remaining,
+        .result = report_result,
+        .remaining_result = report_remaining_result,
     };
     f->results = calloc(FIXTURE_RECIPIENTS_MAX, sizeof(*f->results));
     assert_non_null(f->results);

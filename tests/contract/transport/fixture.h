@@ -26,6 +26,7 @@ void test_message_init(struct test_message *message, const char *content, size_t
 struct test_result {
     int count; /* of reports: one is right */
     sluice_status status;
+    uint32_t flags; /* SLUICE_RESULT_... */
     char dsn[16];
     char text[FIXTURE_TEXT_MAX];
 };

@@ -323,7 +323,9 @@ MEMBER(sluice_message, is_smtputf8, 60, int32_t);
 MEMBER(sluice_message, arrival_ms, 64, int64_t);
 MEMBER(sluice_message, size, 72, uint64_t);
 MEMBER(sluice_message, read, 80, sluice_status (*)(const struct sluice_message *, uint64_t, void *, size_t, size_t *));
-SIZE(sluice_message, 88);
+MEMBER(sluice_message, flags, 88, uint32_t);
+MEMBER(sluice_message, reserved, 92, uint32_t);
+SIZE(sluice_message, 96);
 
 MEMBER(sluice_recipient, struct_size, 0, uint32_t);
 MEMBER(sluice_recipient, notify, 4, uint32_t);
