@@ -71,6 +71,8 @@ static void put_sender(struct composer *composer)
     put_text(composer, ">");
     if (compose->is_8bit)
         put_text(composer, " BODY=8BITMIME");
+    if (compose->is_verify)
+        put_text(composer, " XVERIFY");
     if (compose->ret != NULL) {
         put_text(composer, " RET=");
         put_text(composer, compose->ret);
@@ -248,7 +250,7 @@ static sluice_status run(struct composer *composer, FILE *input)
 {
     sluice_status st = composer->compose->reads_header ? SLUICE_OK : begin(composer);
 
-    if (st == SLUICE_OK)
+    if (st == SLUICE_OK && !composer->compose->is_verify)
         st = take_input(composer, input);
     if (st == SLUICE_OK && composer->is_in_header)
         st = begin(composer); /* there was nothing but a header */

@@ -19,6 +19,7 @@ struct compose {
     const char *ret;       /* as in MAIL; NULL: not said */
     const char *envid;     /* NULL: not said */
     bool is_8bit;          /* so it was said */
+    bool is_verify;        /* nothing is to be sent: what would become of it is to be told */
     bool ignores_dot;      /* a line with a dot alone ends nothing */
     bool reads_header;     /* recipients are there too */
     uint64_t size_limit;   /* 0: none */

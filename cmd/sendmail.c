@@ -26,6 +26,7 @@
 
 enum mode {
     MODE_SUBMIT,
+    MODE_VERIFY,
     MODE_LIST,
     MODE_ALIASES,
     MODE_SESSION,
@@ -55,7 +56,7 @@ static int set_mode(struct sendmail *sendmail, const char *argument)
         char letter;
         enum mode mode;
     } modes[] = {
-        {'m', MODE_SUBMIT},  {'p', MODE_LIST},   {'i', MODE_ALIASES},
+        {'m', MODE_SUBMIT},  {'v', MODE_VERIFY}, {'p', MODE_LIST},   {'i', MODE_ALIASES},
         {'s', MODE_SESSION}, {'d', MODE_DAEMON}, {'l', MODE_DAEMON},
     };
 
@@ -233,9 +234,25 @@ static int list(const struct sendmail *sendmail, char **arguments)
     return mailq_print(&sendmail->mailq);
 }
 
-static int run(const struct sendmail *sendmail, char **arguments)
+/* Who asks sends nothing, and hears everything. */
+static int verify(struct sendmail *sendmail, char **arguments)
 {
-    bool is_submission = sendmail->mode == MODE_SUBMIT && sendmail->flush == NULL;
+    struct submit *submit = &sendmail->submit;
+    const char *option = submit->reads_header     ? "-t"
+                         : submit->notify != NULL ? "-N"
+                         : submit->ret != NULL    ? "-R"
+                                                  : NULL;
+
+    if (option != NULL)
+        return mailq_fatal(&sendmail->mailq, "%s option cannot be used with -bv", option);
+    submit->is_verify = true;
+    return submit_message(submit, arguments);
+}
+
+static int run(struct sendmail *sendmail, char **arguments)
+{
+    bool is_submission = (sendmail->mode == MODE_SUBMIT || sendmail->mode == MODE_VERIFY) &&
+                         sendmail->flush == NULL;
 
     if (sendmail->submit.reads_header && !is_submission)
         return mailq_fatal(&sendmail->mailq, "-t can be used only in delivery mode");
@@ -250,6 +267,8 @@ static int run(const struct sendmail *sendmail, char **arguments)
         return EX_OK; /* there are no alias tables in this version, and so none to rebuild */
     case MODE_SESSION:
         return session_run(&sendmail->mailq);
+    case MODE_VERIFY:
+        return verify(sendmail, arguments);
     default:
         return submit_message(&sendmail->submit, arguments);
     }

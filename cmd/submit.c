@@ -196,6 +196,7 @@ static sluice_status compose(struct submission *submission, int *ret_fd, struct 
         .ret = submit->ret,
         .envid = submit->envid,
         .is_8bit = submit->is_8bit,
+        .is_verify = submit->is_verify,
         .ignores_dot = submit->ignores_dot,
         .reads_header = submit->reads_header,
         .size_limit = submission->settings.message_size_limit,
@@ -226,6 +227,8 @@ static int run(struct submission *submission, char **recipients)
         return explain(submission, st, &err);
     int code = hand_over(submission, fd);
     (void)close(fd); /* memory only */
+    if (code == EX_OK && submission->submit->is_verify)
+        (void)printf("Mail Delivery Status Report will be mailed to <%s>.\n", submission->sender);
     return code;
 }
 

@@ -17,6 +17,7 @@ struct submit {
     const char *ret;
     const char *envid;
     bool is_8bit;
+    bool is_verify; /* only asks: nothing is read, and what is said of the recipients comes by mail */
     bool ignores_dot;
     bool reads_header;
 };

@@ -163,6 +163,18 @@ static void attempt_alone(struct walk *walk)
     walk->job->site = fate == SLUICE_FATE_HOST_FAILED ? SITE_FAILED : SITE_REACHED;
 }
 
+/* What would deliver the message is not called: it does not know that it must not. */
+static void decline_to_verify(struct walk *walk)
+{
+    struct job *job = walk->job;
+    struct error why = ERROR_INIT;
+
+    job->site = SITE_UNKNOWN;
+    (void)error_set(&why, SLUICE_TEMP, "goes to %.*s by transport %s, which can only deliver",
+                    SPAN_ARGS(job->header.nexthop), transport_name(walk->transport));
+    job_report_remaining(job, SLUICE_TEMP, "4.3.3", why.text, "none");
+}
+
 void attempt_job(const struct attempt_means *means, struct transport *transport, struct job *job)
 {
     struct walk walk = {
@@ -177,7 +189,9 @@ void attempt_job(const struct attempt_means *means, struct transport *transport,
         return;
     }
     walk.deadline_ms = clock_monotonic_ms() + transport_time_limit_ms(transport);
-    if (transport_has_connect(transport))
+    if (job->envelope.is_verify && !transport_verifies(transport))
+        decline_to_verify(&walk);
+    else if (transport_has_connect(transport))
         attempt_with_hosts(&walk);
     else
         attempt_alone(&walk);

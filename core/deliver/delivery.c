@@ -100,6 +100,7 @@ static void delivery_fill(struct delivery *delivery)
         .arrival_ms = envelope->arrival_ms,
         .size = job_content_size(job),
         .read = delivery_read,
+        .flags = envelope->is_verify ? SLUICE_MESSAGE_VERIFY : 0,
     };
     delivery->report = (struct sluice_report){
         .struct_size = sizeof(struct sluice_report),

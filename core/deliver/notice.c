@@ -298,6 +298,8 @@ static bool wants_notice(const struct envelope_recipient *recipient, enum report
         [REPORT_DELAY] = SLUICE_NOTIFY_DELAY,
     };
 
+    if (kind == REPORT_VERIFY)
+        return true;
     if (recipient->notify == SLUICE_NOTIFY_DEFAULT)
         return kind != REPORT_SUCCESS;
     return (recipient->notify & bits[kind]) != 0;

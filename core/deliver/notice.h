@@ -4,6 +4,7 @@
  * that it comes to, each with its route: none where nobody wants to know.
  *
  *   the sender         failures and delays unless NOTIFY says otherwise, successes that it asks for
+ *                      and what became of its recipients, of a message that only asks for that
  *   the postmaster     a copy with the header alone, of what notify_classes names; and failures that
  *                      cannot be given to a sender (2bounce), whole
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * report: three parts and the header above them. The parts are written first, so that a boundary can
- * be chosen which is in none of them.
+ * report: three parts, or two, and the header above them. The parts are written first, so that a
+ * boundary can be chosen which is in none of them.
  */
 #include "deliver/report.h"
 
@@ -151,6 +151,8 @@ static const char *const openings[REPORT_KINDS] = {
     [REPORT_DELAY] = "THIS IS ONLY A WARNING. YOU NEED NOT SEND YOUR MESSAGE AGAIN.\r\n\r\n"
                      "Your message has not been delivered to the recipients below yet. It is\r\n"
                      "still being tried. The header of your message is attached.\r\n",
+    [REPORT_VERIFY] = "You asked whether the recipients below can be reached. Nothing has been\r\n"
+                      "delivered to them.\r\n",
 };
 
 static const char *const postmaster_openings[REPORT_KINDS] = {
@@ -270,8 +272,23 @@ static void write_message_fields(struct draft *draft)
     add_date_field(draft, "Arrival-Date", envelope->arrival_ms);
 }
 
+static const char *verify_action_of(const struct envelope_recipient *recipient)
+{
+    switch (recipient->state) {
+    case RECIPIENT_RELAYED:
+    case RECIPIENT_ARRIVED:
+        return "deliverable";
+    case RECIPIENT_FAILED:
+        return "undeliverable";
+    default:
+        return "delayed";
+    }
+}
+
 static const char *action_of(const struct draft *draft, const struct envelope_recipient *recipient)
 {
+    if (draft->subject->kind == REPORT_VERIFY)
+        return verify_action_of(recipient);
     if (draft->subject->kind == REPORT_FAILURE)
         return "failed";
     if (draft->subject->kind == REPORT_DELAY)
@@ -329,6 +346,12 @@ static void write_status(struct draft *draft)
 
 /* ---- what comes back ------------------------------------------------------------------------- */
 
+/* Who only asked has sent nothing. */
+static bool has_returned(const struct draft *draft)
+{
+    return draft->subject->kind != REPORT_VERIFY;
+}
+
 static const char *returned_type(const struct draft *draft)
 {
     if (draft->subject->is_whole)
@@ -382,6 +405,7 @@ static const char *title_of(const struct report_subject *subject)
         [REPORT_FAILURE] = "Undelivered Mail Returned to Sender",
         [REPORT_SUCCESS] = "Successful Mail Delivery Report",
         [REPORT_DELAY] = "Delayed Mail (still being retried)",
+        [REPORT_VERIFY] = "Mail Delivery Status Report",
     };
     static const char *const postmaster_titles[REPORT_KINDS] = {
         [REPORT_FAILURE] = "Postmaster Copy: Undelivered Mail",
@@ -393,7 +417,8 @@ static const char *title_of(const struct report_subject *subject)
 
 static bool is_8bit(const struct draft *draft)
 {
-    return report_is_8bit(draft->subject->returned) || report_is_8bit(buffer_span(&draft->notice)) ||
+    return (has_returned(draft) && report_is_8bit(draft->subject->returned)) ||
+           report_is_8bit(buffer_span(&draft->notice)) ||
            report_is_8bit(buffer_span(&draft->status));
 }
 
@@ -428,9 +453,11 @@ static void write_parts(const struct draft *draft, struct buffer *out)
     buffer_add_span(out, buffer_span(&draft->notice));
     buffer_printf(out, "\r\n--%s\r\n", draft->boundary);
     buffer_add_span(out, buffer_span(&draft->status));
-    buffer_printf(out, "\r\n--%s\r\n", draft->boundary);
-    buffer_add_span(out, buffer_span(&draft->returned));
-    buffer_add_span(out, draft->subject->returned);
+    if (has_returned(draft)) {
+        buffer_printf(out, "\r\n--%s\r\n", draft->boundary);
+        buffer_add_span(out, buffer_span(&draft->returned));
+        buffer_add_span(out, draft->subject->returned);
+    }
     buffer_printf(out, "\r\n--%s--\r\n", draft->boundary);
 }
 
@@ -441,7 +468,8 @@ void report_compose(const struct report_origin *origin, const struct report_subj
 
     write_notice(&draft);
     write_status(&draft);
-    write_returned(&draft);
+    if (has_returned(&draft))
+        write_returned(&draft);
     choose_boundary(&draft);
     write_header(&draft, out);
     write_parts(&draft, out);

@@ -227,6 +227,14 @@ bool transport_has_connect(const struct transport *transport)
            INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, disconnect) != NULL;
 }
 
+bool transport_verifies(const struct transport *transport)
+{
+    const struct instance_side *side =
+        INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, deliver);
+
+    return (INSTANCE_OPS(side, struct sluice_transport_ops)->flags & SLUICE_TRANSPORT_VERIFIES) != 0;
+}
+
 unsigned transport_port(const struct transport *transport)
 {
     const struct instance_side *side =

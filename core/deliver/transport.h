@@ -23,6 +23,8 @@ void transport_close(struct transport *transport); /* accepts NULL */
 const char *transport_name(const struct transport *transport);
 /* False: the transport finds its own way; deliver is called once, with connection NULL. */
 bool transport_has_connect(const struct transport *transport);
+/* True if it can ask whether recipients would be taken, without delivering (SLUICE_MESSAGE_VERIFY). */
+bool transport_verifies(const struct transport *transport);
 /* How long one attempt may take. */
 int64_t transport_time_limit_ms(const struct transport *transport);
 /* The port where the next hop names none; 0: not known. */

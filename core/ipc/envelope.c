@@ -18,7 +18,7 @@
 #define LENGTH_SIZE 4
 #define RECIPIENTS_MIN_CAPACITY 4
 
-/* Tags are never used for anything else. The next free one is 34; the recipients have 32. */
+/* Tags are never used for anything else. The next free one is 35; the recipients have 32. */
 static const struct record_member members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct envelope, sender),
     RECORD_MEMBER(2, RECORD_SPAN, struct envelope, envid),
@@ -36,6 +36,7 @@ static const struct record_member members[] = {
     RECORD_MEMBER(14, RECORD_I64, struct envelope, expired_ms),
     RECORD_MEMBER(15, RECORD_I64, struct envelope, warned_ms),
     RECORD_MEMBER(33, RECORD_U32, struct envelope, crashes),
+    RECORD_MEMBER(34, RECORD_BOOL, struct envelope, is_verify),
 };
 #define TAG_RECIPIENT 32
 

@@ -26,6 +26,7 @@ enum recipient_state {
     RECIPIENT_RETURNED = 3,  /* failed, and whoever is to know has been told */
     RECIPIENT_RELAYED = 4,   /* a next host without DSN has it; a success report is owed */
     RECIPIENT_ARRIVED = 5,   /* it is in its mailbox; a success report is owed */
+    RECIPIENT_UNVERIFIED = 6, /* is_verify: it could not be found out; that is owed as a report */
 };
 
 struct envelope_recipient {
@@ -54,6 +55,7 @@ struct envelope {
     int32_t ret;               /* SLUICE_RET_... */
     int32_t body;              /* SLUICE_BODY_... */
     bool is_smtputf8;
+    bool is_verify; /* nothing is delivered: its sender wants to know whether it could be */
     struct sluice_span client_address;
     struct sluice_span client_name;
     struct sluice_span helo;

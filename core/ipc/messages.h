@@ -214,8 +214,9 @@ enum report_kind {
     REPORT_FAILURE = 1,
     REPORT_SUCCESS = 2,
     REPORT_DELAY = 3,
+    REPORT_VERIFY = 4, /* the answer to a message that only asks */
 };
-#define REPORT_KINDS 4           /* one more than the last of them */
+#define REPORT_KINDS 5           /* one more than the last of them */
 #define REPORT_MESSAGES_MAX 2    /* what a report comes to: one for the sender, one for the postmaster */
 #define REPORT_RECIPIENTS_MAX 500 /* of one report */
 

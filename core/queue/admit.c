@@ -11,6 +11,7 @@
 #include "queue/delivery_log.h"
 #include "queue/report.h"
 #include "queue/state.h"
+#include "queue/verify.h"
 
 #define SPREAD_MS 1 /* between two overdue units at a start */
 
@@ -58,6 +59,7 @@ static void log_held(const struct unit *unit, const struct envelope *envelope)
             .id = unit->message->id,
             .transport = unit->site->transport,
             .recipient = &envelope->recipients[i],
+            .is_verify = envelope->is_verify,
             .arrival_ms = envelope->arrival_ms,
             .status = SLUICE_TEMP,
             .dsn = SPAN_LITERAL("4.3.2"),
@@ -85,6 +87,7 @@ void admit_new(struct queue *queue, struct queue_message *message, const struct 
     report_owe_all(queue, message, envelope);
     for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
         admit_unit(queue, unit, envelope);
+    verify_admitted(queue, message, envelope);
 }
 
 /* ---- a start --------------------------------------------------------------------------------- */

@@ -55,11 +55,13 @@ static const struct log_event release_event = {
     .text = "release: <{released}>, {count} messages, by {by}",
 };
 
-static const char *status_word(sluice_status status)
+static const char *status_word(const struct delivery_line *line)
 {
-    if (status == SLUICE_OK)
-        return "sent";
-    return status == SLUICE_PERM ? "bounced" : "deferred";
+    if (line->status == SLUICE_OK)
+        return line->is_verify ? "deliverable" : "sent";
+    if (line->status == SLUICE_PERM)
+        return line->is_verify ? "undeliverable" : "bounced";
+    return line->is_verify ? "delayed" : "deferred";
 }
 
 static void count_accepted(const struct envelope *envelope)
@@ -97,9 +99,8 @@ static void count_attempt(const struct delivery_line *line, int64_t delay_ms)
 {
     if (line->started_ms == 0)
         return;
-    metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, line->transport, status_word(line->status),
-                          NULL), 1);
-    if (line->status == SLUICE_OK)
+    metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, line->transport, status_word(line), NULL), 1);
+    if (line->status == SLUICE_OK && !line->is_verify)
         metric_observe(metric_get(METRIC_DELIVERY_DELAY_SECONDS, line->transport, NULL, NULL),
                        METRIC_DELIVERY_DELAY_SECONDS, to_us(delay_ms));
 }
@@ -134,7 +135,7 @@ void delivery_log(const struct delivery_line *line)
               log_span_if("orig_to", is_rewritten ? recipient->original : SPAN_EMPTY),
               log_span("relay", line->relay.len > 0 ? line->relay : none),
               log_seconds("delay", &delay_ms, 1), log_seconds("delays", delays_ms, 4),
-              log_span("dsn", line->dsn), log_text("status", status_word(line->status)),
+              log_span("dsn", line->dsn), log_text("status", status_word(line)),
               log_span("text", line->text), log_text("transport", line->transport));
 }
 

@@ -12,6 +12,7 @@ struct delivery_line {
     uint64_t id;
     const char *transport;
     const struct envelope_recipient *recipient;
+    bool is_verify;           /* of the message */
     struct sluice_span relay; /* empty: none */
     int64_t arrival_ms;       /* of the message */
     int64_t started_ms;       /* of the attempt, wall clock; 0: there was none */

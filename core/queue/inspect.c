@@ -52,9 +52,10 @@ static const char *state_word(const struct envelope_recipient *recipient)
         [RECIPIENT_RETURNED] = "returned",
         [RECIPIENT_RELAYED] = "delivered",
         [RECIPIENT_ARRIVED] = "delivered",
+        [RECIPIENT_UNVERIFIED] = "unverified",
     };
 
-    return recipient->state <= RECIPIENT_ARRIVED ? words[recipient->state] : "unknown";
+    return recipient->state <= RECIPIENT_UNVERIFIED ? words[recipient->state] : "unknown";
 }
 
 /* On hold it would wait for a release, too, without the hold. */

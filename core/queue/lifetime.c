@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/span.h"
 #include "queue/active.h"
 #include "queue/delivery_log.h"
 #include "queue/report.h"
+#include "queue/settle.h"
 #include "queue/state.h"
 
 #define LOOK_MS 60000           /* at least: the clock may be set */
@@ -58,92 +58,33 @@ int64_t lifetime_expires_ms(const struct queue *queue, const struct queue_messag
 
 /* ---- giving up ------------------------------------------------------------------------------- */
 
-/* Why it was not delivered: what the last attempt said, or why there was none. */
-static void explain(const struct queue_message *message, struct envelope_recipient *recipient,
-                    size_t index)
-{
-    const struct unit *unit = schedule_unit_of(message, recipient, index);
-
-    if (recipient->text.len > 0)
-        return;
-    if (unit != NULL && unit->state == UNIT_HELD) {
-        recipient->dsn = SPAN_LITERAL("4.3.2");
-        recipient->text = SPAN_LITERAL("deferred transport");
-    } else if (unit != NULL && unit->site->last_text != NULL) {
-        recipient->dsn = SPAN_LITERAL("4.4.1");
-        recipient->text = sluice_span_of(unit->site->last_text);
-    } else if (message->is_expired) {
-        recipient->dsn = SPAN_LITERAL("4.7.0");
-        recipient->text = SPAN_LITERAL("message is administratively expired");
-    } else {
-        recipient->dsn = SPAN_LITERAL("4.4.7");
-        recipient->text = SPAN_LITERAL("the time for its delivery is over");
-    }
-}
-
-/* Fails what waits; only_attempted: and has had an attempt. False: nothing of that kind. */
+/* What waits fails; user: a bool, only what has had an attempt. */
 static bool fail_recipients(const struct queue_message *message, struct envelope *envelope,
-                            bool only_attempted)
+                            void *user)
 {
+    const bool *only_attempted = user;
     bool has_failed = false;
 
     for (size_t i = 0; i < envelope->recipient_count; i++) {
         struct envelope_recipient *recipient = &envelope->recipients[i];
 
-        if (recipient->state != RECIPIENT_WAITING || (only_attempted && recipient->attempts == 0))
+        if (recipient->state != RECIPIENT_WAITING || (*only_attempted && recipient->attempts == 0))
             continue;
-        explain(message, recipient, i);
+        settle_explain(message, recipient, i);
         recipient->state = RECIPIENT_FAILED;
         has_failed = true;
     }
+    if (has_failed && !*only_attempted)
+        envelope->expired_ms = clock_wall_ms();
+    if (has_failed)
+        delivery_log_expired(message->id, envelope);
     return has_failed;
-}
-
-static bool has_recipients(const struct unit *unit, const struct envelope *envelope)
-{
-    for (size_t i = unit->first; i <= unit->last; i++) {
-        if (schedule_unit_has(unit, &envelope->recipients[i], i))
-            return true;
-    }
-    return false;
-}
-
-static void drop_units(struct schedule *schedule, struct queue_message *message,
-                       const struct envelope *envelope)
-{
-    struct unit *next;
-
-    for (struct unit *unit = message->units; unit != NULL; unit = next) {
-        next = unit->next_of_message;
-        if (!has_recipients(unit, envelope))
-            schedule_drop(schedule, unit, clock_monotonic_ms());
-    }
 }
 
 /* Nothing of the message is in flight, and its record is there. TEMP: no memory. */
 static sluice_status give_up(struct active *active, bool only_attempted)
 {
-    struct queue *queue = active->queue;
-    struct envelope envelope = ENVELOPE_INIT;
-    struct buffer record = BUFFER_INIT;
-    sluice_status st = envelope_decode(buffer_span(&active->record), &envelope, NULL);
-
-    if (st == SLUICE_OK && fail_recipients(active->message, &envelope, only_attempted)) {
-        if (!only_attempted)
-            envelope.expired_ms = clock_wall_ms();
-        envelope_encode(&envelope, &record);
-        if (buffer_failed(&record)) {
-            st = SLUICE_TEMP;
-        } else {
-            delivery_log_expired(active->message->id, &envelope);
-            drop_units(&queue->schedule, active->message, &envelope);
-            active_change(active, &record, false);
-            report_owe(queue, active->message, REPORT_FAILURE);
-        }
-    }
-    buffer_done(&record);
-    envelope_done(&envelope);
-    return st;
+    return settle(active, fail_recipients, &only_attempted);
 }
 
 static bool is_in_flight(const struct queue_message *message)

@@ -83,6 +83,7 @@ struct queue_message {
     bool is_expired; /* by an operator: it is given up as soon as it is neither in flight nor on hold */
     bool has_null_sender : 1;
     bool is_warned : 1; /* its sender has been told that it is late, or nobody is to be */
+    bool is_verify : 1; /* it only asks (verify.h) */
     UT_hash_handle hh;
 };
 

@@ -126,41 +126,58 @@ void report_owe(struct queue *queue, const struct queue_message *message, enum r
     report_wake(queue);
 }
 
-void report_owe_all(struct queue *queue, const struct queue_message *message,
-                    const struct envelope *envelope)
-{
-    bool kinds[REPORT_KINDS] = {false};
-
-    for (size_t i = 0; i < envelope->recipient_count; i++) {
-        enum recipient_state state = envelope->recipients[i].state;
-
-        kinds[REPORT_FAILURE] = kinds[REPORT_FAILURE] || state == RECIPIENT_FAILED;
-        kinds[REPORT_SUCCESS] = kinds[REPORT_SUCCESS] || state == RECIPIENT_RELAYED ||
-                                state == RECIPIENT_ARRIVED;
-    }
-    for (int kind = REPORT_FAILURE; kind < REPORT_KINDS; kind++) {
-        if (kinds[kind])
-            report_owe(queue, message, (enum report_kind)kind);
-    }
-}
-
 /* ---- whom a report is about ------------------------------------------------------------------ */
 
-static bool is_concerned(const struct envelope_recipient *recipient, enum report_kind kind)
+static bool is_concerned(const struct envelope *envelope,
+                         const struct envelope_recipient *recipient, enum report_kind kind)
 {
+    enum recipient_state state = recipient->state;
+    bool is_good = state == RECIPIENT_RELAYED || state == RECIPIENT_ARRIVED;
+    bool is_bad = state == RECIPIENT_FAILED;
+
     switch (kind) {
     case REPORT_FAILURE:
-        return recipient->state == RECIPIENT_FAILED;
+        return is_bad && !envelope->is_verify;
     case REPORT_SUCCESS:
-        return recipient->state == RECIPIENT_RELAYED || recipient->state == RECIPIENT_ARRIVED;
+        return is_good && !envelope->is_verify;
+    case REPORT_VERIFY:
+        return envelope->is_verify && (is_good || is_bad || state == RECIPIENT_UNVERIFIED);
     default: /* RFC 3461 4.1: without NOTIFY we may tell of delays */
-        return recipient->state == RECIPIENT_WAITING &&
+        return state == RECIPIENT_WAITING &&
                (recipient->notify == SLUICE_NOTIFY_DEFAULT ||
                 (recipient->notify & SLUICE_NOTIFY_DELAY) != 0);
     }
 }
 
-/* A report under way. */
+/* Who asks gets one report, when all is known. */
+static bool is_owed(const struct envelope *envelope, enum report_kind kind)
+{
+    bool has_any = false;
+
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        const struct envelope_recipient *recipient = &envelope->recipients[i];
+
+        if (kind == REPORT_VERIFY && recipient->state == RECIPIENT_WAITING)
+            return false;
+        has_any = has_any || is_concerned(envelope, recipient, kind);
+    }
+    return has_any;
+}
+
+void report_owe_all(struct queue *queue, const struct queue_message *message,
+                    const struct envelope *envelope)
+{
+    static const enum report_kind kinds[] = {REPORT_FAILURE, REPORT_SUCCESS, REPORT_VERIFY};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (is_owed(envelope, kinds[i]))
+            report_owe(queue, message, kinds[i]);
+    }
+}
+
+/* ---- a report under way ---------------------------------------------------------------------- */
+
+
 struct run {
     struct queue *queue;
     enum report_kind kind;
@@ -177,7 +194,7 @@ static sluice_status select_recipients(struct run *run, struct envelope *envelop
     if (run->recipients == NULL)
         return SLUICE_TEMP;
     for (size_t i = 0; i < envelope->recipient_count; i++) {
-        if (!is_concerned(&envelope->recipients[i], run->kind))
+        if (!is_concerned(envelope, &envelope->recipients[i], run->kind))
             continue;
         run->has_more = run->recipient_count == REPORT_RECIPIENTS_MAX;
         if (run->has_more)
@@ -199,10 +216,9 @@ static void mark_told(struct envelope *envelope, void *user)
     for (size_t i = 0; i < run->recipient_count; i++) {
         struct envelope_recipient *recipient = &envelope->recipients[run->recipients[i]];
 
-        if (run->kind == REPORT_FAILURE)
-            recipient->state = RECIPIENT_RETURNED;
-        else if (run->kind == REPORT_SUCCESS)
-            recipient->state = RECIPIENT_DELIVERED;
+        if (run->kind != REPORT_DELAY)
+            recipient->state = recipient->state == RECIPIENT_FAILED ? RECIPIENT_RETURNED
+                                                                    : RECIPIENT_DELIVERED;
     }
 }
 
@@ -425,7 +441,7 @@ static enum report_kind first_kind(const struct owed *owed)
 {
     int kind = REPORT_FAILURE;
 
-    while (kind < REPORT_DELAY && !owed->kinds[kind])
+    while (kind < REPORT_KINDS - 1 && !owed->kinds[kind])
         kind++;
     return (enum report_kind)kind;
 }

@@ -42,7 +42,7 @@ bool report_is_idle(const struct queue *queue); /* none is being made */
 
 /* A report of that kind on the durable message is due: at once, or once others have gathered. */
 void report_owe(struct queue *queue, const struct queue_message *message, enum report_kind kind);
-/* The same for all that its record has. */
+/* The same for all that its record has; for who only asks, once nothing of it waits any more. */
 void report_owe_all(struct queue *queue, const struct queue_message *message,
                     const struct envelope *envelope);
 

@@ -165,6 +165,7 @@ static void log_made(const struct put_message *m, uint64_t original_id, enum rep
         [REPORT_FAILURE] = "non-delivery notification",
         [REPORT_SUCCESS] = "delivery status notification",
         [REPORT_DELAY] = "delay notification",
+        [REPORT_VERIFY] = "delivery status notification",
     };
 
     /* RFC 3464 2: reports to the sender have no sender themselves */

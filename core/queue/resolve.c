@@ -12,6 +12,7 @@
 #include "queue/admit.h"
 #include "queue/dispatch.h"
 #include "queue/state.h"
+#include "queue/verify.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -155,6 +156,7 @@ static void collect_message(struct batch *batch, uint64_t id)
 
     if (active == NULL)
         return;
+    verify_waiting(active);
     batch->ids[batch->id_count++] = id;
     collect_addresses(batch, active);
     active_unref(active);
@@ -250,6 +252,7 @@ static sluice_status change_message(struct batch *batch, struct active *active,
     if (st == SLUICE_OK) {
         admit_rest(queue, active->message, envelope);
         active_change(active, &record, false);
+        verify_waiting(active);
         batch->moved++;
     }
     buffer_done(&record);

@@ -40,7 +40,8 @@ static bool owes_success(const struct envelope *envelope,
            (flags & SLUICE_RESULT_DSN_PASSED) == 0;
 }
 
-/* Anything that is neither done nor refused for good is tried again. */
+/* Anything that is neither done nor refused for good is tried again; who only asks gets the first
+ * answer, whatever it is. */
 static enum recipient_state state_of(const struct envelope *envelope,
                                      const struct envelope_recipient *recipient,
                                      const struct message_outcome *outcome)
@@ -48,8 +49,8 @@ static enum recipient_state state_of(const struct envelope *envelope,
     if (outcome->status == SLUICE_PERM)
         return RECIPIENT_FAILED;
     if (outcome->status != SLUICE_OK)
-        return RECIPIENT_WAITING;
-    if (!owes_success(envelope, recipient, outcome->flags))
+        return envelope->is_verify ? RECIPIENT_UNVERIFIED : RECIPIENT_WAITING;
+    if (!envelope->is_verify && !owes_success(envelope, recipient, outcome->flags))
         return RECIPIENT_DELIVERED;
     return (outcome->flags & SLUICE_RESULT_FINAL) != 0 ? RECIPIENT_ARRIVED : RECIPIENT_RELAYED;
 }
@@ -74,6 +75,7 @@ static void apply_outcome(const struct job *job, const struct message_result *re
         .id = job->active->message->id,
         .transport = job->site->transport,
         .recipient = recipient,
+        .is_verify = envelope->is_verify,
         .relay = outcome->relay,
         .arrival_ms = envelope->arrival_ms,
         .started_ms = job->started_wall_ms,

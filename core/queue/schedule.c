@@ -138,7 +138,8 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->crashes = envelope->crashes < UINT8_MAX ? (uint8_t)envelope->crashes : UINT8_MAX;
     message->is_expired = envelope->expired_ms > 0;
     message->has_null_sender = envelope->sender.len == 0;
-    message->is_warned = envelope->warned_ms != 0;
+    message->is_verify = envelope->is_verify;
+    message->is_warned = envelope->warned_ms != 0 || envelope->is_verify;
     HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
     if (!hash_has(message)) {
         free(message);
@@ -394,12 +395,17 @@ void schedule_drop(struct schedule *schedule, struct unit *unit, int64_t now_ms)
     remove_unit(schedule, &unit->message->units, unit, now_ms);
 }
 
+bool schedule_unit_has_site(const struct unit *unit, int64_t now_ms)
+{
+    return unit->site->suspension == NULL &&
+           (unit->is_released || !site_is_suspended(unit->site, now_ms));
+}
+
 bool schedule_is_under_way(const struct queue_message *message, int64_t now_ms)
 {
     for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
         if (u->state == UNIT_IN_FLIGHT ||
-            (u->state == UNIT_READY && u->site->suspension == NULL &&
-             (u->is_released || !site_is_suspended(u->site, now_ms))))
+            (u->state == UNIT_READY && schedule_unit_has_site(u, now_ms)))
             return true;
     }
     return false;

@@ -20,6 +20,7 @@ struct esmtp_mail {
     int32_t ret;   /* SLUICE_RET_... */
     struct sluice_span envid;
     struct sluice_span full_name; /* xtext; of a local client's user */
+    bool is_verify;               /* a local client only asks */
 };
 
 struct esmtp_rcpt {
@@ -27,8 +28,8 @@ struct esmtp_rcpt {
     struct sluice_span orcpt;
 };
 
-/* size_limit 0: none. is_local: also XFULLNAME, which sendmail uses. On PERM, err's text is the whole
- * reply: "501 5.5.4 Bad RET ...". The results point into text. */
+/* size_limit 0: none. is_local: also XFULLNAME and XVERIFY, which sendmail uses. On PERM, err's text is
+ * the whole reply: "501 5.5.4 Bad RET ...". The results point into text. */
 sluice_status esmtp_parse_mail(struct sluice_span text, uint64_t size_limit, bool is_local,
                                struct esmtp_mail *ret_mail, struct error *err);
 sluice_status esmtp_parse_rcpt(struct sluice_span text, struct esmtp_rcpt *ret_rcpt,

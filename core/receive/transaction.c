@@ -75,6 +75,7 @@ struct transaction *transaction_new(const struct mailbox *sender,
     envelope->envid = parameters->envid;
     envelope->ret = parameters->ret;
     envelope->body = parameters->body;
+    envelope->is_verify = parameters->is_verify;
     transaction->full_name = parameters->full_name;
     struct sluice_span *spans[] = {&envelope->sender, &envelope->envid, &transaction->full_name};
     if (keep(transaction, spans, sizeof(spans) / sizeof(spans[0])) != SLUICE_OK) {

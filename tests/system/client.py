@@ -49,11 +49,11 @@ class Client:
         assert got.startswith(reply), f"{line}: {got!r}, expected {reply!r}"
         return got
 
-    def message(self, sender, recipients, content, mail_parameters=""):
+    def message(self, sender, recipients, content, mail_parameters="", rcpt_parameters=""):
         """A whole transaction; content has CRLF lines. The last reply."""
         self.expect(f"MAIL FROM:<{sender}>{mail_parameters}", "250")
         for recipient in [recipients] if isinstance(recipients, str) else recipients:
-            self.expect(f"RCPT TO:<{recipient}>", "250")
+            self.expect(f"RCPT TO:<{recipient}>{rcpt_parameters}", "250")
         self.expect("DATA", "354")
         self.send(stuffed(content) + b".\r\n")
         return self.reply()

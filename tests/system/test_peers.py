@@ -157,7 +157,8 @@ def test_aiosmtpd(make_route):
         server.stop()
 
 
-def test_aiosmtpd_by_lmtp(make_route):
+def test_aiosmtpd_by_lmtp(make_route, sink):
+    """It has no DSN: success is ours to report, and the mail store is where the way ends."""
     keeper = Keeper()
 
     class LmtpController(Controller):
@@ -167,11 +168,17 @@ def test_aiosmtpd_by_lmtp(make_route):
     server = LmtpController(keeper, hostname="127.0.0.1", port=free_port())
     server.start()
     try:
-        daemon = make_route({"store.tld": f"lmtp:inet:127.0.0.1:{server.port}"})
-        queue_id = send(daemon.port, recipients=["joe@store.tld"], content=PLAIN)
+        daemon = make_route({"store.tld": f"lmtp:inet:127.0.0.1:{server.port}",
+                             "isp.example": f"relay:{sink.nexthop}"})
+        with Client(daemon.port) as client:
+            reply = client.message("a@isp.example", ["joe@store.tld"], PLAIN,
+                                   rcpt_parameters=" NOTIFY=SUCCESS")
+        queue_id = reply.rsplit(" ", 1)[1]
         wait_for(lambda: is_removed(daemon, queue_id))
         assert results(daemon, queue_id) == [("joe@store.tld", "sent")]
         assert keeper.envelopes[0].content.endswith(PLAIN)
+        wait_for(lambda: sink.messages)
+        assert b"\r\nAction: delivered\r\n" in sink.messages[0].data
     finally:
         server.stop()
 

@@ -273,6 +273,125 @@ def test_many_recipients(daemon):
     assert drop_names(daemon) == []
 
 
+# -- questions
+
+@pytest.fixture
+def questions(make_daemon, make_sink, sink, folder):
+    """customer.tld goes to a host that has its own ideas, isp.example, where the reports go, to the sink."""
+    def judge(line):
+        if "<bad" in line:
+            return "550 5.1.1 unknown user"
+        if "<silent" in line:
+            return 60
+        return "450 4.2.0 come again" if "<later" in line else "250 2.1.5 Ok"
+
+    host = make_sink(replies={"RCPT": judge})
+    made = make_daemon(start=False)
+    made.change({
+        "relay_domains": ["customer.tld", "isp.example"],
+        "transports": ({"name": "null", "plugin": "null"}, {"name": "other", "plugin": "smtp"}),
+        "transport_maps": [made.table("transport", f"""
+            customer.tld relay:{host.nexthop}
+            nobody.tld relay:[127.0.0.1]:1
+            other.tld other:{host.nexthop}
+            null.tld null:
+            held.tld etrn-only:
+            isp.example relay:{sink.nexthop}
+            .isp.example relay:{sink.nexthop}
+            """.replace("            ", ""))]})
+    made.start()
+    made.host = host
+    return made
+
+
+def ask(daemon, sink, *recipients, options=("-f", "me@isp.example")):
+    """The answer: {address: (action, status, diagnostic code)}."""
+    done = submit(daemon, "-bv", *options, *recipients, text=b"never read\n" * 100000)
+    assert done.stdout == b"Mail Delivery Status Report will be mailed to <me@isp.example>.\n"
+    message = only(sink)
+    assert message.mail.startswith("FROM:<>") and message.recipients == ["<me@isp.example>"]
+    report = email.message_from_bytes(message.data, policy=email.policy.default)
+    assert report["Subject"] == "Mail Delivery Status Report" and not report.defects
+    text, status = report.get_payload()
+    _, *blocks = status.get_payload()
+    assert b"never read" not in message.data
+    for recipient in recipients:
+        assert f"<{recipient}>:" in text.get_content(), text.get_content()
+    return {block["Final-Recipient"].split("; ")[1]: (block["Action"], block["Status"], block["Diagnostic-Code"])
+            for block in blocks}
+
+
+ANSWERS = {
+    "good@customer.tld": ("deliverable", "2.1.5", "smtp; 250 2.1.5 Ok"),
+    "bad@customer.tld": ("undeliverable", "5.1.1", "smtp; 550 5.1.1 unknown user"),
+    "later@customer.tld": ("delayed", "4.2.0", "smtp; 450 4.2.0 come again"),
+    "a@held.tld": ("delayed", "4.3.2", "X-Sluice; deferred transport"),
+    "a@null.tld": ("delayed", "4.3.3", "X-Sluice; goes to null.tld by transport null, which can only deliver"),
+    "u@bad..dom": ("undeliverable", "5.1.3", "X-Sluice; bad address syntax"),
+}
+
+
+def test_questions(questions, sink):
+    """Each alone, and all in one question; nothing is delivered, nothing stays, there is one report."""
+    for address, answer in ANSWERS.items():
+        assert ask(questions, sink, address) == {address: answer}
+    assert ask(questions, sink, *ANSWERS) == ANSWERS
+    [answer] = ask(questions, sink, "a@nobody.tld").values()
+    assert answer[:2] == ("delayed", "4.4.1") and "Connection refused" in answer[2]
+    assert ask(questions, sink, "b@nobody.tld") == {"b@nobody.tld": answer}  # its site backs off now
+    wait_for(lambda: questions.queue() == [])
+    assert sink.count == len(ANSWERS) + 3
+    assert [command for command in questions.host.commands if command.startswith("DATA")] == []
+    assert questions.host.count == 0 and "RSET" in questions.host.commands
+    for word in ("deliverable", "undeliverable", "delayed"):
+        questions.wait_for_log(f"status={word} ")
+    assert "status=sent (250 2.1.5" not in questions.log()
+
+
+def test_a_question_without_a_sender(questions, sink):
+    """Nobody is to be told, and it is over all the same."""
+    done = submit(questions, "-bv", "-f", "<>", "good@customer.tld", "bad@customer.tld", "a@held.tld", "u@bad..dom")
+    assert done.stdout == b"Mail Delivery Status Report will be mailed to <>.\n"
+    questions.wait_for_log(r"status=undeliverable ")
+    wait_for(lambda: questions.queue() == [])
+    assert sink.count == 0 and questions.host.count == 0
+
+
+def test_a_question_while_the_daemon_is_down(questions, sink):
+    questions.stop()
+    submit(questions, "-bv", "-f", "me@isp.example", "good@customer.tld")
+    questions.start()
+    assert b"Action: deliverable" in only(sink).data
+    assert questions.host.count == 0
+
+
+def test_a_question_is_answered_after_a_crash(questions, sink):
+    """As things are then: what is not attempted any more is no reason to wait."""
+    submit(questions, "-bv", "-f", "me@isp.example", "silent@other.tld", "bad@other.tld")
+    wait_for(lambda: any("silent" in command for command in questions.host.commands))
+    questions.kill()
+    questions.change({"defer_transports": ["other"]})
+    questions.start()
+    report = only(sink).data
+    assert report.count(b"Action: delayed") == 2 and report.count(b"deferred transport") == 4, report
+    wait_for(lambda: questions.queue() == [])
+
+
+def test_an_operator_has_suspended_the_site(questions, sink):
+    questions.command("sluice", "site", "suspend", f"other:{questions.host.nexthop}")
+    assert ask(questions, sink, "good@other.tld", "good@customer.tld") == {
+        "good@other.tld": ("delayed", "4.3.2", "X-Sluice; site suspended by the operator"),
+        "good@customer.tld": ANSWERS["good@customer.tld"]}
+
+
+def test_who_asks_may_not_say_more(questions):
+    for option, arguments in (("-t", ["-t"]), ("-N", ["-N", "never"]), ("-R", ["-R", "hdrs"])):
+        done = call(questions, "-bv", *arguments, "good@customer.tld")
+        assert done.returncode == 75 and done.stdout == b""
+        assert done.stderr.decode() == f"sendmail: fatal: {option} option cannot be used with -bv\n"
+    assert call(questions, "-bv").returncode == 75
+
+
 # -- the daemon is down, or busy
 
 def test_down_and_up_again(daemon, sink):

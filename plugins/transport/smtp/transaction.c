@@ -2,13 +2,15 @@
 /*
  * transaction: see transaction.h.
  *
- * Commands are numbered: 0 is MAIL, 1 to count are RCPT for each recipient, count + 1 is DATA, or RSET
- * where the host only asks (SLUICE_MESSAGE_VERIFY). They go out in groups, one write each, and the replies of a group are read in order before the next
- * group goes. With PIPELINING (RFC 2920) all of them usually make one group; without it a group is
- * one command. What a reply means is the same either way.
+ * Commands are numbered: 0 is MAIL, 1 to count are RCPT for each recipient, count + 1 is DATA, or
+ * RSET where the host only asks (SLUICE_MESSAGE_VERIFY). They go out in groups, one write each, and
+ * the replies of a group are read in order before the next group goes. With PIPELINING (RFC 2920)
+ * all of them usually make one group; without it a group is one command. What a reply means is the
+ * same either way.
  *
  * A refused recipient is reported at once. The accepted ones are what remains without a report, so
- * that the reply to DATA or to the end of data, or a failure, is reported for "the remaining".
+ * that the reply to DATA or to the end of data, or a failure, is reported for "the remaining"; where
+ * the host only asks they are reported at once, too.
  */
 #include "transaction.h"
 

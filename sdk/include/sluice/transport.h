@@ -98,7 +98,8 @@ struct sluice_message {
 /* True if the host wants to know, and nothing delivered; also right where the host is older. */
 static inline int sluice_message_is_verify(const struct sluice_message *message)
 {
-    return message->struct_size >= offsetof(struct sluice_message, flags) + sizeof(message->flags) &&
+    return message->struct_size >=
+               offsetof(struct sluice_message, flags) + sizeof(message->flags) &&
            (message->flags & SLUICE_MESSAGE_VERIFY) != 0;
 }
 

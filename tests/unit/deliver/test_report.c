@@ -147,6 +147,40 @@ static void test_kinds(void **state)
     buffer_done(&out);
 }
 
+/* The answer to a question: who asks has sent nothing that could come back. */
+static void test_an_answer(void **state)
+{
+    static const struct {
+        enum recipient_state state;
+        const char *dsn;
+        const char *action;
+    } cases[] = {
+        {RECIPIENT_RELAYED, "2.1.5", "\r\nAction: deliverable\r\nStatus: 2.1.5\r\n"},
+        {RECIPIENT_ARRIVED, "2.1.5", "\r\nAction: deliverable\r\nStatus: 2.1.5\r\n"},
+        {RECIPIENT_FAILED, "5.1.1", "\r\nAction: undeliverable\r\nStatus: 5.1.1\r\n"},
+        {RECIPIENT_UNVERIFIED, "4.2.1", "\r\nAction: delayed\r\nStatus: 4.2.1\r\n"},
+    };
+    struct envelope envelope = an_envelope();
+    struct envelope_recipient recipient = a_recipient();
+    struct buffer out = BUFFER_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        recipient.state = cases[i].state;
+        recipient.dsn = sluice_span_of(cases[i].dsn);
+        compose(REPORT_VERIFY, &envelope, &recipient, "X: \xfc\r\n", false, &out);
+        expect_lines(&out);
+        expect(&out, "\r\nSubject: Mail Delivery Status Report\r\n");
+        expect(&out, cases[i].action);
+        assert_null(strstr(out.ptr, "X: "));
+        assert_null(strstr(out.ptr, "8bit"));
+        assert_null(strstr(out.ptr, "rfc822-headers"));
+        assert_null(strstr(out.ptr, "Will-Retry-Until"));
+        buffer_clear(&out);
+    }
+    buffer_done(&out);
+}
+
 /* No field, no part and no line of a stranger's making. */
 static void test_what_strangers_say(void **state)
 {
@@ -229,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_failure),
         cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_an_answer),
         cmocka_unit_test(test_what_strangers_say),
         cmocka_unit_test(test_the_boundary_is_in_no_part),
         cmocka_unit_test(test_8_bit_and_smtputf8),

@@ -99,6 +99,13 @@ static void test_mail_parameters(void **state)
     assert_int_equal(mail.body, SLUICE_BODY_8BITMIME);
     assert_int_equal(mail.ret, SLUICE_RET_FULL);
     assert_true(span_equal(mail.envid, SPAN_LITERAL("q+2B")));
+    assert_false(mail.is_verify);
+    /* of local clients alone */
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("xverify"), 0, true, &mail, &err), SLUICE_OK);
+    assert_true(mail.is_verify);
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("XVERIFY=1"), 0, true, &mail, &err), SLUICE_PERM);
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("XVERIFY"), 0, false, &mail, &err), SLUICE_PERM);
+    assert_string_equal(err.text, "555 5.5.4 Unsupported option: XVERIFY");
     /* no limit of ours, but one of the file system's */
     assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775807"), 0, false, &mail, &err),
                      SLUICE_OK);
