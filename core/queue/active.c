@@ -263,8 +263,10 @@ sluice_status active_change_with(struct active *active, active_edit *edit, void 
         take_over(active, edit, user);
     else
         *err = joint.err;
-    if (active->is_gone)
+    if (active->is_gone) { /* with all that has been done to it meanwhile */
         active->is_dirty = false;
+        active->recorded = active->changes;
+    }
     go_on(active);
     return joint.status;
 }

@@ -152,6 +152,8 @@ static sluice_status found_message(struct stored *stored, uint64_t id, struct sl
     if (st == SLUICE_OK) {
         admit_begin(message);
         report_owe_all(stored->queue, message, &envelope);
+        if (message->is_expired && message->units != NULL)
+            lifetime_review(stored->queue, message);
         for (struct unit *unit = message->units; unit != NULL; unit = unit->next_of_message)
             admit_stored_unit(stored->queue, unit, &envelope,
                               stored->queue->inherited == 0 ? &stored->overdue : NULL);

@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "queue/dispatch.h"
 #include "queue/inherit.h"
+#include "queue/report.h"
 #include "queue/results.h"
 #include "queue/state.h"
 
@@ -141,6 +142,7 @@ static void judge(struct deliver_link *link)
               link->death.activity[0] != '\0' ? " (" : "", link->death.activity,
               link->death.activity[0] != '\0' ? ")" : "", scene.messages);
     blame(queue, &scene, now_ms);
+    report_crashed(queue, link->pid, link->death.task, scene.jobs == 0);
     scene.mark = ++queue->schedule.mark;
     HASH_ITER(hh, queue->jobs, job, next)
     {

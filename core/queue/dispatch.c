@@ -40,10 +40,8 @@ void dispatch_end_job(struct job *job)
     }
     if (job->is_isolated)
         suspects_left(&queue->suspects);
-    if (job->active != NULL) {
-        lifetime_job_ended(queue, job->active);
+    if (job->active != NULL)
         active_unref(job->active);
-    }
     HASH_DEL(queue->jobs, job);
     free(job->recipients);
     free(job);
@@ -56,6 +54,8 @@ void dispatch_end_job(struct job *job)
 void dispatch_give_back(struct job *job, int64_t delay_ms)
 {
     results_return(job, delay_ms);
+    if (job->active != NULL && !job->queue->is_draining) /* else it may be under way still */
+        lifetime_job_ended(job->queue, job->active);
     dispatch_end_job(job);
 }
 
@@ -352,6 +352,7 @@ static sluice_status on_result(struct deliver_link *link, const struct channel_f
     suspects_completed(&link->queue->suspects, job->units->message, job->site, link->is_isolated,
                        clock_monotonic_ms());
     results_apply(job, &result);
+    lifetime_job_ended(link->queue, job->active);
     dispatch_end_job(job);
     message_result_done(&result);
     return SLUICE_OK;

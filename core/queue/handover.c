@@ -74,7 +74,9 @@ enum head_tag {
     HEAD_VERSION = 1, /* the first field */
     HEAD_HANDOVER = 2,
     HEAD_NEXT_REF = 3,
-    HEAD_PAUSED_MS = 4, /* monotonic: when the old one paused */
+    HEAD_PAUSED_MS = 4,  /* monotonic: when the old one paused */
+    HEAD_STARTED_MS = 5, /* since 1970 UTC: when the first one started */
+    HEAD_COUNT,
 };
 
 void handover_encode(struct queue *queue, struct buffer *buffer)
@@ -85,6 +87,7 @@ void handover_encode(struct queue *queue, struct buffer *buffer)
     codec_put_number(buffer, HEAD_HANDOVER, queue->handover);
     codec_put_number(buffer, HEAD_NEXT_REF, queue->next_ref);
     codec_put_number(buffer, HEAD_PAUSED_MS, (uint64_t)queue->paused_ms);
+    codec_put_number(buffer, HEAD_STARTED_MS, (uint64_t)queue->started_wall_ms);
     for (size_t i = 0; i < SECTION_COUNT; i++) {
         buffer_clear(&section);
         sections[i].save(queue, &section);
@@ -203,12 +206,12 @@ void handover_start(struct queue *queue)
 
 sluice_status handover_decode_head(struct queue *queue, struct sluice_span state)
 {
-    uint64_t numbers[HEAD_PAUSED_MS + 1] = {0};
+    uint64_t numbers[HEAD_COUNT] = {0};
     struct codec_field field;
     sluice_status st;
 
     while ((st = codec_next(&state, &field)) == SLUICE_OK) {
-        if (field.tag <= HEAD_PAUSED_MS)
+        if (field.tag < HEAD_COUNT)
             numbers[field.tag] = codec_number(field.bytes);
     }
     if (st != SLUICE_NOT_FOUND || numbers[HEAD_VERSION] != VERSION || numbers[HEAD_HANDOVER] == 0)
@@ -216,6 +219,8 @@ sluice_status handover_decode_head(struct queue *queue, struct sluice_span state
     queue->inherited = numbers[HEAD_HANDOVER];
     queue->next_ref = queue->inherited_ref = numbers[HEAD_NEXT_REF];
     queue->paused_ms = (int64_t)numbers[HEAD_PAUSED_MS];
+    if (numbers[HEAD_STARTED_MS] != 0)
+        queue->started_wall_ms = (int64_t)numbers[HEAD_STARTED_MS];
     return SLUICE_OK;
 }
 

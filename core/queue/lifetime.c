@@ -25,8 +25,6 @@ int64_t lifetime_next_ms(const struct lifetime_hand *hand)
     const struct queue_message *message = hand->cursor.message;
     int64_t due_ms;
 
-    if (message != NULL && message->is_expired)
-        return 0;
     if (message == NULL || hand->limit_ms == 0)
         return CLOCK_NEVER;
     due_ms = message->arrival_ms + hand->limit_ms;
@@ -96,14 +94,22 @@ static bool is_in_flight(const struct queue_message *message)
     return false;
 }
 
+/* Something of it waits, nothing is in flight, and nobody wants something else. */
+static bool can_be_given_up(const struct active *active)
+{
+    const struct queue_message *message = active->message;
+
+    return message->units != NULL && !message->is_held && !active->is_finished &&
+           !is_in_flight(message);
+}
+
 void lifetime_job_ended(struct queue *queue, struct active *active)
 {
     const struct queue_message *message = active->message;
     int64_t limit_ms = expiry_of(queue, message)->limit_ms;
     bool is_over = limit_ms == 0 || clock_wall_ms() - message->arrival_ms >= limit_ms;
-    bool is_due = message->is_expired || (is_over && !message->is_held);
 
-    if (!is_due || message->units == NULL || is_in_flight(message) || active->record.len == 0)
+    if ((!message->is_expired && !is_over) || !can_be_given_up(active) || active->record.len == 0)
         return;
     if (give_up(active, limit_ms == 0 && !message->is_expired) != SLUICE_OK)
         log_error("out of memory: a message is tried again, although its time is over");
@@ -122,7 +128,8 @@ static sluice_status expire(struct queue *queue, struct queue_message *message, 
         st = store_read(queue->store, message->id, &record, NULL, err);
     if (st == SLUICE_OK)
         active_set(active, &record);
-    if (st == SLUICE_OK && !is_in_flight(message))
+    buffer_done(&record);
+    if (st == SLUICE_OK && !task_is_cancelled() && can_be_given_up(active))
         st = give_up(active, false);
     active_unref(active);
     return st;
@@ -137,7 +144,7 @@ static void expire_passed(struct queue *queue, struct queue_message *message)
     char id[ID_TEXT_SIZE];
 
     (void)id_format(message->id, id);
-    if (expire(queue, message, &err) != SLUICE_OK)
+    if (expire(queue, message, &err) != SLUICE_OK && !task_is_cancelled())
         log_error("%s: its time is over, but it cannot be given up: %s", id, err.text);
 }
 
@@ -174,12 +181,38 @@ static int64_t move(struct queue *queue, enum lifetime_limit limit)
     return wait_ms > 0 ? wait_ms : REPORTS_PAUSE_MS;
 }
 
+static bool has_reached(const struct lifetime_hand *hand, const struct queue_message *message)
+{
+    return hand->limit_ms > 0 && message->arrival_ms + hand->limit_ms <= clock_wall_ms();
+}
+
+/* What was named, which the hands may have passed, or come to in days. Returns as move does. */
+static int64_t review(struct queue *queue)
+{
+    struct id_list *named = &queue->lifetime.named;
+    struct queue_message *message;
+    uint64_t id;
+
+    while (!task_is_cancelled() && report_count(queue) < REPORTS_MAX && id_list_take(named, &id)) {
+        for (int i = 0; i < LIFETIME_LIMITS; i++) {
+            bool is_ordered = i != LIFETIME_WARNING;
+
+            message = schedule_find(&queue->schedule, id); /* the one before may have taken a while */
+            if (message != NULL && ((is_ordered && message->is_expired) ||
+                                    has_reached(&queue->lifetime.hands[i], message)))
+                act(queue, (enum lifetime_limit)i, message);
+        }
+        task_yield();
+    }
+    return named->count > 0 ? REPORTS_PAUSE_MS : LOOK_MS;
+}
+
 static void run(void *arg)
 {
     struct queue *queue = arg;
 
     while (!task_is_cancelled()) {
-        int64_t wait_ms = LOOK_MS;
+        int64_t wait_ms = review(queue);
 
         for (int i = 0; i < LIFETIME_LIMITS; i++) {
             int64_t hand_ms = move(queue, (enum lifetime_limit)i);
@@ -192,13 +225,8 @@ static void run(void *arg)
 
 void lifetime_review(struct queue *queue, struct queue_message *message)
 {
-    for (int i = 0; i < LIFETIME_LIMITS; i++) {
-        struct lifetime_hand *hand = &queue->lifetime.hands[i];
-
-        if (message->is_expired ||
-            (hand->limit_ms > 0 && message->arrival_ms + hand->limit_ms <= clock_wall_ms()))
-            hand->cursor.message = message; /* back to it: little is left between it and the hand */
-    }
+    if (!id_list_add(&queue->lifetime.named, message->id))
+        log_error("out of memory: a message is given up after its next attempt");
     task_queue_wake_all(&queue->lifetime.work);
 }
 
@@ -218,11 +246,16 @@ sluice_status lifetime_start(struct queue *queue, struct error *err)
         struct lifetime_hand *hand = &queue->lifetime.hands[i];
 
         hand->limit_ms = config_number(queue->role->config, names[i]);
-        hand->start_ms = clock_wall_ms();
+        hand->start_ms = queue->started_wall_ms;
         hand->grace_ms = queue->settings.minimal_backoff_ms;
         cursor_follow(&hand->cursor, &queue->schedule);
     }
     if (queue_start_task(queue, "lifetime", run, queue) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     return SLUICE_OK;
+}
+
+void lifetime_done(struct queue *queue)
+{
+    id_list_done(&queue->lifetime.named);
 }

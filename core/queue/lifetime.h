@@ -15,6 +15,7 @@
 #define QUEUE_LIFETIME_H
 
 #include "base/error.h"
+#include "queue/id_list.h"
 #include "queue/schedule.h"
 #include "task/task.h"
 
@@ -25,7 +26,7 @@ struct queue;
 struct lifetime_hand {
     struct cursor cursor;
     int64_t limit_ms; /* 0: it does not move */
-    int64_t start_ms; /* since 1970 UTC: what came before that is not passed for grace_ms more */
+    int64_t start_ms; /* since 1970 UTC: what came before that is not passed for grace_ms after it */
     int64_t grace_ms;
 };
 
@@ -38,6 +39,7 @@ enum lifetime_limit {
 
 struct lifetime {
     struct lifetime_hand hands[LIFETIME_LIMITS];
+    struct id_list named; /* to be looked at wherever the hands are */
     struct task_queue work; /* the task waits here */
 };
 
@@ -48,11 +50,14 @@ struct queue_message *lifetime_pass(struct lifetime_hand *hand, int64_t wall_ms)
 
 sluice_status lifetime_start(struct queue *queue, struct error *err);
 /* The message has been taken off hold, where it may have become too old, or an operator wants it given
- * up (is_expired): that follows, as soon as it is neither in flight nor on hold. */
+ * up (is_expired): that follows, as soon as it is neither in flight nor on hold. Without memory for
+ * that it follows an attempt, and it is said. */
 void lifetime_review(struct queue *queue, struct queue_message *message);
 /* A job of the active message has ended. */
 void lifetime_job_ended(struct queue *queue, struct active *active);
 /* When the message is given up, at the latest: since 1970 UTC; 0: that is not known. */
 int64_t lifetime_expires_ms(const struct queue *queue, const struct queue_message *message);
+/* After its task has ended. */
+void lifetime_done(struct queue *queue);
 
 #endif

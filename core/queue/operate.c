@@ -88,8 +88,8 @@ static void record_unhold(struct envelope *envelope)
 static void schedule_unheld(struct queue *queue, struct queue_message *message,
                             const struct envelope *envelope)
 {
-    (void)envelope;
     schedule_unhold(&queue->schedule, message, clock_monotonic_ms());
+    report_owe_all(queue, message, envelope);
     lifetime_review(queue, message);
 }
 
@@ -121,6 +121,7 @@ static void schedule_requeued(struct queue *queue, struct queue_message *message
                       delay_ms == DEFERRAL_ON_RELEASE ? CLOCK_NEVER : now_ms + delay_ms, now_ms);
     }
     schedule_unhold(&queue->schedule, message, now_ms);
+    report_owe_all(queue, message, envelope);
     resolve_message(queue, message);
     lifetime_review(queue, message);
 }

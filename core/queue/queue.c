@@ -272,6 +272,7 @@ static sluice_status queue_start(struct role *role, struct error *err)
     queue->role = role;
     role_start_metrics();
     queue->is_accepting = true;
+    queue->started_wall_ms = clock_wall_ms();
     read_settings(queue);
     schedule_init(&queue->schedule, limits_of, queue);
     suspects_init(&queue->suspects, &queue->schedule, queue->settings.transport_retry_ms);
@@ -376,6 +377,7 @@ static void queue_stop(struct role *role)
     queue_close(queue);
     lease_done(&queue->lease);
     resolve_done(queue);
+    lifetime_done(queue);
     reports_done(queue);
     suspensions_done(&queue->suspensions);
     users_done(&queue->viewers);

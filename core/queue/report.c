@@ -21,16 +21,6 @@
 #define REPORT_LOOK_MS 1000 /* when there is no deliver process, or none with credit */
 #define LEASE_LOOK_MS 20
 
-/* What a message owes. */
-struct owed {
-    uint64_t id;
-    struct heap_node due;
-    bool kinds[REPORT_KINDS];
-    bool is_running;
-    int64_t backoff_ms; /* of the last failure; 0: none */
-    UT_hash_handle hh;
-};
-
 /* A report that a deliver process has been asked for. */
 struct report_call {
     uint64_t ref;
@@ -48,49 +38,9 @@ struct report_call {
 
 /* ---- what is owed ---------------------------------------------------------------------------- */
 
-static struct owed *owed_of(struct heap_node *node)
-{
-    return (struct owed *)(void *)((char *)node - offsetof(struct owed, due));
-}
-
-static struct owed *owed_find(const struct reports *reports, uint64_t id)
-{
-    struct owed *owed;
-
-    HASH_FIND(hh, reports->table, &id, sizeof(id), owed);
-    return owed;
-}
-
-static void owed_free(struct reports *reports, struct owed *owed)
-{
-    heap_remove(&reports->due, &owed->due);
-    HASH_DEL(reports->table, owed);
-    free(owed);
-}
-
-static struct owed *owed_get(struct reports *reports, uint64_t id)
-{
-    struct owed *owed = owed_find(reports, id);
-
-    if (owed != NULL)
-        return owed;
-    owed = calloc(1, sizeof(*owed));
-    if (owed == NULL)
-        return NULL;
-    owed->id = id;
-    HASH_ADD(hh, reports->table, id, sizeof(id), owed);
-    if (!hash_has(owed) || !heap_put(&reports->due, &owed->due, CLOCK_NEVER)) {
-        if (hash_has(owed))
-            HASH_DEL(reports->table, owed);
-        free(owed);
-        return NULL;
-    }
-    return owed;
-}
-
 size_t report_count(const struct queue *queue)
 {
-    return HASH_COUNT(queue->reports.table);
+    return HASH_COUNT(queue->reports.owed.table);
 }
 
 bool report_is_idle(const struct queue *queue)
@@ -108,21 +58,26 @@ static int64_t gather_ms(const struct queue_message *message, int64_t now_ms)
     return schedule_is_under_way(message, now_ms) ? now_ms + REPORT_GATHER_MS : now_ms;
 }
 
+/* Deliver has crashed too often over it: until it is taken off hold nobody is told of it. */
+static bool is_given_up(const struct queue_message *message)
+{
+    return message->is_held && message->crashes >= SUSPECTS_CRASHES_MAX;
+}
+
 void report_owe(struct queue *queue, const struct queue_message *message, enum report_kind kind)
 {
-    struct reports *reports = &queue->reports;
-    struct owed *owed = owed_get(reports, message->id);
-    int64_t due_ms = gather_ms(message, clock_monotonic_ms());
+    struct owed *owed;
     char id[ID_TEXT_SIZE];
 
+    if (is_given_up(message))
+        return;
+    owed = owed_get(&queue->reports.owed, message->id);
     if (owed == NULL) {
         log_error("%s: out of memory: its sender is told after the next start",
                   id_format(message->id, id));
         return;
     }
-    owed->kinds[kind] = true;
-    if (!owed->is_running && owed->backoff_ms == 0 && due_ms < owed->due.due_ms)
-        (void)heap_put(&reports->due, &owed->due, due_ms); /* moves: cannot fail */
+    owed_add(&queue->reports.owed, owed, kind, gather_ms(message, clock_monotonic_ms()));
     report_wake(queue);
 }
 
@@ -177,15 +132,22 @@ void report_owe_all(struct queue *queue, const struct queue_message *message,
 
 /* ---- a report under way ---------------------------------------------------------------------- */
 
-
 struct run {
     struct queue *queue;
     enum report_kind kind;
     struct active *active;
+    struct owed *owed;
     uint32_t *recipients; /* that it is about: their places in the record */
     size_t recipient_count;
-    bool has_more; /* for a report of its own */
+    bool has_more; /* for a report of its own, */
+    uint32_t next_recipient; /* which begins there */
 };
+
+/* Who has been warned of a delay is as he was: what comes before has been told. */
+static size_t first_recipient(const struct run *run)
+{
+    return run->kind == REPORT_DELAY ? run->owed->delay_from : 0;
+}
 
 /* Leaves the concerned recipients alone in the envelope, and notes where they were. */
 static sluice_status select_recipients(struct run *run, struct envelope *envelope)
@@ -193,10 +155,11 @@ static sluice_status select_recipients(struct run *run, struct envelope *envelop
     run->recipients = calloc(REPORT_RECIPIENTS_MAX, sizeof(*run->recipients));
     if (run->recipients == NULL)
         return SLUICE_TEMP;
-    for (size_t i = 0; i < envelope->recipient_count; i++) {
+    for (size_t i = first_recipient(run); i < envelope->recipient_count; i++) {
         if (!is_concerned(envelope, &envelope->recipients[i], run->kind))
             continue;
         run->has_more = run->recipient_count == REPORT_RECIPIENTS_MAX;
+        run->next_recipient = (uint32_t)i;
         if (run->has_more)
             break;
         envelope->recipients[run->recipient_count] = envelope->recipients[i];
@@ -211,7 +174,7 @@ static void mark_told(struct envelope *envelope, void *user)
 {
     const struct run *run = user;
 
-    if (run->kind == REPORT_DELAY)
+    if (run->kind == REPORT_DELAY && !run->has_more)
         envelope->warned_ms = clock_wall_ms();
     for (size_t i = 0; i < run->recipient_count; i++) {
         struct envelope_recipient *recipient = &envelope->recipients[run->recipients[i]];
@@ -220,6 +183,13 @@ static void mark_told(struct envelope *envelope, void *user)
             recipient->state = recipient->state == RECIPIENT_FAILED ? RECIPIENT_RETURNED
                                                                     : RECIPIENT_DELIVERED;
     }
+}
+
+static void mark_held(struct envelope *envelope, void *user)
+{
+    (void)user;
+    envelope->is_held = true;
+    envelope->crashes = SUSPECTS_CRASHES_MAX;
 }
 
 /* ---- asking deliver -------------------------------------------------------------------------- */
@@ -310,6 +280,7 @@ static sluice_status ask(struct run *run, const struct envelope *envelope,
     if (link == NULL || run->queue->is_draining)
         return error_set(err, SLUICE_TEMP, "no deliver process takes it");
     call_begin(run, &call, link, content->bytes.len);
+    run->owed->asked_pid = link->pid;
     if (call_send(run, &call, envelope, content) != SLUICE_OK) {
         (void)error_set(err, SLUICE_TEMP, "no memory for a report");
         call_finish(&call, SLUICE_TEMP);
@@ -401,99 +372,116 @@ static sluice_status run_with(struct run *run, const struct store_content *conte
     return st;
 }
 
-static sluice_status run_report(struct run *run, struct queue_message *message, struct error *err)
+/* With its newest record in memory, and one user more, if run->active is not NULL. */
+static sluice_status read_message(struct run *run, struct queue_message *message,
+                                  struct store_content *content, struct error *err)
 {
-    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
     struct buffer record = BUFFER_INIT;
     sluice_status st;
 
     run->active = active_get(run->queue, message);
     if (run->active == NULL)
         return error_set(err, SLUICE_TEMP, "out of memory");
-    st = store_read(run->queue->store, message->id, &record, &content, err);
-    if (st == SLUICE_OK) {
+    st = store_read(run->queue->store, message->id, &record, content, err);
+    if (st == SLUICE_OK)
         active_set(run->active, &record);
+    buffer_done(&record);
+    return st;
+}
+
+static sluice_status run_report(struct run *run, struct queue_message *message, struct error *err)
+{
+    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
+    sluice_status st = read_message(run, message, &content, err);
+
+    if (st == SLUICE_OK)
         st = run_with(run, &content, err);
-    }
-    active_unref(run->active);
+    if (run->active != NULL)
+        active_unref(run->active);
     store_content_done(&content);
+    return st;
+}
+
+/* ---- giving up ------------------------------------------------------------------------------- */
+
+void report_crashed(struct queue *queue, int32_t pid, const char *task, bool is_alone)
+{
+    struct owed *owed;
+    char id[ID_TEXT_SIZE];
+
+    for (owed = queue->reports.owed.table; owed != NULL; owed = owed->hh.next) {
+        if (owed->asked_pid != pid)
+            continue;
+        owed->asked_pid = 0;
+        if (task[0] != '\0' ? strcmp(id_format(owed->id, id), task) == 0 : is_alone)
+            owed->crashes++;
+    }
+}
+
+/* Somebody has to look at it: until then nobody is told, and nothing is lost. */
+static sluice_status give_up(struct run *run, struct queue_message *message, struct error *err)
+{
+    struct queue *queue = run->queue;
+    char id[ID_TEXT_SIZE];
+
+    sluice_status st = read_message(run, message, NULL, err);
+    if (st == SLUICE_OK)
+        st = active_change_with(run->active, mark_held, NULL, NULL, err);
+    if (st == SLUICE_OK) {
+        log_error("%s: held after %d crashes of deliver over a report to its sender",
+                  id_format(message->id, id), OWED_CRASHES_MAX);
+        message->crashes = SUSPECTS_CRASHES_MAX;
+        schedule_hold(&queue->schedule, message, clock_monotonic_ms());
+        memset(run->owed->kinds, 0, sizeof(run->owed->kinds));
+    }
+    if (run->active != NULL)
+        active_unref(run->active);
     return st;
 }
 
 /* ---- the reporters --------------------------------------------------------------------------- */
 
-/* The one that is due first, in nobody's hands; NULL: none now. */
+/* NULL: none can be made now. */
 static struct owed *take_due(struct queue *queue)
 {
-    struct heap_node *first = heap_first(&queue->reports.due);
-    struct owed *owed;
-
-    if (queue->is_draining || first == NULL || first->due_ms > clock_monotonic_ms() ||
-        dispatch_pick_link(queue, NULL) == NULL)
+    if (queue->is_draining || dispatch_pick_link(queue, NULL) == NULL)
         return NULL;
-    owed = owed_of(first);
-    owed->is_running = true;
-    (void)heap_put(&queue->reports.due, &owed->due, CLOCK_NEVER);
-    return owed;
+    return owed_take(&queue->reports.owed, clock_monotonic_ms());
 }
 
-static enum report_kind first_kind(const struct owed *owed)
+static void settle(struct queue *queue, const struct run *run, sluice_status status)
 {
-    int kind = REPORT_FAILURE;
+    struct owed *owed = run->owed;
 
-    while (kind < REPORT_KINDS - 1 && !owed->kinds[kind])
-        kind++;
-    return (enum report_kind)kind;
-}
-
-static bool owes_nothing(const struct owed *owed)
-{
-    for (int kind = 0; kind < REPORT_KINDS; kind++) {
-        if (owed->kinds[kind])
-            return false;
-    }
-    return true;
-}
-
-/* Its due time is CLOCK_NEVER while it runs, unless more has come. */
-static void settle(struct queue *queue, struct owed *owed, sluice_status status)
-{
-    struct reports *reports = &queue->reports;
-    int64_t delay_ms = 0;
-
-    owed->is_running = false;
-    if (status == SLUICE_OK) {
-        owed->backoff_ms = 0;
-    } else {
-        owed->backoff_ms = owed->backoff_ms > 0 ? 2 * owed->backoff_ms : DISPATCH_RETURN_MS;
-        if (owed->backoff_ms > queue->settings.maximal_backoff_ms)
-            owed->backoff_ms = queue->settings.maximal_backoff_ms;
-        delay_ms = owed->backoff_ms;
-    }
-    if (owes_nothing(owed) || schedule_find(&queue->schedule, owed->id) == NULL)
-        owed_free(reports, owed);
+    if (status != SLUICE_OK || run->has_more)
+        owed->kinds[run->kind] = true;
+    if (status == SLUICE_OK && run->kind == REPORT_DELAY)
+        owed->delay_from = run->has_more ? run->next_recipient : 0;
+    if (schedule_find(&queue->schedule, owed->id) == NULL)
+        owed_drop(&queue->reports.owed, owed);
     else
-        (void)heap_put(&reports->due, &owed->due, clock_monotonic_ms() + delay_ms);
+        owed_settle(&queue->reports.owed, owed, status, queue->settings.maximal_backoff_ms,
+                    clock_monotonic_ms());
 }
 
 static void make_report(struct queue *queue, struct owed *owed)
 {
     struct queue_message *message = schedule_find(&queue->schedule, owed->id);
-    struct run run = {.queue = queue, .kind = first_kind(owed)};
+    struct run run = {.queue = queue, .kind = owed_first_kind(owed), .owed = owed};
     struct error err = ERROR_INIT;
     sluice_status st = SLUICE_OK;
     char id[ID_TEXT_SIZE];
 
     owed->kinds[run.kind] = false; /* what fails from now on needs another one */
-    if (message != NULL)
+    if (message != NULL && owed->crashes >= OWED_CRASHES_MAX)
+        st = give_up(&run, message, &err);
+    else if (message != NULL)
         st = run_report(&run, message, &err);
     if (task_is_cancelled())
         return;
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
         log_warning("%s: its sender cannot be told now: %s", id_format(owed->id, id), err.text);
-    if (st != SLUICE_OK || run.has_more)
-        owed->kinds[run.kind] = true;
-    settle(queue, owed, st);
+    settle(queue, &run, st);
 }
 
 static void reporter(void *arg)
@@ -502,9 +490,8 @@ static void reporter(void *arg)
 
     while (!task_is_cancelled()) {
         struct owed *owed = take_due(queue);
-        const struct heap_node *first = heap_first(&queue->reports.due);
         int64_t now_ms = clock_monotonic_ms();
-        int64_t look_ms = first != NULL ? first->due_ms : CLOCK_NEVER;
+        int64_t look_ms = owed_next_ms(&queue->reports.owed);
 
         if (owed != NULL) {
             report_wake(queue); /* there may be more of them */
@@ -528,10 +515,5 @@ sluice_status reports_start(struct queue *queue, struct error *err)
 
 void reports_done(struct queue *queue)
 {
-    struct owed *owed;
-    struct owed *next;
-
-    HASH_ITER(hh, queue->reports.table, owed, next)
-    owed_free(&queue->reports, owed);
-    heap_done(&queue->reports.due);
+    owed_done(&queue->reports.owed);
 }

@@ -15,19 +15,18 @@
 
 #include "ipc/messages.h"
 #include "queue/message.h"
+#include "queue/owed.h"
 #include "task/task.h"
 
 #define REPORT_GATHER_MS 3000
 
 struct deliver_link;
 struct envelope;
-struct owed;
 struct queue;
 struct report_call;
 
 struct reports {
-    struct owed *table; /* by message */
-    struct heap due;
+    struct owed_table owed;
     struct report_call *calls; /* that deliver processes have */
     uint64_t next_id;          /* for new messages, of the range that is left */
     uint64_t ids_left;
@@ -51,5 +50,9 @@ void report_owe_all(struct queue *queue, const struct queue_message *message,
 void report_wake(struct queue *queue);
 sluice_status report_answered(struct deliver_link *link, struct channel_frame *frame);
 void report_link_lost(struct deliver_link *link);
+/* The deliver process of that pid has crashed. task: what it was at, if that is known: the name of a
+ * message; is_alone: it had no attempts under way. A message whose reports it crashes on again and
+ * again is put on hold, and its sender not told until it is taken off hold. */
+void report_crashed(struct queue *queue, int32_t pid, const char *task, bool is_alone);
 
 #endif

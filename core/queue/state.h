@@ -62,6 +62,7 @@ struct queue {
     int64_t inherited_until_ms; /* for deliver to claim its jobs; 0: that is over */
     uint64_t handover;          /* the one with which it will leave; 0: none yet */
     int64_t paused_ms;          /* monotonic: when the latest of the two began */
+    int64_t started_wall_ms;    /* the first of those that handed over to each other */
     struct task_queue work;     /* dispatchers wait here */
     struct task_queue recorded; /* woken when the store has taken a change of a message */
     struct task_queue ended;    /* woken when a job, a link or a task has gone */

@@ -291,6 +291,53 @@ static void test_a_result_that_nobody_waits_for(void **state)
     fixture_stop(&s.f);
 }
 
+/* A reload is no start: what waits gets no grace anew, or mail would never expire on a machine that
+ * reloads often. */
+static void test_mail_grows_old(void **state)
+{
+    struct succession s;
+
+    (void)state;
+    start(&s, "log", "maximal_queue_lifetime = \"2s\";\n");
+    (void)commit(&s.f, "a@x.test", "etrn-only");
+    succeed(&s, NULL, 0);
+    frame_free(peer_expect(&s.f.deliver, MESSAGE_REPORT));
+    peer_close(&s.f.deliver);
+    fixture_stop(&s.f);
+}
+
+/* What is handed over is not given up as well, though its time be over: the log would say so. */
+static void test_what_is_under_way_is_not_given_up(void **state)
+{
+    char path[] = "/tmp/sluice-test-log-XXXXXX";
+    char text[8192] = "";
+    struct succession s;
+    struct seen_job seen;
+    int log = mkstemp(path);
+    int saved = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_true(log != -1 && saved != -1);
+    assert_int_equal(unlink(path), 0);
+    assert_true(dup2(log, STDERR_FILENO) != -1);
+    start(&s, "log", "maximal_queue_lifetime = \"1s\";\n");
+    assert_true(dup2(saved, STDERR_FILENO) != -1);
+    (void)commit(&s.f, "a@x.test", "smtp");
+    expect_job(&s.f, &seen);
+    int64_t until_ms = clock_monotonic_ms() + 1500;
+    while (clock_monotonic_ms() < until_ms)
+        pump();
+    succeed(&s, &seen.frame->ref, 1);
+    answer_job(&s.f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&s.f);
+    fixture_stop(&s.f);
+    assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(strstr(text, "status=sent"));
+    assert_null(strstr(text, "expired"));
+    (void)close(log);
+    (void)close(saved);
+}
+
 /* ---- releases and sites ---------------------------------------------------------------------- */
 
 static void test_a_release_goes_on(void **state)
@@ -552,6 +599,8 @@ int main(void)
         cmocka_unit_test(test_a_link_that_never_comes),
         cmocka_unit_test(test_the_last_results_are_recorded),
         cmocka_unit_test(test_a_result_that_nobody_waits_for),
+        cmocka_unit_test(test_mail_grows_old),
+        cmocka_unit_test(test_what_is_under_way_is_not_given_up),
         cmocka_unit_test(test_a_release_goes_on),
         cmocka_unit_test(test_a_postponed_release_comes),
         cmocka_unit_test(test_a_site_stays_suspended),

@@ -3,89 +3,9 @@
  * Reports as the queue has them: when deliver is asked for one, of whom it tells, and that a new
  * message and the record of the old one are stored together or not at all.
  */
-#include "fixture.h"
+#include "report_fixture.h"
 
 #include <sys/mman.h>
-
-static const sluice_status bad[16] = {SLUICE_PERM, SLUICE_PERM, SLUICE_PERM};
-static const sluice_status good[16] = {SLUICE_OK};
-static const sluice_status later[16] = {SLUICE_TEMP, SLUICE_TEMP};
-
-struct seen_report {
-    struct frame *frame;
-    struct message_report report;
-    struct envelope envelope;
-};
-
-static void expect_report(struct fixture *f, enum report_kind kind, struct seen_report *seen)
-{
-    *seen = (struct seen_report){.frame = peer_expect(&f->deliver, MESSAGE_REPORT)};
-    assert_int_equal(message_report_decode(frame_body(seen->frame), &seen->report), SLUICE_OK);
-    assert_int_equal(envelope_decode(seen->report.envelope, &seen->envelope, NULL), SLUICE_OK);
-    assert_int_equal(seen->report.kind, kind);
-}
-
-static void seen_report_done(struct seen_report *seen)
-{
-    envelope_done(&seen->envelope);
-    frame_free(seen->frame);
-}
-
-static void send_reported(struct fixture *f, uint64_t ref, const struct message_reported *reported,
-                          int fd)
-{
-    struct buffer head = BUFFER_INIT;
-
-    message_reported_encode_head(reported, &head);
-    struct sluice_span parts[] = {buffer_span(&head), reported->content};
-    assert_int_equal(channel_send(f->deliver.channel, MESSAGE_REPORTED, ref, parts, 2, fd),
-                     SLUICE_OK);
-    buffer_done(&head);
-}
-
-/* A new message for the sender; fd: its content, of that size, or -1. */
-static void send_letter(struct fixture *f, const struct seen_report *seen, const char *content,
-                        int fd, size_t size)
-{
-    struct envelope_recipient recipient = {
-        .address = SPAN_LITERAL("sender@isp.test"),
-        .transport = SPAN_LITERAL("smtp"),
-        .nexthop = SPAN_LITERAL("[back.test]"),
-    };
-    struct envelope envelope = {.arrival_ms = clock_wall_ms(),
-                                .content_size = size,
-                                .recipients = &recipient,
-                                .recipient_count = 1};
-    struct buffer bytes = BUFFER_INIT;
-
-    envelope_encode(&envelope, &bytes);
-    const struct message_reported reported = {.envelope = buffer_span(&bytes),
-                                              .content = sluice_span_of(content)};
-    send_reported(f, seen->frame->ref, &reported, fd);
-    buffer_done(&bytes);
-}
-
-static void send_end(struct fixture *f, const struct seen_report *seen, sluice_status status)
-{
-    const struct message_reported end = {.status = status, .text = SPAN_LITERAL("because")};
-
-    send_reported(f, seen->frame->ref, &end, -1);
-}
-
-/* Answers with one small message, whose job must come then: the id and content are right. */
-static void answer_report(struct fixture *f, struct seen_report *seen)
-{
-    struct seen_job job;
-
-    send_letter(f, seen, "report\r\n", -1, 8);
-    send_end(f, seen, SLUICE_OK);
-    expect_job(f, &job);
-    assert_true(job.job.message_id == seen->report.first_id);
-    assert_true(span_equal(job.job.content, SPAN_LITERAL("report\r\n")));
-    assert_int_equal(job.envelope.sender.len, 0);
-    answer_job(f, &job, SITE_REACHED, good);
-    seen_report_done(seen);
-}
 
 static void test_failures_gather_into_one_report(void **state)
 {
@@ -260,84 +180,73 @@ static void test_report_and_record_are_stored_together(void **state)
     fixture_stop(&f);
 }
 
-static void test_expiry_and_warning(void **state)
+/* Deliver crashes over it again and again: the message waits for somebody who looks at it. */
+static void test_a_report_that_cannot_be_made(void **state)
 {
     struct fixture f;
     struct seen_job job;
     struct seen_report seen;
+    char task[32];
+    json_t *lines;
 
     (void)state;
-    fixture_start(&f, "minimal_backoff_time = 600;\nmaximal_backoff_time = 600;\n"
-                      "delay_warning_time = \"1s\";\nmaximal_queue_lifetime = \"3s\";\n");
-    (void)commit(&f, "a@x.test", "smtp");
-    (void)commit(&f, "b@x.test", "etrn-only");
+    fixture_start(&f, "");
+    uint64_t id = commit(&f, "a@x.test", "smtp");
+    (void)snprintf(task, sizeof(task), "%016llX", (unsigned long long)id);
     expect_job(&f, &job);
-    answer_job(&f, &job, SITE_REACHED, later);
-    for (int i = 0; i < 2; i++) {
-        expect_report(&f, REPORT_DELAY, &seen);
-        assert_true(seen.report.expires_ms > clock_wall_ms());
-        send_end(&f, &seen, SLUICE_OK);
-        seen_report_done(&seen);
-    }
-    for (int i = 0; i < 2; i++) {
-        const struct envelope_recipient *recipient;
-
+    answer_job(&f, &job, SITE_REACHED, bad);
+    for (int i = 0; i < 3; i++) {
         expect_report(&f, REPORT_FAILURE, &seen);
-        recipient = &seen.envelope.recipients[0];
-        bool is_held = recipient->address.ptr[0] == 'b';
-        assert_true(span_equal(recipient->dsn,
-                               is_held ? SPAN_LITERAL("4.3.2") : SPAN_LITERAL("4.2.0")));
-        assert_true(span_equal(recipient->text, is_held ? SPAN_LITERAL("deferred transport")
-                                                        : SPAN_LITERAL("not now")));
-        send_end(&f, &seen, SLUICE_OK);
         seen_report_done(&seen);
+        end_deliver(&f, task);
+        f.deliver_pid++;
+        add_deliver(&f);
     }
-    wait_until_empty(&f);
-    fixture_stop(&f);
-}
-
-/* A message in flight when its time is over is given up when it comes back. */
-static void test_what_is_in_flight_expires_later(void **state)
-{
-    struct fixture f;
-    struct seen_job job;
-    struct seen_report seen;
-
-    (void)state;
-    fixture_start(&f, "maximal_queue_lifetime = \"1s\";\n");
-    (void)commit(&f, "a@x.test b@x.test", "smtp");
-    expect_job(&f, &job);
-    int64_t until_ms = clock_monotonic_ms() + 1500;
-    while (clock_monotonic_ms() < until_ms)
+    int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
+    bool is_held = false;
+    while (!is_held && clock_monotonic_ms() < deadline_ms) {
+        lines = ask(&f, "{\"command\": \"queue list\"}");
+        is_held = strcmp(member(json_array_get(lines, 0), "queue_name"), "hold") == 0;
+        json_decref(lines);
         pump();
+    }
+    assert_true(is_held);
     assert_null(peer_find(&f.deliver, MESSAGE_REPORT));
-    answer_job(&f, &job, SITE_REACHED, (const sluice_status[16]){SLUICE_OK, SLUICE_TEMP});
+    operate(&f, "unhold");
     expect_report(&f, REPORT_FAILURE, &seen);
-    assert_int_equal(seen.envelope.recipient_count, 1);
-    send_end(&f, &seen, SLUICE_OK);
-    seen_report_done(&seen);
+    answer_report(&f, &seen);
     wait_until_empty(&f);
     fixture_stop(&f);
 }
 
-static void test_a_lifetime_of_nothing_is_one_attempt(void **state)
+/* A message that goes with its last report: who wants it removed meanwhile has what he wants. */
+static void test_a_removal_beside_the_last_report(void **state)
 {
     struct fixture f;
     struct seen_job job;
     struct seen_report seen;
 
     (void)state;
-    fixture_start(&f, "maximal_queue_lifetime = 0;\n");
+    fixture_start_on(&f, "slow", "");
     (void)commit(&f, "a@x.test", "smtp");
-    (void)commit(&f, "b@x.test", "etrn-only");
     expect_job(&f, &job);
-    peer_expect_none(&f.deliver, MESSAGE_REPORT);
-    answer_job(&f, &job, SITE_REACHED, later);
+    answer_job(&f, &job, SITE_REACHED, bad);
     expect_report(&f, REPORT_FAILURE, &seen);
-    assert_true(span_equal(seen.envelope.recipients[0].address, SPAN_LITERAL("a@x.test")));
+    operate(&f, "hold"); /* which waits until the store has the result */
+    fixture_set_file(&f, "hold", true);
+    send_letter(&f, &seen, "report\r\n", -1, 8);
     send_end(&f, &seen, SLUICE_OK);
     seen_report_done(&seen);
-    wait_for_messages(&f, 1); /* what has not been attempted waits for that */
+    fixture_wait_for_file(&f, "held", true);
+    FILE *remover = ask_without_waiting(&f, "{\"command\": \"queue remove\", \"id\": \"ALL\"}");
+    (void)count_messages(&f); /* one that asks later is answered: so the first has begun */
+    fixture_set_file(&f, "hold", false);
+    json_t *lines = read_answer(remover);
+    assert_string_equal(member(json_array_get(lines, json_array_size(lines) - 1), "status"), "OK");
+    json_decref(lines);
+    expect_job(&f, &job); /* the report */
+    answer_job(&f, &job, SITE_REACHED, good);
+    wait_until_empty(&f);
     fixture_stop(&f);
 }
 
@@ -350,9 +259,8 @@ int main(void)
         cmocka_unit_test(test_the_others_go_on),
         cmocka_unit_test(test_a_large_report_is_a_file),
         cmocka_unit_test(test_report_and_record_are_stored_together),
-        cmocka_unit_test(test_expiry_and_warning),
-        cmocka_unit_test(test_what_is_in_flight_expires_later),
-        cmocka_unit_test(test_a_lifetime_of_nothing_is_one_attempt),
+        cmocka_unit_test(test_a_report_that_cannot_be_made),
+        cmocka_unit_test(test_a_removal_beside_the_last_report),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
