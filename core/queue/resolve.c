@@ -5,6 +5,7 @@
 #include "queue/resolve.h"
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "ipc/messages.h"
@@ -96,7 +97,7 @@ static struct entry *add_entry(struct batch *batch, const struct envelope_recipi
 
 static bool is_full(const struct batch *batch)
 {
-    return batch->id_count >= RESOLVE_BATCH_MESSAGES || batch->bytes >= RESOLVE_BATCH_BYTES ||
+    return batch->id_count >= batch->queue->resolving.width || batch->bytes >= RESOLVE_BATCH_BYTES ||
            HASH_COUNT(batch->entries) >= RESOLVE_BATCH_ADDRESSES;
 }
 
@@ -167,10 +168,8 @@ static bool next_id(struct resolving *resolving, struct schedule *schedule, uint
 {
     const struct queue_message *message;
 
-    if (resolving->named.count > 0) {
-        *ret_id = resolving->named.ids[--resolving->named.count];
+    if (id_list_take(&resolving->named, ret_id))
         return true;
-    }
     if (!resolving->is_walking)
         return false;
     message = cursor_next(&resolving->cursor);
@@ -334,6 +333,7 @@ static sluice_status ask(struct batch *batch, struct deliver_link *link)
     resolving->ref = batch->queue->next_ref;
     resolving->asked = link;
     resolving->is_answered = false;
+    resolving->is_lost = false;
     return SLUICE_OK;
 }
 
@@ -373,6 +373,7 @@ void resolve_link_ended(const struct deliver_link *link)
     if (resolving->asked != link)
         return;
     resolving->asked = NULL;
+    resolving->is_lost = true;
     task_queue_wake_all(&resolving->changed);
 }
 
@@ -405,6 +406,49 @@ static void name_again(struct batch *batch)
     batch->again += batch->id_count;
 }
 
+/* The process that was asked has gone: perhaps for what it was asked. */
+static void take_loss(struct batch *batch)
+{
+    struct resolving *resolving = &batch->queue->resolving;
+    char id[ID_TEXT_SIZE];
+
+    if (batch->id_count > 1) {
+        resolving->width = batch->id_count / 2;
+    } else if (++resolving->losses == RESOLVE_LOSSES_MAX) {
+        log_error("%s: keeps its route for now: %d deliver processes went when they were asked for "
+                  "a new one",
+                  id_format(batch->ids[0], id), RESOLVE_LOSSES_MAX);
+        resolving->losses = 0;
+        return;
+    }
+    name_again(batch);
+}
+
+static void take_answer(struct batch *batch)
+{
+    struct resolving *resolving = &batch->queue->resolving;
+
+    resolving->losses = 0;
+    resolving->width *= 2;
+    if (resolving->width > RESOLVE_BATCH_MESSAGES)
+        resolving->width = RESOLVE_BATCH_MESSAGES;
+    apply(batch, buffer_span(&resolving->answer));
+}
+
+static void run_inquiry(struct batch *batch, struct deliver_link *link)
+{
+    struct resolving *resolving = &batch->queue->resolving;
+
+    if (link == NULL || batch->queue->handover != 0 || ask(batch, link) != SLUICE_OK)
+        name_again(batch);
+    else if (wait_for_answer(resolving))
+        take_answer(batch);
+    else if (resolving->is_lost)
+        take_loss(batch);
+    else
+        name_again(batch);
+}
+
 /* When to go on. */
 static int64_t run_batch(struct queue *queue)
 {
@@ -416,13 +460,8 @@ static int64_t run_batch(struct queue *queue)
         return clock_monotonic_ms() + RESOLVE_AGAIN_MS;
     collect(&batch);
     struct deliver_link *link = find_link(queue); /* reading took a while */
-    if (batch.entries != NULL && !task_is_cancelled()) {
-        if (link != NULL && queue->handover == 0 && ask(&batch, link) == SLUICE_OK &&
-            wait_for_answer(&queue->resolving))
-            apply(&batch, buffer_span(&queue->resolving.answer));
-        else
-            name_again(&batch);
-    }
+    if (batch.entries != NULL && !task_is_cancelled())
+        run_inquiry(&batch, link);
     if (batch.again > 0)
         pause_ms = RESOLVE_AGAIN_MS;
     batch_done(&batch);
@@ -451,6 +490,7 @@ static void run(void *arg)
 
 sluice_status resolve_start(struct queue *queue)
 {
+    queue->resolving.width = RESOLVE_BATCH_MESSAGES;
     return queue_start_task(queue, "resolve", run, queue);
 }
 
@@ -467,15 +507,8 @@ void resolve_all(struct queue *queue)
 
 void resolve_message(struct queue *queue, const struct queue_message *message)
 {
-    struct resolve_list *named = &queue->resolving.named;
-    uint64_t *ids = reallocarray(named->ids, named->count + 1, sizeof(*ids));
-
-    if (ids == NULL) {
+    if (!id_list_add(&queue->resolving.named, message->id))
         log_error("out of memory: a message keeps its route for now");
-        return;
-    }
-    named->ids = ids;
-    ids[named->count++] = message->id;
     task_queue_wake_all(&queue->resolving.changed);
 }
 
@@ -486,7 +519,6 @@ void resolve_done(struct queue *queue)
     if (resolving->is_walking)
         cursor_stop(&resolving->cursor, &queue->schedule);
     resolving->is_walking = false;
-    free(resolving->named.ids);
-    resolving->named = (struct resolve_list){0};
+    id_list_done(&resolving->named);
     buffer_done(&resolving->answer);
 }

@@ -6,13 +6,16 @@
  *
  * All waiting mail after a start, which may be with a new configuration, and messages that somebody
  * names. Addresses go in batches, one at a time, each address once in a batch. A message of which
- * something is in flight is looked at again when it is not. On the loop's thread.
+ * something is in flight is looked at again when it is not. When the deliver process goes that has
+ * been asked, the next batch has half as many messages; one that took RESOLVE_LOSSES_MAX processes with
+ * it, alone, keeps its route until somebody asks again. On the loop's thread.
  */
 #ifndef QUEUE_RESOLVE_H
 #define QUEUE_RESOLVE_H
 
 #include "base/error.h"
 #include "ipc/channel.h"
+#include "queue/id_list.h"
 #include "queue/schedule.h"
 #include "task/task.h"
 
@@ -22,24 +25,23 @@ struct queue;
 #define RESOLVE_BATCH_ADDRESSES 1000
 #define RESOLVE_BATCH_MESSAGES 1000
 #define RESOLVE_BATCH_BYTES ((size_t)1024 * 1024) /* of addresses */
+#define RESOLVE_LOSSES_MAX 3
 #define RESOLVE_ANSWER_MS 60000
 #define RESOLVE_PAUSE_MS 20   /* between two batches: attempts come first */
 #define RESOLVE_AGAIN_MS 2000 /* until what could not be done is tried again */
 
-struct resolve_list { /* ids that somebody named */
-    uint64_t *ids;
-    size_t count;
-};
-
 struct resolving {
     struct cursor cursor;
     bool is_walking; /* the cursor is somewhere */
-    struct resolve_list named;
+    struct id_list named;
     struct task_queue changed; /* the task waits here */
     uint64_t ref;              /* of the question that is out; 0: none */
     const struct deliver_link *asked;
     bool is_answered;
+    bool is_lost; /* whom we asked has gone */
     struct buffer answer;
+    size_t width;   /* messages of a batch, at most */
+    unsigned losses; /* of a batch of one message, one after the other */
 };
 
 /* Starts the task; it has nothing to do yet. TEMP: no memory. */

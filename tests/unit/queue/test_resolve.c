@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include "queue/resolve.h"
+
 static const sluice_status all_good[16] = {SLUICE_OK};
 
 /* What the queue asks, as "a@x.test b@y.test". */
@@ -151,12 +153,53 @@ static void test_what_is_in_flight_moves_later(void **state)
     fixture_stop(&f);
 }
 
+/* Every deliver process that is asked for one message's route goes with the question. The others get
+ * their routes all the same. */
+static void test_a_question_that_nobody_survives(void **state)
+{
+    struct fixture f;
+    struct frame *question;
+    struct seen_job seen;
+    char text[256];
+    int losses = 0;
+
+    (void)state;
+    fixture_start(&f, "");
+    (void)commit(&f, "bad@x.test", "etrn-only");
+    (void)commit(&f, "good@x.test", "etrn-only");
+    requeue(&f);
+    while (peer_find(&f.deliver, MESSAGE_JOB) == NULL) {
+        expect_question(&f, &question, text, sizeof(text));
+        if (strstr(text, "bad@x.test") == NULL) {
+            answer_question(&f, question, SLUICE_OK, "smtp");
+            break;
+        }
+        frame_free(question);
+        assert_true(++losses <= 2 + RESOLVE_LOSSES_MAX);
+        peer_close(&f.deliver);
+        add_deliver(&f);
+    }
+    expect_job(&f, &seen);
+    assert_true(span_equal(seen.envelope.recipients[0].address, SPAN_LITERAL("good@x.test")));
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    while ((question = peer_wait(&f.deliver, MESSAGE_RESOLVE, 3000)) != NULL) {
+        frame_free(question);
+        assert_true(++losses <= 2 + RESOLVE_LOSSES_MAX);
+        peer_close(&f.deliver);
+        add_deliver(&f);
+    }
+    assert_int_equal(count_messages(&f), 1);
+    peer_close(&f.deliver);
+    fixture_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_message_moves_to_its_new_site),
         cmocka_unit_test(test_what_is_not_known_stays),
         cmocka_unit_test(test_a_deliver_that_goes_is_asked_again),
+        cmocka_unit_test(test_a_question_that_nobody_survives),
         cmocka_unit_test(test_what_is_in_flight_moves_later),
     };
 
