@@ -115,8 +115,9 @@ static void on_recorded(struct store_change *change, sluice_status status, const
         return;
     }
     active->recorded = active->writing;
+    active->is_refused = status != SLUICE_OK && !was_removal;
     if (status != SLUICE_OK)
-        log_error("%s: the store does not know this message: %s",
+        log_error("%s: what was done is not recorded, and forgotten at a start: %s",
                   id_format(active->message->id, id), err->text);
     if (was_removal)
         set_gone(active);
@@ -189,7 +190,7 @@ sluice_status active_wait(const struct active *active, uint64_t change, int64_t 
         if (task_queue_wait(&active->queue->recorded, deadline_ms) != SLUICE_OK)
             return SLUICE_TEMP;
     }
-    return SLUICE_OK;
+    return active->is_refused ? SLUICE_TEMP : SLUICE_OK;
 }
 
 /* ---- with new messages ----------------------------------------------------------------------- */

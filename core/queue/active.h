@@ -29,6 +29,7 @@ struct active {
     uint64_t recorded; /* and how many it has */
     bool is_recording;
     bool is_dirty;
+    bool is_refused; /* the newest change that the store was given */
     bool is_finished; /* nothing is left to do: the message goes, whatever its jobs come to */
     bool is_gone;     /* the store does not have it any more: it goes with its last user */
     struct active_joint *joint; /* who waits for what is with the store, with new messages */
@@ -48,7 +49,7 @@ void active_change(struct active *active, struct buffer *record, bool is_finishe
 /* The message is done with whatever its record says: what is left of it is dropped. */
 void active_remove(struct active *active);
 /* Waits until the store has the change of that number, as active->changes said after it; the caller
- * is a user. TEMP: not in time, or cancelled; it is tried on. [task: waits] */
+ * is a user. TEMP: not in time, or cancelled, and it is tried on; or refused. [task: waits] */
 sluice_status active_wait(const struct active *active, uint64_t change, int64_t deadline_ms);
 
 /*

@@ -13,10 +13,10 @@
 #include "queue/settle.h"
 #include "queue/state.h"
 
-#define LOOK_MS 60000           /* at least: the clock may be set */
-#define REPORTS_MAX 1000        /* that wait to be made, or nothing more is given up */
+#define LOOK_MS 60000    /* at least: the clock may be set */
+#define REPORTS_MAX 1000 /* that wait to be made, or nothing more is given up */
 #define REPORTS_PAUSE_MS 1000
-#define MESSAGES_PER_TURN 256   /* that are passed before others get their turn */
+#define MESSAGES_PER_TURN 256 /* that are passed before others get their turn */
 
 /* ---- the hands ------------------------------------------------------------------------------- */
 
@@ -197,7 +197,8 @@ static int64_t review(struct queue *queue)
         for (int i = 0; i < LIFETIME_LIMITS; i++) {
             bool is_ordered = i != LIFETIME_WARNING;
 
-            message = schedule_find(&queue->schedule, id); /* the one before may have taken a while */
+            message =
+                schedule_find(&queue->schedule, id); /* the one before may have taken a while */
             if (message != NULL && ((is_ordered && message->is_expired) ||
                                     has_reached(&queue->lifetime.hands[i], message)))
                 act(queue, (enum lifetime_limit)i, message);

@@ -26,7 +26,8 @@ struct queue;
 struct lifetime_hand {
     struct cursor cursor;
     int64_t limit_ms; /* 0: it does not move */
-    int64_t start_ms; /* since 1970 UTC: what came before that is not passed for grace_ms after it */
+    int64_t
+        start_ms; /* since 1970 UTC: what came before that is not passed for grace_ms after it */
     int64_t grace_ms;
 };
 
@@ -39,7 +40,7 @@ enum lifetime_limit {
 
 struct lifetime {
     struct lifetime_hand hands[LIFETIME_LIMITS];
-    struct id_list named; /* to be looked at wherever the hands are */
+    struct id_list named;   /* to be looked at wherever the hands are */
     struct task_queue work; /* the task waits here */
 };
 

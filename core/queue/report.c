@@ -139,7 +139,7 @@ struct run {
     struct owed *owed;
     uint32_t *recipients; /* that it is about: their places in the record */
     size_t recipient_count;
-    bool has_more; /* for a report of its own, */
+    bool has_more;           /* for a report of its own, */
     uint32_t next_recipient; /* which begins there */
 };
 
@@ -217,8 +217,7 @@ static void call_end(struct run *run, struct report_call *call)
 }
 
 static sluice_status call_send(struct run *run, const struct report_call *call,
-                               const struct envelope *envelope,
-                               const struct store_content *content)
+                               const struct envelope *envelope, const struct store_content *content)
 {
     struct buffer encoded = BUFFER_INIT;
     struct buffer head = BUFFER_INIT;

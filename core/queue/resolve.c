@@ -97,7 +97,8 @@ static struct entry *add_entry(struct batch *batch, const struct envelope_recipi
 
 static bool is_full(const struct batch *batch)
 {
-    return batch->id_count >= batch->queue->resolving.width || batch->bytes >= RESOLVE_BATCH_BYTES ||
+    return batch->id_count >= batch->queue->resolving.width ||
+           batch->bytes >= RESOLVE_BATCH_BYTES ||
            HASH_COUNT(batch->entries) >= RESOLVE_BATCH_ADDRESSES;
 }
 

@@ -40,7 +40,7 @@ struct resolving {
     bool is_answered;
     bool is_lost; /* whom we asked has gone */
     struct buffer answer;
-    size_t width;   /* messages of a batch, at most */
+    size_t width;    /* messages of a batch, at most */
     unsigned losses; /* of a batch of one message, one after the other */
 };
 

@@ -16,7 +16,8 @@
 
 #include <utlist.h>
 
-#define RESULT_TEXT_MAX 2048 /* of a peer's reply, in the record */
+#define RESULT_TEXT_MAX 2048 /* of a peer's reply, in the record, */
+#define RESULT_TEXTS_MAX ((size_t)8 * 1024 * 1024) /* and of all of them: stores have limits */
 
 static const struct message_outcome no_outcome = {
     .status = SLUICE_TEMP,
@@ -55,13 +56,23 @@ static enum recipient_state state_of(const struct envelope *envelope,
     return (outcome->flags & SLUICE_RESULT_FINAL) != 0 ? RECIPIENT_ARRIVED : RECIPIENT_RELAYED;
 }
 
+/* How much of a text each of so many recipients may have: twice, as a reason and as a reply. */
+static size_t text_max(size_t recipient_count)
+{
+    size_t max = RESULT_TEXTS_MAX / 2 / recipient_count;
+
+    return max < RESULT_TEXT_MAX ? max : RESULT_TEXT_MAX;
+}
+
 /* What a report will say, in the record: it may be made after a restart. */
-static void note_reason(struct envelope_recipient *recipient,
+static void note_reason(const struct envelope *envelope, struct envelope_recipient *recipient,
                         const struct message_outcome *outcome)
 {
+    size_t max = text_max(envelope->recipient_count);
+
     recipient->dsn = dsn_of(outcome);
-    recipient->text = span_first(outcome->text, RESULT_TEXT_MAX);
-    recipient->reply = span_first(outcome->reply, RESULT_TEXT_MAX);
+    recipient->text = span_first(outcome->text, max);
+    recipient->reply = span_first(outcome->reply, max);
     recipient->remote = outcome->reply.len > 0
                             ? span_first(outcome->relay, span_find(outcome->relay, '['))
                             : SPAN_EMPTY;
@@ -90,7 +101,7 @@ static void apply_outcome(const struct job *job, const struct message_result *re
     recipient->attempts++;
     recipient->last_attempt_ms = clock_wall_ms();
     recipient->next_due_ms = 0;
-    note_reason(recipient, outcome);
+    note_reason(envelope, recipient, outcome);
     delivery_log(&line);
 }
 

@@ -313,12 +313,18 @@ static void finish(struct store *store, struct store_change *change, sluice_stat
     change->done(change, status, err);
 }
 
+/* For what the change itself is: it contradicts what the store has, or is more than it takes. */
+static bool is_refusal(sluice_status status)
+{
+    return status == SLUICE_PERM || status == SLUICE_UNSUPPORTED;
+}
+
 /* A PUT has failed: who gave it is told. Another change is tried again with the next batch, in the
  * order in which they came. */
 static void fail_change(struct store *store, struct store_change *change, sluice_status status,
                         const struct error *err)
 {
-    if (is_put(change) || status == SLUICE_PERM) {
+    if (is_put(change) || is_refusal(status)) {
         finish(store, change, status, err);
         return;
     }
@@ -326,7 +332,7 @@ static void fail_change(struct store *store, struct store_change *change, sluice
     DL_APPEND(store->failed, change);
 }
 
-/* PERM means that one of them contradicts what the store has: each goes alone, to find it. */
+/* One of them is refused: each goes alone, to find it. */
 static void apply_one_by_one(struct store *store, struct store_change *list)
 {
     struct store_change *change;
@@ -379,7 +385,7 @@ static void commit_batch(struct store *store, struct store_change **list)
 
     if (task_is_cancelled())
         return;
-    if (st == SLUICE_PERM && count > 1)
+    if (is_refusal(st) && count > 1)
         apply_one_by_one(store, taken);
     else
         finish_batch(store, taken, st, &err);

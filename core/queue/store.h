@@ -46,7 +46,8 @@ sluice_status store_scan(struct store *store, store_found *found, void *user, st
  * One change. The caller owns it and everything that it points to, all of which must stay until
  * done has been called, on the loop, once: OK: durable. TEMP: it failed, and has not happened or
  * cannot be known. A PUT fails with the batch that it is in; UPDATE and REMOVE must not be lost and
- * are tried until they succeed or the store says PERM: it does not know that message. done may free
+ * are tried until they succeed or the store refuses them: PERM, it does not know that message;
+ * UNSUPPORTED, the record is too long for it. done may free
  * the change and submit others.
  *
  * Others can be tied to a change: they go in the same batch, all or none, and only the first one is

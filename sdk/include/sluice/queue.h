@@ -98,9 +98,9 @@ struct sluice_queue_ops {
      * failed fdatasync): after a restart the batch is there as a whole or not at all. A batch with a
      * PUT fails with TEMP and dsn "4.3.1" before the reserved space is touched; a batch of UPDATE
      * and REMOVE may use the reserve. PUT of an id that is there, UPDATE and REMOVE of one that is
-     * not: PERM, nothing changed. A staged file that was in a batch is not to be offered again after
-     * TEMP: a sync of it may have failed, and then the next one succeeds although the data is lost.
-     * After PERM it may come again. [call]
+     * not: PERM, nothing changed. A record or a batch that is too long: UNSUPPORTED. A staged file
+     * that was in a batch is not to be offered again after TEMP: a sync of it may have failed, and
+     * then the next one succeeds although the data is lost. After PERM it may come again. [call]
      */
     sluice_status (*apply)(struct sluice_queue *queue, const struct sluice_queue_change *changes,
                            size_t count, size_t change_size, const struct sluice_errors *errors);

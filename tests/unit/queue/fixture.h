@@ -165,7 +165,7 @@ static struct frame *peer_expect(struct peer *peer, uint16_t type)
     return frame;
 }
 
-static void peer_expect_none(struct peer *peer, uint16_t type)
+static inline void peer_expect_none(struct peer *peer, uint16_t type)
 {
     assert_null(peer_wait(peer, type, MOMENT_MS));
 }
@@ -681,7 +681,7 @@ static void wait_for_messages(const struct fixture *fixture, long long count)
     assert_int_equal(count_messages(fixture), count);
 }
 
-static void wait_until_empty(const struct fixture *fixture)
+static inline void wait_until_empty(const struct fixture *fixture)
 {
     wait_for_messages(fixture, 0);
 }

@@ -7,7 +7,8 @@
 
 #include "fixture.h"
 
-__attribute__((unused)) static const sluice_status bad[16] = {SLUICE_PERM, SLUICE_PERM, SLUICE_PERM};
+__attribute__((unused)) static const sluice_status bad[16] = {SLUICE_PERM, SLUICE_PERM,
+                                                              SLUICE_PERM};
 static const sluice_status good[16] = {SLUICE_OK};
 __attribute__((unused)) static const sluice_status later[16] = {SLUICE_TEMP, SLUICE_TEMP};
 

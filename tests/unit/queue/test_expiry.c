@@ -29,8 +29,8 @@ static void test_expiry_and_warning(void **state)
         expect_report(&f, REPORT_FAILURE, &seen);
         recipient = &seen.envelope.recipients[0];
         bool is_held = recipient->address.ptr[0] == 'b';
-        assert_true(span_equal(recipient->dsn,
-                               is_held ? SPAN_LITERAL("4.3.2") : SPAN_LITERAL("4.2.0")));
+        assert_true(
+            span_equal(recipient->dsn, is_held ? SPAN_LITERAL("4.3.2") : SPAN_LITERAL("4.2.0")));
         assert_true(span_equal(recipient->text, is_held ? SPAN_LITERAL("deferred transport")
                                                         : SPAN_LITERAL("not now")));
         send_end(&f, &seen, SLUICE_OK);

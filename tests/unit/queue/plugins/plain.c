@@ -2,7 +2,7 @@
 /*
  * queue/plain: the least that a store can be, for the tests of the store's front end. It runs inline
  * and stages no files, so that content of any size comes in memory; and nothing can be changed while
- * there is a file of the name "fail" beside its folder.
+ * there is a file of the name "fail" beside its folder. It takes no record over RECORD_MAX.
  *
  * Built a second time it is queue/slow, which has a thread. While there is a file "hold" each apply
  * makes a file "held" and waits for a file "go", which it removes.
@@ -24,6 +24,7 @@
 #endif
 
 #define MESSAGES_MAX 64
+#define RECORD_MAX (48 * 1024)
 #define HOLD_TURNS_MAX 20000 /* of a millisecond */
 
 struct message {
@@ -139,6 +140,10 @@ static sluice_status plain_apply(struct sluice_queue *queue,
     if (is_there(queue, "fail")) {
         errors->explain(errors, "4.3.0", "the test says no");
         return SLUICE_TEMP;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].record.len > RECORD_MAX)
+            return SLUICE_UNSUPPORTED;
     }
     for (size_t i = 0; i < count; i++) {
         if (changes[i].content_fd != -1 && changes[i].kind == SLUICE_QUEUE_PUT)
