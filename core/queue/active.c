@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "queue/delivery_log.h"
+#include "queue/fresh.h"
 #include "queue/state.h"
 
 #include <assert.h>
@@ -37,8 +38,10 @@ static void drop_unused(struct active *active)
     struct queue_message *message = active->message;
     bool is_gone = active->is_gone;
 
-    if (active->users > 0 || active->is_recording || active->is_dirty)
+    if (active->users > 0 || active->is_recording || active->is_dirty ||
+        (active->content.len > 0 && !is_gone))
         return;
+    fresh_forget(active);
     message->active = NULL;
     buffer_done(&active->record);
     free(active);

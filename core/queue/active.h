@@ -22,6 +22,9 @@ struct active {
     struct queue_message *message;
     struct buffer record;  /* the newest; empty: not read yet */
     struct buffer written; /* what the store is given now */
+    struct buffer content; /* fresh.h; empty: not kept */
+    struct active *fresh_prev;
+    struct active *fresh_next;
     struct store_change change;
     unsigned users;    /* jobs, and what operators do */
     uint64_t changes;  /* of the record so far, */

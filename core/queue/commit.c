@@ -115,6 +115,7 @@ static void on_stored(struct store_change *change, sluice_status status, const s
     message->active = NULL; /* it was the commit until now */
     if (status == SLUICE_OK) {
         admit_new(queue, message, &commit->envelope);
+        fresh_keep(queue, message, change->change.record, change->change.content);
         (void)task_queue_wake_one(&queue->work);
         intake_answer(link, MESSAGE_COMMITTED, message->id, SLUICE_OK, "", "");
     } else {

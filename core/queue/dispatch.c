@@ -256,6 +256,8 @@ static sluice_status load(struct job *job, struct store_content *content, struct
     job->active = active_get(job->queue, message);
     if (job->active == NULL)
         return error_set(err, SLUICE_TEMP, "out of memory");
+    if (fresh_take(job->active, &content->bytes))
+        return SLUICE_OK;
     st = store_read(job->queue->store, message->id, &record, content, err);
     if (st == SLUICE_NOT_FOUND)
         return error_set(err, st, "the store does not have this message");

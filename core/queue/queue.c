@@ -382,6 +382,7 @@ static void queue_stop(struct role *role)
     suspensions_done(&queue->suspensions);
     users_done(&queue->viewers);
     users_done(&queue->releasers);
+    fresh_done(queue);
     schedule_done(&queue->schedule);
     suspects_done(&queue->suspects);
     deferrals_close(&queue->deferrals);

@@ -8,6 +8,7 @@
 
 #include "config/role.h"
 #include "queue/deferral.h"
+#include "queue/fresh.h"
 #include "queue/lease.h"
 #include "queue/lifetime.h"
 #include "queue/release.h"
@@ -47,6 +48,7 @@ struct queue {
     struct schedule schedule;
     struct lifetime lifetime;
     struct reports reports;
+    struct fresh fresh;
     struct lease lease;
     struct suspensions suspensions;
     struct users viewers;   /* authorized_mailq_users */

@@ -422,7 +422,7 @@ static inline void fixture_start(struct fixture *fixture, const char *settings)
     fixture_start_on(fixture, "memory", settings);
 }
 
-/* Files that the stores "plain" and "slow" look for: "fail", "hold", "go". */
+/* Files that the stores "plain" and "slow" look for: "fail", "mute", "hold", "go". */
 static inline void fixture_set_file(const struct fixture *fixture, const char *name, bool is_there)
 {
     char path[96];

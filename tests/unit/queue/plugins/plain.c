@@ -2,7 +2,8 @@
 /*
  * queue/plain: the least that a store can be, for the tests of the store's front end. It runs inline
  * and stages no files, so that content of any size comes in memory; and nothing can be changed while
- * there is a file of the name "fail" beside its folder. It takes no record over RECORD_MAX.
+ * there is a file of the name "fail" beside its folder, nothing read while there is one "mute". It
+ * takes no record over RECORD_MAX.
  *
  * Built a second time it is queue/slow, which has a thread. While there is a file "hold" each apply
  * makes a file "held" and waits for a file "go", which it removes.
@@ -165,7 +166,10 @@ static sluice_status plain_read(struct sluice_queue *queue, uint64_t id,
     const struct message *message = find(queue, id);
     sluice_status st;
 
-    (void)errors;
+    if (is_there(queue, "mute")) {
+        errors->explain(errors, "4.3.0", "the test lets nobody read");
+        return SLUICE_TEMP;
+    }
     if (message == NULL)
         return SLUICE_NOT_FOUND;
     st = sink->message(sink, id, 0, message->record, message->content.len);

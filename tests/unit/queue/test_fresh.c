@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What has just been committed goes without being read back, as far as there is room for it.
+ */
+#include "fixture.h"
+
+#include "queue/fresh.h"
+
+static const sluice_status all_good[16] = {SLUICE_OK};
+
+static void expect_content(struct fixture *f, const char *content, size_t len)
+{
+    struct seen_job seen;
+
+    expect_job(f, &seen);
+    assert_int_equal(seen.job.content.len, len);
+    assert_memory_equal(seen.job.content.ptr, content, len);
+    answer_job(f, &seen, SITE_REACHED, all_good);
+}
+
+static void test_goes_without_being_read(void **state)
+{
+    struct fixture f;
+    bool is_postponed;
+
+    (void)state;
+    fixture_start_on(&f, "plain", "minimal_backoff_time = 1;\netrn_minimum_interval = 0;\n");
+    fixture_set_file(&f, "mute", true);
+    (void)commit(&f, "a@x.test", "smtp");
+    expect_content(&f, "hello\r\n", 7);
+    wait_until_empty(&f);
+
+    /* What waits is not kept. */
+    (void)commit(&f, "a@x.test", "etrn-only");
+    assert_int_equal(release(&f, "x.test", &is_postponed), 1);
+    peer_expect_none(&f.deliver, MESSAGE_JOB);
+    fixture_set_file(&f, "mute", false);
+    expect_content(&f, "hello\r\n", 7);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+/* More than is kept, before anybody takes it: the rest is read. */
+static void test_more_than_there_is_room_for(void **state)
+{
+    enum { SIZE = 60000, COUNT = FRESH_BYTES_MAX / SIZE + 20 };
+    static char content[SIZE + 1];
+    struct fixture f;
+
+    (void)state;
+    memset(content, 'x', SIZE);
+    fixture_start(&f, "default_destination_concurrency_limit = 1000;\n");
+    end_deliver(&f, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        send_commit(&f, f.next_id, "a@x.test", "smtp", content, -1, SIZE);
+        assert_int_equal(expect_committed(&f, f.next_id++), SLUICE_OK);
+    }
+    add_deliver(&f);
+    for (int i = 0; i < COUNT; i++)
+        expect_content(&f, content, SIZE);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+/* Removed, or the end of the queue, before its first job. */
+static void test_never_goes(void **state)
+{
+    struct fixture f;
+    char request[80];
+
+    (void)state;
+    fixture_start_on(&f, "plain", "");
+    end_deliver(&f, NULL);
+    (void)snprintf(request, sizeof(request), "{\"command\": \"queue remove\", \"id\": \"%016llX\"}",
+                   (unsigned long long)commit(&f, "a@x.test", "smtp"));
+    (void)commit(&f, "b@x.test", "smtp");
+    json_decref(ask(&f, request));
+    wait_for_messages(&f, 1);
+    fixture_stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_goes_without_being_read),
+        cmocka_unit_test(test_more_than_there_is_room_for),
+        cmocka_unit_test(test_never_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
