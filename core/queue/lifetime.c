@@ -85,22 +85,13 @@ static sluice_status give_up(struct active *active, bool only_attempted)
     return settle(active, fail_recipients, &only_attempted);
 }
 
-static bool is_in_flight(const struct queue_message *message)
-{
-    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (u->state == UNIT_IN_FLIGHT)
-            return true;
-    }
-    return false;
-}
-
 /* Something of it waits, nothing is in flight, and nobody wants something else. */
 static bool can_be_given_up(const struct active *active)
 {
     const struct queue_message *message = active->message;
 
     return message->units != NULL && !message->is_held && !active->is_finished &&
-           !is_in_flight(message);
+           !schedule_is_in_flight(message);
 }
 
 void lifetime_job_ended(struct queue *queue, struct active *active)
@@ -153,7 +144,7 @@ static void act(struct queue *queue, enum lifetime_limit limit, struct queue_mes
     if (!message->is_durable || message->is_held || message->units == NULL)
         return;
     if (limit != LIFETIME_WARNING) {
-        if (expiry_of(queue, message) == &queue->lifetime.hands[limit] && !is_in_flight(message))
+        if (expiry_of(queue, message) == &queue->lifetime.hands[limit] && !schedule_is_in_flight(message))
             expire_passed(queue, message);
     } else if (!message->is_warned && !message->has_null_sender) {
         message->is_warned = true;

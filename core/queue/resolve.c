@@ -104,15 +104,6 @@ static bool is_full(const struct batch *batch)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static bool is_in_flight(const struct queue_message *message)
-{
-    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (u->state == UNIT_IN_FLIGHT)
-            return true;
-    }
-    return false;
-}
-
 /* The message with its newest record in memory, and one user more; NULL: there is nothing to do, or it
  * cannot be read now. [task: waits] */
 static struct active *load(struct queue *queue, uint64_t id)
@@ -266,7 +257,7 @@ static void apply_to_message(struct batch *batch, uint64_t id)
 
     if (active == NULL)
         return;
-    if (is_in_flight(active->message)) {
+    if (schedule_is_in_flight(active->message)) {
         resolve_message(batch->queue, active->message);
         batch->again++;
     } else if (envelope_decode(buffer_span(&active->record), &envelope, NULL) == SLUICE_OK &&

@@ -401,6 +401,15 @@ bool schedule_unit_has_site(const struct unit *unit, int64_t now_ms)
            (unit->is_released || !site_is_suspended(unit->site, now_ms));
 }
 
+bool schedule_is_in_flight(const struct queue_message *message)
+{
+    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->state == UNIT_IN_FLIGHT)
+            return true;
+    }
+    return false;
+}
+
 bool schedule_is_under_way(const struct queue_message *message, int64_t now_ms)
 {
     for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {

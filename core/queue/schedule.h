@@ -89,6 +89,8 @@ void schedule_settle(struct schedule *schedule, struct unit *unit);
 void schedule_drop(struct schedule *schedule, struct unit *unit, int64_t now_ms);
 /* True if nothing keeps the unit's site from being attempted. */
 bool schedule_unit_has_site(const struct unit *unit, int64_t now_ms);
+/* True if a unit of the message is in flight. */
+bool schedule_is_in_flight(const struct queue_message *message);
 /* True if a unit of the message is in flight, or could be at once. */
 bool schedule_is_under_way(const struct queue_message *message, int64_t now_ms);
 /* The unit goes with the next job that its site can take. False: it is in flight, or goes already. */
