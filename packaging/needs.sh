@@ -4,14 +4,14 @@
 #   needs_packages PACKAGE...   says what is missing; as root installs it, else exits with 69
 #   needs_users                 as root: the two users that the roles drop to
 
-NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libconfig-dev libdb5.3-dev libjansson-dev libltdl-dev
-    libmicrohttpd-dev libunbound-dev libuv1-dev make pkg-config uthash-dev zlib1g-dev"
+NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libconfig-dev libdb5.3-dev libdeflate-dev libjansson-dev libltdl-dev
+    libmicrohttpd-dev libunbound-dev libuv1-dev make pkg-config uthash-dev"
 NEEDS_RUN="python3 python3-aiosmtpd"
 # g++: the SDK's headers are compiled as C++ too. dnsmasq-base is the program alone, without a service.
 NEEDS_CHECK="binutils curl dnsmasq-base file g++ git git-email groff-base iproute2 libcmocka-dev
     libicu72 libmail-deliverystatus-bounceparser-perl libmailtools-perl libnsl2 libsisimai-perl
     msmtp node-nodemailer nodejs perl procps python3-pytest python3-pytest-xdist s-nail strace
-    swaks systemd util-linux"
+    swaks systemd util-linux zlib1g-dev"
 
 needs_missing() {
     for package in "$@"; do
