@@ -181,6 +181,77 @@ static void test_all_short_inputs(void **state)
     }
 }
 
+/* What is taken in blocks comes out as if it had come byte by byte: lines of all lengths, of which a few
+ * have something in them or at their ends. */
+static size_t make_lines(unsigned *seed, char *in, size_t size)
+{
+    static const char *const odd[] = {"\r", "\n", ".", "\r\n.", "\n.\r\n", "\r\n.\r", "\r\r\n", "\n.\n"};
+    size_t len = 0;
+
+    while (len + 8 < size) {
+        unsigned word = *seed = *seed * 1103515245u + 12345u;
+        const char *piece = "\r\n";
+
+        if ((word >> 16) % 100 < 90)
+            piece = "x";
+        else if ((word >> 24) % 12 == 0)
+            piece = odd[(word >> 20) % (sizeof(odd) / sizeof(odd[0]))];
+        memcpy(in + len, piece, strlen(piece));
+        len += strlen(piece);
+    }
+    memcpy(in + len, "x\r\n", 3);
+    return len + 3;
+}
+
+static void test_blocks(void **state)
+{
+    static char in[4096];
+    static struct run whole;
+    static struct run bytes;
+    unsigned seed = 1;
+
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        size_t len = make_lines(&seed, in, sizeof(in));
+        memset(&whole.content, 0, sizeof(whole.content));
+        whole.content.is_counted = round % 2 == 0;
+        whole.len = whole.taken = 0;
+        bytes.content = whole.content;
+        bytes.len = bytes.taken = 0;
+        feed(&whole, in, len, round % 3 == 0 ? 200 : OUT_MAX / 2);
+        for (size_t i = 0; i < len && !bytes.content.is_done; i++)
+            feed(&bytes, in + i, 1, CONTENT_ROOM_MIN);
+        assert_int_equal(whole.content.is_done, bytes.content.is_done);
+        assert_int_equal(whole.content.has_bare_lf, bytes.content.has_bare_lf);
+        assert_int_equal(whole.taken, bytes.taken);
+        assert_int_equal(whole.len, bytes.len);
+        assert_memory_equal(whole.out, bytes.out, bytes.len);
+    }
+}
+
+/* Nasty inputs behind lines of every length: a block ends at each place of them. */
+static void test_nasty_inputs_behind_blocks(void **state)
+{
+    static struct model model;
+    static struct run run;
+    static char in[OUT_MAX / 4];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(nasty) / sizeof(nasty[0]); i++) {
+        for (size_t pad = 0; pad < 300; pad++) {
+            memset(in, 'x', pad + 1);
+            in[0] = '\n';
+            memcpy(in + 1 + pad, "\r\n", 2);
+            size_t len = pad + 3 + make_input(nasty[i].in, in + pad + 3);
+            model_run(&model, in, len);
+            memset(&run.content, 0, sizeof(run.content));
+            run.len = run.taken = 0;
+            feed(&run, in, len, OUT_MAX / 2);
+            assert_same(&model, &run);
+        }
+    }
+}
+
 static void test_proper_lines_are_not_altered(void **state)
 {
     static char in[OUT_MAX / 4];
@@ -288,6 +359,8 @@ int main(void)
         cmocka_unit_test(test_counted),
         cmocka_unit_test(test_nasty_inputs_in_all_cuts),
         cmocka_unit_test(test_all_short_inputs),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_nasty_inputs_behind_blocks),
         cmocka_unit_test(test_proper_lines_are_not_altered),
         cmocka_unit_test(test_rejected_characters),
         cmocka_unit_test(test_header),
