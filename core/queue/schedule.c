@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * schedule: units move among the lists of their sites; sites among those of the schedule.
+ * schedule: messages come with their units, and go. Where units wait is waiting.c's, when they go
+ * turns.c's.
  */
 #include "queue/schedule.h"
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "queue/waiting.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <utlist.h>
-
-static struct site *site_of(struct heap_node *node)
-{
-    return (struct site *)(void *)((char *)node - offsetof(struct site, wake));
-}
 
 void schedule_init(struct schedule *schedule, schedule_limits *limits, void *user)
 {
@@ -204,129 +201,6 @@ struct unit *schedule_unit_of(const struct queue_message *message,
     return unit;
 }
 
-/* ---- units among their sites' lists ---------------------------------------------------------- */
-
-static void site_list_add(struct schedule *schedule, struct unit *unit)
-{
-    struct site *site = unit->site;
-
-    if (unit->state == UNIT_HELD) {
-        DL_APPEND(site->held, unit);
-        site->held_count++;
-    } else if (unit->state == UNIT_WAITING) {
-        /* Room was reserved when the unit was made. */
-        bool is_in = heap_put(&site->waiting, &unit->due, unit->due.due_ms);
-        assert(is_in);
-        (void)is_in;
-    } else if (unit->message->crashes > 0) {
-        unit->state = UNIT_APART;
-        DL_APPEND(schedule->apart, unit);
-    } else {
-        site->ready_count++;
-        if (unit->is_released)
-            DL_APPEND(site->released, unit);
-        else
-            DL_APPEND(site->ready, unit);
-    }
-}
-
-static void site_list_remove(struct schedule *schedule, struct unit *unit)
-{
-    struct site *site = unit->site;
-
-    if (unit->state == UNIT_HELD) {
-        DL_DELETE(site->held, unit);
-        site->held_count--;
-    } else if (unit->state == UNIT_WAITING) {
-        heap_remove(&site->waiting, &unit->due);
-    } else if (unit->state == UNIT_APART) {
-        DL_DELETE(schedule->apart, unit);
-    } else if (unit->state == UNIT_READY) {
-        site->ready_count--;
-        if (unit->is_released)
-            DL_DELETE(site->released, unit);
-        else
-            DL_DELETE(site->ready, unit);
-    }
-}
-
-static enum unit_state state_for(int64_t due_ms, int64_t now_ms)
-{
-    if (due_ms == CLOCK_NEVER)
-        return UNIT_HELD;
-    return due_ms > now_ms ? UNIT_WAITING : UNIT_READY;
-}
-
-/* Into its lists, which it is in none of. */
-static void enter(struct schedule *schedule, struct unit *unit, int64_t now_ms)
-{
-    unit->state = (uint8_t)state_for(unit->due.due_ms, now_ms);
-    domain_wait(unit);
-    site_list_add(schedule, unit);
-    site_place(&schedule->sites, unit->site, now_ms);
-}
-
-/* Out of all lists but its message's. */
-static void leave(struct schedule *schedule, struct unit *unit)
-{
-    if (!unit_is_waiting(unit))
-        return;
-    site_list_remove(schedule, unit);
-    domain_unwait(unit);
-}
-
-void schedule_return(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
-{
-    assert(unit->state == UNIT_NEW || unit->state == UNIT_IN_FLIGHT);
-    if (unit->state == UNIT_IN_FLIGHT)
-        schedule->in_flight--;
-    unit->due.due_ms = due_ms;
-    if (unit->message->is_held)
-        unit->state = UNIT_ON_HOLD;
-    else
-        enter(schedule, unit, now_ms);
-}
-
-void schedule_defer(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
-{
-    unit->is_released = false;
-    schedule_return(schedule, unit, due_ms, now_ms);
-}
-
-void schedule_move(struct schedule *schedule, struct unit *unit, int64_t due_ms, int64_t now_ms)
-{
-    if (unit->state == UNIT_ON_HOLD)
-        unit->due.due_ms = due_ms;
-    if (!unit_is_waiting(unit))
-        return;
-    leave(schedule, unit);
-    unit->is_released = false;
-    unit->due.due_ms = due_ms;
-    enter(schedule, unit, now_ms);
-}
-
-void schedule_hold(struct schedule *schedule, struct queue_message *message, int64_t now_ms)
-{
-    message->is_held = true;
-    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (!unit_is_waiting(u))
-            continue;
-        leave(schedule, u);
-        u->is_released = false;
-        u->state = UNIT_ON_HOLD;
-        site_place(&schedule->sites, u->site, now_ms);
-    }
-}
-
-void schedule_unhold(struct schedule *schedule, struct queue_message *message, int64_t now_ms)
-{
-    message->is_held = false;
-    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (u->state == UNIT_ON_HOLD)
-            enter(schedule, u, now_ms);
-    }
-}
-
 static void unit_free(struct schedule *schedule, struct unit *unit)
 {
     domain_remove_unit(&schedule->domains, unit->domain);
@@ -349,7 +223,7 @@ static void remove_unit(struct schedule *schedule, struct unit **units, struct u
 {
     struct site *site = unit->site;
 
-    leave(schedule, unit);
+    waiting_leave(schedule, unit);
     LL_DELETE2(*units, unit, next_of_message);
     unit_free(schedule, unit);
     site_place(&schedule->sites, site, now_ms);
@@ -432,143 +306,4 @@ void schedule_remove(struct schedule *schedule, struct queue_message *message, i
     remove_units(schedule, &message->units, now_ms);
     HASH_DEL(schedule->messages, message);
     free(message);
-}
-
-bool schedule_release(struct schedule *schedule, struct unit *unit, int64_t now_ms)
-{
-    bool goes_already = unit->is_released && unit->state == UNIT_READY;
-
-    if (!unit_is_waiting(unit) || goes_already)
-        return false;
-    site_list_remove(schedule, unit); /* one that was given back waits for a moment, released as it is */
-    unit->is_released = true;
-    unit->state = UNIT_READY; /* due stays: schedule_recall needs it */
-    site_list_add(schedule, unit);
-    site_place(&schedule->sites, unit->site, now_ms);
-    return true;
-}
-
-void schedule_set_crashes(struct schedule *schedule, struct queue_message *message, uint8_t crashes,
-                          int64_t now_ms)
-{
-    message->crashes = crashes;
-    for (struct unit *u = message->units; u != NULL; u = u->next_of_message) {
-        if (u->state != UNIT_READY && u->state != UNIT_APART)
-            continue;
-        site_list_remove(schedule, u);
-        u->state = UNIT_READY;
-        site_list_add(schedule, u);
-        site_place(&schedule->sites, u->site, now_ms);
-    }
-}
-
-void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_ms)
-{
-    while (site->released != NULL) {
-        struct unit *unit = site->released;
-
-        site_list_remove(schedule, unit);
-        unit->is_released = false;
-        unit->state = (uint8_t)state_for(unit->due.due_ms, now_ms);
-        site_list_add(schedule, unit);
-    }
-    site_place(&schedule->sites, site, now_ms);
-}
-
-/* ---- time, and what can go ------------------------------------------------------------------- */
-
-static void wake_units(struct schedule *schedule, struct site *site, int64_t now_ms)
-{
-    struct heap_node *first;
-
-    while ((first = heap_first(&site->waiting)) != NULL && first->due_ms <= now_ms) {
-        struct unit *unit = unit_of_due(first);
-
-        site_list_remove(schedule, unit);
-        unit->state = UNIT_READY;
-        site_list_add(schedule, unit);
-    }
-}
-
-void schedule_advance(struct schedule *schedule, int64_t now_ms)
-{
-    struct heap_node *first;
-
-    while ((first = heap_first(&schedule->sites.sleeping)) != NULL && first->due_ms <= now_ms) {
-        struct site *site = site_of(first);
-
-        wake_units(schedule, site, now_ms);
-        site_place(&schedule->sites, site, now_ms);
-    }
-}
-
-int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms)
-{
-    const struct heap_node *first = heap_first(&schedule->sites.sleeping);
-
-    if (schedule->sites.runnable != NULL)
-        return now_ms;
-    return first != NULL ? first->due_ms : CLOCK_NEVER;
-}
-
-/* Out of the site's lists, into the job's. */
-static void take_unit(struct schedule *schedule, struct unit *unit, struct unit **units)
-{
-    leave(schedule, unit);
-    unit->state = UNIT_IN_FLIGHT;
-    DL_APPEND(*units, unit);
-    schedule->in_flight++;
-}
-
-void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_ms)
-{
-    struct unit *unit;
-
-    DL_FOREACH(units, unit)
-    {
-        assert(unit->state == UNIT_NEW);
-        unit->state = UNIT_IN_FLIGHT;
-        schedule->in_flight++;
-    }
-    units->site->in_flight++;
-    site_place(&schedule->sites, units->site, now_ms);
-}
-
-struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, int64_t now_ms,
-                                struct unit **ret_units)
-{
-    struct site *site = unit->site;
-    uint8_t state = unit->state;
-    uint32_t recipients = unit->recipient_count;
-    struct unit *units = NULL;
-
-    take_unit(schedule, unit, &units);
-    for (struct unit *u = unit->message->units; u != NULL; u = u->next_of_message) {
-        if (u->site != site || u->state != state || u->is_released != unit->is_released ||
-            u->recipient_count > site->limits.recipients - recipients)
-            continue;
-        recipients += u->recipient_count;
-        take_unit(schedule, u, &units);
-    }
-    site->in_flight++;
-    site_next_turn(&schedule->sites, site, now_ms);
-    *ret_units = units;
-    return site;
-}
-
-struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units)
-{
-    struct site *site = schedule->sites.runnable;
-
-    if (site == NULL)
-        return NULL;
-    return schedule_take_unit(schedule, site->released != NULL ? site->released : site->ready,
-                              now_ms, ret_units);
-}
-
-void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms)
-{
-    assert(site->in_flight > 0);
-    site->in_flight--;
-    site_place(&schedule->sites, site, now_ms);
 }
