@@ -232,6 +232,7 @@ static sluice_status start_tasks(struct queue *queue, struct error *err)
     look_at_space(queue);
     lease_start(&queue->lease, queue);
     if (queue_start_task(queue, "store", store_run, queue->store) != SLUICE_OK ||
+        queue_start_task(queue, "maintain", store_run_maintenance, queue->store) != SLUICE_OK ||
         queue_start_task(queue, "space", watch_space, queue) != SLUICE_OK ||
         queue_start_task(queue, "tick", ticker, queue) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");

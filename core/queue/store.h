@@ -3,12 +3,13 @@
  * store: the front end of the queue store's plugin.
  *
  * Changes gather while one apply() runs and go together with the next: that is the group commit. A
- * new message starts it at once; a changed record waits up to STORE_LAZY_MS for company. apply and
- * maintain have a thread of their own, so that reads that hang do not stop commits; what the
- * plugin's mode forbids at the same time is not done at the same time.
+ * new message starts it at once; a changed record waits up to STORE_LAZY_MS for company. apply has
+ * a thread of its own, so that reads that hang do not stop commits, and so has maintain, if the store
+ * allows that; what the plugin's mode forbids at the same time is not done at the same time.
  *
- * Order: store_open -> store_scan -> store_run (a task) -> (submit | read | stage | space)* ->
- * store_settle -> store_close. All on the loop's thread; what waits, on a task.
+ * Order: store_open -> store_scan -> store_run and store_run_maintenance (tasks) ->
+ * (submit | read | stage | space)* -> store_settle -> store_close, when both tasks have ended. All on
+ * the loop's thread; what waits, on a task.
  */
 #ifndef QUEUE_STORE_H
 #define QUEUE_STORE_H
@@ -32,7 +33,9 @@ struct store;
 /* configured: the store; folder: an existing one, the queue's. On a task, before all work. */
 sluice_status store_open(const struct config_instance *configured, const char *folder,
                          struct store **ret_store, struct error *err);
-void store_close(struct store *store); /* accepts NULL */
+/* Waits a few seconds for calls that have not returned. One that hangs keeps the store: it is left
+ * open, since nobody may close it under such a call. Accepts NULL. */
+void store_close(struct store *store);
 
 /* Each message that the store has; called on another thread while the caller waits. A status other
  * than OK ends the scan. [task: waits] */
@@ -66,6 +69,9 @@ struct store_change {
 
 /* The task that commits; returns when it is cancelled. store is a struct store. */
 void store_run(void *store);
+/* The task that maintains a store that can be maintained while it commits; returns at once for any
+ * other, which store_run maintains, or when it is cancelled. store is a struct store. */
+void store_run_maintenance(void *store);
 /* To be called now and then: says so when a batch takes long. It is never given up on. */
 void store_look(struct store *store);
 void store_submit(struct store *store, struct store_change *change);

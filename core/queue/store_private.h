@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store_private: what store.c and store_read.c share.
+ * store_private: what store.c, store_batch.c, store_maintain.c and store_read.c share.
  */
 #ifndef QUEUE_STORE_PRIVATE_H
 #define QUEUE_STORE_PRIVATE_H
@@ -10,6 +10,8 @@
 #include "queue/store.h"
 #include "task/pool.h"
 #include "task/task.h"
+
+#include <stdatomic.h>
 
 /* Calls an operation that the plugin has. */
 #define STORE_CALL(store, operation, ...)                                                          \
@@ -24,6 +26,8 @@ struct store {
     char *folder;
     struct pool *writer;  /* NULL: the plugin never blocks */
     struct pool *readers; /* the writer, if the plugin is serial */
+    struct pool *maintainer; /* NULL: the committer maintains */
+    atomic_uint running;     /* calls that have not returned */
     struct store_change *pending;
     struct store_change *failed; /* results, to be tried again */
     size_t put_count;            /* among those that are pending */
@@ -31,6 +35,9 @@ struct store {
     bool is_hurried;             /* from now on nothing waits for company, */
     bool is_urgent;              /* or what is pending now does not */
     int64_t applying_ms;         /* since when a batch runs; 0: none does */
+    uint64_t batch_count;        /* so far */
+    uint64_t maintained_batch_count; /* when maintain was called for the last time */
+    bool is_busy;                    /* batches come between calls of maintain */
     struct task_queue work;      /* the committer waits here */
     struct task_queue settled;   /* woken when busy_count is 0 */
     struct complaint complaint;
@@ -53,5 +60,27 @@ bool store_takes_files(const struct store *store);
  * and has perhaps not begun. [task: waits] */
 sluice_status store_call_run(struct store_call **call, struct pool *pool, int64_t deadline_ms,
                              struct error *err);
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* True if a new message is among the change and those tied to it. */
+bool store_change_is_put(const struct store_change *change);
+/* The change and those tied to it. */
+size_t store_change_count(const struct store_change *change);
+/* Moves as much as one batch may hold from a list to ret_taken. Returns the count of changes, with
+ * those that are tied. */
+size_t store_batch_take(struct store *store, struct store_change **list,
+                        struct store_change **ret_taken);
+/* Applies the changes of a list. When the task is cancelled meanwhile they must stay for ever: the
+ * thread still reads them. [task: waits] */
+sluice_status store_batch_apply(struct store *store, const struct store_change *list, size_t count,
+                                struct error *err);
+
+/* ---- maintenance ----------------------------------------------------------------------------- */
+
+/* The plugin can be maintained while it applies. */
+bool store_maintains_aside(const struct store *store);
+/* Calls maintain once; returns when to do so again. [task: waits] */
+int64_t store_maintain(struct store *store);
 
 #endif

@@ -158,19 +158,36 @@ static sluice_status rotate(struct sluice_queue *queue, uint64_t needed, bool ma
     queue->current_salt = header.salt;
     pthread_rwlock_unlock(&queue->guard);
     queue->void_number = 0;
+    queue->is_maintained = false;
     return SLUICE_OK;
+}
+
+/* Where maintain is not called, or does not keep up, what it would have freed is freed here. */
+static void reap_if_late(struct sluice_queue *queue)
+{
+    if (!queue->is_maintained)
+        (void)log_reap(queue);
+}
+
+static bool has_room(const struct sluice_queue *queue, uint64_t needed)
+{
+    return queue->current != NULL && queue->current->size - queue->current_end >= needed;
 }
 
 static sluice_status make_room(struct sluice_queue *queue, uint64_t needed, bool has_put,
                                const struct sluice_errors *errors)
 {
-    if (has_put && !queue->has_reserve) {
+    bool is_short = has_put && !queue->has_reserve;
+
+    if (is_short || !has_room(queue, needed))
+        reap_if_late(queue);
+    if (is_short) {
         queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
         if (!queue->has_reserve)
             return failure(errors, SLUICE_TEMP, "4.3.1",
                            "the disk is full: what is left is kept for results");
     }
-    if (queue->current != NULL && queue->current->size - queue->current_end >= needed)
+    if (has_room(queue, needed))
         return SLUICE_OK;
     return rotate(queue, needed, !has_put, errors);
 }
@@ -278,8 +295,7 @@ static sluice_status build(struct sluice_queue *queue, const struct batch *batch
 }
 
 /* The segment is left for good. Large contents go only when a new one has made the batch void: a
- * restart before that may find it whole, and them in it. Segments go, too, or a disk that fails
- * again and again would be filled with them. */
+ * restart before that may find it whole, and them in it. */
 static void abandon(struct sluice_queue *queue, const struct batch *batch)
 {
     queue->void_number = queue->current->number;
@@ -288,7 +304,7 @@ static void abandon(struct sluice_queue *queue, const struct batch *batch)
     if (rotate(queue, 0, !batch_has_put(batch), NULL) != SLUICE_OK)
         return;
     drop_large(queue, batch, batch->count);
-    log_reap(queue);
+    reap_if_late(queue); /* or a disk that fails again and again would be filled with them */
 }
 
 static sluice_status write_out(struct sluice_queue *queue, const struct batch *batch, size_t size,
@@ -341,54 +357,41 @@ static void tidy_up(struct sluice_queue *queue, size_t size)
         queue->buffer = NULL;
         queue->buffer_size = 0;
     }
-    log_reap(queue);
 }
 
-/* A segment counts as there until the folder is synced: before that a power cut brings it back,
- * and whatever must outlive it must be there then. */
-void log_reap(struct sluice_queue *queue)
+static sluice_status apply(struct sluice_queue *queue, const struct batch *batch,
+                           const struct sluice_errors *errors)
 {
-    while (queue->ledger.may_reap) {
-        uint32_t keep = queue->current != NULL ? queue->current->number : 0;
-        struct segment *segment;
-        bool has_found = false;
+    uint64_t size = 0;
+    sluice_status st = batch_check(batch, exists, queue, errors);
 
-        while ((segment = ledger_find_useless(&queue->ledger, keep)) != NULL) {
-            segment_unlink(queue->folder, segment->number);
-            segment->is_unlinked = true;
-            has_found = true;
-        }
-        if (has_found && fsync(queue->folder) == -1)
-            return; /* once more after the next batch */
-        pthread_rwlock_wrlock(&queue->guard);
-        ledger_forget_unlinked(&queue->ledger);
-        queue->ledger.may_reap = has_found; /* what these needed may be useless now */
-        pthread_rwlock_unlock(&queue->guard);
-    }
+    if (st != SLUICE_OK || batch->count == 0)
+        return st;
+    st = measure(queue, batch, errors, &size);
+    if (st == SLUICE_OK)
+        st = make_room(queue, size, batch_has_put(batch), errors);
+    if (st != SLUICE_OK)
+        return st;
+    if (make_memory(queue, batch, size) != SLUICE_OK)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for a batch");
+    st = build(queue, batch, errors);
+    if (st == SLUICE_OK)
+        st = write_out(queue, batch, (size_t)size, errors);
+    if (st != SLUICE_OK)
+        return st;
+    publish(queue, (size_t)size);
+    tidy_up(queue, (size_t)size);
+    return SLUICE_OK;
 }
 
 sluice_status log_apply(struct sluice_queue *queue, const struct sluice_queue_change *changes,
                         size_t count, size_t change_size, const struct sluice_errors *errors)
 {
     struct batch batch = {changes, count, change_size};
-    uint64_t size = 0;
-    sluice_status st = batch_check(&batch, exists, queue, errors);
+    sluice_status st;
 
-    if (st != SLUICE_OK || count == 0)
-        return st;
-    st = measure(queue, &batch, errors, &size);
-    if (st == SLUICE_OK)
-        st = make_room(queue, size, batch_has_put(&batch), errors);
-    if (st != SLUICE_OK)
-        return st;
-    if (make_memory(queue, &batch, size) != SLUICE_OK)
-        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for a batch");
-    st = build(queue, &batch, errors);
-    if (st == SLUICE_OK)
-        st = write_out(queue, &batch, (size_t)size, errors);
-    if (st != SLUICE_OK)
-        return st;
-    publish(queue, (size_t)size);
-    tidy_up(queue, (size_t)size);
-    return SLUICE_OK;
+    pthread_mutex_lock(&queue->lock);
+    st = apply(queue, &batch, errors);
+    pthread_mutex_unlock(&queue->lock);
+    return st;
 }

@@ -194,12 +194,14 @@ static bool is_needed(const struct ledger *ledger, const struct segment *segment
     return false;
 }
 
-struct segment *ledger_find_useless(const struct ledger *ledger, uint32_t keep)
+struct segment *ledger_find_useless(const struct ledger *ledger, const struct segment *keep,
+                                    uint32_t after)
 {
     struct segment *segment;
 
     for (segment = ledger->segments; segment != NULL; segment = segment->hh.next) {
-        if (segment->number != keep && !segment->is_unlinked && !is_needed(ledger, segment))
+        if (segment->number > after && segment != keep && !segment->is_unlinked &&
+            !is_needed(ledger, segment))
             return segment;
     }
     return NULL;

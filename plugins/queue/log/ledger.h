@@ -8,8 +8,8 @@
  * would come back to life), while its header voids what a failed batch left in another, and
  * while it is damaged (for whoever looks into it).
  *
- * One thread changes the ledger. It locks the store's guard for that, and the threads that read
- * lock it to look.
+ * Who changes the ledger has the store's lock, and its guard, which the threads that read take to
+ * look. What only those with the lock look at is changed without the guard: needs, is_unlinked.
  */
 #ifndef SLUICE_LOG_LEDGER_H
 #define SLUICE_LOG_LEDGER_H
@@ -66,8 +66,10 @@ sluice_status ledger_prepare_remove(const struct ledger *ledger, struct segment 
  */
 void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place place);
 
-/* The next segment that nobody needs, except number keep; NULL: there is none now. */
-struct segment *ledger_find_useless(const struct ledger *ledger, uint32_t keep);
+/* The next segment after that number that nobody needs, except keep, which may be NULL. NULL: there is
+ * none now. */
+struct segment *ledger_find_useless(const struct ledger *ledger, const struct segment *keep,
+                                    uint32_t after);
 
 /* Forgets all segments that are unlinked. */
 void ledger_forget_unlinked(struct ledger *ledger);

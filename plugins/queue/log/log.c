@@ -90,9 +90,34 @@ static sluice_status recover(struct sluice_queue *queue, struct numbers *numbers
         st = large_sweep(&queue->large, is_damaged ? is_wanted_by_all : is_wanted, queue, errors);
     if (st != SLUICE_OK)
         return st;
-    log_reap(queue);
+    pthread_mutex_lock(&queue->lock);
+    (void)log_reap(queue);
+    pthread_mutex_unlock(&queue->lock);
     queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
     return SLUICE_OK;
+}
+
+static struct sluice_queue *queue_alloc(void)
+{
+    struct sluice_queue *queue = calloc(1, sizeof(*queue));
+
+    if (queue == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0) {
+        free(queue);
+        return NULL;
+    }
+    if (pthread_mutex_init(&queue->lock, NULL) != 0) {
+        pthread_rwlock_destroy(&queue->guard);
+        free(queue);
+        return NULL;
+    }
+    return queue;
+}
+
+static void queue_free(struct sluice_queue *queue)
+{
+    pthread_mutex_destroy(&queue->lock);
+    pthread_rwlock_destroy(&queue->guard);
+    free(queue);
 }
 
 static void log_close(struct sluice_queue *queue)
@@ -105,25 +130,21 @@ static void log_close(struct sluice_queue *queue)
     large_done(&queue->large);
     free(queue->buffer);
     close(queue->folder);
-    close(queue->lock);
-    pthread_rwlock_destroy(&queue->guard);
-    free(queue);
+    close(queue->folder_lock);
+    queue_free(queue);
 }
 
 static sluice_status queue_new(const struct sluice_config *config, const char *folder,
                                const struct sluice_errors *errors, struct sluice_queue **ret_queue)
 {
-    struct sluice_queue *queue = calloc(1, sizeof(*queue));
+    struct sluice_queue *queue = queue_alloc();
     sluice_status st;
 
-    if (queue == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0) {
-        free(queue);
+    if (queue == NULL)
         return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
-    }
-    st = folder_open(folder, errors, &queue->folder, &queue->lock);
+    st = folder_open(folder, errors, &queue->folder, &queue->folder_lock);
     if (st != SLUICE_OK) {
-        pthread_rwlock_destroy(&queue->guard);
-        free(queue);
+        queue_free(queue);
         return st;
     }
     queue->segment_size = (uint64_t)config->get_number(config, "segment_size");
@@ -183,6 +204,7 @@ static sluice_status log_stage(struct sluice_queue *queue, uint64_t id,
 
 static const struct sluice_queue_ops log_ops = {
     .struct_size = sizeof(log_ops),
+    .flags = SLUICE_QUEUE_MAINTAIN_ASIDE,
     .open = log_open,
     .close = log_close,
     .apply = log_apply,
@@ -190,6 +212,7 @@ static const struct sluice_queue_ops log_ops = {
     .scan = log_scan,
     .space = log_space,
     .stage = log_stage,
+    .maintain = log_maintain,
 };
 
 static const struct sluice_option options[] = {

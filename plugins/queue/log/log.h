@@ -6,12 +6,14 @@
  *   log.c      the plugin: open, close, stage, space
  *   replay.c   reads all segments at the start
  *   apply.c    writes batches
+ *   maintain.c what is done beside them
  *   read.c     gives messages back
  *   ledger.c   what there is and where (index.c: by id); which segments are needed
  *   segment.c  segment files; format.c: their bytes
  *
- * Threads: apply, scan and close are one at a time, the host's promise; that thread alone changes
- * anything here. Others read the ledger and the numbers for space() under guard.
+ * Threads: whoever changes anything here holds lock: apply all the time, maintain for moments. open,
+ * scan and close are alone with it, the host's promise. Others read the ledger and the numbers for
+ * space() under guard, which is taken to change those, too.
  */
 #ifndef SLUICE_LOG_LOG_H
 #define SLUICE_LOG_LOG_H
@@ -24,8 +26,9 @@
 
 struct sluice_queue {
     int folder;
-    int lock;
+    int folder_lock;
     struct large large;
+    pthread_mutex_t lock;
     pthread_rwlock_t guard;
     struct ledger ledger;
 
@@ -42,6 +45,10 @@ struct sluice_queue {
     uint64_t durable;     /* of the last batch that was written; those up to next are void */
     uint32_t void_number; /* the last segment that may hold void batches, 0: none does */
 
+    bool is_maintained; /* maintain has been called since a segment was begun */
+    bool has_unlinked;  /* segments, and the folder is not yet synced */
+    bool is_reaping;    /* somebody is at it, and lets go of the lock on the way */
+
     uint8_t *buffer; /* a batch on its way to disk */
     size_t buffer_size;
 };
@@ -54,8 +61,13 @@ sluice_status log_replay(struct sluice_queue *queue, const uint32_t *numbers, si
 /* apply.c */
 sluice_status log_apply(struct sluice_queue *queue, const struct sluice_queue_change *changes,
                         size_t count, size_t change_size, const struct sluice_errors *errors);
-/* Deletes the segments that nobody needs. */
-void log_reap(struct sluice_queue *queue);
+
+/* maintain.c */
+sluice_status log_maintain(struct sluice_queue *queue, int64_t budget_ms,
+                           const struct sluice_errors *errors);
+/* Deletes the segments that nobody needs; true if there were any. Called with the lock, which it lets
+ * go of while it waits for the disk. */
+bool log_reap(struct sluice_queue *queue);
 
 /* read.c */
 sluice_status log_read(struct sluice_queue *queue, uint64_t id,

@@ -144,12 +144,12 @@ sluice_status segment_open(int folder, uint32_t number, int flags,
     return SLUICE_OK;
 }
 
-void segment_unlink(int folder, uint32_t number)
+bool segment_unlink(int folder, uint32_t number)
 {
     char name[SEGMENT_NAME_SIZE];
 
     segment_name(name, number);
-    (void)unlinkat(folder, name, 0);
+    return unlinkat(folder, name, 0) == 0 || errno == ENOENT;
 }
 
 sluice_status segment_read(int fd, void *data, size_t size, uint64_t offset,

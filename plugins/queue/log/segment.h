@@ -38,8 +38,8 @@ sluice_status segment_create_from_reserve(int folder, const struct segment_heade
 sluice_status segment_open(int folder, uint32_t number, int flags,
                            const struct sluice_errors *errors, int *ret_fd);
 
-/* Best effort: what stays is found by the next replay. */
-void segment_unlink(int folder, uint32_t number);
+/* False if it is still there. */
+bool segment_unlink(int folder, uint32_t number);
 
 /* All of size bytes at offset. TEMP if there are fewer. */
 sluice_status segment_read(int fd, void *data, size_t size, uint64_t offset,

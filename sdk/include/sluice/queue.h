@@ -16,13 +16,13 @@
  *   close()
  *
  * Order and threads. apply, scan, maintain and close are never called at the same time as each
- * other. read, stage and space may be called at any time between open and close, from several
+ * other, but for what SLUICE_QUEUE_MAINTAIN_ASIDE allows. read, stage and space may be called at any time between open and close, from several
  * threads at once, also while apply runs. read sees all that an apply before it has returned OK for.
  *
  * Ids are 64-bit, independent of place, and never used again. Id 0 is a record of the host's own
  * (without content), put and updated like any other and reported by scan like any other.
  *
- * Changes: 1.0 first version.
+ * Changes: 1.0 first version. 1.3 SLUICE_QUEUE_MAINTAIN_ASIDE: tidying up while batches are applied.
  */
 #ifndef SLUICE_QUEUE_H
 #define SLUICE_QUEUE_H
@@ -78,9 +78,17 @@ struct sluice_queue_space {
     uint64_t message_count;  /* without id 0 */
 };
 
+/*
+ * Of struct sluice_queue_ops: maintain may be called on a thread of its own while apply, read, stage and
+ * space run; the store locks what it must, and keeps apply waiting for moments only. There is still one
+ * maintain at a time, none during scan, and it has returned before close is called. For plugins of mode
+ * parallel. Without it maintain is called only when no batch waits.
+ */
+#define SLUICE_QUEUE_MAINTAIN_ASIDE ((uint32_t)1)
+
 struct sluice_queue_ops {
     uint32_t struct_size;
-    uint32_t flags; /* 0 */
+    uint32_t flags; /* SLUICE_QUEUE_MAINTAIN_ASIDE */
 
     /*
      * Required. folder: an existing folder that is the store's own. Takes a lock against a second
@@ -121,7 +129,9 @@ struct sluice_queue_ops {
     sluice_status (*stage)(struct sluice_queue *queue, uint64_t id,
                            const struct sluice_queue_sink *sink,
                            const struct sluice_errors *errors);
-    /* Optional: tidies up for about budget_ms. OK: call again soon; NOT_FOUND: nothing to do now. */
+    /* Optional: tidies up for about budget_ms (0: as little as it can at a time). OK: call again
+     * soon; NOT_FOUND: nothing to do now. A store must not rely on being called: it is in the host's
+     * hands when, and how much of the time. [call] */
     sluice_status (*maintain)(struct sluice_queue *queue, int64_t budget_ms,
                               const struct sluice_errors *errors);
 };

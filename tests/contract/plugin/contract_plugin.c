@@ -92,6 +92,8 @@ static uint32_t flags_of(const char *interface)
 {
     if (strcmp(interface, SLUICE_LOOKUP_ID) == 0)
         return SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS | SLUICE_LOOKUP_WRITABLE;
+    if (strcmp(interface, SLUICE_QUEUE_ID) == 0)
+        return SLUICE_QUEUE_MAINTAIN_ASIDE;
     return strcmp(interface, SLUICE_TRANSPORT_ID) == 0 ? SLUICE_TRANSPORT_VERIFIES : 0;
 }
 

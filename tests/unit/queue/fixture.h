@@ -218,7 +218,8 @@ static int plugin_file(const char *name)
 {
     struct error err = ERROR_INIT;
     char folder[4096];
-    bool is_test = strcmp(name, "queue/plain") == 0 || strcmp(name, "queue/slow") == 0;
+    bool is_test = strcmp(name, "queue/plain") == 0 || strcmp(name, "queue/slow") == 0 ||
+                   strcmp(name, "queue/aside") == 0;
     int fd;
 
     (void)plugin_folder(is_test ? "tests/plugins" : "plugins", folder);
@@ -305,8 +306,8 @@ static void hand_down_control(struct fixture *fixture)
 static void hand_down(struct fixture *fixture, int snapshot, int inherited)
 {
     static const char *const plugins[] = {"queue/memory",   "queue/log",  "queue/bdb",
-                                          "queue/plain",    "queue/slow", "queue/backoff",
-                                          "queue/on-demand"};
+                                          "queue/plain",    "queue/slow", "queue/aside",
+                                          "queue/backoff",  "queue/on-demand"};
     struct message_setup setup = {.generation = 1, .log_target = 0};
     struct buffer body = BUFFER_INIT;
 
@@ -422,7 +423,7 @@ static inline void fixture_start(struct fixture *fixture, const char *settings)
     fixture_start_on(fixture, "memory", settings);
 }
 
-/* Files that the stores "plain" and "slow" look for: "fail", "mute", "hold", "go". */
+/* Files that the stores of the tests look for: "fail", "mute", "hold", "go", "keep-maintaining". */
 static inline void fixture_set_file(const struct fixture *fixture, const char *name, bool is_there)
 {
     char path[96];

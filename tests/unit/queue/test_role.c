@@ -400,6 +400,27 @@ static void test_a_store_that_hangs_is_waited_for(void **state)
     (void)unlink(path);
 }
 
+static void let_maintenance_go(void *fixture)
+{
+    (void)task_sleep_until(clock_monotonic_ms() + MOMENT_MS);
+    fixture_set_file(fixture, "keep-maintaining", false);
+}
+
+/* The store aborts if it is closed before maintain has returned, or maintained twice at a time. */
+static void test_maintenance_beside_commits(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_start_on(&f, "aside", "");
+    fixture_set_file(&f, "keep-maintaining", true);
+    fixture_wait_for_file(&f, "maintaining", true);
+    (void)commit(&f, "a@x.test", "etrn-only");
+    fixture_wait_for_file(&f, "maintaining", true); /* still */
+    assert_int_equal(task_start("let go", let_maintenance_go, &f, NULL), SLUICE_OK);
+    fixture_stop(&f);
+}
+
 /* What receive must not do: its link is closed, and nothing of it is in the queue. */
 static void test_nonsense_from_receive(void **state)
 {
@@ -518,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_a_withdrawal_has_one_answer),
         cmocka_unit_test(test_a_withdrawal_beside_results_that_failed),
         cmocka_unit_test(test_a_store_that_hangs_is_waited_for),
+        cmocka_unit_test(test_maintenance_beside_commits),
         cmocka_unit_test(test_nonsense_from_receive),
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_a_drain_waits_for_results),

@@ -6,11 +6,14 @@
  * takes no record over RECORD_MAX.
  *
  * Built a second time it is queue/slow, which has a thread. While there is a file "hold" each apply
- * makes a file "held" and waits for a file "go", which it removes.
+ * makes a file "held" and waits for a file "go", which it removes. The third time it is queue/aside,
+ * which can be maintained while it applies: maintain makes a file "maintaining" and waits while there is
+ * a file "keep-maintaining".
  */
 #include "sluice/queue.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +22,9 @@
 #ifdef PLAIN_IS_SLOW
 #define NAME "queue/slow"
 #define MODE SLUICE_MODE_SERIAL
+#elif defined(PLAIN_IS_MAINTAINED_ASIDE)
+#define NAME "queue/aside"
+#define MODE SLUICE_MODE_PARALLEL
 #else
 #define NAME "queue/plain"
 #define MODE SLUICE_MODE_INLINE
@@ -38,6 +44,7 @@ struct message {
 struct sluice_queue {
     char folder[256]; /* where a test puts its files */
     struct message messages[MESSAGES_MAX];
+    atomic_int maintaining;
 };
 
 static sluice_status plain_open(const struct sluice_host *host, const struct sluice_config *config,
@@ -65,6 +72,8 @@ static void drop(struct message *message)
 
 static void plain_close(struct sluice_queue *queue)
 {
+    if (queue != NULL && atomic_load(&queue->maintaining) != 0)
+        abort(); /* the host's promise */
     for (size_t i = 0; queue != NULL && i < MESSAGES_MAX; i++)
         drop(&queue->messages[i]);
     free(queue);
@@ -118,9 +127,10 @@ static int is_there(const struct sluice_queue *queue, const char *name)
     return access(file(queue, name, path), F_OK) == 0;
 }
 
+static const struct timespec moment = {0, 1000000};
+
 static void wait_for_go(const struct sluice_queue *queue)
 {
-    static const struct timespec moment = {0, 1000000};
     char path[300];
 
     if (!is_there(queue, "hold"))
@@ -192,8 +202,33 @@ static sluice_status plain_space(struct sluice_queue *queue, struct sluice_queue
     return SLUICE_OK;
 }
 
+#ifdef PLAIN_IS_MAINTAINED_ASIDE
+static sluice_status plain_maintain(struct sluice_queue *queue, int64_t budget_ms,
+                                    const struct sluice_errors *errors)
+{
+    char path[300];
+
+    (void)budget_ms;
+    (void)errors;
+    if (atomic_fetch_add(&queue->maintaining, 1) != 0)
+        abort(); /* one at a time */
+    if (is_there(queue, "keep-maintaining")) {
+        (void)close(open(file(queue, "maintaining", path), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        for (int i = 0; i < HOLD_TURNS_MAX && is_there(queue, "keep-maintaining"); i++)
+            (void)nanosleep(&moment, NULL);
+        (void)unlink(file(queue, "maintaining", path));
+    }
+    atomic_fetch_sub(&queue->maintaining, 1);
+    return SLUICE_OK;
+}
+#endif
+
 static const struct sluice_queue_ops ops = {
     .struct_size = sizeof(ops),
+#ifdef PLAIN_IS_MAINTAINED_ASIDE
+    .flags = SLUICE_QUEUE_MAINTAIN_ASIDE,
+    .maintain = plain_maintain,
+#endif
     .open = plain_open,
     .close = plain_close,
     .apply = plain_apply,
