@@ -201,7 +201,7 @@ sluice_status admit_stored(struct queue *queue, struct error *err)
     if (st != SLUICE_OK && why.text[0] != '\0')
         *err = why;
     if (st == SLUICE_OK)
-        log_notice("%u messages are in the queue, in %zu delivery units",
-                   HASH_COUNT(queue->schedule.messages), queue->schedule.unit_count);
+        log_notice("%zu messages are in the queue, in %zu delivery units",
+                   queue->schedule.messages.count, queue->schedule.unit_count);
     return st;
 }

@@ -30,7 +30,7 @@ void census_take(const struct queue *queue)
     if (config_text(queue->role->config, "metrics_listen")[0] == '\0')
         return;
     count_units(schedule);
-    metric_set(metric_get(METRIC_QUEUE_MESSAGES, NULL, NULL, NULL), HASH_COUNT(schedule->messages));
+    metric_set(metric_get(METRIC_QUEUE_MESSAGES, NULL, NULL, NULL), schedule->messages.count);
     metric_set(metric_get(METRIC_QUEUE_SITES, NULL, NULL, NULL),
                HASH_COUNT(schedule->sites.table) - schedule->sites.idle_count);
     metric_set(metric_get(METRIC_QUEUE_FREE_BYTES, NULL, NULL, NULL), queue->space.free_bytes);

@@ -9,6 +9,7 @@
 #define QUEUE_DISPATCH_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "ipc/channel.h"
 #include "queue/death.h"
 #include "queue/message.h"

@@ -10,6 +10,7 @@
 #ifndef QUEUE_DOMAIN_H
 #define QUEUE_DOMAIN_H
 
+#include "base/hash.h"
 #include "queue/message.h"
 
 #define DOMAIN_LABELS_MAX 8

@@ -350,7 +350,7 @@ sluice_status inspect_status(struct session *session, json_t *request)
     bool is_whole = true;
 
     (void)request;
-    set(object, "messages", json_integer((json_int_t)HASH_COUNT(queue->schedule.messages)),
+    set(object, "messages", json_integer((json_int_t)queue->schedule.messages.count),
         &is_whole);
     set(object, "units", json_integer((json_int_t)queue->schedule.unit_count), &is_whole);
     set(object, "attempted", json_integer((json_int_t)queue->schedule.in_flight), &is_whole);

@@ -232,7 +232,7 @@ sluice_status lifetime_start(struct queue *queue, struct error *err)
         [LIFETIME_WARNING] = "delay_warning_time",
     };
 
-    if (schedule_sort(&queue->schedule) != SLUICE_OK)
+    if (roster_sort(&queue->schedule.messages) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     for (int i = 0; i < LIFETIME_LIMITS; i++) {
         struct lifetime_hand *hand = &queue->lifetime.hands[i];

@@ -13,12 +13,11 @@
 #ifndef QUEUE_MESSAGE_H
 #define QUEUE_MESSAGE_H
 
-#include "base/hash.h"
 #include "base/heap.h"
 #include "sluice/types.h"
 
 #include <stdbool.h>
-
+#include <stddef.h>
 
 struct active;
 struct commit;
@@ -75,16 +74,18 @@ struct queue_message {
         struct commit *commit; /* before it is durable */
         struct active *active; /* then: its record while something is done with it, or NULL */
     };
-    uint32_t mark; /* of the last pass that counted it */
-    bool is_durable;
-    bool is_held;    /* on hold: none of its units goes */
-    bool is_named;   /* it was running when a deliver process crashed */
+    struct queue_message *prev; /* in the order of their arrival (roster.h) */
+    struct queue_message *next;
+    struct queue_message *next_of_bucket;
+    uint32_t mark;   /* of the last pass that counted it */
     uint8_t crashes; /* of deliver while it was attempted; not 0: a suspect */
-    bool is_expired; /* by an operator: it is given up as soon as it is neither in flight nor on hold */
+    bool is_durable : 1;
+    bool is_held : 1;    /* on hold: none of its units goes */
+    bool is_named : 1;   /* it was running when a deliver process crashed */
+    bool is_expired : 1; /* by an operator: given up as soon as it is neither in flight nor on hold */
     bool has_null_sender : 1;
     bool is_warned : 1; /* its sender has been told that it is late, or nobody is to be */
     bool is_verify : 1; /* it only asks (verify.h) */
-    UT_hash_handle hh;
 };
 
 #endif

@@ -10,6 +10,7 @@
 #define QUEUE_OWED_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/heap.h"
 #include "ipc/messages.h"
 #include "queue/message.h"

@@ -5,6 +5,7 @@
 #include "queue/resolve.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/span.h"

@@ -16,15 +16,16 @@
 void schedule_init(struct schedule *schedule, schedule_limits *limits, void *user)
 {
     *schedule = (struct schedule){.limits = limits, .user = user};
+    roster_init(&schedule->messages);
+    slab_init(&schedule->units, sizeof(struct unit));
 }
 
 void schedule_done(struct schedule *schedule)
 {
-    struct queue_message *message;
-    struct queue_message *next;
-
-    HASH_ITER(hh, schedule->messages, message, next)
-    schedule_remove(schedule, message, 0);
+    while (schedule->messages.first != NULL)
+        schedule_remove(schedule, schedule->messages.first, 0);
+    roster_done(&schedule->messages);
+    slab_done(&schedule->units);
     while (schedule->domains.passed != NULL)
         domain_forget_pass(&schedule->domains, schedule->domains.passed);
     sites_done(&schedule->sites);
@@ -33,10 +34,7 @@ void schedule_done(struct schedule *schedule)
 
 struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id)
 {
-    struct queue_message *message;
-
-    HASH_FIND(hh, schedule->messages, &id, sizeof(id), message);
-    return message;
+    return roster_find(&schedule->messages, id);
 }
 
 /* ---- messages and their units ---------------------------------------------------------------- */
@@ -44,7 +42,7 @@ struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id
 static struct unit *unit_new(struct schedule *schedule, struct queue_message *message,
                              struct site *site, struct sluice_span domain)
 {
-    struct unit *unit = calloc(1, sizeof(*unit));
+    struct unit *unit = slab_take(&schedule->units);
 
     if (unit == NULL)
         return NULL;
@@ -52,7 +50,7 @@ static struct unit *unit_new(struct schedule *schedule, struct queue_message *me
     if (unit->domain == NULL || !site_add_unit(&schedule->sites, site)) {
         if (unit->domain != NULL)
             domain_remove_unit(&schedule->domains, unit->domain);
-        free(unit);
+        slab_give(&schedule->units, unit);
         return NULL;
     }
     unit->message = message;
@@ -124,11 +122,10 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
                                  const struct envelope *envelope,
                                  struct queue_message **ret_message)
 {
-    struct queue_message *message = calloc(1, sizeof(*message));
+    struct queue_message *message = roster_add(&schedule->messages, id);
 
     if (message == NULL)
         return SLUICE_TEMP;
-    message->id = id;
     message->arrival_ms = envelope->arrival_ms;
     message->content_size = envelope->content_size;
     message->is_held = envelope->is_held;
@@ -137,11 +134,6 @@ static sluice_status message_new(struct schedule *schedule, uint64_t id,
     message->has_null_sender = envelope->sender.len == 0;
     message->is_verify = envelope->is_verify;
     message->is_warned = envelope->warned_ms != 0 || envelope->is_verify;
-    HASH_ADD(hh, schedule->messages, id, sizeof(id), message);
-    if (!hash_has(message)) {
-        free(message);
-        return SLUICE_TEMP;
-    }
     struct cursor *cursor;
     DL_FOREACH(schedule->cursors, cursor)
     {
@@ -206,7 +198,7 @@ static void unit_free(struct schedule *schedule, struct unit *unit)
     domain_remove_unit(&schedule->domains, unit->domain);
     site_remove_unit(&schedule->sites, unit->site);
     schedule->unit_count--;
-    free(unit);
+    slab_give(&schedule->units, unit);
 }
 
 void schedule_settle(struct schedule *schedule, struct unit *unit)
@@ -301,9 +293,8 @@ void schedule_remove(struct schedule *schedule, struct queue_message *message, i
     DL_FOREACH(schedule->cursors, cursor)
     {
         if (cursor->message == message)
-            cursor->message = message->hh.next;
+            cursor->message = message->next;
     }
     remove_units(schedule, &message->units, now_ms);
-    HASH_DEL(schedule->messages, message);
-    free(message);
+    roster_remove(&schedule->messages, message);
 }

@@ -16,6 +16,7 @@
 #include "ipc/envelope.h"
 #include "queue/domain.h"
 #include "queue/message.h"
+#include "queue/roster.h"
 #include "queue/site.h"
 
 /* The limits of the sites of a transport. */
@@ -30,7 +31,8 @@ struct cursor {
 };
 
 struct schedule {
-    struct queue_message *messages; /* by id; in the order of their arrival here */
+    struct roster messages;
+    struct slab units;
     struct sites sites;
     struct domains domains;
     struct cursor *cursors;
@@ -124,9 +126,6 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
 /* After its units have been deferred or settled, and the site's state has been set. */
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms);
 
-/* Puts the messages in the order of their arrival_ms, after a start that found them in any. TEMP: no
- * memory. */
-sluice_status schedule_sort(struct schedule *schedule);
 /* Begins a walk at the oldest message; [loop] */
 void cursor_start(struct cursor *cursor, struct schedule *schedule);
 /* The same for a walk without an end: behind the latest message it waits for those to come. */

@@ -8,6 +8,7 @@
 #ifndef QUEUE_SITE_H
 #define QUEUE_SITE_H
 
+#include "base/hash.h"
 #include "queue/message.h"
 #include "sluice/deferral.h"
 

@@ -4,6 +4,7 @@
  */
 #include "queue/suspects.h"
 
+#include "base/hash.h"
 #include "base/span.h"
 
 #include <stdlib.h>

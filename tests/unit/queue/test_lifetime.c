@@ -56,7 +56,7 @@ static void test_a_hand_follows(void **state)
     (void)add(&schedule, 2, 2000); /* as a store may give them: in any order */
     (void)add(&schedule, 3, 3000);
     (void)add(&schedule, 1, 1000);
-    assert_int_equal(schedule_sort(&schedule), SLUICE_OK);
+    assert_int_equal(roster_sort(&schedule.messages), SLUICE_OK);
     cursor_follow(&hand.cursor, &schedule);
     assert_true(lifetime_next_ms(&hand) == 5 * DAY_MS + 1000);
     expect_pass(&hand, 5 * DAY_MS + 999, 0);
@@ -89,7 +89,7 @@ static void test_sorting(void **state)
     schedule_init(&schedule, limits, NULL);
     for (uint64_t id = 1; id <= 1000; id++)
         (void)add(&schedule, id, (int64_t)(id * 7919 % 1000));
-    assert_int_equal(schedule_sort(&schedule), SLUICE_OK);
+    assert_int_equal(roster_sort(&schedule.messages), SLUICE_OK);
     schedule_remove(&schedule, schedule_find(&schedule, 1000), 0); /* the first, and the last */
     schedule_remove(&schedule, schedule_find(&schedule, 321), 0);
     (void)add(&schedule, 1001, 1000);

@@ -123,7 +123,7 @@ static void end(struct schedule *schedule, struct unit *units, int64_t due_ms, i
 /* In flight units go back first: a schedule is freed with everything at rest. */
 static void finish(struct schedule *schedule)
 {
-    for (struct queue_message *m = schedule->messages; m != NULL; m = m->hh.next) {
+    for (struct queue_message *m = schedule->messages.first; m != NULL; m = m->next) {
         for (struct unit *u = m->units; u != NULL; u = u->next_of_message) {
             if (u->state == UNIT_IN_FLIGHT)
                 schedule_defer(schedule, u, 0, 0);
@@ -812,7 +812,7 @@ static void check(struct model *model)
     size_t waiting = 0;
     size_t by_domain = 0;
 
-    for (struct queue_message *m = s->messages; m != NULL; m = m->hh.next) {
+    for (struct queue_message *m = s->messages.first; m != NULL; m = m->next) {
         for (struct unit *u = m->units; u != NULL; u = u->next_of_message) {
             units++;
             in_flight += u->state == UNIT_IN_FLIGHT;
@@ -857,7 +857,7 @@ static void model_add(struct model *model)
     };
     static const char *const nexthops[] = {"h1", "h2", "h3"};
 
-    if (HASH_COUNT(model->s.messages) >= MODEL_MESSAGES)
+    if (model->s.messages.count >= MODEL_MESSAGES)
         return;
     struct queue_message *message =
         add(&model->s, ++model->next_id, addresses[pick(model, 4)],
@@ -932,11 +932,11 @@ static void model_release(struct model *model)
 static void model_operate(struct model *model)
 {
     struct schedule *s = &model->s;
-    struct queue_message *message = s->messages;
+    struct queue_message *message = s->messages.first;
     struct unit *unit;
 
     for (unsigned skip = pick(model, MODEL_MESSAGES); message != NULL && skip > 0; skip--)
-        message = message->hh.next;
+        message = message->next;
     if (message == NULL)
         return;
     switch (pick(model, 4)) {
@@ -975,7 +975,7 @@ static void model_suspend(struct model *model)
 
 static void model_lift(struct model *model)
 {
-    for (struct queue_message *m = model->s.messages; m != NULL; m = m->hh.next)
+    for (struct queue_message *m = model->s.messages.first; m != NULL; m = m->next)
         schedule_unhold(&model->s, m, model->now_ms);
     for (struct site *site = model->s.sites.table; site != NULL; site = site->hh.next)
         site_resume(&model->s.sites, site, model->now_ms);
@@ -984,7 +984,7 @@ static void model_lift(struct model *model)
 /* In the end, when everything is released and succeeds, everything goes. */
 static void model_empty(struct model *model)
 {
-    for (int i = 0; i < 100000 && model->s.messages != NULL; i++) {
+    for (int i = 0; i < 100000 && model->s.messages.first != NULL; i++) {
         struct unit *units = NULL;
 
         while (model->job_count > 0 || take(&model->s, model->now_ms, &units) != 0) {
@@ -999,7 +999,7 @@ static void model_empty(struct model *model)
         model->now_ms += 100;
         (void)release_all(&model->s, model->now_ms);
     }
-    assert_null(model->s.messages);
+    assert_null(model->s.messages.first);
     assert_int_equal(model->s.unit_count, 0);
 }
 

@@ -190,7 +190,7 @@ static bool is_held(const struct world *world, uint64_t id)
 
 static size_t count_left(const struct world *world)
 {
-    return HASH_COUNT(world->schedule.messages);
+    return world->schedule.messages.count;
 }
 
 static void finish(struct world *world)
