@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fibre: ucontext on mapped stacks, with what ASan, LSan and TSan need to follow.
+ * fibre: contexts on mapped stacks, with what ASan, LSan and TSan need to follow.
  *
  * A mapping holds, from its bottom: the guard, the stack, and at the top the struct fibre itself, on
  * the page of the first frames: a task that waits near its beginning holds one page.
- *
- * swapcontext saves the signal mask with a system call: 0.2 to 0.3 µs a switch in all, some twenty
- * switches a message. Own assembly would save most of it, and is not worth having for each kind of
- * processor.
  */
 #include "task/fibre.h"
 
@@ -66,8 +62,6 @@ static void announce(struct fibre *fibre)
     __lsan_register_root_region(fibre->mapping + GUARD_SIZE, STACK_SIZE + TOP_SIZE);
     fibre->asan_bottom = fibre->mapping + GUARD_SIZE;
     fibre->asan_size = STACK_SIZE;
-    /* Else ASan's swapcontext wipes the shadow of the whole stack at each switch. */
-    fibre->context.uc_stack.ss_size = 0;
 }
 
 static void retract(struct fibre *fibre)
@@ -163,15 +157,11 @@ static struct fibre *take_idle(void)
     return fibre;
 }
 
-/* Apart from its caller, whose variables getcontext could clobber. */
 static void prepare(struct fibre *fibre, char *mapping, void (*entry)(void))
 {
     *fibre = (struct fibre){.mapping = mapping};
-    (void)getcontext(&fibre->context); /* does not fail */
-    fibre->context.uc_stack.ss_sp = mapping + GUARD_SIZE;
-    fibre->context.uc_stack.ss_size = STACK_SIZE;
-    makecontext(&fibre->context, entry, 0);
-    announce(fibre);
+    announce(fibre); /* first: ASan's marks of who had the stack before */
+    context_make(&fibre->context, mapping + GUARD_SIZE, STACK_SIZE, entry);
 }
 
 struct fibre *fibre_new(void (*entry)(void))
@@ -219,7 +209,7 @@ void fibre_init_thread(struct fibre *fibre)
 void fibre_switch(struct fibre *from, struct fibre *to, bool is_last)
 {
     before_switch(from, to, is_last);
-    (void)swapcontext(&from->context, &to->context); /* fails for want of stack only: never */
+    context_switch(&from->context, &to->context);
     after_switch(from, NULL);
 }
 

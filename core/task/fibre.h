@@ -8,14 +8,14 @@
 #ifndef TASK_FIBRE_H
 #define TASK_FIBRE_H
 
+#include "task/context.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <ucontext.h>
 
 #define FIBRE_STACK_SIZE ((size_t)256 * 1024) /* promised to plugins */
 
 struct fibre {
-    ucontext_t context;
+    struct context context;
     char *mapping;        /* of guard and stack; NULL: the thread's own */
     void *fake_stack;     /* ASan's */
     const void *asan_bottom;
