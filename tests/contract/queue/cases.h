@@ -8,5 +8,6 @@ int run_durable_cases(void);   /* test_durable.c: what survives close() */
 int run_fault_cases(void);     /* test_faults.c: kills, failing calls, a full disk */
 int run_power_cases(void);     /* test_power.c: power cuts */
 int run_aftermath_cases(void); /* test_aftermath.c: what a host does after a failure */
+int run_walk_cases(void);      /* test_walk.c: anything at random, for as long as one likes */
 
 #endif

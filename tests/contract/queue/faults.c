@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* faults: a disk that fails when it is told to. The calls, and their shadow; see cut.c for the cut. */
+/* faults: a disk that fails when it is told to. The calls; cut.c: the cut. */
 #include "faults.h"
+#include "model.h"
 #include "shadow.h"
 
 #include <dlfcn.h>
@@ -24,6 +25,10 @@ static struct {
     unsigned long count;
     bool is_armed;
     bool is_limited; /* to syncs */
+    unsigned one_in; /* 0: none fails by chance */
+    bool may_be_short;
+    unsigned full; /* calls that the disk is still full for */
+    uint64_t state;
 } faults;
 
 void faults_arm(enum fault fault, unsigned long nth)
@@ -41,9 +46,19 @@ void faults_arm_second(enum fault fault, unsigned long after)
     faults.second_nth = faults.nth + after;
 }
 
+void faults_arm_random(uint64_t seed, unsigned one_in, bool may_be_short)
+{
+    faults.state = seed;
+    faults.one_in = one_in;
+    faults.may_be_short = may_be_short;
+    faults.is_armed = true;
+}
+
 void faults_disarm(void)
 {
     faults.is_armed = false;
+    faults.one_in = 0;
+    faults.full = 0;
 }
 
 void faults_limit_to_syncs(void)
@@ -80,6 +95,29 @@ static enum verdict meet(enum fault fault, bool is_write)
 
 enum kind { SYNC, WRITE, OTHER };
 
+#define FULL_MAX 20
+
+static enum fault choose_fault(void)
+{
+    if (faults.full > 0) {
+        faults.full--;
+        return FAULT_ENOSPC;
+    }
+    if (faults.one_in == 0 || model_random(&faults.state) % faults.one_in != 0)
+        return FAULT_NONE;
+    switch (model_random(&faults.state) % 3) {
+    case 0:
+        faults.full = (unsigned)(model_random(&faults.state) % FULL_MAX);
+        return FAULT_ENOSPC;
+    case 1:
+        if (faults.may_be_short)
+            return FAULT_SHORT;
+        /* fall through */
+    default:
+        return FAULT_EIO;
+    }
+}
+
 /* What is to happen to this call; errno is set for FAIL. */
 static enum verdict judge(enum kind kind)
 {
@@ -90,7 +128,7 @@ static enum verdict judge(enum kind kind)
         return meet(faults.fault, kind == WRITE);
     if (faults.count == faults.second_nth)
         return meet(faults.second, kind == WRITE);
-    return PASS;
+    return meet(choose_fault(), kind == WRITE);
 }
 
 /* Zeros only fill a file up; a store that does that would be tested for nothing else. */
@@ -178,7 +216,8 @@ EXPORT ssize_t write(int fd, const void *data, size_t size)
     if (verdict == FAIL)
         return -1;
     done = real(fd, data, verdict == HALF ? (size + 1) / 2 : size);
-    shadow_write(fd, lseek(fd, 0, SEEK_CUR) - done, done);
+    if (shadow_is_on())
+        shadow_write(fd, lseek(fd, 0, SEEK_CUR) - done, done);
     return done;
 }
 

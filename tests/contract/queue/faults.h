@@ -10,6 +10,7 @@
 #ifndef SLUICE_TEST_FAULTS_H
 #define SLUICE_TEST_FAULTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ enum fault {
 void faults_arm(enum fault fault, unsigned long nth);
 /* And another one so many calls after that. */
 void faults_arm_second(enum fault fault, unsigned long after);
+/* Besides, one call in so many, by chance, fails; where the disk is full, so do some after it. Writes
+ * are cut short only if may_be_short. */
+void faults_arm_random(uint64_t seed, unsigned one_in, bool may_be_short);
 void faults_disarm(void);
 unsigned long faults_count(void);
 /* Only syncs are counted, and meet faults. */
@@ -32,12 +36,14 @@ void faults_limit_to_syncs(void);
 
 /*
  * Power cuts: after faults_shadow() each file and folder that is synced is copied to the folder
- * shadow; what a sync that failed should have brought there is lost to later ones. faults_cut() then builds in the empty folder target what a disk may hold of the
- * folder source when the power fails: all that was synced; of the rest each name, and each
- * sector of each file, only by chance. Sectors are so many bytes. 0, or -1 where it did not work.
+ * shadow; what a sync that failed should have brought there is lost to later ones. faults_cut() then
+ * builds in the empty folder target what a disk may hold of the folder source when the power fails: all
+ * that was synced; of the rest each name, and each sector of each file, only by chance. Sectors are so
+ * many bytes. faults_shadow_all() is for a disk after that: all in folder, and below, is on the disk.
  */
 void faults_shadow(const char *shadow);
-int faults_cut(const char *source, const char *shadow, const char *target, size_t sector,
-               uint64_t seed);
+void faults_shadow_all(const char *folder);
+void faults_cut(const char *source, const char *shadow, const char *target, size_t sector,
+                uint64_t seed);
 
 #endif

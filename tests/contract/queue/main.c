@@ -3,14 +3,16 @@
  * The contract test of queue stores, ours and anybody's:
  *
  *   contract-queue PLUGIN.so [--only=GROUP]... [--volatile] [--trusts-pages] [--points=N]
- *                  [KEY=VALUE]...
+ *                  [--seed=N] [--walks=N] [KEY=VALUE]...
  *
  * --only=GROUP     only that group of cases; see groups below
  * --volatile       the store keeps nothing beyond close(): the cases about that are skipped
  * --trusts-pages   the store trusts the disk to write an aligned page of 4 KiB whole or not at all:
  *                  power cuts leave such pages whole, and after a short write it may refuse to open
- * --points=N       failing calls are tried at about N calls of a scenario, evenly spread, and kills
- *                  and power cuts at about twice as many; default: at each
+ * --points=N       failing calls are tried at about N calls of a scenario, one by chance out of each
+ *                  Nth part, and kills and power cuts at about twice as many; default: at each
+ * --seed=N         says which walk is the first one, and which points are tried; default 1
+ * --walks=N        how many random walks; default 2
  * KEY=VALUE        sets an option of the store; small sizes test more
  *
  * What is skipped is said on standard error.
@@ -30,7 +32,7 @@ static struct {
     /* First what forks, as long as the process is small. */
     {"faults", run_fault_cases, false, true},        {"power", run_power_cases, false, true},
     {"aftermath", run_aftermath_cases, false, true}, {"durable", run_durable_cases, false, true},
-    {"contract", run_contract_cases, false, false},
+    {"walk", run_walk_cases, false, false},          {"contract", run_contract_cases, false, false},
 };
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
@@ -69,6 +71,16 @@ static void take_group(const char *name)
     is_limited = true;
 }
 
+static bool take_number(const char *argument, const char *name, unsigned long *ret_number)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argument, name, len) != 0)
+        return false;
+    *ret_number = strtoul(argument + len, NULL, 10);
+    return true;
+}
+
 static void take_argument(char *argument)
 {
     char *equals = strchr(argument, '=');
@@ -79,8 +91,10 @@ static void take_argument(char *argument)
         traits.is_volatile = true;
     } else if (strcmp(argument, "--trusts-pages") == 0) {
         traits.trusts_pages = true;
-    } else if (strncmp(argument, "--points=", 9) == 0) {
-        traits.points = strtoul(argument + 9, NULL, 10);
+    } else if (take_number(argument, "--points=", &traits.points) ||
+               take_number(argument, "--seed=", &traits.seed) ||
+               take_number(argument, "--walks=", &traits.walks)) {
+        return;
     } else if (argument[0] != '-' && equals != NULL) {
         *equals = '\0';
         subject_set(argument, equals + 1);
@@ -96,7 +110,7 @@ int main(int argc, char **argv)
     if (argc < 2) {
         (void)fprintf(stderr,
                       "usage: %s PLUGIN.so [--only=GROUP]... [--volatile] [--trusts-pages] "
-                      "[--points=N] [KEY=VALUE]...\n",
+                      "[--points=N] [--seed=N] [--walks=N] [KEY=VALUE]...\n",
                       argv[0]);
         return EXIT_FAILURE;
     }

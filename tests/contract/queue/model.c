@@ -8,8 +8,12 @@
 #include <unistd.h>
 
 #define ODD UINT64_C(0x9E3779B97F4A7C15)
+#define ODD_INVERSE UINT64_C(0xF1DE83E19937733D) /* ODD * ODD_INVERSE == 1 */
+
+_Static_assert(ODD *ODD_INVERSE == 1, "ids can be led back to their numbers");
 
 static char wrong[1024];
+static sluice_status wrong_status; /* of the read that it is about */
 
 void model_done(struct model *model)
 {
@@ -21,6 +25,11 @@ void model_done(struct model *model)
 uint64_t model_id(size_t number)
 {
     return number * ODD;
+}
+
+static uint64_t id_of(size_t number, const struct model_message *message)
+{
+    return model_id(number + (size_t)message->generation * MODEL_IDS);
 }
 
 uint64_t model_random(uint64_t *state)
@@ -148,6 +157,67 @@ void model_make_tide(const struct model *model, uint64_t seed, size_t k, struct 
         add_remove(model, 1, batch);
 }
 
+#define WALK_TURN 64 /* batches that mostly bring, and then as many that mostly take away */
+
+static uint64_t walk_size(uint64_t *state)
+{
+    return model_random(state) % 40 == 0 ? 65536 + model_random(state) % 400000
+                                         : random_size(state);
+}
+
+static bool is_in(const struct model_batch *batch, size_t number)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->numbers[i] == number)
+            return true;
+    }
+    return false;
+}
+
+static int32_t walk_message(struct model_message *message, size_t number, bool is_ebb,
+                            uint64_t *state)
+{
+    if (message->is_there) {
+        if (number != 0 && model_random(state) % 4 < (is_ebb ? 3 : 1)) {
+            message->is_there = false;
+            return SLUICE_QUEUE_REMOVE;
+        }
+        change_record(message, state);
+        return SLUICE_QUEUE_UPDATE;
+    }
+    message->generation += message->was_there;
+    change_record(message, state);
+    message->is_there = true;
+    message->was_there = true;
+    message->content_size = number == 0 ? 0 : walk_size(state);
+    message->is_staged = message->content_size > 65536 && model_random(state) % 2 == 0;
+    return SLUICE_QUEUE_PUT;
+}
+
+void model_make_walk(const struct model *model, uint64_t seed, size_t k, struct model_batch *batch)
+{
+    uint64_t state = seed * ODD + k;
+    bool is_ebb = k / WALK_TURN % 2 == 1;
+    size_t count = 1 + model_random(&state) % MODEL_CHANGES_MAX;
+    struct model_message now[MODEL_IDS];
+
+    memcpy(now, model->messages, sizeof(now));
+    *batch = (struct model_batch){0};
+    for (size_t tries = 0; batch->count < count && tries < 100; tries++) {
+        size_t number = model_random(&state) % MODEL_IDS;
+        struct model_message *message = &now[number];
+
+        if (message->is_doubtful || (!message->is_there && is_in(batch, number)))
+            continue;
+        if (is_ebb && !message->is_there && model_random(&state) % 4 != 0)
+            continue;
+        batch->numbers[batch->count] = number;
+        batch->kinds[batch->count] = walk_message(message, number, is_ebb, &state);
+        batch->messages[batch->count] = *message;
+        batch->count++;
+    }
+}
+
 /* ---- sending -------------------------------------------------------------------------------- */
 
 static struct sluice_span filled(size_t size, uint64_t seed)
@@ -190,7 +260,7 @@ static sluice_status build(const struct model_batch *batch, struct sluice_queue 
         const struct model_message *message = &batch->messages[i];
         struct sluice_queue_change *change = &changes[i].base;
 
-        changes[i] = change_remove(model_id(batch->numbers[i]));
+        changes[i] = change_remove(id_of(batch->numbers[i], message));
         change->kind = batch->kinds[i];
         if (change->kind == SLUICE_QUEUE_REMOVE)
             continue;
@@ -239,6 +309,36 @@ void model_doubt(struct model *model, const struct model_batch *batch)
         model->messages[batch->numbers[i]].is_doubtful = true;
 }
 
+/* Ids are never used again, also those of messages that were refused. */
+static void spend_ids(struct model *model, const struct model_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct model_message *message = &model->messages[batch->numbers[i]];
+
+        if (batch->kinds[i] != SLUICE_QUEUE_PUT)
+            continue;
+        message->generation = batch->messages[i].generation;
+        message->was_there = true;
+    }
+}
+
+void model_settle(struct model *model, const bool *is_done)
+{
+    for (size_t i = 0; i < model->doubt_count; i++) {
+        const struct model_batch *batch = &model->doubts[i];
+
+        for (size_t j = 0; j < batch->count; j++)
+            model->messages[batch->numbers[j]].is_doubtful = false;
+        if (is_done[i])
+            model_accept(model, batch);
+        else
+            spend_ids(model, batch);
+    }
+    free(model->doubts);
+    model->doubts = NULL;
+    model->doubt_count = 0;
+}
+
 /* ---- comparing ------------------------------------------------------------------------------ */
 
 static bool is_filled(const char *bytes, size_t size, size_t wanted, uint64_t seed)
@@ -260,45 +360,63 @@ static bool is_record(const struct found *found, const struct model_message *mes
 static bool is_same(struct sluice_queue *queue, size_t number, const struct model_message *message)
 {
     struct found found;
-    sluice_status st = subject_read(queue, model_id(number), &found);
+    uint64_t id = id_of(number, message);
+    sluice_status st = subject_read(queue, id, &found);
     bool result = st == SLUICE_NOT_FOUND && found.messages == 0;
 
     if (message->is_there)
         result = st == SLUICE_OK && found.messages == 1 && found.contents == 1 &&
                  is_record(&found, message) &&
-                 is_filled(found.content, found.content_read, (size_t)message->content_size,
-                           model_id(number));
+                 is_filled(found.content, found.content_read, (size_t)message->content_size, id);
+    wrong_status = st;
     if (!result)
         (void)snprintf(wrong, sizeof(wrong),
                        "message %zu (%016" PRIX64 "): should be %s, read gives %d, %d, %d, flags "
                        "%x for %x, record %zu for %u, content %zu for %llu; %s",
-                       number, model_id(number), message->is_there ? "there" : "absent", st,
-                       found.messages, found.contents, found.flags, message->flags,
-                       found.record_size, message->record_size, found.content_read,
+                       number, id, message->is_there ? "there" : "absent", st, found.messages,
+                       found.contents, found.flags, message->flags, found.record_size,
+                       message->record_size, found.content_read,
                        (unsigned long long)message->content_size, explained.text);
     found_done(&found);
     return result;
 }
 
-/* All of the batch, or nothing of it. */
-static bool is_whole_or_absent(const struct model *model, const struct model_batch *batch,
-                               struct sluice_queue *queue)
+/* The message as the whole batch leaves it: the last change to it counts. */
+static const struct model_message *after_batch(const struct model_batch *batch, size_t i)
 {
-    bool is_whole = true;
-    bool is_absent = true;
+    const struct model_message *after = &batch->messages[i];
 
-    for (size_t i = 0; i < batch->count; i++) {
-        size_t number = batch->numbers[i];
-        const struct model_message *after = &batch->messages[i];
-
-        for (size_t j = i + 1; j < batch->count; j++) {
-            if (batch->numbers[j] == number)
-                after = &batch->messages[j]; /* the last change to it counts */
-        }
-        is_whole = is_whole && is_same(queue, number, after);
-        is_absent = is_absent && is_same(queue, number, &model->messages[number]);
+    for (size_t j = i + 1; j < batch->count; j++) {
+        if (batch->numbers[j] == batch->numbers[i])
+            after = &batch->messages[j];
     }
-    return is_whole || is_absent;
+    return after;
+}
+
+bool model_is_done(const struct model *model, size_t i, struct sluice_queue *queue)
+{
+    const struct model_batch *batch = &model->doubts[i];
+
+    for (size_t j = 0; j < batch->count; j++) {
+        if (!is_same(queue, batch->numbers[j], after_batch(batch, j)))
+            return false;
+    }
+    return true;
+}
+
+/* As before the batch; where it brings a new message that is not there. */
+static bool is_undone(const struct model *model, const struct model_batch *batch,
+                      struct sluice_queue *queue)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct model_message before = model->messages[batch->numbers[i]];
+
+        if (before.generation != batch->messages[i].generation)
+            before = (struct model_message){.generation = batch->messages[i].generation};
+        if (!is_same(queue, batch->numbers[i], &before))
+            return false;
+    }
+    return true;
 }
 
 struct census {
@@ -310,17 +428,15 @@ struct census {
 static void count_message(void *user, const struct found *found)
 {
     struct census *census = user;
-    size_t number = 0;
+    size_t number = (size_t)(found->id * ODD_INVERSE % MODEL_IDS);
+    const struct model_message *message = &census->model->messages[number];
 
-    while (number < MODEL_IDS && model_id(number) != found->id)
-        number++;
-    if (number == MODEL_IDS) {
-        census->error = "scan gives an id that was never put";
-        return;
-    }
     census->seen[number]++;
-    if (!census->model->messages[number].is_doubtful &&
-        !is_record(found, &census->model->messages[number]))
+    if (message->is_doubtful)
+        return;
+    if (!message->was_there || found->id != id_of(number, message))
+        census->error = "scan gives an id that was never put, or went long ago";
+    else if (!is_record(found, message))
         census->error = "scan gives a record, flags or a size that are not the message's";
 }
 
@@ -344,6 +460,16 @@ static const char *compare_scan(const struct model *model, struct sluice_queue *
     return census.error;
 }
 
+const char *model_compare_one(const struct model *model, size_t number, bool may_be_temp,
+                              struct sluice_queue *queue)
+{
+    const struct model_message *message = &model->messages[number];
+
+    if (message->is_doubtful || is_same(queue, number, message))
+        return NULL;
+    return may_be_temp && wrong_status == SLUICE_TEMP ? NULL : wrong;
+}
+
 const char *model_compare(const struct model *model, struct sluice_queue *queue)
 {
     const char *error = compare_scan(model, queue);
@@ -355,7 +481,7 @@ const char *model_compare(const struct model *model, struct sluice_queue *queue)
             return wrong;
     }
     for (size_t i = 0; i < model->doubt_count; i++) {
-        if (!is_whole_or_absent(model, &model->doubts[i], queue))
+        if (!model_is_done(model, i, queue) && !is_undone(model, &model->doubts[i], queue))
             return wrong;
     }
     return NULL;

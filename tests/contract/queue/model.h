@@ -20,6 +20,7 @@ struct model_message {
     bool was_there;
     bool is_doubtful;
     bool is_staged; /* its content comes through stage() */
+    uint32_t generation; /* how many messages had this place in the model before it */
     uint32_t flags;
     uint32_t record_size;
     uint64_t record_seed;
@@ -41,7 +42,7 @@ struct model {
 
 void model_done(struct model *model);
 
-uint64_t model_id(size_t number);
+uint64_t model_id(size_t number); /* of the first generation */
 
 /* The next number of a series; *state is its seed. */
 uint64_t model_random(uint64_t *state);
@@ -56,14 +57,24 @@ model_maker model_make; /* anything */
 /* Messages come and are removed a few batches later, but for the first one, which keeps what the
  * store needs until it goes: then most of the store can go at once. */
 model_maker model_make_tide;
+/* Anything, without end: who is gone makes room for another message, with an id of its own. Now and then
+ * a content of some 100 KB, and times in which more goes than comes. */
+model_maker model_make_walk;
 
 /* Applies it to the store. */
 sluice_status model_send(const struct model_batch *batch, struct sluice_queue *queue);
 
 void model_accept(struct model *model, const struct model_batch *batch);
 void model_doubt(struct model *model, const struct model_batch *batch);
+/* What the store has made of doubt number i: from now on it must stay. */
+bool model_is_done(const struct model *model, size_t i, struct sluice_queue *queue);
+/* No doubts any more: is_done says of each whether it was done. */
+void model_settle(struct model *model, const bool *is_done);
 
-/* NULL if the store holds what it must, or else what is wrong, in a static buffer. */
+/* These give NULL if the store holds what it must, or else what is wrong, in a static buffer. */
+/* One message; without an opinion on what is in doubt. */
+const char *model_compare_one(const struct model *model, size_t number, bool may_be_temp,
+                              struct sluice_queue *queue);
 const char *model_compare(const struct model *model, struct sluice_queue *queue);
 
 #endif

@@ -9,7 +9,16 @@
 #ifndef SLUICE_TEST_SHADOW_H
 #define SLUICE_TEST_SHADOW_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#define SHADOW_NAME_SIZE 32
+
+/* The name of such a file in the shadow folder; kind is the letter. */
+void shadow_name(char name[SHADOW_NAME_SIZE], char kind, uint64_t inode);
+
+bool shadow_is_on(void);
 
 /* All without effect before faults_shadow(). */
 void shadow_sync(int fd);                       /* after a sync that worked */

@@ -9,7 +9,7 @@
 
 #define SETTINGS_MAX 16
 
-struct traits traits;
+struct traits traits = {.seed = 1, .walks = 2};
 
 static struct {
     const struct sluice_plugin_desc *desc;
@@ -192,6 +192,13 @@ sluice_status subject_space(struct sluice_queue *queue, struct sluice_queue_spac
 {
     *ret_space = (struct sluice_queue_space){.struct_size = sizeof(*ret_space)};
     return subject.ops->space(queue, ret_space);
+}
+
+sluice_status subject_maintain(struct sluice_queue *queue, int64_t budget_ms)
+{
+    if (!SLUICE_HAS(struct sluice_queue_ops, subject.ops, maintain))
+        return SLUICE_NOT_FOUND;
+    return subject.ops->maintain(queue, budget_ms, fresh_errors());
 }
 
 /* ---- sinks ---------------------------------------------------------------------------------- */

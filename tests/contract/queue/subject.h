@@ -45,6 +45,8 @@ struct traits {
     bool is_volatile;
     bool trusts_pages;
     unsigned long points; /* of a scenario at which a fault is tried; 0: at every call */
+    unsigned long seed;
+    unsigned long walks;
 };
 
 extern struct traits traits;
@@ -65,6 +67,8 @@ void found_done(struct found *found);
 sluice_status subject_scan(struct sluice_queue *queue,
                            void (*message)(void *user, const struct found *found), void *user);
 sluice_status subject_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space);
+/* NOT_FOUND also where the store has nothing to maintain. */
+sluice_status subject_maintain(struct sluice_queue *queue, int64_t budget_ms);
 /* The caller closes the descriptor. */
 sluice_status subject_stage(struct sluice_queue *queue, uint64_t id, int *ret_fd);
 
