@@ -174,17 +174,28 @@ static void check_error_limits(struct draft *draft)
                        "effect");
 }
 
-/* "Do not list the backed-up domain in mydestination": its mail would never be relayed. */
+/* A domain is of the first class that has it (spec R-1): "Do not list the backed-up domain in
+ * mydestination", or its mail would never be relayed. */
 static void check_domains(struct draft *draft)
 {
-    const struct value *local = value_of(draft, "mydestination");
-    const struct value *relayed = value_of(draft, "relay_domains");
+    static const char *const lists[] = {"mydestination", "virtual_alias_domains",
+                                        "virtual_mailbox_domains", "relay_domains"};
+    const size_t count = sizeof(lists) / sizeof(lists[0]);
 
-    for (size_t i = 0; i < relayed->item_count; i++) {
-        if (has_item(local, relayed->items[i]))
-            report_warning(&draft->report, place_of(draft, "relay_domains", relayed->items[i]),
-                           "do not list domain %s in BOTH mydestination and relay_domains",
-                           relayed->items[i]);
+    for (size_t later = 1; later < count; later++) {
+        const struct value *list = value_of(draft, lists[later]);
+
+        for (size_t i = 0; i < list->item_count; i++) {
+            const char *item = list->items[i];
+            size_t first = 0;
+
+            while (first < later && !has_item(value_of(draft, lists[first]), item))
+                first++;
+            if (first < later && draft_instance_find(draft, SLUICE_LOOKUP_ID, item) == NULL)
+                report_warning(&draft->report, place_of(draft, lists[later], item),
+                               "do not list domain %s in BOTH %s and %s", item, lists[first],
+                               lists[later]);
+        }
     }
 }
 

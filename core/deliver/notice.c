@@ -222,27 +222,36 @@ static struct sluice_span returned_part(const struct work *work, bool is_whole)
     return is_whole ? head : span_first(head, report_header_len(head));
 }
 
-static void write_envelope(const struct work *work, const struct reader *reader,
-                           const struct route *route, struct letter *letter)
+static sluice_status write_envelope(const struct work *work, const struct reader *reader,
+                                    const struct route_list *routes, struct letter *letter)
 {
     struct sluice_span content = buffer_span(&letter->content);
-    struct envelope_recipient recipient = {
-        .address = route->recipient,
-        .notify = SLUICE_NOTIFY_NEVER, /* RFC 3461 6.1 */
-        .transport = route->transport,
-        .nexthop = route->nexthop,
-    };
     struct envelope envelope = {
         .sender = reader->sender,
         .body = report_is_8bit(content) ? SLUICE_BODY_8BITMIME : SLUICE_BODY_7BIT,
         .is_smtputf8 = work->notice->envelope.is_smtputf8,
         .arrival_ms = clock_wall_ms(),
         .content_size = content.len,
-        .recipients = &recipient,
-        .recipient_count = 1,
     };
+    sluice_status st = SLUICE_OK;
 
-    envelope_encode(&envelope, &letter->envelope);
+    for (size_t i = 0; st == SLUICE_OK && i < routes->count; i++) {
+        struct envelope_recipient *recipient = envelope_add(&envelope);
+
+        if (recipient == NULL)
+            st = SLUICE_TEMP;
+        else
+            *recipient = (struct envelope_recipient){
+                .address = routes->items[i].recipient,
+                .notify = SLUICE_NOTIFY_NEVER, /* RFC 3461 6.1 */
+                .transport = routes->items[i].transport,
+                .nexthop = routes->items[i].nexthop,
+            };
+    }
+    if (st == SLUICE_OK)
+        envelope_encode(&envelope, &letter->envelope);
+    envelope_done(&envelope);
+    return st;
 }
 
 static void write_content(const struct work *work, const struct reader *reader, size_t count,
@@ -273,17 +282,17 @@ static sluice_status write_letter(struct work *work, const struct reader *reader
                                   struct error *err)
 {
     struct letter *letter = &work->letters[work->count];
-    struct route route = ROUTE_INIT;
-    sluice_status st = routes_find(work->notices->routes, reader->address,
-                                   clock_monotonic_ms() + ROUTE_TIME_MAX_MS, &route, err);
+    struct route_list routes = {0};
+    sluice_status st = routes_expand(work->notices->routes, reader->address,
+                                     clock_monotonic_ms() + ROUTE_TIME_MAX_MS, &routes, err);
 
     if (st != SLUICE_OK)
         return st;
     write_content(work, reader, count, &letter->content);
-    write_envelope(work, reader, &route, letter);
-    route_done(&route);
+    st = write_envelope(work, reader, &routes, letter);
+    route_list_done(&routes);
     work->count++;
-    if (buffer_failed(&letter->content) || buffer_failed(&letter->envelope))
+    if (st != SLUICE_OK || buffer_failed(&letter->content) || buffer_failed(&letter->envelope))
         return error_set(err, SLUICE_TEMP, "no memory for a report");
     return SLUICE_OK;
 }

@@ -6,6 +6,7 @@
 struct routes {
     struct tables *tables;
     struct router router;
+    struct rewriter rewriter;
 };
 
 sluice_status routes_open(const struct config *config, struct routes **ret_routes,
@@ -19,6 +20,8 @@ sluice_status routes_open(const struct config *config, struct routes **ret_route
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     }
     st = router_init(&routes->router, config, routes->tables, err);
+    if (st == SLUICE_OK)
+        st = rewriter_init(&routes->rewriter, &routes->router, config, routes->tables, err);
     if (st != SLUICE_OK) {
         routes_close(routes);
         return st;
@@ -31,24 +34,79 @@ void routes_close(struct routes *routes)
 {
     if (routes == NULL)
         return;
+    rewriter_done(&routes->rewriter);
     router_done(&routes->router);
     tables_free(routes->tables);
     free(routes);
+}
+
+static sluice_status parse(struct sluice_span address, struct mailbox *mailbox, struct error *err)
+{
+    sluice_status st = mailbox_parse(address, mailbox);
+
+    if (st == SLUICE_OK && mailbox->address.len > 0)
+        return SLUICE_OK;
+    if (st == SLUICE_TEMP)
+        return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
+    return error_set_dsn(err, SLUICE_PERM, "5.1.3", "bad address syntax");
 }
 
 sluice_status routes_find(const struct routes *routes, struct sluice_span address,
                           int64_t deadline_ms, struct route *ret_route, struct error *err)
 {
     struct mailbox mailbox = MAILBOX_INIT;
-    sluice_status st = mailbox_parse(address, &mailbox);
+    sluice_status st = parse(address, &mailbox, err);
 
-    if (st == SLUICE_OK && mailbox.address.len == 0)
-        st = SLUICE_PERM;
-    if (st != SLUICE_OK)
-        (void)error_set_dsn(err, st, st == SLUICE_PERM ? "5.1.3" : "4.3.0", "%s",
-                            st == SLUICE_PERM ? "bad address syntax" : "out of memory");
-    else
+    if (st == SLUICE_OK)
         st = route_resolve(&routes->router, &mailbox, deadline_ms, ret_route, err);
     mailbox_done(&mailbox);
+    return st;
+}
+
+/* ---- mail that is made here ------------------------------------------------------------------ */
+
+void route_list_done(struct route_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        route_done(&list->items[i]);
+    free(list->items);
+    *list = (struct route_list){0};
+}
+
+static sluice_status resolve_all(const struct routes *routes, const struct mailbox *mailboxes,
+                                 size_t count, int64_t deadline_ms, struct route_list *list,
+                                 struct error *err)
+{
+    sluice_status st = SLUICE_OK;
+
+    list->items = calloc(count, sizeof(*list->items));
+    if (list->items == NULL)
+        return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
+    for (; st == SLUICE_OK && list->count < count; list->count++)
+        st = route_resolve(&routes->router, &mailboxes[list->count], deadline_ms,
+                           &list->items[list->count], err);
+    return st;
+}
+
+sluice_status routes_expand(const struct routes *routes, struct sluice_span address,
+                            int64_t deadline_ms, struct route_list *ret_list, struct error *err)
+{
+    struct mailbox mailbox = MAILBOX_INIT;
+    struct mailbox_list aliases = {0};
+    struct route_list list = {0};
+    sluice_status st = parse(address, &mailbox, err);
+
+    if (st == SLUICE_OK)
+        st = rewrite_recipient(&routes->rewriter, &mailbox, deadline_ms, &aliases, err);
+    if (st == SLUICE_OK)
+        st = resolve_all(routes, aliases.items, aliases.count, deadline_ms, &list, err);
+    else if (st == SLUICE_NOT_FOUND)
+        st = resolve_all(routes, &mailbox, 1, deadline_ms, &list, err);
+    mailbox_list_done(&aliases);
+    mailbox_done(&mailbox);
+    if (st == SLUICE_OK)
+        *ret_list = list;
+    else
+        route_list_done(&list);
     return st;
 }

@@ -7,6 +7,7 @@
 #define DELIVER_ROUTES_H
 
 #include "config/config.h"
+#include "route/rewrite.h"
 #include "route/route.h"
 
 struct routes;
@@ -20,5 +21,17 @@ void routes_close(struct routes *routes); /* accepts NULL */
  * [task: may wait] */
 sluice_status routes_find(const struct routes *routes, struct sluice_span address,
                           int64_t deadline_ms, struct route *ret_route, struct error *err);
+
+/* Of one address. Zero it to initialise. */
+struct route_list {
+    struct route *items;
+    size_t count;
+};
+
+/* All that the address stands for (core/route/rewrite.h), for mail that is made here; answers as
+ * routes_find. [task: may wait] */
+sluice_status routes_expand(const struct routes *routes, struct sluice_span address,
+                            int64_t deadline_ms, struct route_list *ret_list, struct error *err);
+void route_list_done(struct route_list *list);
 
 #endif

@@ -36,7 +36,7 @@ bool judge(struct session *session, const struct access_list *list, const struct
     };
 
     if (session->transaction != NULL)
-        request.sender = session->transaction->envelope.sender;
+        request.sender = session->transaction->given_sender;
     if (access_list_decide(list, &request, session_lookup_deadline(session), &verdict,
                            &err) != SLUICE_OK) {
         judge_fail(session, question, &err);

@@ -2,6 +2,7 @@
 /*
  * mail: MAIL (spec M-20 to M-26).
  */
+#include "base/log.h"
 #include "receive/bdat.h"
 #include "receive/command.h"
 #include "receive/limits.h"
@@ -28,6 +29,31 @@ static bool parse_sender(struct session *session, struct sluice_span path, struc
     return st == SLUICE_OK;
 }
 
+/* canonical_maps may have another sender for the one that was given. */
+static void open_transaction(struct session *session, const struct mailbox *given,
+                             const struct esmtp_mail *parameters)
+{
+    struct receiver *receiver = session->receiver;
+    struct mailbox other = MAILBOX_INIT;
+    struct error err = ERROR_INIT;
+
+    sluice_status st = rewrite_sender(&receiver->rewriter, given, session_lookup_deadline(session),
+                                      &other, &err);
+    if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
+        log_warning("MAIL from %s: %s", session_name(session), err.text);
+        session_reject(session, "MAIL", SPAN_EMPTY, "451 4.3.0 <%.*s>: Temporary lookup failure",
+                       SPAN_ARGS(given->plain));
+        return;
+    }
+    session->transaction = transaction_new(given, st == SLUICE_OK ? &other : given, parameters,
+                                           &receiver->transaction_memory);
+    mailbox_done(&other);
+    if (session->transaction == NULL)
+        session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
+    else
+        session_reply(session, "250 2.1.0 Ok");
+}
+
 static void begin(struct session *session, const struct mailbox *sender,
                   struct sluice_span parameter_text)
 {
@@ -44,11 +70,7 @@ static void begin(struct session *session, const struct mailbox *sender,
         session_reject(session, "MAIL", SPAN_EMPTY, "452 4.3.1 Insufficient system storage");
         return;
     }
-    session->transaction = transaction_new(sender, &parameters, &receiver->transaction_memory);
-    if (session->transaction == NULL)
-        session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
-    else
-        session_reply(session, "250 2.1.0 Ok");
+    open_transaction(session, sender, &parameters);
 }
 
 /* A sender without a domain is one of ours (spec M-20). */

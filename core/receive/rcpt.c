@@ -7,6 +7,7 @@
 #include "receive/command.h"
 #include "receive/judge.h"
 #include "receive/limits.h"
+#include "receive/unlisted.h"
 
 #define OVERSHOOT_LIMIT 1000 /* recipients beyond the limit that are no errors yet */
 
@@ -16,13 +17,14 @@ struct candidate {
     const char *command;
     struct mailbox mailbox;
     struct route route;
+    struct mailbox_list aliases; /* what it stands for; empty: itself */
     struct sluice_span bad; /* where mailbox is empty: what is no address, of a local client */
 };
 
 /* spec R-10: an address with a route of its own is nobody's to authorize */
 static bool is_authorized(const struct candidate *candidate)
 {
-    return candidate->route.class != ROUTE_DEFAULT && !candidate->mailbox.is_routed;
+    return candidate->route.class != ROUTE_DEFAULT && !candidate->route.mailbox.is_routed;
 }
 
 /* Route and facts. False: refused. */
@@ -54,11 +56,33 @@ static bool find_out(struct candidate *candidate, struct question *question)
     return true;
 }
 
+/* What stands in for it is there, whatever the tables of its class say. False: refused. */
+static bool check_existence(struct candidate *candidate, const struct question *question)
+{
+    struct session *session = candidate->session;
+    const struct receiver *receiver = session->receiver;
+    struct error err = ERROR_INIT;
+
+    sluice_status st = rewrite_recipient(&receiver->rewriter, &candidate->mailbox,
+                                         session_lookup_deadline(session), &candidate->aliases,
+                                         &err);
+    if (st == SLUICE_OK)
+        return true;
+    if (st != SLUICE_NOT_FOUND) {
+        judge_fail(session, question, &err);
+        return false;
+    }
+    if (session->is_local || !receiver->settings.rejects_unlisted)
+        return true; /* is reported as undeliverable, if it is */
+    return unlisted_check(session, question, &candidate->route);
+}
+
 /* False: refused, the reply is out. */
 static bool check(struct candidate *candidate)
 {
     struct session *session = candidate->session;
     const struct receiver *receiver = session->receiver;
+    bool is_postmaster = route_is_postmaster(&candidate->mailbox); /* RFC 5321 4.5.1 */
     struct question question = {
         .command = candidate->command,
         .stage = SLUICE_STAGE_RCPT,
@@ -67,10 +91,11 @@ static bool check(struct candidate *candidate)
 
     if (!find_out(candidate, &question))
         return false;
-    if (session->is_local || route_is_postmaster(&candidate->mailbox))
-        return true; /* the latter: RFC 5321 4.5.1 */
-    return judge(session, &receiver->relay_restrictions, &question) &&
-           judge(session, &receiver->recipient_restrictions, &question);
+    if (!session->is_local && !is_postmaster &&
+        (!judge(session, &receiver->relay_restrictions, &question) ||
+         !judge(session, &receiver->recipient_restrictions, &question)))
+        return false;
+    return check_existence(candidate, &question);
 }
 
 static bool parse(struct candidate *candidate, struct sluice_span path)
@@ -88,6 +113,7 @@ static bool parse(struct candidate *candidate, struct sluice_span path)
 
 static void candidate_done(struct candidate *candidate)
 {
+    mailbox_list_done(&candidate->aliases);
     route_done(&candidate->route);
     mailbox_done(&candidate->mailbox);
 }
@@ -121,25 +147,57 @@ static bool parse_local(struct candidate *candidate, struct sluice_span path)
     return st != SLUICE_TEMP;
 }
 
-static sluice_status add_recipient(struct candidate *candidate, const struct esmtp_rcpt *parameters)
+/* All that it stands for, or nothing. */
+static sluice_status add_aliases(struct candidate *candidate, const struct esmtp_rcpt *parameters,
+                                 struct error *err)
+{
+    struct session *session = candidate->session;
+    struct transaction *transaction = session->transaction;
+    size_t count = transaction->envelope.recipient_count;
+    sluice_status st = SLUICE_OK;
+
+    for (size_t i = 0; st == SLUICE_OK && i < candidate->aliases.count; i++) {
+        struct route route = ROUTE_INIT;
+
+        st = route_resolve(&session->receiver->router, &candidate->aliases.items[i],
+                           session_lookup_deadline(session), &route, err);
+        if (st == SLUICE_OK)
+            st = transaction_add(transaction, &candidate->mailbox, &route, parameters);
+        route_done(&route);
+    }
+    if (st != SLUICE_OK)
+        transaction_take_back(transaction, count);
+    return st;
+}
+
+static sluice_status add_recipient(struct candidate *candidate, const struct esmtp_rcpt *parameters,
+                                   struct error *err)
 {
     struct transaction *transaction = candidate->session->transaction;
 
     if (candidate->mailbox.address.len == 0)
         return transaction_add_failed(transaction, candidate->bad, parameters, "5.1.3",
                                       "bad address syntax");
+    if (candidate->aliases.count > 0)
+        return add_aliases(candidate, parameters, err);
     return transaction_add(transaction, &candidate->mailbox, &candidate->route, parameters);
 }
 
 static void add(struct candidate *candidate, const struct esmtp_rcpt *parameters)
 {
     struct session *session = candidate->session;
-    sluice_status st = add_recipient(candidate, parameters);
+    const struct question question = {.command = candidate->command,
+                                      .stage = SLUICE_STAGE_RCPT,
+                                      .subject = candidate->mailbox.plain};
+    struct error err = ERROR_INIT;
+    sluice_status st = add_recipient(candidate, parameters, &err);
 
     if (st == SLUICE_OK)
         session_reply(session, "250 2.1.5 Ok");
     else if (st == SLUICE_PERM)
         session_reply_uncounted(session, "452 4.5.3 Error: too many recipients");
+    else if (err.text[0] != '\0')
+        judge_fail(session, &question, &err);
     else
         session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
 }

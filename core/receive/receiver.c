@@ -38,6 +38,10 @@ static sluice_status read_lists(struct receiver *receiver, const struct config *
     sluice_status st = router_init(&receiver->router, config, receiver->tables, err);
 
     if (st == SLUICE_OK)
+        st = rewriter_init(&receiver->rewriter, &receiver->router, config, receiver->tables, err);
+    if (st == SLUICE_OK)
+        st = recipients_init(&receiver->recipients, config, receiver->tables, err);
+    if (st == SLUICE_OK)
         st = domain_list_read(&receiver->mynetworks, receiver->tables, config, "mynetworks",
                               DOMAIN_LIST_NETWORKS, err);
     if (st == SLUICE_OK)
@@ -73,6 +77,8 @@ void receiver_done(struct receiver *receiver)
     domain_list_done(&receiver->mynetworks);
     domain_list_done(&receiver->fast_flush_domains);
     domain_list_done(&receiver->limit_exceptions);
+    recipients_done(&receiver->recipients);
+    rewriter_done(&receiver->rewriter);
     router_done(&receiver->router);
     tables_free(receiver->tables);
     names_done(&receiver->names);

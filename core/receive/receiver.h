@@ -11,6 +11,8 @@
 #include "receive/names.h"
 #include "receive/settings.h"
 #include "route/domain_list.h"
+#include "route/recipients.h"
+#include "route/rewrite.h"
 #include "route/route.h"
 #include "task/task.h"
 
@@ -20,6 +22,8 @@ struct receiver {
     struct settings settings;
     struct tables *tables;
     struct router router;
+    struct rewriter rewriter;
+    struct recipients recipients;
     struct domain_list mynetworks;
     struct domain_list fast_flush_domains;
     struct domain_list limit_exceptions; /* smtpd_client_event_limit_exceptions */

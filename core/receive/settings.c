@@ -156,6 +156,20 @@ static sluice_status read_characters(struct settings *settings, const struct con
     return st;
 }
 
+static void read_recipients(struct settings *settings, const struct config *config)
+{
+    static const char *const codes[ROUTE_DEFAULT] = {
+        [ROUTE_LOCAL] = "unknown_local_recipient_reject_code",
+        [ROUTE_VIRTUAL_ALIAS] = "unknown_virtual_alias_reject_code",
+        [ROUTE_VIRTUAL_MAILBOX] = "unknown_virtual_mailbox_reject_code",
+        [ROUTE_RELAY] = "unknown_relay_recipient_reject_code",
+    };
+
+    settings->rejects_unlisted = config_flag(config, "smtpd_reject_unlisted_recipient");
+    for (int i = 0; i < ROUTE_DEFAULT; i++)
+        settings->unknown_codes[i] = (int)config_number(config, codes[i]);
+}
+
 sluice_status settings_read(struct settings *settings, const struct config *config,
                             struct error *err)
 {
@@ -171,6 +185,7 @@ sluice_status settings_read(struct settings *settings, const struct config *conf
     read_limits(settings, config);
     read_stress_limits(settings, config);
     read_client_limits(settings, config);
+    read_recipients(settings, config);
     sluice_status st = read_names(config, "message_drop_headers", SETTINGS_DROP_HEADERS_MAX,
                                   settings->drop_headers, &settings->drop_header_count, err);
     if (st == SLUICE_OK)

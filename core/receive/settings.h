@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "receive/clients.h"
+#include "route/class.h"
 
 #include <stdbool.h>
 
@@ -58,6 +59,8 @@ struct settings {
     bool is_pipelining_checked;
     bool is_helo_required;
     bool is_vrfy_disabled;
+    bool rejects_unlisted;                               /* recipients */
+    int unknown_codes[ROUTE_DEFAULT];                    /* unknown_..._reject_code, by class */
     bool is_discarded[EHLO_KEYWORD_COUNT];               /* smtpd_discard_ehlo_keywords */
     const char *drop_headers[SETTINGS_DROP_HEADERS_MAX]; /* of mail of local submission */
     size_t drop_header_count;

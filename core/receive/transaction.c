@@ -62,7 +62,7 @@ static sluice_status keep(struct transaction *transaction, struct sluice_span **
     return SLUICE_OK;
 }
 
-struct transaction *transaction_new(const struct mailbox *sender,
+struct transaction *transaction_new(const struct mailbox *given, const struct mailbox *sender,
                                     const struct esmtp_mail *parameters, size_t *shared)
 {
     struct transaction *transaction = calloc(1, sizeof(*transaction));
@@ -76,8 +76,10 @@ struct transaction *transaction_new(const struct mailbox *sender,
     envelope->ret = parameters->ret;
     envelope->body = parameters->body;
     envelope->is_verify = parameters->is_verify;
+    transaction->given_sender = given->address;
     transaction->full_name = parameters->full_name;
-    struct sluice_span *spans[] = {&envelope->sender, &envelope->envid, &transaction->full_name};
+    struct sluice_span *spans[] = {&envelope->sender, &envelope->envid, &transaction->given_sender,
+                                   &transaction->full_name};
     if (keep(transaction, spans, sizeof(spans) / sizeof(spans[0])) != SLUICE_OK) {
         transaction_free(transaction);
         return NULL;
@@ -130,6 +132,12 @@ sluice_status transaction_add(struct transaction *transaction, const struct mail
     if (!span_equal(recipient->address, route->recipient))
         fresh.original = recipient->address;
     return add(transaction, &fresh);
+}
+
+/* Their memory stays the transaction's until its end. */
+void transaction_take_back(struct transaction *transaction, size_t count)
+{
+    transaction->envelope.recipient_count = count;
 }
 
 sluice_status transaction_add_failed(struct transaction *transaction, struct sluice_span address,

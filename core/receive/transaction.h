@@ -26,16 +26,20 @@ struct transaction {
     size_t size;                      /* of all that, as it is sent */
     size_t memory;                    /* and as it is kept */
     size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
+    struct sluice_span given_sender;  /* as the client said it; restrictions are for that */
     struct sluice_span full_name;     /* of the local user who sends, as xtext; empty: not said */
 };
 
-/* NULL: no memory. shared: one number for all transactions, 0 at first. */
-struct transaction *transaction_new(const struct mailbox *sender,
+/* NULL: no memory. given: as the client said it; sender: the one that takes its place, or the same.
+ * shared: one number for all transactions, 0 at first. */
+struct transaction *transaction_new(const struct mailbox *given, const struct mailbox *sender,
                                     const struct esmtp_mail *parameters, size_t *shared);
 void transaction_free(struct transaction *transaction); /* accepts NULL */
 /* TEMP: no memory; PERM: the envelope would be too large. */
 sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,
                               const struct route *route, const struct esmtp_rcpt *parameters);
+/* Takes the last ones back, so that count are left. */
+void transaction_take_back(struct transaction *transaction, size_t count);
 /* One that cannot be delivered: listed as failed, with why. TEMP, PERM: as above. */
 sluice_status transaction_add_failed(struct transaction *transaction, struct sluice_span address,
                                      const struct esmtp_rcpt *parameters, const char *dsn,

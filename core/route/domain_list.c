@@ -190,6 +190,8 @@ static bool name_matches(const struct domain_list *list, const char *name,
 {
     struct sluice_span pattern = sluice_span_of(name);
 
+    if (list->kind == DOMAIN_LIST_EXACT_NAMES)
+        return span_equal_case(pattern, domain);
     if (pattern.ptr[0] == '.')
         return !list->with_parents && is_below(domain, span_skip(pattern, 1));
     if (span_equal_case(pattern, domain))
@@ -213,7 +215,8 @@ static sluice_status table_matches(const struct domain_list *list, struct table 
                                    struct error *err)
 {
     sluice_status st = ask(table, domain, deadline_ms, err);
-    bool has_parents = domain.len > 0 && domain.ptr[0] != '[' && !table_has_patterns(table);
+    bool has_parents = list->kind == DOMAIN_LIST_NAMES && domain.len > 0 && domain.ptr[0] != '[' &&
+                       !table_has_patterns(table);
 
     while (st == SLUICE_NOT_FOUND && has_parents) {
         size_t dot = span_find(span_skip(domain, 1), '.') + 1;

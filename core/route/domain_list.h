@@ -4,6 +4,7 @@
  *
  *   domain   that domain, and its sub-domains where parent_domain_matches_subdomains says so
  *   .domain  its sub-domains, where parent_domain_matches_subdomains does not
+ *            neither matches any sub-domain in lists of exact names
  *   192.0.2.0/24, [2001:db8::]/32   in lists of networks
  *   type:table   what the table has an entry for, whatever its value is
  *   /file    the patterns in that file, one a line, # comments; read when the list is read
@@ -24,6 +25,7 @@
 
 enum domain_list_kind {
     DOMAIN_LIST_NAMES,
+    DOMAIN_LIST_EXACT_NAMES,
     DOMAIN_LIST_NETWORKS,
 };
 

@@ -199,6 +199,14 @@ static size_t quote(struct sluice_span local, char *out)
     return len;
 }
 
+void mailbox_quote_local(struct sluice_span local, struct buffer *out)
+{
+    char *room = buffer_reserve(out, 2 * local.len + 2);
+
+    if (room != NULL)
+        out->len += quote(local, room);
+}
+
 static bool has_route(struct sluice_span local)
 {
     return span_find(local, '@') < local.len || span_find(local, '%') < local.len ||
@@ -278,4 +286,70 @@ void mailbox_done(struct mailbox *mailbox)
 {
     free(mailbox->memory);
     *mailbox = (struct mailbox)MAILBOX_INIT;
+}
+
+static struct sluice_span moved(struct sluice_span span, const char *from, const char *to)
+{
+    if (span.len > 0)
+        span.ptr = to + (span.ptr - from);
+    return span;
+}
+
+sluice_status mailbox_copy(const struct mailbox *mailbox, struct mailbox *ret_copy)
+{
+    size_t len = mailbox->plain.len + mailbox->address.len; /* one behind the other */
+    char *memory = malloc(len + 1);
+
+    if (memory == NULL)
+        return SLUICE_TEMP;
+    if (len > 0)
+        memcpy(memory, mailbox->memory, len);
+    *ret_copy = (struct mailbox){
+        .memory = memory,
+        .address = moved(mailbox->address, mailbox->memory, memory),
+        .plain = moved(mailbox->plain, mailbox->memory, memory),
+        .local = moved(mailbox->local, mailbox->memory, memory),
+        .domain = moved(mailbox->domain, mailbox->memory, memory),
+        .is_routed = mailbox->is_routed,
+    };
+    return SLUICE_OK;
+}
+
+/* The mailbox of a local part, in quotes where it must have them, and a domain. */
+static sluice_status join(struct sluice_span local, struct sluice_span domain,
+                          struct mailbox *ret_mailbox)
+{
+    struct buffer path = BUFFER_INIT;
+    sluice_status st = SLUICE_TEMP;
+
+    mailbox_quote_local(local, &path);
+    buffer_add_byte(&path, '@');
+    buffer_add_span(&path, domain);
+    if (!buffer_failed(&path))
+        st = mailbox_parse(buffer_span(&path), ret_mailbox);
+    buffer_done(&path);
+    return st;
+}
+
+sluice_status mailbox_complete(const struct mailbox *mailbox, const char *domain,
+                               struct mailbox *ret_mailbox)
+{
+    return join(mailbox->local, sluice_span_of(domain), ret_mailbox);
+}
+
+sluice_status mailbox_unwrap(const struct mailbox *mailbox, unsigned flags,
+                             struct mailbox *ret_mailbox)
+{
+    struct sluice_span local = mailbox->local;
+    size_t at = span_find_last(local, '@');
+    size_t bang = span_find(local, '!');
+    size_t percent = span_find_last(local, '%');
+
+    if (at < local.len)
+        return join(span_first(local, at), span_skip(local, at + 1), ret_mailbox);
+    if (bang < local.len && (flags & MAILBOX_SWAP_BANGPATH) != 0)
+        return join(span_skip(local, bang + 1), span_first(local, bang), ret_mailbox);
+    if (percent < local.len && (flags & MAILBOX_PERCENT_HACK) != 0)
+        return join(span_first(local, percent), span_skip(local, percent + 1), ret_mailbox);
+    return SLUICE_NOT_FOUND;
 }

@@ -10,6 +10,7 @@
 #ifndef ROUTE_MAILBOX_H
 #define ROUTE_MAILBOX_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/span.h"
 
@@ -35,6 +36,25 @@ struct mailbox {
 /* path: "<@x:a@b>", "a@b", "<>" (all spans are empty then). PERM: bad syntax; TEMP: no memory. */
 sluice_status mailbox_parse(struct sluice_span path, struct mailbox *ret_mailbox);
 void mailbox_done(struct mailbox *mailbox);
+/* TEMP: no memory. */
+sluice_status mailbox_copy(const struct mailbox *mailbox, struct mailbox *ret_copy);
+/* The address in that domain, which it has not got. TEMP: no memory; PERM: that is no domain. */
+sluice_status mailbox_complete(const struct mailbox *mailbox, const char *domain,
+                               struct mailbox *ret_mailbox);
+
+#define MAILBOX_SWAP_BANGPATH (1u << 0) /* "site!user" is user@site */
+#define MAILBOX_PERCENT_HACK (1u << 1)  /* "user%site" is user@site */
+
+/*
+ * The address that the local part is, once whoever is responsible for the domain takes that off: of
+ * "a@b"@domain, b!a@domain, a%b@domain it is a@b. NOT_FOUND: it has no such route; PERM: what it has is no
+ * address; TEMP: no memory.
+ */
+sluice_status mailbox_unwrap(const struct mailbox *mailbox, unsigned flags,
+                             struct mailbox *ret_mailbox);
+
+/* Adds a plain local part to out, in quotes where it must have them. */
+void mailbox_quote_local(struct sluice_span local, struct buffer *out);
 
 /* A host name: letters, digits, - and _ in labels, not all digits and dots. */
 bool mailbox_is_host_name(struct sluice_span domain);

@@ -1,45 +1,76 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * route: classes of domains, the keys of transport_maps in their order (spec R-20), and what their
- * results mean (R-22, R-23).
- */
+/* route: see route.h. */
 #include "route/route.h"
 
 #include "base/buffer.h"
 #include "base/span.h"
+#include "route/address_map.h"
 
 #include <stdlib.h>
+
+#define UNWRAPS_MAX 100 /* of one address: each takes a domain off it */
 
 /* A route being worked out. The spans point into memory that outlives the working out. */
 struct draft {
     const struct router *router;
     int64_t deadline_ms;
-    struct sluice_span local;
-    struct sluice_span domain;
-    struct sluice_span recipient;
+    struct mailbox mailbox;
     enum route_class class;
     struct sluice_span transport;
     struct sluice_span nexthop;
+    struct buffer from_transport_maps; /* what spans may point into */
+    struct buffer from_relocated_maps;
 };
 
-/* ---- the class and its default -------------------------------------------------------------- */
+static void draft_done(struct draft *draft)
+{
+    mailbox_done(&draft->mailbox);
+    buffer_done(&draft->from_transport_maps);
+    buffer_done(&draft->from_relocated_maps);
+}
 
+static sluice_status no_memory(struct error *err)
+{
+    return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "no memory for a route");
+}
+
+/* ---- the address and its class --------------------------------------------------------------- */
+
+/* In myorigin, which the caller's address may be without. */
+static sluice_status take_address(struct draft *draft, const struct mailbox *mailbox,
+                                  struct error *err)
+{
+    sluice_status st =
+        mailbox->domain.len > 0
+            ? mailbox_copy(mailbox, &draft->mailbox)
+            : mailbox_complete(mailbox, draft->router->myorigin, &draft->mailbox);
+
+    return st == SLUICE_OK ? SLUICE_OK : no_memory(err);
+}
+
+/* Of ours, what the local part says may be another address, and that be ours, too. */
 static sluice_status classify(struct draft *draft, struct error *err)
 {
     const struct router *router = draft->router;
 
-    sluice_status st =
-        domain_list_match(&router->mydestination, draft->domain, draft->deadline_ms, err);
-    draft->class = ROUTE_LOCAL;
-    if (st != SLUICE_NOT_FOUND)
-        return st;
-    st = domain_list_match(&router->relay_domains, draft->domain, draft->deadline_ms, err);
-    draft->class = ROUTE_RELAY;
-    if (st != SLUICE_NOT_FOUND)
-        return st;
-    draft->class = ROUTE_DEFAULT;
+    for (int i = 0; i < UNWRAPS_MAX; i++) {
+        struct mailbox inner = MAILBOX_INIT;
+        sluice_status st = route_classes_find(&router->classes, draft->mailbox.domain,
+                                              draft->deadline_ms, &draft->class, err);
+        if (st != SLUICE_OK || draft->class != ROUTE_LOCAL || !draft->mailbox.is_routed)
+            return st;
+        st = mailbox_unwrap(&draft->mailbox, router->unwrap, &inner);
+        if (st == SLUICE_TEMP)
+            return no_memory(err);
+        if (st != SLUICE_OK)
+            return SLUICE_OK; /* a user of ours with an odd name */
+        mailbox_done(&draft->mailbox);
+        draft->mailbox = inner;
+    }
     return SLUICE_OK;
 }
+
+/* ---- transport and next hop ------------------------------------------------------------------ */
 
 /* "transport:nexthop", parted at the first colon. */
 static struct sluice_span transport_of(struct sluice_span result)
@@ -52,21 +83,31 @@ static struct sluice_span nexthop_of(struct sluice_span result)
     return span_skip(result, span_find(result, ':') + 1);
 }
 
-static void use_class_transport(struct draft *draft)
+static void use_error(struct draft *draft, struct sluice_span reason)
 {
-    struct sluice_span setting = SPAN_LITERAL("local");
-
-    if (draft->class == ROUTE_RELAY)
-        setting = sluice_span_of(draft->router->relay_transport);
-    else if (draft->class == ROUTE_DEFAULT)
-        setting = sluice_span_of(draft->router->default_transport);
-    draft->transport = transport_of(setting);
-    draft->nexthop = nexthop_of(setting);
-    if (draft->nexthop.len == 0)
-        draft->nexthop = draft->domain;
+    draft->transport = SPAN_LITERAL("error");
+    draft->nexthop = reason;
 }
 
-/* ---- transport_maps ------------------------------------------------------------------------- */
+static void use_class(struct draft *draft)
+{
+    const struct router *router = draft->router;
+    struct sluice_span setting;
+
+    if (draft->class == ROUTE_VIRTUAL_ALIAS) {
+        use_error(draft, router->hides_tables
+                             ? SPAN_LITERAL("5.1.1 User unknown")
+                             : SPAN_LITERAL("5.1.1 User unknown in virtual alias table"));
+        return;
+    }
+    setting = sluice_span_of(router->transports[draft->class]);
+    draft->transport = transport_of(setting);
+    draft->nexthop = nexthop_of(setting);
+    if (draft->nexthop.len == 0 && draft->class >= ROUTE_RELAY)
+        draft->nexthop = sluice_span_of(router->relayhost);
+    if (draft->nexthop.len == 0)
+        draft->nexthop = draft->mailbox.domain;
+}
 
 /* What a result of transport_maps changes: "t:n" both, ":n" the next hop, "t" and "t:" the
  * transport, which then goes to the recipient's domain; ":" nothing. */
@@ -77,72 +118,58 @@ static void apply_result(struct draft *draft, struct sluice_span result)
 
     if (transport.len > 0) {
         draft->transport = transport;
-        draft->nexthop = draft->domain;
+        draft->nexthop = draft->mailbox.domain;
     }
     if (nexthop.len > 0)
         draft->nexthop = nexthop;
+    else if (span_equal(transport, SPAN_LITERAL("error")) ||
+             span_equal(transport, SPAN_LITERAL("retry")))
+        draft->nexthop = SPAN_LITERAL("Address is undeliverable");
 }
 
-static sluice_status ask(const struct draft *draft, struct sluice_span key, bool is_partial,
-                         struct buffer *value, struct error *err)
+static sluice_status find(const struct draft *draft, const struct table_list *maps, unsigned forms,
+                          struct buffer *value, struct error *err)
 {
-    return table_list_find(&draft->router->transport_maps, key, is_partial, draft->deadline_ms,
-                           value, err);
+    const struct address_question question = {
+        .mailbox = &draft->mailbox,
+        .delimiters = draft->router->recipient_delimiter,
+        .is_ours = draft->class == ROUTE_LOCAL,
+        .forms = forms,
+        .deadline_ms = draft->deadline_ms,
+    };
+
+    return address_map_find(maps, &question, value, NULL, err);
 }
 
-/* user@domain, before it user+ext@domain where there is an extension. */
-static sluice_status ask_address(const struct draft *draft, struct buffer *value, struct error *err)
+static sluice_status ask_transport_maps(struct draft *draft, struct error *err)
 {
-    char delimiter = draft->router->recipient_delimiter;
-    struct buffer key = BUFFER_INIT;
+    unsigned parents = draft->router->transport_maps_with_parents ? KEY_PLAIN_PARENTS : 0;
+    struct buffer *value = &draft->from_transport_maps;
 
-    sluice_status st = ask(draft, draft->recipient, false, value, err);
-    if (st != SLUICE_NOT_FOUND || delimiter == '\0')
-        return st;
-    size_t at = span_find(draft->local, delimiter);
-    if (at == 0 || at == draft->local.len)
-        return st;
-    buffer_add_span(&key, span_first(draft->local, at));
-    buffer_add_byte(&key, '@');
-    buffer_add_span(&key, draft->domain);
-    st = buffer_failed(&key) ? error_set_dsn(err, SLUICE_TEMP, "4.3.0", "no memory for a look-up")
-                             : ask(draft, buffer_span(&key), true, value, err);
-    buffer_done(&key);
-    return st;
-}
-
-/* domain, its parents, and last "*". */
-static sluice_status ask_domain(const struct draft *draft, struct buffer *value, struct error *err)
-{
-    struct sluice_span domain = draft->domain;
-    sluice_status st = ask(draft, domain, true, value, err);
-
-    while (st == SLUICE_NOT_FOUND && domain.len > 1 && domain.ptr[0] != '[') {
-        size_t dot = span_find(span_skip(domain, 1), '.') + 1;
-        if (dot >= domain.len)
-            break;
-        domain = span_skip(domain, dot);
-        bool is_plain = draft->router->transport_maps_with_parents;
-        st = ask(draft, is_plain ? span_skip(domain, 1) : domain, true, value, err);
-    }
-    return st == SLUICE_NOT_FOUND ? ask(draft, SPAN_LITERAL("*"), true, value, err) : st;
-}
-
-/* value is where the result stays until the route has been copied. */
-static sluice_status ask_transport_maps(struct draft *draft, struct buffer *value,
-                                        struct error *err)
-{
-    if (draft->router->transport_maps.count == 0)
-        return SLUICE_OK;
-    sluice_status st = ask_address(draft, value, err);
-    if (st == SLUICE_NOT_FOUND)
-        st = ask_domain(draft, value, err);
+    if (draft->class == ROUTE_VIRTUAL_ALIAS)
+        return SLUICE_OK; /* spec R-2 */
+    sluice_status st = find(draft, &draft->router->transport_maps, KEY_DOMAIN | KEY_STAR | parents,
+                            value, err);
     if (st == SLUICE_OK)
         apply_result(draft, span_trim(buffer_span(value)));
     return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
 }
 
-/* ---- results -------------------------------------------------------------------------------- */
+static sluice_status ask_relocated_maps(struct draft *draft, struct error *err)
+{
+    struct buffer *value = &draft->from_relocated_maps;
+
+    buffer_add_text(value, "5.1.6 User has moved to ");
+    sluice_status st =
+        find(draft, &draft->router->relocated_maps, KEY_BARE | KEY_AT_DOMAIN, value, err);
+    if (st == SLUICE_OK && buffer_failed(value))
+        return no_memory(err);
+    if (st == SLUICE_OK)
+        use_error(draft, buffer_span(value));
+    return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
 
 static struct sluice_span put(char **at, struct sluice_span text)
 {
@@ -154,68 +181,55 @@ static struct sluice_span put(char **at, struct sluice_span text)
     return copy;
 }
 
-static sluice_status finish(const struct draft *draft, struct route *ret_route, struct error *err)
+static sluice_status finish(struct draft *draft, struct route *ret_route, struct error *err)
 {
-    size_t len = draft->transport.len + draft->nexthop.len + draft->recipient.len;
-    char *memory = malloc(len + 1);
+    char *memory = malloc(draft->transport.len + draft->nexthop.len + 1);
     char *at = memory;
 
     if (memory == NULL)
-        return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "no memory for a route");
+        return no_memory(err);
     ret_route->memory = memory;
     ret_route->class = draft->class;
     ret_route->transport = put(&at, draft->transport);
     ret_route->nexthop = put(&at, draft->nexthop);
-    ret_route->recipient = put(&at, draft->recipient);
+    ret_route->mailbox = draft->mailbox;
+    ret_route->recipient = draft->mailbox.address;
+    draft->mailbox = (struct mailbox)MAILBOX_INIT; /* is the route's now */
     return SLUICE_OK;
 }
 
-static sluice_status resolve_in_domain(struct draft *draft, struct route *ret_route,
-                                       struct error *err)
+static sluice_status resolve_address(struct draft *draft, const struct mailbox *mailbox,
+                                     struct route *ret_route, struct error *err)
 {
-    struct buffer value = BUFFER_INIT;
+    sluice_status st = take_address(draft, mailbox, err);
 
-    sluice_status st = classify(draft, err);
-    if (st == SLUICE_OK) {
-        use_class_transport(draft);
-        st = ask_transport_maps(draft, &value, err);
-    }
     if (st == SLUICE_OK)
-        st = finish(draft, ret_route, err);
-    buffer_done(&value);
-    return st;
+        st = classify(draft, err);
+    if (st != SLUICE_OK)
+        return st;
+    use_class(draft);
+    st = ask_transport_maps(draft, err);
+    if (st == SLUICE_OK)
+        st = ask_relocated_maps(draft, err);
+    return st == SLUICE_OK ? finish(draft, ret_route, err) : st;
 }
 
-/* An address without a domain is one of ours. */
-static sluice_status resolve_bare(struct draft *draft, const struct mailbox *mailbox,
-                                  struct route *ret_route, struct error *err)
-{
-    struct buffer recipient = BUFFER_INIT;
-    sluice_status st;
+/* ---- postmaster ------------------------------------------------------------------------------ */
 
-    buffer_add_span(&recipient, mailbox->address);
-    buffer_add_byte(&recipient, '@');
-    buffer_add_text(&recipient, draft->router->myorigin);
-    draft->domain = sluice_span_of(draft->router->myorigin);
-    draft->recipient = buffer_span(&recipient);
-    if (buffer_failed(&recipient))
-        st = error_set_dsn(err, SLUICE_TEMP, "4.3.0", "no memory for a route");
-    else
-        st = resolve_in_domain(draft, ret_route, err);
-    buffer_done(&recipient);
-    return st;
-}
-
-/* <postmaster>, where postmaster_route is a result as in a transport table. */
+/* postmaster_route is a result as in a transport table. */
 static sluice_status route_postmaster(struct draft *draft, const struct mailbox *mailbox,
                                       struct sluice_span setting, struct route *ret_route,
                                       struct error *err)
 {
+    struct sluice_span nexthop = nexthop_of(setting);
+
+    if (mailbox_copy(mailbox, &draft->mailbox) != SLUICE_OK)
+        return no_memory(err);
     draft->class = ROUTE_LOCAL;
-    draft->recipient = mailbox->address;
-    draft->domain = sluice_span_of(draft->router->myorigin);
-    draft->transport = sluice_span_of(draft->router->default_transport);
-    apply_result(draft, setting);
+    draft->transport = transport_of(setting);
+    draft->nexthop = nexthop.len > 0 ? nexthop : sluice_span_of(draft->router->myorigin);
+    if (draft->transport.len == 0)
+        draft->transport = sluice_span_of(draft->router->transports[ROUTE_DEFAULT]);
     return finish(draft, ret_route, err);
 }
 
@@ -224,17 +238,23 @@ static sluice_status resolve_postmaster(struct draft *draft, const struct mailbo
 {
     struct sluice_span setting = sluice_span_of(draft->router->postmaster_route);
     struct mailbox target = MAILBOX_INIT;
+    sluice_status st;
 
-    if (setting.len == 0)
-        return error_set_dsn(err, SLUICE_TEMP, "4.3.5", "postmaster_route is not set");
-    if (span_find(setting, '@') == setting.len)
+    if (setting.len > 0 && span_find(setting, '@') == setting.len)
         return route_postmaster(draft, mailbox, setting, ret_route, err);
-    sluice_status st = mailbox_parse(setting, &target);
+    if (setting.len == 0) {
+        st = resolve_address(draft, mailbox, ret_route, err);
+        if (st != SLUICE_OK || ret_route->class != ROUTE_DEFAULT)
+            return st;
+        route_done(ret_route);
+        return error_set_dsn(err, SLUICE_TEMP, "4.3.5", "postmaster_route is not set");
+    }
+    st = mailbox_parse(setting, &target);
     if (st != SLUICE_OK || target.domain.len == 0) {
         mailbox_done(&target);
         return error_set_dsn(err, SLUICE_TEMP, "4.3.5", "postmaster_route is not an address");
     }
-    st = route_resolve(draft->router, &target, draft->deadline_ms, ret_route, err);
+    st = resolve_address(draft, &target, ret_route, err);
     mailbox_done(&target);
     if (st == SLUICE_OK)
         ret_route->class = ROUTE_LOCAL; /* everybody may write to it */
@@ -249,53 +269,56 @@ bool route_is_postmaster(const struct mailbox *mailbox)
 sluice_status route_resolve(const struct router *router, const struct mailbox *mailbox,
                             int64_t deadline_ms, struct route *ret_route, struct error *err)
 {
-    struct draft draft = {
-        .router = router,
-        .deadline_ms = deadline_ms,
-        .local = mailbox->local,
-        .domain = mailbox->domain,
-        .recipient = mailbox->address,
-    };
+    struct draft draft = {.router = router, .deadline_ms = deadline_ms};
+    sluice_status st;
 
     if (route_is_postmaster(mailbox))
-        return resolve_postmaster(&draft, mailbox, ret_route, err);
-    if (mailbox->domain.len == 0)
-        return resolve_bare(&draft, mailbox, ret_route, err);
-    return resolve_in_domain(&draft, ret_route, err);
+        st = resolve_postmaster(&draft, mailbox, ret_route, err);
+    else
+        st = resolve_address(&draft, mailbox, ret_route, err);
+    draft_done(&draft);
+    return st;
 }
 
 void route_done(struct route *route)
 {
+    mailbox_done(&route->mailbox);
     free(route->memory);
     *route = (struct route)ROUTE_INIT;
 }
 
-/* ---- configuration -------------------------------------------------------------------------- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 sluice_status router_init(struct router *router, const struct config *config, struct tables *tables,
                           struct error *err)
 {
     *router = (struct router){
-        .myorigin = config_text(config, "myorigin"),
-        .relay_transport = config_text(config, "relay_transport"),
-        .default_transport = config_text(config, "default_transport"),
-        .postmaster_route = config_text(config, "postmaster_route"),
-        .recipient_delimiter = config_text(config, "recipient_delimiter")[0],
+        .transports = {[ROUTE_LOCAL] = config_text(config, "local_transport"),
+                       [ROUTE_VIRTUAL_MAILBOX] = config_text(config, "virtual_transport"),
+                       [ROUTE_RELAY] = config_text(config, "relay_transport"),
+                       [ROUTE_DEFAULT] = config_text(config, "default_transport")},
+        .relayhost = config_text(config, "relayhost"),
         .transport_maps_with_parents = domain_list_parents_match(config, "transport_maps"),
+        .myorigin = config_text(config, "myorigin"),
+        .postmaster_route = config_text(config, "postmaster_route"),
+        .recipient_delimiter = config_text(config, "recipient_delimiter"),
+        .hides_tables = !config_flag(config, "show_user_unknown_table_name"),
     };
-    sluice_status st = domain_list_read(&router->mydestination, tables, config, "mydestination",
-                                        DOMAIN_LIST_NAMES, err);
-    if (st == SLUICE_OK)
-        st = domain_list_read(&router->relay_domains, tables, config, "relay_domains",
-                              DOMAIN_LIST_NAMES, err);
+    if (config_flag(config, "swap_bangpath"))
+        router->unwrap |= MAILBOX_SWAP_BANGPATH;
+    if (config_flag(config, "allow_percent_hack"))
+        router->unwrap |= MAILBOX_PERCENT_HACK;
+    sluice_status st = route_classes_init(&router->classes, config, tables, err);
     if (st == SLUICE_OK)
         st = table_list_read(&router->transport_maps, tables, config, "transport_maps", err);
+    if (st == SLUICE_OK)
+        st = table_list_read(&router->relocated_maps, tables, config, "relocated_maps", err);
     return st;
 }
 
 void router_done(struct router *router)
 {
-    domain_list_done(&router->mydestination);
-    domain_list_done(&router->relay_domains);
+    route_classes_done(&router->classes);
     table_list_done(&router->transport_maps);
+    table_list_done(&router->relocated_maps);
 }

@@ -2,47 +2,51 @@
 /*
  * route: from a recipient's address to (transport, nexthop, recipient).
  *
- * The class of the domain (the first that fits: mydestination, relay_domains, any other) gives the
- * transport: local, relay_transport, default_transport. transport_maps may change transport, next
- * hop or both. A transport's name is taken as it stands: whether there is such a transport shows when
- * the message is scheduled.
+ *   the address      in myorigin where it has no domain; in a domain of our own, a route in its local
+ *                    part is followed: a%b@ours is a@b (spec R-9)
+ *   its class        gives the transport: local_transport, virtual_transport, relay_transport,
+ *                    default_transport. relayhost is where mail of the last two goes, unless their
+ *                    setting says where (R-23)
+ *   transport_maps   may change transport, next hop or both (R-20 to R-22)
+ *   relocated_maps   turn it into an error that says where the user has gone
+ *
+ * A transport's name is taken as it stands: whether there is such a transport shows when the message
+ * is scheduled. What can never be delivered gets the transport error, with the reason as its next
+ * hop.
  *
  * postmaster_route says where mail for <postmaster> without a domain goes: an address
  * ("admin@isp.example", routed as any other), or a result as in a transport table
- * ("smtp:[mail.isp.example]"). Until there is a local transport, an unset one is TEMP.
+ * ("smtp:[mail.isp.example]"). Where it is not set and myorigin is not ours, that is TEMP.
  */
 #ifndef ROUTE_ROUTE_H
 #define ROUTE_ROUTE_H
 
-#include "route/domain_list.h"
+#include "route/class.h"
 #include "route/mailbox.h"
 #include "route/table.h"
 
-enum route_class {
-    ROUTE_LOCAL,
-    ROUTE_RELAY,
-    ROUTE_DEFAULT,
-};
-
 /* Public so that tests can fill it in; the texts are borrowed. */
 struct router {
-    struct domain_list mydestination;
-    struct domain_list relay_domains;
+    struct route_classes classes;
+    const char *transports[ROUTE_CLASS_COUNT]; /* "relay", "relay:[host]"; none of virtual aliases */
+    const char *relayhost;                     /* empty: none */
     struct table_list transport_maps;
     bool transport_maps_with_parents; /* named in parent_domain_matches_subdomains */
+    struct table_list relocated_maps;
     const char *myorigin;
-    const char *relay_transport; /* "relay", "relay:[host]" */
-    const char *default_transport;
-    const char *postmaster_route; /* empty: not set */
-    char recipient_delimiter;     /* NUL: addresses have no extension */
+    const char *postmaster_route;    /* empty: not set */
+    const char *recipient_delimiter; /* empty: addresses have no extension */
+    unsigned unwrap;                 /* MAILBOX_SWAP_BANGPATH, MAILBOX_PERCENT_HACK */
+    bool hides_tables;               /* in texts: no on show_user_unknown_table_name */
 };
 
 struct route {
-    char *memory; /* what the spans point into */
+    char *memory; /* what transport and nexthop point into */
     enum route_class class;
     struct sluice_span transport;
     struct sluice_span nexthop;
-    struct sluice_span recipient; /* as it is to be delivered */
+    struct mailbox mailbox;       /* the recipient */
+    struct sluice_span recipient; /* as it is to be delivered: mailbox.address */
 };
 
 #define ROUTE_INIT                                                                                 \

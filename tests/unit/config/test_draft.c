@@ -111,6 +111,14 @@ static const struct {
     {"a domain in two lists",
      "mydestination = \"a.tld, B.tld\";\nrelay_domains = [\n \"c.tld\",\n \"b.tld\" ];\n",
      "t.conf:4: warning: do not list domain b.tld in BOTH mydestination and relay_domains\n"},
+    {"R-3: domains of several classes",
+     "mydestination = \"a.tld\";\nvirtual_alias_domains = \"a.tld b.tld\";\n"
+     "virtual_mailbox_domains = \"b.tld c.tld\";\nrelay_domains = \"c.tld d.tld\";\n",
+     "t.conf:2: warning: do not list domain a.tld in BOTH mydestination and virtual_alias_domains\n"
+     "t.conf:3: warning: do not list domain b.tld in BOTH virtual_alias_domains and "
+     "virtual_mailbox_domains\n"
+     "t.conf:4: warning: do not list domain c.tld in BOTH virtual_mailbox_domains and "
+     "relay_domains\n"},
     {"error limits the wrong way round", "smtpd_soft_error_limit = 50;\n",
      "t.conf:1: warning: smtpd_soft_error_limit is more than smtpd_hard_error_limit and has no "
      "effect\n"},

@@ -408,17 +408,20 @@ static inline void set_up_lists(struct receiver *receiver)
     assert_int_equal(tables_add(receiver->tables, "fake:broken", &broken_ops, NULL, NULL),
                      SLUICE_OK);
     receiver->router = (struct router){
-        .relay_domains.with_parents = true,
         .myorigin = "mx.test",
-        .relay_transport = "relay",
-        .default_transport = "smtp",
+        .transports = {"local", NULL, "virtual", "relay", "smtp"},
+        .relayhost = "",
         .postmaster_route = "admin@relay.test",
+        .recipient_delimiter = "",
     };
+    receiver->router.classes.domains[ROUTE_RELAY].with_parents = true;
+    receiver->rewriter.router = &receiver->router;
+    receiver->recipients.double_bounce_sender = "double-bounce";
     receiver->mynetworks.kind = DOMAIN_LIST_NETWORKS;
     receiver->fast_flush_domains.with_parents = true;
-    assert_int_equal(
-        domain_list_add(&receiver->router.relay_domains, receiver->tables, "relay.test", &err),
-        SLUICE_OK);
+    assert_int_equal(domain_list_add(&receiver->router.classes.domains[ROUTE_RELAY],
+                                     receiver->tables, "relay.test", &err),
+                     SLUICE_OK);
     assert_int_equal(domain_list_add(&receiver->mynetworks, receiver->tables, "127.0.0.0/8", &err),
                      SLUICE_OK);
     assert_int_equal(

@@ -222,7 +222,7 @@ static void test_transactions_share_memory(void **state)
 
     (void)state;
     for (size_t i = 0; i < GREEDY_TRANSACTIONS; i++) {
-        greedy[i] = transaction_new(&sender, &mail, &shared);
+        greedy[i] = transaction_new(&sender, &sender, &mail, &shared);
         assert_non_null(greedy[i]);
         sluice_status st = fill(greedy[i], &count);
         assert_int_equal(st, i == 0 ? SLUICE_PERM : st); /* one alone: its envelope is full */

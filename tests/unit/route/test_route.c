@@ -326,16 +326,20 @@ static void set_up_router(struct fixture *f, struct router *router)
     struct error err = ERROR_INIT;
 
     *router = (struct router){
-        .relay_domains.with_parents = true,
         .myorigin = "here.test",
-        .relay_transport = "relay",
-        .default_transport = "smtp",
+        .transports = {"local", NULL, "virtual", "relay", "smtp"},
+        .relayhost = "",
         .postmaster_route = "",
-        .recipient_delimiter = '+',
+        .recipient_delimiter = "+",
+        .unwrap = MAILBOX_SWAP_BANGPATH | MAILBOX_PERCENT_HACK,
     };
-    assert_int_equal(domain_list_add(&router->relay_domains, f->tables, "customer.tld", &err),
+    router->classes.domains[ROUTE_RELAY].with_parents = true;
+    router->classes.domains[ROUTE_LOCAL].kind = DOMAIN_LIST_EXACT_NAMES;
+    router->classes.domains[ROUTE_VIRTUAL_ALIAS].kind = DOMAIN_LIST_EXACT_NAMES;
+    router->classes.domains[ROUTE_VIRTUAL_MAILBOX].kind = DOMAIN_LIST_EXACT_NAMES;
+    assert_int_equal(domain_list_add(&router->classes.domains[ROUTE_RELAY], f->tables, "customer.tld", &err),
                      SLUICE_OK);
-    assert_int_equal(domain_list_add(&router->mydestination, f->tables, "local.tld", &err),
+    assert_int_equal(domain_list_add(&router->classes.domains[ROUTE_LOCAL], f->tables, "local.tld", &err),
                      SLUICE_OK);
     assert_int_equal(table_list_add(&router->transport_maps, f->tables, "fake:a", &err), SLUICE_OK);
     assert_int_equal(table_list_add(&router->transport_maps, f->tables, "fake:b", &err), SLUICE_OK);
@@ -410,6 +414,114 @@ static void test_routes(void **state)
     router_done(&router);
 }
 
+/* ---- classes --------------------------------------------------------------------------------- */
+
+static void add_domain(struct fixture *f, struct router *router, enum route_class class,
+                       const char *pattern)
+{
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(
+        domain_list_add(&router->classes.domains[class], f->tables, pattern, &err), SLUICE_OK);
+}
+
+static const struct {
+    const char *name;
+    const char *path;
+    enum route_class class;
+    const char *route;
+} class_cases[] = {
+    {"R-1: local before all others", "<u@all.tld>", ROUTE_LOCAL, "local:all.tld:u@all.tld"},
+    {"R-1: alias before mailbox", "<u@two.tld>", ROUTE_VIRTUAL_ALIAS,
+     "error:5.1.1 User unknown in virtual alias table:u@two.tld"},
+    {"R-2: transport_maps do not count for aliases", "<u@alias.tld>", ROUTE_VIRTUAL_ALIAS,
+     "error:5.1.1 User unknown in virtual alias table:u@alias.tld"},
+    {"mailbox", "<u@mailbox.tld>", ROUTE_VIRTUAL_MAILBOX, "virtual:mailbox.tld:u@mailbox.tld"},
+    {"R-8: not below a mailbox domain", "<u@x.mailbox.tld>", ROUTE_DEFAULT,
+     "smtp:[smart]:u@x.mailbox.tld"},
+    {"R-8: nor by a dot", "<u@x.dot.tld>", ROUTE_DEFAULT, "smtp:[smart]:u@x.dot.tld"},
+    {"our address", "<u@[192.0.2.1]>", ROUTE_LOCAL, "local:[192.0.2.1]:u@[192.0.2.1]"},
+    {"another's address", "<u@[192.0.2.2]>", ROUTE_DEFAULT, "smtp:[smart]:u@[192.0.2.2]"},
+    {"R-23: relayhost for the relay class", "<u@customer.tld>", ROUTE_RELAY,
+     "relay:[smart]:u@customer.tld"},
+    {"R-22: t: takes relayhost off", "<u@reset.tld>", ROUTE_DEFAULT, "smtp:reset.tld:u@reset.tld"},
+    {"R-22: error without a text", "<u@error.tld>", ROUTE_DEFAULT,
+     "error:Address is undeliverable:u@error.tld"},
+    {"R-9: at", "<\"a@b.tld\"@all.tld>", ROUTE_DEFAULT, "smtp:[smart]:a@b.tld"},
+    {"R-9: bang", "<b.tld!a@all.tld>", ROUTE_DEFAULT, "smtp:[smart]:a@b.tld"},
+    {"R-9: percent", "<a%b.tld@all.tld>", ROUTE_DEFAULT, "smtp:[smart]:a@b.tld"},
+    {"R-9: one in the other", "<a%b.tld%all.tld@all.tld>", ROUTE_DEFAULT, "smtp:[smart]:a@b.tld"},
+    {"R-10: not of another's", "<a%b.tld@customer.tld>", ROUTE_RELAY,
+     "relay:[smart]:a%b.tld@customer.tld"},
+    {"no address after all", "<a%-@all.tld>", ROUTE_LOCAL, "local:all.tld:a%-@all.tld"},
+};
+
+static void test_classes(void **state)
+{
+    static const struct fake_entry entries[] = {
+        {"alias.tld", "smtp:[elsewhere]"}, {"reset.tld", "smtp"}, {"error.tld", "error:"},
+        {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router;
+
+    f->a.entries = entries;
+    set_up_router(f, &router);
+    router.relayhost = "[smart]";
+    for (int i = 0; i < ROUTE_DEFAULT; i++)
+        add_domain(f, &router, (enum route_class)i, "all.tld");
+    add_domain(f, &router, ROUTE_VIRTUAL_ALIAS, "two.tld");
+    add_domain(f, &router, ROUTE_VIRTUAL_MAILBOX, "two.tld");
+    add_domain(f, &router, ROUTE_VIRTUAL_ALIAS, "alias.tld");
+    add_domain(f, &router, ROUTE_VIRTUAL_MAILBOX, "mailbox.tld");
+    add_domain(f, &router, ROUTE_VIRTUAL_MAILBOX, ".dot.tld");
+    router.classes.own = calloc(1, sizeof(*router.classes.own));
+    assert_non_null(router.classes.own);
+    assert_int_equal(address_parse(SPAN_LITERAL("192.0.2.1"), 0, router.classes.own), SLUICE_OK);
+    router.classes.own_count = 1;
+    for (size_t i = 0; i < sizeof(class_cases) / sizeof(class_cases[0]); i++) {
+        print_message("  %s\n", class_cases[i].name);
+        assert_route(&router, class_cases[i].path, SLUICE_OK, class_cases[i].class,
+                     class_cases[i].route);
+    }
+    router_done(&router);
+}
+
+static void test_relocated(void **state)
+{
+    static const struct fake_entry entries[] = {
+        {"gone@customer.tld", "new@else.tld"}, {"name", "bare"}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router;
+    struct error err = ERROR_INIT;
+
+    f->b.entries = entries;
+    set_up_router(f, &router);
+    table_list_done(&router.transport_maps);
+    assert_int_equal(table_list_add(&router.relocated_maps, f->tables, "fake:b", &err), SLUICE_OK);
+    assert_route(&router, "<gone+x@customer.tld>", SLUICE_OK, ROUTE_RELAY,
+                 "error:5.1.6 User has moved to new@else.tld:gone+x@customer.tld");
+    assert_string_equal(f->b.asked, "gone+x@customer.tld gone@customer.tld ");
+    assert_route(&router, "<name@local.tld>", SLUICE_OK, ROUTE_LOCAL,
+                 "error:5.1.6 User has moved to bare:name@local.tld");
+    assert_route(&router, "<name@customer.tld>", SLUICE_OK, ROUTE_RELAY,
+                 "relay:customer.tld:name@customer.tld");
+    router_done(&router);
+}
+
+static void test_quoted_keys_first(void **state)
+{
+    static const struct fake_entry entries[] = {{"a b@customer.tld", "slow:"}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router;
+
+    f->a.entries = entries;
+    set_up_router(f, &router);
+    assert_route(&router, "<\"a b\"@customer.tld>", SLUICE_OK, ROUTE_RELAY,
+                 "slow:customer.tld:\"a b\"@customer.tld");
+    assert_string_equal(f->a.asked, "\"a b\"@customer.tld a b@customer.tld ");
+    router_done(&router);
+}
+
 static void test_keys_in_order(void **state)
 {
     static const struct fake_entry star[] = {{"*", "smtp:[smart]"}, {NULL, NULL}};
@@ -448,7 +560,7 @@ static void test_next_hop_of_the_class(void **state)
 
     f->a.entries = entries;
     set_up_router(f, &router);
-    router.relay_transport = "relay:[hub]:26";
+    router.transports[ROUTE_RELAY] = "relay:[hub]:26";
     assert_route(&router, "<u@customer.tld>", SLUICE_OK, ROUTE_RELAY,
                  "relay:[hub]:26:u@customer.tld");
     assert_route(&router, "<u@reset.customer.tld>", SLUICE_OK, ROUTE_RELAY,
@@ -468,7 +580,7 @@ static void test_failures_are_temporary(void **state)
     assert_route(&router, "<u@customer.tld>", SLUICE_TEMP, ROUTE_RELAY, NULL);
     router_done(&router);
     set_up_router(f, &router);
-    assert_int_equal(domain_list_add(&router.mydestination, f->tables, "fake:broken", &err),
+    assert_int_equal(domain_list_add(&router.classes.domains[ROUTE_LOCAL], f->tables, "fake:broken", &err),
                      SLUICE_OK);
     assert_route(&router, "<u@customer.tld>", SLUICE_TEMP, ROUTE_RELAY, NULL);
     router_done(&router);
@@ -510,6 +622,9 @@ int main(void)
         TEST(test_networks),
         TEST(test_bad_network_is_refused),
         TEST(test_routes),
+        TEST(test_classes),
+        TEST(test_relocated),
+        TEST(test_quoted_keys_first),
         TEST(test_keys_in_order),
         TEST(test_patterns_see_whole_addresses),
         TEST(test_next_hop_of_the_class),
