@@ -45,6 +45,7 @@ static struct frame frame_of(const struct sluice_queue *queue,
     if (change->kind == SLUICE_QUEUE_REMOVE) {
         entry = index_find(&queue->ledger.index, change->id);
         frame.is_large = entry != NULL && entry->is_large;
+        frame.origin = entry != NULL ? entry->put.segment : 0;
         return frame;
     }
     frame.flags = change->flags;
@@ -207,10 +208,9 @@ static sluice_status make_memory(struct sluice_queue *queue, const struct batch 
         queue->buffer_size = size;
     }
     for (size_t i = 0; st == SLUICE_OK && i < batch->count; i++) {
-        const struct sluice_queue_change *change = batch_get(batch, i);
+        struct frame frame = frame_of(queue, batch_get(batch, i), i);
 
-        if (change->kind == SLUICE_QUEUE_REMOVE)
-            st = ledger_prepare_remove(&queue->ledger, queue->current, change->id);
+        st = ledger_prepare(&queue->ledger, queue->current, &frame);
     }
     if (st == SLUICE_OK) {
         pthread_rwlock_wrlock(&queue->guard);

@@ -65,7 +65,7 @@ enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
     ret_header->salt = get64(in + 16);
     ret_header->first = get64(in + 24);
     ret_header->durable = get64(in + 32);
-    return ret_header->version == FORMAT_VERSION ? FORMAT_OK : FORMAT_NEWER;
+    return ret_header->version <= FORMAT_VERSION ? FORMAT_OK : FORMAT_NEWER;
 }
 
 void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct frame *frame)
@@ -82,6 +82,7 @@ void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct fr
     out[45] = frame->is_large ? 1 : 0;
     set32(out + 48, frame->record_crc);
     set32(out + 52, frame->content_crc);
+    set32(out + 56, frame->origin);
     set32(out + 60, format_crc(out, 60));
 }
 
@@ -99,6 +100,7 @@ bool format_parse_frame(const uint8_t in[FORMAT_FRAME_SIZE], uint64_t salt, stru
     ret_frame->is_large = in[45] == 1;
     ret_frame->record_crc = get32(in + 48);
     ret_frame->content_crc = get32(in + 52);
+    ret_frame->origin = get32(in + 56);
     return true;
 }
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2 /* 1 is read, too */
 #define FORMAT_HEADER_SIZE 64
 #define FORMAT_FRAME_SIZE 64 /* of a frame's header */
 #define FORMAT_ALIGNMENT 8
@@ -24,6 +24,8 @@
 #define FRAME_UPDATE 2
 #define FRAME_REMOVE 3
 #define FRAME_COMMIT 4
+#define FRAME_COPY 5 /* a message as it is now, written again: replaces what was said of it before */
+#define FRAME_TYPE_MAX FRAME_COPY
 
 struct segment_header {
     uint32_t version;
@@ -36,7 +38,7 @@ struct segment_header {
 
 struct frame {
     uint8_t type;
-    bool is_large;     /* PUT: the content is a file in large/ */
+    bool is_large;     /* PUT, COPY: the content is a file in large/ */
     uint32_t position; /* in its batch, from 0; COMMIT: how many frames came before it */
     uint64_t sequence; /* of the batch */
     uint64_t id;
@@ -45,6 +47,7 @@ struct frame {
     uint64_t content_size; /* also of a content that is not in the frame */
     uint32_t record_crc;
     uint32_t content_crc; /* 0 for a content that is not in the frame */
+    uint32_t origin;      /* REMOVE: the segment that the message was in; 0: this batch, or version 1 */
 };
 
 enum format_result { FORMAT_OK, FORMAT_BAD, FORMAT_NEWER };

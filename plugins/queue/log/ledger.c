@@ -71,54 +71,136 @@ sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_
     return SLUICE_OK;
 }
 
-static bool has_need(const struct segment *segment, uint32_t other)
+/* A new one if there is none; NULL: no memory. The last ones are asked for most. */
+static struct need *need_for(struct segment *segment, uint32_t other)
 {
-    /* From the end: a row of messages was mostly put into the same segment. */
     for (uint32_t i = segment->need_count; i > 0; i--) {
-        if (segment->needs[i - 1] == other)
-            return true;
+        if (segment->needs[i - 1].segment == other)
+            return &segment->needs[i - 1];
     }
-    return false;
+    if (segment->need_count == segment->need_capacity) {
+        uint32_t capacity = segment->need_capacity * 2 + 8;
+        struct need *needs = realloc(segment->needs, capacity * sizeof(*needs));
+
+        if (needs == NULL)
+            return NULL;
+        segment->needs = needs;
+        segment->need_capacity = capacity;
+    }
+    segment->needs[segment->need_count] = (struct need){.segment = other};
+    return &segment->needs[segment->need_count++];
 }
 
 sluice_status ledger_add_need(struct segment *segment, uint32_t other)
 {
-    if (other == segment->number || has_need(segment, other))
-        return SLUICE_OK;
-    if (segment->need_count == segment->need_capacity) {
-        uint32_t capacity = segment->need_capacity * 2 + 8;
-        uint32_t *needs = realloc(segment->needs, capacity * sizeof(*needs));
+    struct need *need;
 
-        if (needs == NULL)
-            return SLUICE_TEMP;
-        segment->needs = needs;
-        segment->need_capacity = capacity;
-    }
-    segment->needs[segment->need_count++] = other;
+    if (other == segment->number)
+        return SLUICE_OK;
+    need = need_for(segment, other);
+    if (need == NULL)
+        return SLUICE_TEMP;
+    need->is_firm = true;
     return SLUICE_OK;
 }
 
-sluice_status ledger_prepare_remove(const struct ledger *ledger, struct segment *segment,
-                                    uint64_t id)
+static sluice_status add_remove(const struct ledger *ledger, struct segment *segment,
+                                uint32_t origin)
 {
-    const struct index_entry *entry = index_find(&ledger->index, id);
+    struct need *need;
 
+    if (origin == segment->number || find_segment(ledger, origin) == NULL)
+        return SLUICE_OK;
+    need = need_for(segment, origin);
+    if (need == NULL)
+        return SLUICE_TEMP;
+    need->removes++;
+    segment->live += FORMAT_FRAME_SIZE;
+    return SLUICE_OK;
+}
+
+sluice_status ledger_prepare(const struct ledger *ledger, struct segment *segment,
+                             const struct frame *frame)
+{
+    const struct index_entry *entry;
+
+    if (frame->type == FRAME_REMOVE && frame->origin != 0)
+        return add_remove(ledger, segment, frame->origin);
+    if (frame->type != FRAME_REMOVE && frame->type != FRAME_COPY)
+        return SLUICE_OK;
+    entry = index_find(&ledger->index, frame->id);
     return entry == NULL ? SLUICE_OK : ledger_add_need(segment, entry->put.segment);
 }
 
-static void use(struct ledger *ledger, struct place place)
+/* Drops what is neither firm nor for REMOVEs any more. */
+static void drop_empty_needs(struct segment *segment)
 {
-    struct segment *segment = find_segment(ledger, place.segment);
+    uint32_t kept = 0;
 
-    if (segment != NULL)
-        segment->used++;
+    for (uint32_t i = 0; i < segment->need_count; i++) {
+        if (segment->needs[i].is_firm || segment->needs[i].removes > 0)
+            segment->needs[kept++] = segment->needs[i];
+    }
+    segment->need_count = kept;
 }
 
-static void disuse(struct ledger *ledger, struct place place)
+static void drop_need(struct segment *segment, struct need *need, bool is_firm_too)
+{
+    segment->live -= (uint64_t)need->removes * FORMAT_FRAME_SIZE;
+    need->removes = 0;
+    need->is_firm = need->is_firm && !is_firm_too;
+}
+
+void ledger_drop_removes(struct ledger *ledger, struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment->need_count; i++)
+        drop_need(segment, &segment->needs[i], false);
+    drop_empty_needs(segment);
+    ledger->may_reap = true;
+}
+
+/* The segment of that number is gone: none must outlive it any more. */
+static void drop_needs_for(struct ledger *ledger, uint32_t number)
+{
+    for (struct segment *segment = ledger->segments; segment != NULL; segment = segment->hh.next) {
+        for (uint32_t i = 0; i < segment->need_count; i++) {
+            if (segment->needs[i].segment == number)
+                drop_need(segment, &segment->needs[i], true);
+        }
+        drop_empty_needs(segment);
+    }
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static uint64_t record_bytes(const struct index_entry *entry)
+{
+    return FORMAT_FRAME_SIZE + (uint64_t)entry->record_size;
+}
+
+static uint64_t content_bytes(const struct index_entry *entry)
+{
+    return entry->is_large ? 0 : entry->content_size;
+}
+
+static void use(struct ledger *ledger, struct place place, uint64_t bytes)
 {
     struct segment *segment = find_segment(ledger, place.segment);
 
-    if (segment != NULL && --segment->used == 0)
+    if (segment == NULL)
+        return;
+    segment->used++;
+    segment->live += bytes;
+}
+
+static void disuse(struct ledger *ledger, struct place place, uint64_t bytes)
+{
+    struct segment *segment = find_segment(ledger, place.segment);
+
+    if (segment == NULL)
+        return;
+    segment->live -= bytes;
+    if (--segment->used == 0)
         ledger->may_reap = true;
 }
 
@@ -128,8 +210,8 @@ static void enter_remove(struct ledger *ledger, uint64_t id)
 
     if (entry == NULL)
         return;
-    disuse(ledger, entry->put);
-    disuse(ledger, entry->record);
+    disuse(ledger, entry->put, content_bytes(entry));
+    disuse(ledger, entry->record, record_bytes(entry));
     if (entry->is_large)
         ledger->large_bytes -= entry->content_size;
     index_remove(&ledger->index, id);
@@ -139,7 +221,7 @@ static void enter_put(struct ledger *ledger, const struct frame *frame, struct p
 {
     struct index_entry *entry;
 
-    enter_remove(ledger, frame->id); /* is there only after damage: its REMOVE was lost */
+    enter_remove(ledger, frame->id); /* of a COPY; or after damage: its REMOVE was lost */
     entry = index_add(&ledger->index, frame->id);
     entry->put = place;
     entry->record = place;
@@ -147,8 +229,8 @@ static void enter_put(struct ledger *ledger, const struct frame *frame, struct p
     entry->record_size = frame->record_size & FORMAT_RECORD_MAX;
     entry->is_large = frame->is_large;
     entry->flags = frame->flags;
-    use(ledger, place);
-    use(ledger, place);
+    use(ledger, place, content_bytes(entry));
+    use(ledger, place, record_bytes(entry));
     if (frame->is_large)
         ledger->large_bytes += entry->content_size;
 }
@@ -159,17 +241,18 @@ static void enter_update(struct ledger *ledger, const struct frame *frame, struc
 
     if (entry == NULL)
         return;
-    disuse(ledger, entry->record);
+    disuse(ledger, entry->record, record_bytes(entry));
     entry->record = place;
     entry->record_size = frame->record_size & FORMAT_RECORD_MAX;
     entry->flags = frame->flags;
-    use(ledger, place);
+    use(ledger, place, record_bytes(entry));
 }
 
 void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place place)
 {
     switch (frame->type) {
     case FRAME_PUT:
+    case FRAME_COPY:
         enter_put(ledger, frame, place);
         break;
     case FRAME_UPDATE:
@@ -188,7 +271,7 @@ static bool is_needed(const struct ledger *ledger, const struct segment *segment
     if (segment->used > 0 || segment->is_damaged)
         return true;
     for (uint32_t i = 0; i < segment->need_count; i++) {
-        if (find_segment(ledger, segment->needs[i]) != NULL)
+        if (find_segment(ledger, segment->needs[i].segment) != NULL)
             return true;
     }
     return false;
@@ -214,7 +297,9 @@ void ledger_forget_unlinked(struct ledger *ledger)
 
     HASH_ITER(hh, ledger->segments, segment, next)
     {
-        if (segment->is_unlinked)
+        if (segment->is_unlinked) {
+            drop_needs_for(ledger, segment->number);
             forget(ledger, segment);
+        }
     }
 }

@@ -3,10 +3,11 @@
  * ledger: which messages there are, where they lie, and so which segments are needed.
  *
  * Filled by replay at the start and by apply from then on, in both with the frames that are on disk:
- * ledger_enter(). A segment is needed while a message has its PUT or its last UPDATE there, while it
- * holds the REMOVE of a message whose PUT is in a segment that still exists (without it that PUT
- * would come back to life), while its header voids what a failed batch left in another, and
- * while it is damaged (for whoever looks into it).
+ * ledger_enter(). A segment is needed while a message has its PUT (or COPY) or its last UPDATE there,
+ * while it holds the REMOVE of a message whose PUT is in a segment that still exists (without it
+ * that PUT would come back to life), while it holds the COPY of a message whose PUT is in a segment
+ * that still exists (its REMOVE will only look to this one), while its header voids what a failed
+ * batch left in another, and while it is damaged (for whoever looks into it).
  *
  * Who changes the ledger has the store's lock, and its guard, which the threads that read take to
  * look. What only those with the lock look at is changed without the guard: needs, is_unlinked.
@@ -20,6 +21,13 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+/* A segment must outlive another one. */
+struct need {
+    uint32_t segment;
+    uint32_t removes; /* for that many REMOVEs, which can be carried on into a later segment, */
+    bool is_firm;     /* and for something that cannot */
+};
+
 struct segment {
     uint32_t number;
     bool is_damaged;
@@ -27,7 +35,8 @@ struct segment {
     uint64_t size;
     uint64_t durable; /* as its header says */
     uint64_t used;    /* places that index entries have in it */
-    uint32_t *needs;  /* segments that it must outlive */
+    uint64_t live;    /* bytes in it that somebody needs: records, contents, REMOVEs */
+    struct need *needs;
     uint32_t need_count;
     uint32_t need_capacity;
     UT_hash_handle hh;
@@ -52,17 +61,20 @@ void ledger_done(struct ledger *ledger);
 sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_t size,
                                  uint64_t durable, struct segment **ret_segment);
 
-/* Segment must outlive other. TEMP: no memory. */
+/* Segment must outlive other, whatever happens. TEMP: no memory. */
 sluice_status ledger_add_need(struct segment *segment, uint32_t other);
 
-/* Before a REMOVE of id is written into segment: notes what the segment must outlive then. */
-sluice_status ledger_prepare_remove(const struct ledger *ledger, struct segment *segment,
-                                    uint64_t id);
+/* Before a frame is written into segment: notes what the segment must outlive then. TEMP: no memory. */
+sluice_status ledger_prepare(const struct ledger *ledger, struct segment *segment,
+                             const struct frame *frame);
+
+/* The REMOVEs of segment are all in later segments, too, as far as they are needed. */
+void ledger_drop_removes(struct ledger *ledger, struct segment *segment);
 
 /*
  * A frame that lies at place counts from now on. Never fails: index_reserve() has been called for
- * each PUT and ledger_prepare_remove() for each REMOVE. UPDATE and REMOVE of what is not
- * there mean nothing: the segment of its PUT has been deleted.
+ * each PUT and COPY, and ledger_prepare() for all. UPDATE and REMOVE of what is not there mean
+ * nothing: the segment of its PUT has been deleted.
  */
 void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place place);
 

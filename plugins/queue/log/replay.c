@@ -82,7 +82,7 @@ static bool find_frame(const struct loaded *loaded, uint64_t offset, struct fram
 
     return left >= FORMAT_FRAME_SIZE &&
            format_parse_frame(loaded->data + offset, loaded->header.salt, ret_frame) &&
-           ret_frame->type >= FRAME_PUT && ret_frame->type <= FRAME_COMMIT &&
+           ret_frame->type >= FRAME_PUT && ret_frame->type <= FRAME_TYPE_MAX &&
            ret_frame->record_size <= left && frame_inline_size(ret_frame) <= left &&
            frame_size(ret_frame) <= left;
 }
@@ -104,8 +104,8 @@ static sluice_status enter(struct replay *replay, const struct pending *pending)
     struct place place = {replay->loaded->number, pending->offset};
     sluice_status st = index_reserve(&ledger->index, 1);
 
-    if (st == SLUICE_OK && pending->frame.type == FRAME_REMOVE)
-        st = ledger_prepare_remove(ledger, replay->segment, pending->frame.id);
+    if (st == SLUICE_OK)
+        st = ledger_prepare(ledger, replay->segment, &pending->frame);
     if (st != SLUICE_OK)
         return failure(replay->errors, st, "4.3.0", "no memory for the index");
     ledger_enter(ledger, &pending->frame, place);
@@ -123,15 +123,24 @@ static bool is_whole(const struct replay *replay)
     return last->frame.type == FRAME_COMMIT;
 }
 
-/* A PUT with an unreadable part stays in the ledger, so that it is listed; an unreadable UPDATE
- * leaves the record that was there before. */
+/* An unreadable UPDATE leaves the record that was there before, and an unreadable COPY the message. */
+static bool counts(const struct replay *replay, const struct pending *pending)
+{
+    if (pending->is_readable)
+        return true;
+    return pending->frame.type != FRAME_UPDATE &&
+           (pending->frame.type != FRAME_COPY ||
+            index_find(&replay->queue->ledger.index, pending->frame.id) == NULL);
+}
+
+/* A message with an unreadable part stays in the ledger, so that it is listed. */
 static sluice_status enter_frames(struct replay *replay)
 {
     for (size_t i = 0; i < replay->count; i++) {
         const struct pending *pending = &replay->frames[i];
         sluice_status st = SLUICE_OK;
 
-        if (pending->is_readable || pending->frame.type != FRAME_UPDATE)
+        if (counts(replay, pending))
             st = enter(replay, pending);
         if (st != SLUICE_OK)
             return st;
@@ -317,6 +326,10 @@ static sluice_status take_up(struct replay *replay, const struct sluice_errors *
         st = failure_errno(errors, "cannot sync", "the last segment");
         close(fd);
         return st;
+    }
+    if (is_clean && loaded->header.version != FORMAT_VERSION) {
+        close(fd); /* what knows that version only can still read it */
+        return SLUICE_OK;
     }
     if (!is_clean || replay->segment->is_damaged) {
         close(fd);

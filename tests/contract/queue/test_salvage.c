@@ -280,23 +280,41 @@ static void test_orphan(void **state)
     }
 }
 
-static void test_newer_version(void **state)
+static void set_version(unsigned char version)
 {
-    struct sluice_queue *queue = NULL;
     unsigned char header[HEADER_SIZE];
     int fd = open(segment, O_RDWR);
     uint32_t crc;
 
-    (void)state;
     assert_int_equal(pread(fd, header, sizeof(header), 0), sizeof(header));
-    header[8] = 2;
+    header[8] = version;
     crc = (uint32_t)crc32(0, header, 60);
     for (int i = 0; i < 4; i++)
         header[60 + i] = (unsigned char)(crc >> (8 * i));
     assert_int_equal(pwrite(fd, header, sizeof(header), 0), sizeof(header));
     close(fd);
+}
+
+static void test_newer_version(void **state)
+{
+    struct sluice_queue *queue = NULL;
+
+    (void)state;
+    set_version(3);
     assert_int_equal(subject_open(folder, &queue), SLUICE_CONFIG);
     assert_non_null(strstr(explained.text, "newer version"));
+}
+
+/* It is read, but what is written now goes elsewhere. */
+static void test_version_1(void **state)
+{
+    char path[SCRATCH_PATH_MAX + 32];
+
+    (void)state;
+    set_version(1);
+    assert_state(false, 0, 0, SLUICE_TEMP);
+    (void)snprintf(path, sizeof(path), "%s/00000002.seg", folder);
+    assert_int_equal(access(path, F_OK), 0);
 }
 
 int main(int argc, char **argv)
@@ -307,6 +325,7 @@ int main(int argc, char **argv)
         CASE(test_content),           CASE(test_frame_header),  CASE(test_sectors),
         CASE(test_segment_header),    CASE(test_tail),          CASE(test_update),
         CASE(test_evidence),          CASE(test_newer_version),
+        CASE(test_version_1),
     };
 
     if (argc != 2)
