@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -118,8 +119,7 @@ static enum fault choose_fault(void)
     }
 }
 
-/* What is to happen to this call; errno is set for FAIL. */
-static enum verdict judge(enum kind kind)
+static enum verdict judge_alone(enum kind kind)
 {
     if (!faults.is_armed || (faults.is_limited && kind != SYNC))
         return PASS;
@@ -129,6 +129,18 @@ static enum verdict judge(enum kind kind)
     if (faults.count == faults.second_nth)
         return meet(faults.second, kind == WRITE);
     return meet(choose_fault(), kind == WRITE);
+}
+
+/* What is to happen to this call; errno is set for FAIL. */
+static enum verdict judge(enum kind kind)
+{
+    static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+    enum verdict verdict;
+
+    pthread_mutex_lock(&guard);
+    verdict = judge_alone(kind);
+    pthread_mutex_unlock(&guard);
+    return verdict;
 }
 
 /* Zeros only fill a file up; a store that does that would be tested for nothing else. */
@@ -164,7 +176,6 @@ static enum verdict judge_write(const void *data, size_t size)
 #define DEFINE_SYNC(name)                                                                          \
     EXPORT int name(int fd)                                                                        \
     {                                                                                              \
-        int done;                                                                                  \
         REAL(int, #name, (int));                                                                   \
         if (judge(SYNC) != PASS) {                                                                 \
             int error = errno;                                                                     \
@@ -173,10 +184,8 @@ static enum verdict judge_write(const void *data, size_t size)
             errno = error;                                                                         \
             return -1;                                                                             \
         }                                                                                          \
-        done = real(fd);                                                                           \
-        if (done == 0)                                                                             \
-            shadow_sync(fd);                                                                       \
-        return done;                                                                               \
+        shadow_sync(fd); /* first: what others write meanwhile is not promised */                  \
+        return real(fd);                                                                           \
     }
 
 #define DEFINE_FALLOCATE(name)                                                                     \

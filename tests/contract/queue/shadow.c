@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define DROP_SECTOR 512
 
 static int shadow_folder = -1; /* of the process, as the calls in faults.c are */
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
 void shadow_name(char name[SHADOW_NAME_SIZE], char kind, uint64_t inode)
 {
@@ -94,6 +96,7 @@ void shadow_drop(int fd)
 
     if (shadow_folder == -1 || fstat(fd, &info) == -1 || !S_ISREG(info.st_mode))
         return;
+    pthread_mutex_lock(&guard);
     again = image_open_again(fd);
     latest = image_read_fd(again);
     close(again);
@@ -104,6 +107,7 @@ void shadow_drop(int fd)
         if (!is_same_sector(&latest, &synced, at))
             dropped->sectors[at / DROP_SECTOR] = true;
     }
+    pthread_mutex_unlock(&guard);
     free(latest.bytes);
     free(synced.bytes);
 }
@@ -113,14 +117,16 @@ void shadow_write(int fd, off_t offset, ssize_t size)
     struct stat info;
     struct dropped *dropped;
 
-    if (dropped_files == NULL || size <= 0 || fstat(fd, &info) == -1)
+    if (shadow_folder == -1 || size <= 0 || fstat(fd, &info) == -1)
         return;
+    pthread_mutex_lock(&guard);
     dropped = find_dropped(info.st_ino);
     for (off_t at = offset / DROP_SECTOR;
          dropped != NULL && at <= (offset + size - 1) / DROP_SECTOR; at++) {
         if ((size_t)at < dropped->count)
             dropped->sectors[at] = false;
     }
+    pthread_mutex_unlock(&guard);
 }
 
 /* ---- syncs ----------------------------------------------------------------------------------- */
@@ -164,10 +170,12 @@ void shadow_sync(int fd)
     if (shadow_folder == -1 || fstat(fd, &info) == -1)
         return;
     shadow_name(name, S_ISDIR(info.st_mode) ? 'd' : 'f', info.st_ino);
+    pthread_mutex_lock(&guard);
     if (S_ISDIR(info.st_mode))
         sync_folder(fd, name);
     else
         sync_file(fd, &info, name);
+    pthread_mutex_unlock(&guard);
 }
 
 void shadow_keep(int folder, const char *path)

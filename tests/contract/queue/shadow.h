@@ -21,7 +21,7 @@ void shadow_name(char name[SHADOW_NAME_SIZE], char kind, uint64_t inode);
 bool shadow_is_on(void);
 
 /* All without effect before faults_shadow(). */
-void shadow_sync(int fd);                       /* after a sync that worked */
+void shadow_sync(int fd);                       /* before a sync that will work */
 void shadow_keep(int folder, const char *name); /* before a name goes away */
 
 /* After a sync that failed: as Linux does, what was not on disk counts as clean from now on. Later syncs

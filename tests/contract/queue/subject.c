@@ -173,6 +173,11 @@ bool subject_can_stage(void)
     return SLUICE_HAS(struct sluice_queue_ops, subject.ops, stage);
 }
 
+bool subject_maintains_aside(void)
+{
+    return (subject.ops->flags & SLUICE_QUEUE_MAINTAIN_ASIDE) != 0;
+}
+
 sluice_status subject_open(const char *folder, struct sluice_queue **ret_queue)
 {
     return subject.ops->open(&host, &config, folder, fresh_errors(), ret_queue);

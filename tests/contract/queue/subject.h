@@ -67,6 +67,7 @@ void found_done(struct found *found);
 sluice_status subject_scan(struct sluice_queue *queue,
                            void (*message)(void *user, const struct found *found), void *user);
 sluice_status subject_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space);
+bool subject_maintains_aside(void);
 /* NOT_FOUND also where the store has nothing to maintain. */
 sluice_status subject_maintain(struct sluice_queue *queue, int64_t budget_ms);
 /* The caller closes the descriptor. */

@@ -5,7 +5,7 @@
  * After one to three lives the power may fail. Then what is there must be what was promised, and the walk
  * goes on with it.
  *
- * A walk depends on its seed (and on what the store takes by chance or by the clock), so that all
+ * A walk depends on its seed (and on what the store takes by chance or by the clock, and on threads), so that all
  * stores are led the same way. The longer, the better: README.md says how to run it for hours.
  */
 #include "cases.h"
@@ -20,9 +20,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHECKS 8     /* of a walk: how often all is compared */
@@ -51,6 +54,7 @@ struct walk {
     size_t batches; /* of all lives before */
     bool cuts_power;
     bool is_harmed; /* calls fail in this life */
+    bool has_helper;
     char folder[SCRATCH_PATH_MAX];
     char shadow[SCRATCH_PATH_MAX];
 };
@@ -84,6 +88,43 @@ static void must(const struct walk *walk, const char *error)
     _exit(1);
 }
 
+/* ---- a thread that maintains ----------------------------------------------------------------- */
+
+static pthread_t helper;
+static atomic_bool helper_is_wanted;
+static bool helper_is_there;
+
+static void *help(void *queue)
+{
+    const struct timespec pause = {0, 200000};
+
+    while (atomic_load(&helper_is_wanted)) {
+        if (subject_maintain(queue, MAINTAIN_MS) != SLUICE_OK)
+            (void)nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+/* While it is there only that may be called which may run beside maintain. */
+static void helper_start(const struct walk *walk, struct sluice_queue *queue)
+{
+    if (!walk->has_helper || helper_is_there)
+        return;
+    atomic_store(&helper_is_wanted, true);
+    if (pthread_create(&helper, NULL, help, queue) != 0)
+        must(walk, "no thread");
+    helper_is_there = true;
+}
+
+static void helper_stop(void)
+{
+    if (!helper_is_there)
+        return;
+    atomic_store(&helper_is_wanted, false);
+    (void)pthread_join(helper, NULL);
+    helper_is_there = false;
+}
+
 /* ---- a life --------------------------------------------------------------------------------- */
 
 static void run_batch(struct walk *walk, size_t number, struct sluice_queue *queue)
@@ -91,6 +132,7 @@ static void run_batch(struct walk *walk, size_t number, struct sluice_queue *que
     struct model_batch batch;
     sluice_status st;
 
+    helper_start(walk, queue);
     model_make_walk(&walk->model, walk->seed, walk->batches + number, &batch);
     testament->ends[number] = BEGUN;
     st = model_send(&batch, queue);
@@ -108,6 +150,7 @@ static void run_batch(struct walk *walk, size_t number, struct sluice_queue *que
 static void look_around(struct walk *walk, struct sluice_queue *queue)
 {
     if (walk->model.doubt_count == 0) {
+        helper_stop();
         must(walk, model_compare(&walk->model, queue));
         return;
     }
@@ -120,6 +163,7 @@ static void maintain(struct walk *walk, struct sluice_queue *queue)
 {
     sluice_status st = SLUICE_OK;
 
+    helper_stop();
     for (int i = 0; st == SLUICE_OK && i < MAINTAIN_MAX; i++)
         st = subject_maintain(queue, MAINTAIN_MS);
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND && !walk->is_harmed)
@@ -151,6 +195,7 @@ static bool take_step(struct walk *walk, size_t *batches, struct sluice_queue **
     case 3:
         if (traits.is_volatile)
             return true;
+        helper_stop();
         subject_close(*queue);
         return open_store(walk, queue);
     default:
@@ -167,6 +212,7 @@ static void live(struct walk *walk)
     bool is_alive;
 
     walk->is_harmed = chance(walk, 2) == 0;
+    walk->has_helper = subject_maintains_aside() && chance(walk, 2) == 0;
     faults_arm(traits.is_volatile || chance(walk, 2) == 0 ? FAULT_NONE : FAULT_KILL,
                1 + chance(walk, KILL_MAX));
     if (walk->is_harmed)
@@ -176,6 +222,7 @@ static void live(struct walk *walk)
     for (size_t i = 0; is_alive && i < steps; i++)
         is_alive = take_step(walk, &batches, &queue);
     faults_disarm();
+    helper_stop();
     if (traits.is_volatile && is_alive)
         must(walk, model_compare(&walk->model, queue));
     if (chance(walk, 2) == 0 || traits.is_volatile)
@@ -190,6 +237,7 @@ static void check(struct walk *walk)
     struct sluice_queue *queue = NULL;
 
     walk->is_harmed = false;
+    walk->has_helper = false;
     if (subject_open(walk->folder, &queue) != SLUICE_OK || explained.count > 0)
         must(walk, explained.text);
     must(walk, model_compare(&walk->model, queue));
