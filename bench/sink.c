@@ -296,6 +296,8 @@ int main(int argc, char **argv)
     (void)sigaction(SIGINT, &action, NULL);
     sink.listener = bench_listen(argv[optind]);
     sink.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (sink.arrivals != NULL)
+        (void)setvbuf(sink.arrivals, NULL, _IOLBF, BUFSIZ); /* somebody reads along */
     if (sink.epoll == -1 || epoll_ctl(sink.epoll, EPOLL_CTL_ADD, sink.listener, &event) == -1)
         bench_fail("epoll");
     run();

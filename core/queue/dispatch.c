@@ -108,6 +108,31 @@ static struct deliver_link *pick_isolated(const struct queue *queue, int64_t now
     return link != NULL && suspects_can_take(&queue->suspects, now_ms) ? link : NULL;
 }
 
+/* Of the processes that work for all. Who has no more credit than it has used is leaving, or full. */
+static struct places count_places(const struct queue *queue)
+{
+    struct places places = {0};
+    const struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->is_isolated || link->channel == NULL)
+            continue;
+        places.total += link->credit_messages;
+        if (link->credit_messages > link->used_messages)
+            places.free += link->credit_messages - link->used_messages;
+    }
+    return places;
+}
+
+/* True if the schedule has a job, and a link room for it. */
+static bool can_take(const struct queue *queue)
+{
+    struct places places = count_places(queue);
+
+    return schedule_can_take(&queue->schedule, &places) && dispatch_pick_link(queue, NULL) != NULL;
+}
+
 /* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
 struct job *dispatch_new_job(struct queue *queue, uint64_t ref)
 {
@@ -140,7 +165,9 @@ static void fill_job(struct job *job, struct deliver_link *isolated, int64_t now
         job->site = suspects_take(&queue->suspects, now_ms, &job->units);
         job->link = isolated;
     } else {
-        job->site = schedule_take(&queue->schedule, now_ms, &job->units);
+        struct places places = count_places(queue);
+
+        job->site = schedule_take(&queue->schedule, &places, now_ms, &job->units);
         job->link = dispatch_pick_link(queue, job->site);
         job->site->link = job->link->index;
     }
@@ -158,8 +185,7 @@ static struct job *next_job(struct queue *queue)
 
     schedule_advance(&queue->schedule, now_ms);
     struct deliver_link *isolated = pick_isolated(queue, now_ms);
-    if (queue->is_draining || (isolated == NULL && (queue->schedule.sites.runnable == NULL ||
-                                                    dispatch_pick_link(queue, NULL) == NULL)))
+    if (queue->is_draining || (isolated == NULL && !can_take(queue)))
         return NULL;
     struct job *job = dispatch_new_job(queue, ++queue->next_ref);
     if (job == NULL)
@@ -297,7 +323,7 @@ static int64_t next_look(const struct queue *queue)
 {
     if (queue->is_draining || dispatch_pick_link(queue, NULL) == NULL)
         return CLOCK_NEVER; /* suspects are looked at once a second */
-    return schedule_next_ms(&queue->schedule, clock_monotonic_ms() + 1000);
+    return schedule_next_ms(&queue->schedule);
 }
 
 static void dispatcher(void *arg)
@@ -311,7 +337,7 @@ static void dispatcher(void *arg)
             (void)task_queue_wait(&queue->work, next_look(queue)); /* whichever: look again */
             continue;
         }
-        if (queue->schedule.sites.runnable != NULL)
+        if (can_take(queue))
             (void)task_queue_wake_one(&queue->work); /* while this one reads, another may go on */
         start_job(job);
     }

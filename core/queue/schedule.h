@@ -113,13 +113,16 @@ void schedule_recall(struct schedule *schedule, struct site *site, int64_t now_m
 
 /* Makes ready what is due by now. */
 void schedule_advance(struct schedule *schedule, int64_t now_ms);
-/* When something can be taken: now_ms or earlier if at once; CLOCK_NEVER. */
-int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms);
+/* When something will be due; CLOCK_NEVER. */
+int64_t schedule_next_ms(const struct schedule *schedule);
+/* True if schedule_take has a job. */
+bool schedule_can_take(const struct schedule *schedule, const struct places *places);
 /*
  * The next job: all ready units of one message at one site, as many as its recipient limit allows,
- * as a list (prev, next), now in flight. Sites take turns. NULL: nothing can go now.
+ * as a list (prev, next), now in flight. fair.h says which site's. NULL: nothing can go now.
  */
-struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units);
+struct site *schedule_take(struct schedule *schedule, const struct places *places, int64_t now_ms,
+                           struct unit **ret_units);
 /* The same for a unit that is ready or apart, whether its site may start a job or not. */
 struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, int64_t now_ms,
                                 struct unit **ret_units);

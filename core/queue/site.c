@@ -78,7 +78,8 @@ static struct site *site_new(struct sites *sites, const char *key, size_t len,
     site->transport = span_dup(transport);
     site->nexthop = span_dup(nexthop);
     if (site->transport != NULL && site->nexthop != NULL &&
-        heap_reserve(&sites->sleeping, HASH_COUNT(sites->table) + 1)) {
+        heap_reserve(&sites->sleeping, HASH_COUNT(sites->table) + 1) &&
+        fair_reserve(&sites->runnable, HASH_COUNT(sites->table) + 1)) {
         HASH_ADD_KEYPTR(hh, sites->table, site->key, len, site);
         if (hash_has(site))
             return site;
@@ -93,9 +94,9 @@ static void unlink_site(struct sites *sites, struct site *site)
         DL_DELETE(sites->idle, site);
         sites->idle_count--;
     } else if (site->place == SITE_RUNNABLE) {
-        DL_DELETE(sites->runnable, site);
+        fair_remove(&sites->runnable, site);
     } else if (site->place == SITE_SLEEPING) {
-        heap_remove(&sites->sleeping, &site->wake);
+        heap_remove(&sites->sleeping, &site->node);
     }
 }
 
@@ -203,22 +204,21 @@ void site_place(struct sites *sites, struct site *site, int64_t now_ms)
     if (is_unused(site))
         return; /* idle, and at its place among the idle */
     if (can_start(site, now_ms)) {
-        if (site->place == SITE_RUNNABLE)
-            return; /* keeps its turn */
-        unlink_site(sites, site);
+        if (site->place != SITE_RUNNABLE)
+            unlink_site(sites, site);
         site->place = SITE_RUNNABLE;
-        DL_APPEND(sites->runnable, site);
+        fair_put(&sites->runnable, site);
         return;
     }
     int64_t wake_ms = wake_time(site);
     if (site->place == SITE_SLEEPING && wake_ms != CLOCK_NEVER) {
-        (void)heap_put(&sites->sleeping, &site->wake, wake_ms); /* a move cannot fail */
+        (void)heap_put(&sites->sleeping, &site->node, wake_ms); /* a move cannot fail */
         return;
     }
     unlink_site(sites, site);
     site->place = SITE_BLOCKED;
     /* Room was reserved when the site was made. */
-    if (wake_ms != CLOCK_NEVER && heap_put(&sites->sleeping, &site->wake, wake_ms))
+    if (wake_ms != CLOCK_NEVER && heap_put(&sites->sleeping, &site->node, wake_ms))
         site->place = SITE_SLEEPING;
 }
 
@@ -304,5 +304,6 @@ void sites_done(struct sites *sites)
         site_free(site);
     }
     heap_done(&sites->sleeping);
+    fair_done(&sites->runnable);
     *sites = (struct sites){0};
 }

@@ -9,6 +9,7 @@
 #define QUEUE_SITE_H
 
 #include "base/hash.h"
+#include "queue/fair.h"
 #include "queue/message.h"
 #include "sluice/deferral.h"
 
@@ -27,7 +28,7 @@ struct site_limits {
 enum site_place {
     SITE_IDLE,     /* no units, and not suspended by the operator */
     SITE_RUNNABLE, /* a job can start now */
-    SITE_SLEEPING, /* until wake.due_ms */
+    SITE_SLEEPING, /* until node.due_ms */
     SITE_BLOCKED,  /* until a job ends, a release or a new message */
 };
 
@@ -52,8 +53,11 @@ struct site {
     int64_t suspension_ms; /* since 1970 UTC: when that was */
     bool is_unavailable;   /* its transport crashes (suspects.h): nothing starts, whatever is released */
     enum site_place place;
-    struct heap_node wake;
-    struct site *prev; /* in the list of its place */
+    enum pace pace;        /* with which it is among the runnable ones */
+    int64_t attempt_ms;    /* how long an attempt takes, on the average; 0: not known */
+    int64_t turn;          /* among the runnable ones */
+    struct heap_node node; /* among those, or the sleeping ones */
+    struct site *prev;     /* among the idle ones */
     struct site *next;
     UT_hash_handle hh;
     size_t key_len;
@@ -62,8 +66,8 @@ struct site {
 
 struct sites {
     struct site *table;
-    struct site *runnable; /* in turn: the first may start the next job */
-    struct site *idle;     /* the longest idle first */
+    struct fair runnable;
+    struct site *idle; /* the longest idle first */
     size_t idle_count;
     struct heap sleeping;
 };
@@ -84,7 +88,7 @@ void site_remove_unit(struct sites *sites, struct site *site);
 
 /* Where the site belongs now, after anything about it has changed. */
 void site_place(struct sites *sites, struct site *site, int64_t now_ms);
-/* It has had its turn: the others that can start a job come first. */
+/* It has had its turn: others with as many jobs come first. */
 void site_next_turn(struct sites *sites, struct site *site, int64_t now_ms);
 /* True if the site is not attempted now because it could not be reached. */
 bool site_is_suspended(const struct site *site, int64_t now_ms);

@@ -12,7 +12,7 @@
 
 static struct site *site_of(struct heap_node *node)
 {
-    return (struct site *)(void *)((char *)node - offsetof(struct site, wake));
+    return (struct site *)(void *)((char *)node - offsetof(struct site, node));
 }
 
 static void wake_units(struct schedule *schedule, struct site *site, int64_t now_ms)
@@ -35,12 +35,15 @@ void schedule_advance(struct schedule *schedule, int64_t now_ms)
     }
 }
 
-int64_t schedule_next_ms(const struct schedule *schedule, int64_t now_ms)
+bool schedule_can_take(const struct schedule *schedule, const struct places *places)
+{
+    return fair_next(&schedule->sites.runnable, places) != NULL;
+}
+
+int64_t schedule_next_ms(const struct schedule *schedule)
 {
     const struct heap_node *first = heap_first(&schedule->sites.sleeping);
 
-    if (schedule->sites.runnable != NULL)
-        return now_ms;
     return first != NULL ? first->due_ms : CLOCK_NEVER;
 }
 
@@ -89,9 +92,10 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
     return site;
 }
 
-struct site *schedule_take(struct schedule *schedule, int64_t now_ms, struct unit **ret_units)
+struct site *schedule_take(struct schedule *schedule, const struct places *places, int64_t now_ms,
+                           struct unit **ret_units)
 {
-    struct site *site = schedule->sites.runnable;
+    struct site *site = fair_next(&schedule->sites.runnable, places);
 
     if (site == NULL)
         return NULL;

@@ -92,8 +92,9 @@ static void live(struct schedule *schedule)
         MESSAGES);
     assert_true(is_postponed);
     /* One waits for a moment, released as it is. */
+    const struct places places = {.total = 100, .free = 100};
     struct unit *units;
-    struct site *taken = schedule_take(schedule, NOW, &units);
+    struct site *taken = schedule_take(schedule, &places, NOW, &units);
     assert_non_null(taken);
     schedule_return(schedule, units, NOW + 1000, NOW);
     schedule_job_done(schedule, taken, NOW);

@@ -94,13 +94,15 @@ static bool does_crash(const struct world *world, const struct job *job)
 
 static void fill(struct world *world, struct process *process)
 {
+    static const struct places places = {.total = 1000, .free = 1000};
+
     schedule_advance(&world->schedule, world->now_ms);
     while (process->count < process->credit) {
         struct job *job = &process->jobs[process->count];
 
         job->site = process == &world->isolated
                         ? suspects_take(&world->suspects, world->now_ms, &job->units)
-                        : schedule_take(&world->schedule, world->now_ms, &job->units);
+                        : schedule_take(&world->schedule, &places, world->now_ms, &job->units);
         if (job->site == NULL)
             return;
         process->count++;
