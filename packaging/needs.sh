@@ -11,7 +11,7 @@ NEEDS_RUN="python3 python3-aiosmtpd"
 NEEDS_CHECK="binutils curl dnsmasq-base file g++ git git-email groff-base iproute2 libcmocka-dev
     libicu72 libmail-deliverystatus-bounceparser-perl libmailtools-perl libnsl2 libsisimai-perl
     msmtp node-nodemailer nodejs perl procps python3-pytest python3-pytest-xdist s-nail strace
-    swaks systemd util-linux zlib1g-dev"
+    swaks systemd util-linux valgrind zlib1g-dev"
 
 needs_missing() {
     for package in "$@"; do

@@ -105,14 +105,14 @@ class Daemon:
 
     # -- processes
 
-    def start(self, wait=True, environment=None, descriptors=None):
-        """descriptors: how many each of its processes may have."""
+    def start(self, wait=True, environment=None, descriptors=None, tool=()):
+        """descriptors: how many each of its processes may have. tool: a command to run it under."""
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            [self.bin / "sluiced", "-c", self.config, "-f"], stdout=log, stderr=log,
+            [*tool, self.bin / "sluiced", "-c", self.config, "-f"], stdout=log, stderr=log,
             stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **(environment or {})},
             preexec_fn=limit if descriptors else None)
         log.close()
