@@ -8,6 +8,8 @@
  */
 #include "log.h"
 
+#include "name.h"
+
 #include "../common/batch.h"
 #include "../common/failure.h"
 #include "../common/folder.h"
@@ -79,43 +81,6 @@ static sluice_status measure(const struct sluice_queue *queue, const struct batc
     return SLUICE_OK;
 }
 
-/* A file for a segment: of new space, or else, for results, of the reserve. */
-static sluice_status make_file(struct sluice_queue *queue, const struct segment_header *header,
-                               uint64_t needed, bool may_use_reserve,
-                               const struct sluice_errors *errors, struct segment_file *file)
-{
-    bool has_way_out = may_use_reserve && queue->has_reserve && needed <= queue->reserve_size;
-    uint64_t size = needed > queue->segment_size ? needed : queue->segment_size;
-    sluice_status st =
-        segment_create(queue->folder, header, size, has_way_out ? NULL : errors, file);
-
-    if (st == SLUICE_OK || !has_way_out)
-        return st;
-    queue->has_reserve = false;
-    return segment_create_from_reserve(queue->folder, header, errors, file);
-}
-
-/* Batches between durable and next are void from here on. */
-static sluice_status enter_segment(struct sluice_queue *queue, const struct segment_header *header,
-                                   const struct segment_file *file,
-                                   const struct sluice_errors *errors, struct segment **ret_segment)
-{
-    struct segment *segment;
-    sluice_status st;
-
-    pthread_rwlock_wrlock(&queue->guard);
-    st = ledger_add_segment(&queue->ledger, header->number, file->size, header->durable, &segment);
-    pthread_rwlock_unlock(&queue->guard);
-    if (st == SLUICE_OK && queue->void_number != 0)
-        st = ledger_add_need(segment, queue->void_number);
-    if (st != SLUICE_OK) {
-        close(file->fd);
-        return failure(errors, st, "4.3.0", "no memory for a segment");
-    }
-    *ret_segment = segment;
-    return SLUICE_OK;
-}
-
 static void leave_segment(struct sluice_queue *queue)
 {
     if (queue->current == NULL)
@@ -127,36 +92,55 @@ static void leave_segment(struct sluice_queue *queue)
     pthread_rwlock_unlock(&queue->guard);
 }
 
-/* Goes on in a new segment with room for needed bytes. Without one the present one stays, unless the
- * new one may be there after a restart: its header would void what is written from here on. */
-static sluice_status rotate(struct sluice_queue *queue, uint64_t needed, bool may_use_reserve,
-                            const struct sluice_errors *errors)
+/* Batches between durable and next are void from here on. */
+static sluice_status begin_segment(struct sluice_queue *queue, const struct segment_file *file,
+                                   const struct sluice_errors *errors,
+                                   struct segment **ret_segment)
 {
-    struct segment_header header = {.version = FORMAT_VERSION,
-                                    .number = queue->last_number + 1,
-                                    .first = queue->next,
-                                    .durable = queue->durable};
+    const struct segment_header header = {.version = FORMAT_VERSION,
+                                          .number = file->number,
+                                          .salt = file->salt,
+                                          .first = queue->next,
+                                          .durable = queue->durable};
     struct segment *segment = NULL;
-    struct segment_file file = {0};
-    sluice_status st;
+    sluice_status st = segment_write_header(file->fd, &header, errors);
 
-    if (queue->last_number == UINT32_MAX ||
-        getrandom(&header.salt, sizeof(header.salt), 0) != sizeof(header.salt))
-        return failure(errors, SLUICE_TEMP, "4.3.0", "no number left for a segment");
-    header.salt |= 1; /* never like empty space */
-    queue->last_number++;
-    st = make_file(queue, &header, needed + FORMAT_HEADER_SIZE, may_use_reserve, errors, &file);
-    if (st == SLUICE_OK)
-        st = enter_segment(queue, &header, &file, errors, &segment);
-    if (file.may_exist)
-        leave_segment(queue);
     if (st != SLUICE_OK)
         return st;
     pthread_rwlock_wrlock(&queue->guard);
+    st = ledger_add_segment(&queue->ledger, &header, file->size, &segment);
+    pthread_rwlock_unlock(&queue->guard);
+    if (st == SLUICE_OK && queue->void_number != 0)
+        st = ledger_add_need(segment, queue->void_number);
+    if (st != SLUICE_OK)
+        return failure(errors, st, "4.3.0", "no memory for a segment");
+    *ret_segment = segment;
+    return SLUICE_OK;
+}
+
+/* Goes on in another segment with room for needed bytes. Without a file for it the present one stays; but
+ * not after a failed beginning, which a restart may find: that header would void what is written
+ * here from now on. */
+static sluice_status rotate(struct sluice_queue *queue, uint64_t needed, bool may_use_reserve,
+                            const struct sluice_errors *errors)
+{
+    struct segment *segment = NULL;
+    struct segment_file file;
+    sluice_status st =
+        spare_take(queue, needed + FORMAT_HEADER_SIZE, may_use_reserve, errors, &file);
+
+    if (st != SLUICE_OK)
+        return st;
+    leave_segment(queue);
+    st = begin_segment(queue, &file, errors, &segment);
+    if (st != SLUICE_OK) {
+        close(file.fd);
+        (void)name_unlink(queue->folder, NAME_SEGMENT, file.number);
+        return st;
+    }
+    pthread_rwlock_wrlock(&queue->guard);
     queue->current = segment;
     queue->current_fd = file.fd;
-    queue->current_end = FORMAT_HEADER_SIZE;
-    queue->current_salt = header.salt;
     pthread_rwlock_unlock(&queue->guard);
     queue->void_number = 0;
     queue->is_maintained = false;
@@ -172,7 +156,13 @@ static void reap_if_late(struct sluice_queue *queue)
 
 static bool has_room(const struct sluice_queue *queue, uint64_t needed)
 {
-    return queue->current != NULL && queue->current->size - queue->current_end >= needed;
+    return queue->current != NULL && queue->current->size - queue->current->end >= needed;
+}
+
+static bool fill_reserve(struct sluice_queue *queue)
+{
+    return folder_reserve_fill(queue->folder, queue->reserve_size) ||
+           (spare_release(queue) && folder_reserve_fill(queue->folder, queue->reserve_size));
 }
 
 static sluice_status make_room(struct sluice_queue *queue, uint64_t needed, bool has_put,
@@ -183,7 +173,7 @@ static sluice_status make_room(struct sluice_queue *queue, uint64_t needed, bool
     if (is_short || !has_room(queue, needed))
         reap_if_late(queue);
     if (is_short) {
-        queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
+        queue->has_reserve = fill_reserve(queue);
         if (!queue->has_reserve)
             return failure(errors, SLUICE_TEMP, "4.3.1",
                            "the disk is full: what is left is kept for results");
@@ -273,9 +263,9 @@ static sluice_status build_frames(struct sluice_queue *queue, const struct batch
             if (frame.content_size > INDEX_CONTENT_MAX)
                 return failure(errors, SLUICE_UNSUPPORTED, "5.3.4", "a content is too long");
         }
-        out = put_frame(out, queue->current_salt, &frame, change->record, change->content);
+        out = put_frame(out, queue->current->salt, &frame, change->record, change->content);
     }
-    format_frame(out, queue->current_salt, &commit);
+    format_frame(out, queue->current->salt, &commit);
     return SLUICE_OK;
 }
 
@@ -312,7 +302,7 @@ static sluice_status write_out(struct sluice_queue *queue, const struct batch *b
 {
     sluice_status st = SLUICE_OK;
 
-    if (folder_write(queue->current_fd, queue->buffer, size, queue->current_end) != SLUICE_OK)
+    if (folder_write(queue->current_fd, queue->buffer, size, queue->current->end) != SLUICE_OK)
         st = failure_errno(errors, "cannot write", "to a segment");
     else if (fdatasync(queue->current_fd) == -1)
         st = failure_errno(errors, "cannot sync", "a segment");
@@ -328,16 +318,18 @@ static void publish(struct sluice_queue *queue, size_t size)
 
     pthread_rwlock_wrlock(&queue->guard);
     while (at < size) {
-        struct place place = {queue->current->number, (uint32_t)(queue->current_end + at)};
+        struct place place = {queue->current->number, (uint32_t)(queue->current->end + at)};
         struct frame frame = {0};
-        bool is_whole = format_parse_frame(queue->buffer + at, queue->current_salt, &frame);
+        bool is_whole = format_parse_frame(queue->buffer + at, queue->current->salt, &frame);
 
         assert(is_whole);
         (void)is_whole;
         ledger_enter(&queue->ledger, &frame, place);
         at += frame_size(&frame);
+        queue->current->frames++;
     }
-    queue->current_end += size;
+    queue->current->end += size;
+    queue->current->last = queue->next;
     pthread_rwlock_unlock(&queue->guard);
     queue->durable = queue->next++;
 }
@@ -348,7 +340,7 @@ static void tidy_up(struct sluice_queue *queue, size_t size)
     struct frame frame = {0};
 
     for (uint64_t at = 0; at < size; at += frame_size(&frame)) {
-        (void)format_parse_frame(queue->buffer + at, queue->current_salt, &frame);
+        (void)format_parse_frame(queue->buffer + at, queue->current->salt, &frame);
         if (frame.is_large && index_find(&queue->ledger.index, frame.id) == NULL)
             large_remove(&queue->large, frame.id);
     }

@@ -6,7 +6,8 @@
 #include <libdeflate.h>
 #include <string.h>
 
-static const uint8_t magic[8] = "SluiceLg";
+static const uint8_t segment_magic[8] = "SluiceLg";
+static const uint8_t checkpoint_magic[8] = "SluiceCk";
 
 static void set32(uint8_t *out, uint32_t value)
 {
@@ -43,10 +44,15 @@ uint32_t format_crc(const void *data, size_t size)
     return libdeflate_crc32(0, size > 0 ? data : "", size); /* of NULL it would say something else */
 }
 
+static bool is_header(const uint8_t in[FORMAT_HEADER_SIZE], const uint8_t magic[8])
+{
+    return memcmp(in, magic, 8) == 0 && get32(in + 60) == format_crc(in, 60);
+}
+
 void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header *header)
 {
     memset(out, 0, FORMAT_HEADER_SIZE);
-    memcpy(out, magic, sizeof(magic));
+    memcpy(out, segment_magic, sizeof(segment_magic));
     set32(out + 8, header->version);
     set32(out + 12, header->number);
     set64(out + 16, header->salt);
@@ -58,7 +64,7 @@ void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header 
 enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
                                        struct segment_header *ret_header)
 {
-    if (memcmp(in, magic, sizeof(magic)) != 0 || get32(in + 60) != format_crc(in, 60))
+    if (!is_header(in, segment_magic))
         return FORMAT_BAD;
     ret_header->version = get32(in + 8);
     ret_header->number = get32(in + 12);
@@ -66,6 +72,35 @@ enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
     ret_header->first = get64(in + 24);
     ret_header->durable = get64(in + 32);
     return ret_header->version <= FORMAT_VERSION ? FORMAT_OK : FORMAT_NEWER;
+}
+
+void format_checkpoint(uint8_t out[FORMAT_HEADER_SIZE], const struct checkpoint_header *header)
+{
+    memset(out, 0, FORMAT_HEADER_SIZE);
+    memcpy(out, checkpoint_magic, sizeof(checkpoint_magic));
+    set32(out + 8, header->version);
+    set32(out + 12, header->number);
+    set64(out + 16, header->salt);
+    set64(out + 24, header->last);
+    set64(out + 32, header->end);
+    set64(out + 40, header->count);
+    set64(out + 48, header->records_size);
+    set32(out + 60, format_crc(out, 60));
+}
+
+enum format_result format_parse_checkpoint(const uint8_t in[FORMAT_HEADER_SIZE],
+                                           struct checkpoint_header *ret_header)
+{
+    if (!is_header(in, checkpoint_magic))
+        return FORMAT_BAD;
+    ret_header->version = get32(in + 8);
+    ret_header->number = get32(in + 12);
+    ret_header->salt = get64(in + 16);
+    ret_header->last = get64(in + 24);
+    ret_header->end = get64(in + 32);
+    ret_header->count = get64(in + 40);
+    ret_header->records_size = get64(in + 48);
+    return ret_header->version <= FORMAT_CHECKPOINT_VERSION ? FORMAT_OK : FORMAT_NEWER;
 }
 
 void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct frame *frame)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define FORMAT_VERSION 2 /* 1 is read, too */
+#define FORMAT_CHECKPOINT_VERSION 1
 #define FORMAT_HEADER_SIZE 64
 #define FORMAT_FRAME_SIZE 64 /* of a frame's header */
 #define FORMAT_ALIGNMENT 8
@@ -31,9 +32,22 @@ struct segment_header {
     uint32_t version;
     uint32_t number;
     uint64_t salt;    /* random; begins each frame of this segment and is in no other */
-    uint64_t first;   /* the sequence number of the first batch that this segment may hold */
+    uint64_t first;   /* the sequence number of the first batch that this segment may hold; 0: it has
+                         been made ready and holds none */
     uint64_t durable; /* batches up to this one had been written when the segment was made; those
                           between it and first failed and are void */
+};
+
+/* A checkpoint is a segment without its contents: this header, the headers of all its frames as
+ * they are in the segment, and their records one after the other. */
+struct checkpoint_header {
+    uint32_t version;
+    uint32_t number;
+    uint64_t salt;
+    uint64_t last;  /* sequence number of the segment's last batch */
+    uint64_t end;   /* where that ends in the segment */
+    uint64_t count; /* of frames */
+    uint64_t records_size;
 };
 
 struct frame {
@@ -57,6 +71,10 @@ uint32_t format_crc(const void *data, size_t size);
 void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header *header);
 enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
                                        struct segment_header *ret_header);
+
+void format_checkpoint(uint8_t out[FORMAT_HEADER_SIZE], const struct checkpoint_header *header);
+enum format_result format_parse_checkpoint(const uint8_t in[FORMAT_HEADER_SIZE],
+                                           struct checkpoint_header *ret_header);
 
 void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct frame *frame);
 /* False unless in begins with a whole frame header of that salt. */

@@ -28,7 +28,7 @@ void ledger_done(struct ledger *ledger)
     index_done(&ledger->index);
 }
 
-static struct segment *find_segment(const struct ledger *ledger, uint32_t number)
+struct segment *ledger_find_segment(const struct ledger *ledger, uint32_t number)
 {
     struct segment *segment;
 
@@ -46,24 +46,27 @@ static void take_needs(struct segment *segment, struct segment *before)
     before->need_capacity = 0;
 }
 
-sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_t size,
-                                 uint64_t durable, struct segment **ret_segment)
+sluice_status ledger_add_segment(struct ledger *ledger, const struct segment_header *header,
+                                 uint64_t size, struct segment **ret_segment)
 {
     struct segment *segment = calloc(1, sizeof(*segment));
     struct segment *before;
 
     if (segment == NULL)
         return SLUICE_TEMP;
-    segment->number = number;
+    segment->number = header->number;
+    segment->salt = header->salt;
     segment->size = size;
-    segment->durable = durable;
+    segment->durable = header->durable;
+    segment->last = header->first - 1;
+    segment->end = FORMAT_HEADER_SIZE;
     HASH_ADD(hh, ledger->segments, number, sizeof(segment->number), segment);
     if (segment->hh.tbl == NULL) {
         free(segment);
         return SLUICE_TEMP;
     }
     before = segment->hh.prev;
-    if (before != NULL && before->durable == durable)
+    if (before != NULL && before->durable == header->durable)
         take_needs(segment, before);
     ledger->segment_bytes += size;
     ledger->may_reap = true;
@@ -109,7 +112,7 @@ static sluice_status add_remove(const struct ledger *ledger, struct segment *seg
 {
     struct need *need;
 
-    if (origin == segment->number || find_segment(ledger, origin) == NULL)
+    if (origin == segment->number || ledger_find_segment(ledger, origin) == NULL)
         return SLUICE_OK;
     need = need_for(segment, origin);
     if (need == NULL)
@@ -185,7 +188,7 @@ static uint64_t content_bytes(const struct index_entry *entry)
 
 static void use(struct ledger *ledger, struct place place, uint64_t bytes)
 {
-    struct segment *segment = find_segment(ledger, place.segment);
+    struct segment *segment = ledger_find_segment(ledger, place.segment);
 
     if (segment == NULL)
         return;
@@ -195,7 +198,7 @@ static void use(struct ledger *ledger, struct place place, uint64_t bytes)
 
 static void disuse(struct ledger *ledger, struct place place, uint64_t bytes)
 {
-    struct segment *segment = find_segment(ledger, place.segment);
+    struct segment *segment = ledger_find_segment(ledger, place.segment);
 
     if (segment == NULL)
         return;
@@ -271,7 +274,7 @@ static bool is_needed(const struct ledger *ledger, const struct segment *segment
     if (segment->used > 0 || segment->is_damaged)
         return true;
     for (uint32_t i = 0; i < segment->need_count; i++) {
-        if (find_segment(ledger, segment->needs[i].segment) != NULL)
+        if (ledger_find_segment(ledger, segment->needs[i].segment) != NULL)
             return true;
     }
     return false;
@@ -283,21 +286,21 @@ struct segment *ledger_find_useless(const struct ledger *ledger, const struct se
     struct segment *segment;
 
     for (segment = ledger->segments; segment != NULL; segment = segment->hh.next) {
-        if (segment->number > after && segment != keep && !segment->is_unlinked &&
+        if (segment->number > after && segment != keep && !segment->is_retired &&
             !is_needed(ledger, segment))
             return segment;
     }
     return NULL;
 }
 
-void ledger_forget_unlinked(struct ledger *ledger)
+void ledger_forget_retired(struct ledger *ledger)
 {
     struct segment *segment;
     struct segment *next;
 
     HASH_ITER(hh, ledger->segments, segment, next)
     {
-        if (segment->is_unlinked) {
+        if (segment->is_retired) {
             drop_needs_for(ledger, segment->number);
             forget(ledger, segment);
         }

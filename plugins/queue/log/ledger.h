@@ -10,7 +10,7 @@
  * batch left in another, and while it is damaged (for whoever looks into it).
  *
  * Who changes the ledger has the store's lock, and its guard, which the threads that read take to
- * look. What only those with the lock look at is changed without the guard: needs, is_unlinked.
+ * look. What only those with the lock look at is changed without the guard: needs, is_retired.
  */
 #ifndef SLUICE_LOG_LEDGER_H
 #define SLUICE_LOG_LEDGER_H
@@ -31,9 +31,15 @@ struct need {
 struct segment {
     uint32_t number;
     bool is_damaged;
-    bool is_unlinked; /* and the folder not yet synced */
+    bool is_retired; /* its file has the name no more; the folder is not yet synced */
+    bool has_checkpoint;
+    bool has_no_checkpoint; /* one could not be written */
+    uint64_t salt;
     uint64_t size;
     uint64_t durable; /* as its header says */
+    uint64_t last;    /* the sequence number of its last batch; below its first: there is none */
+    uint64_t end;     /* of that batch */
+    uint64_t frames;  /* up to there */
     uint64_t used;    /* places that index entries have in it */
     uint64_t live;    /* bytes in it that somebody needs: records, contents, REMOVEs */
     struct need *needs;
@@ -54,12 +60,15 @@ void ledger_init(struct ledger *ledger);
 void ledger_done(struct ledger *ledger);
 
 /*
- * Numbers ascend; durable is from the new segment's header. TEMP: no memory. If no batch was written
+ * One with that header, and no batch so far. Numbers ascend. TEMP: no memory. If no batch was written
  * in the one before, the new header voids all that the other one's does, and takes over its needs:
  * or one segment that stays would keep each one in a row of failures.
  */
-sluice_status ledger_add_segment(struct ledger *ledger, uint32_t number, uint64_t size,
-                                 uint64_t durable, struct segment **ret_segment);
+sluice_status ledger_add_segment(struct ledger *ledger, const struct segment_header *header,
+                                 uint64_t size, struct segment **ret_segment);
+
+/* NULL if there is none of that number. */
+struct segment *ledger_find_segment(const struct ledger *ledger, uint32_t number);
 
 /* Segment must outlive other, whatever happens. TEMP: no memory. */
 sluice_status ledger_add_need(struct segment *segment, uint32_t other);
@@ -83,7 +92,7 @@ void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place
 struct segment *ledger_find_useless(const struct ledger *ledger, const struct segment *keep,
                                     uint32_t after);
 
-/* Forgets all segments that are unlinked. */
-void ledger_forget_unlinked(struct ledger *ledger);
+/* Forgets all segments that are retired. */
+void ledger_forget_retired(struct ledger *ledger);
 
 #endif

@@ -9,94 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Names of segments in the folder. */
-struct numbers {
-    const struct sluice_errors *errors;
-    uint32_t *items;
-    size_t count;
-    size_t capacity;
-};
-
-static sluice_status add_number(struct numbers *numbers, uint32_t number)
-{
-    if (numbers->count == numbers->capacity) {
-        size_t capacity = numbers->capacity * 2 + 64;
-        uint32_t *items = realloc(numbers->items, capacity * sizeof(*items));
-
-        if (items == NULL)
-            return failure(numbers->errors, SLUICE_TEMP, "4.3.0", "no memory for the segments");
-        numbers->items = items;
-        numbers->capacity = capacity;
-    }
-    numbers->items[numbers->count++] = number;
-    return SLUICE_OK;
-}
-
-static sluice_status visit_name(void *user, const char *name)
-{
-    struct numbers *numbers = user;
-    uint32_t number;
-
-    if (segment_parse_name(name, &number))
-        return add_number(numbers, number);
-    if (strcmp(name, FOLDER_LOCK) == 0 || strcmp(name, FOLDER_RESERVE) == 0 ||
-        strcmp(name, LARGE_FOLDER) == 0)
-        return SLUICE_OK;
-    return folder_foreign(name, numbers->errors);
-}
-
-static int compare_numbers(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left;
-    uint32_t b = *(const uint32_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-/* A large file is wanted if its message is there, and is large. */
-static bool is_wanted(void *user, uint64_t id)
-{
-    const struct sluice_queue *queue = user;
-    const struct index_entry *entry = index_find(&queue->ledger.index, id);
-
-    return entry != NULL && entry->is_large;
-}
-
-/* In a damaged store what looks like an orphan may belong to a message that cannot be read. */
-static bool is_wanted_by_all(void *user, uint64_t id)
-{
-    (void)user;
-    (void)id;
-    return true;
-}
-
-static sluice_status recover(struct sluice_queue *queue, struct numbers *numbers,
-                             const struct sluice_errors *errors)
-{
-    bool is_damaged = false;
-    sluice_status st = folder_list(queue->folder, visit_name, numbers, errors);
-
-    if (st != SLUICE_OK)
-        return st;
-    if (numbers->count > 0)
-        qsort(numbers->items, numbers->count, sizeof(*numbers->items), compare_numbers);
-    /* What a process that was killed made or deleted counts from here on. */
-    if (fsync(queue->folder) == -1)
-        return failure_errno(errors, "cannot sync", "the folder");
-    st = large_open(&queue->large, queue->folder, errors);
-    if (st == SLUICE_OK)
-        st = log_replay(queue, numbers->items, numbers->count, errors, &is_damaged);
-    if (st == SLUICE_OK)
-        st = large_sweep(&queue->large, is_damaged ? is_wanted_by_all : is_wanted, queue, errors);
-    if (st != SLUICE_OK)
-        return st;
-    pthread_mutex_lock(&queue->lock);
-    (void)log_reap(queue);
-    pthread_mutex_unlock(&queue->lock);
-    queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
-    return SLUICE_OK;
-}
-
 static struct sluice_queue *queue_alloc(void)
 {
     struct sluice_queue *queue = calloc(1, sizeof(*queue));
@@ -126,6 +38,8 @@ static void log_close(struct sluice_queue *queue)
         return;
     if (queue->current != NULL)
         close(queue->current_fd);
+    if (queue->ready.fd != -1)
+        close(queue->ready.fd);
     ledger_done(&queue->ledger);
     large_done(&queue->large);
     free(queue->buffer);
@@ -150,6 +64,7 @@ static sluice_status queue_new(const struct sluice_config *config, const char *f
     queue->segment_size = (uint64_t)config->get_number(config, "segment_size");
     queue->reserve_size = (uint64_t)config->get_number(config, "reserve");
     queue->next = 1;
+    queue->ready.fd = -1;
     queue->large.folder = -1;
     ledger_init(&queue->ledger);
     *ret_queue = queue;
@@ -160,15 +75,13 @@ static sluice_status log_open(const struct sluice_host *host, const struct sluic
                               const char *folder, const struct sluice_errors *errors,
                               struct sluice_queue **ret_queue)
 {
-    struct numbers numbers = {.errors = errors};
     struct sluice_queue *queue = NULL;
     sluice_status st = queue_new(config, folder, errors, &queue);
 
     (void)host;
     if (st != SLUICE_OK)
         return st;
-    st = recover(queue, &numbers, errors);
-    free(numbers.items);
+    st = log_start(queue, errors);
     if (st != SLUICE_OK) {
         log_close(queue);
         return st;
@@ -183,13 +96,14 @@ static sluice_status log_space(struct sluice_queue *queue, struct sluice_queue_s
 
     pthread_rwlock_rdlock(&queue->guard);
     if (queue->current != NULL)
-        room = queue->current->size - queue->current_end;
+        room = queue->current->size - queue->current->end;
     ret_space->used_bytes = queue->ledger.segment_bytes - room + queue->ledger.large_bytes;
+    ret_space->free_bytes = room + queue->spare_bytes;
     ret_space->message_count = queue->ledger.index.count;
     if (index_find(&queue->ledger.index, 0) != NULL)
         ret_space->message_count--;
     pthread_rwlock_unlock(&queue->guard);
-    ret_space->free_bytes = room + folder_free_bytes(queue->folder);
+    ret_space->free_bytes += folder_free_bytes(queue->folder);
     ret_space->reserved_bytes = queue->reserve_size;
     return SLUICE_OK;
 }

@@ -4,12 +4,13 @@
  * doc/log-store.md for what is on disk and why.
  *
  *   log.c      the plugin: open, close, stage, space
- *   replay.c   reads all segments at the start
+ *   start.c    takes up what is in the folder (head.c: headers; replay.c: one segment)
  *   apply.c    writes batches
  *   maintain.c what is done beside them
  *   read.c     gives messages back
  *   ledger.c   what there is and where (index.c: by id); which segments are needed
- *   segment.c  segment files; format.c: their bytes
+ *   segment.c  segment files; spare.c: before and after their time; checkpoint.c: their short form
+ *   format.c   their bytes; name.c: their names; window.c: reading them in pieces
  *
  * Threads: whoever changes anything here holds lock: apply all the time, maintain for moments. open,
  * scan and close are alone with it, the host's promise. Others read the ledger and the numbers for
@@ -20,7 +21,9 @@
 
 #include "../common/large.h"
 #include "ledger.h"
+#include "head.h"
 #include "segment.h"
+#include "spare.h"
 
 #include <pthread.h>
 
@@ -38,24 +41,30 @@ struct sluice_queue {
 
     struct segment *current; /* where the next batch goes; NULL: a new segment is needed */
     int current_fd;
-    uint64_t current_end; /* where the next batch begins */
-    uint64_t current_salt;
+    struct segment_file ready; /* the next segment; fd is -1: there is none yet */
+    struct spares spares;
+    uint64_t spare_bytes; /* that these, and the segment that is ready, hold for messages */
     uint32_t last_number; /* of all segments so far, also of those that could not be made */
     uint64_t next;        /* sequence number of the next batch */
     uint64_t durable;     /* of the last batch that was written; those up to next are void */
     uint32_t void_number; /* the last segment that may hold void batches, 0: none does */
 
     bool is_maintained; /* maintain has been called since a segment was begun */
-    bool has_unlinked;  /* segments, and the folder is not yet synced */
+    bool has_retired;   /* segments, and the folder is not yet synced */
     bool is_reaping;    /* somebody is at it, and lets go of the lock on the way */
 
     uint8_t *buffer; /* a batch on its way to disk */
     size_t buffer_size;
 };
 
-/* replay.c: fills the ledger from the segments named in numbers, in ascending order. Damage
- * is explained to errors and does not end it; *ret_is_damaged says that there was some. */
-sluice_status log_replay(struct sluice_queue *queue, const uint32_t *numbers, size_t count,
+/* start.c: takes up what is in the folder. */
+sluice_status log_start(struct sluice_queue *queue, const struct sluice_errors *errors);
+
+/* replay.c: enters a segment into the ledger. next is the segment after it, or NULL: its header says what
+ * counts in this one. previous is the number of the one before, or 0. Damage is explained to
+ * errors and does not end it; *ret_is_damaged says that there was some. */
+sluice_status log_replay(struct sluice_queue *queue, const struct head *head,
+                         const struct head *next, uint32_t previous,
                          const struct sluice_errors *errors, bool *ret_is_damaged);
 
 /* apply.c */

@@ -8,8 +8,13 @@
  */
 #include "log.h"
 
-#include "../common/failure.h"
+#include "checkpoint.h"
+#include "name.h"
 
+#include "../common/failure.h"
+#include "../common/folder.h"
+
+#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,33 +22,28 @@ typedef sluice_status maintain_step(struct sluice_queue *queue, const struct slu
 
 /* ---- segments that nobody needs -------------------------------------------------------------- */
 
-/* Called with the lock, as all in this section. What the disk will not unlink is still there. */
-static void unlink_segment(struct sluice_queue *queue, struct segment *segment)
+/* Called with the lock, as all in this section. What cannot be moved away is still there. */
+static void retire(struct sluice_queue *queue, struct segment *segment)
 {
-    bool is_gone;
-
-    segment->is_unlinked = true;
-    pthread_mutex_unlock(&queue->lock);
-    is_gone = segment_unlink(queue->folder, segment->number);
-    pthread_mutex_lock(&queue->lock);
-    segment->is_unlinked = is_gone;
-    queue->has_unlinked |= is_gone;
+    segment->is_retired = true;
+    segment->is_retired = spare_retire(queue, segment->number, segment->size);
+    queue->has_retired |= segment->is_retired;
 }
 
-static void unlink_useless(struct sluice_queue *queue)
+static void retire_useless(struct sluice_queue *queue)
 {
     struct segment *segment;
     uint32_t after = 0;
 
     while ((segment = ledger_find_useless(&queue->ledger, queue->current, after)) != NULL) {
         after = segment->number;
-        unlink_segment(queue, segment);
+        retire(queue, segment);
     }
 }
 
 /* A segment counts as there until the folder is synced: before that a power cut brings it back,
  * and whatever must outlive it must be there then. */
-static bool forget_unlinked(struct sluice_queue *queue)
+static bool forget_retired(struct sluice_queue *queue)
 {
     bool is_synced;
 
@@ -53,8 +53,9 @@ static bool forget_unlinked(struct sluice_queue *queue)
     if (!is_synced)
         return false;
     pthread_rwlock_wrlock(&queue->guard);
-    ledger_forget_unlinked(&queue->ledger);
-    queue->has_unlinked = false;
+    ledger_forget_retired(&queue->ledger);
+    spare_settle(queue);
+    queue->has_retired = false;
     pthread_rwlock_unlock(&queue->guard);
     return true;
 }
@@ -68,11 +69,11 @@ bool log_reap(struct sluice_queue *queue)
     queue->is_reaping = true;
     while (queue->ledger.may_reap) {
         queue->ledger.may_reap = false;
-        unlink_useless(queue);
-        if (!queue->has_unlinked)
+        retire_useless(queue);
+        if (!queue->has_retired)
             break;
         queue->ledger.may_reap = true; /* what these needed may be useless now */
-        if (!forget_unlinked(queue))
+        if (!forget_retired(queue))
             break;
         has_reaped = true;
     }
@@ -91,6 +92,83 @@ static sluice_status reap(struct sluice_queue *queue, const struct sluice_errors
     return has_reaped ? SLUICE_OK : SLUICE_NOT_FOUND;
 }
 
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+/* The oldest that lacks one, but not the segment that was left last: where mail does not wait, most of
+ * that will not be needed for long. And not before the next header is on disk: it says what counts. */
+static struct segment *find_without_checkpoint(const struct ledger *ledger)
+{
+    struct segment *segment;
+
+    for (segment = ledger->segments; segment != NULL; segment = segment->hh.next) {
+        const struct segment *next = segment->hh.next;
+
+        if (next == NULL || next->hh.next == NULL)
+            return NULL;
+        if (!segment->has_checkpoint && !segment->has_no_checkpoint && !segment->is_damaged &&
+            !segment->is_retired && segment->frames > 0)
+            return segment;
+    }
+    return NULL;
+}
+
+static struct checkpoint_header known_of(const struct segment *segment)
+{
+    return (struct checkpoint_header){.number = segment->number,
+                                      .salt = segment->salt,
+                                      .last = segment->last,
+                                      .end = segment->end,
+                                      .count = segment->frames};
+}
+
+static sluice_status write_checkpoint(const struct sluice_queue *queue,
+                                      const struct checkpoint_header *known,
+                                      const struct sluice_errors *errors)
+{
+    sluice_status st;
+    int fd;
+
+    st = segment_open(queue->folder, known->number, O_RDONLY, errors, &fd);
+    if (st != SLUICE_OK)
+        return st;
+    st = checkpoint_write(queue->folder, fd, known, errors);
+    close(fd);
+    return st;
+}
+
+/* Meanwhile a batch that could not wait may have given the segment up. */
+static sluice_status note_checkpoint(struct sluice_queue *queue, uint32_t number, sluice_status st)
+{
+    struct segment *segment = ledger_find_segment(&queue->ledger, number);
+
+    if (segment == NULL || segment->is_retired) {
+        (void)name_unlink(queue->folder, NAME_CHECKPOINT, number);
+        return SLUICE_NOT_FOUND;
+    }
+    segment->has_checkpoint = st == SLUICE_OK;
+    segment->has_no_checkpoint = st != SLUICE_OK;
+    return st;
+}
+
+static sluice_status checkpoint(struct sluice_queue *queue, const struct sluice_errors *errors)
+{
+    const struct segment *segment;
+    sluice_status st = SLUICE_NOT_FOUND;
+
+    pthread_mutex_lock(&queue->lock);
+    segment = find_without_checkpoint(&queue->ledger);
+    if (segment != NULL && folder_free_bytes(queue->folder) >= segment->size) {
+        struct checkpoint_header known = known_of(segment);
+
+        pthread_mutex_unlock(&queue->lock);
+        st = write_checkpoint(queue, &known, errors);
+        pthread_mutex_lock(&queue->lock);
+        st = note_checkpoint(queue, known.number, st);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return st;
+}
+
 /* ---- the steps ------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
@@ -105,7 +183,7 @@ static int64_t now_ms(void)
  * room for it. */
 static sluice_status take_steps(struct sluice_queue *queue, const struct sluice_errors *errors)
 {
-    static maintain_step *const steps[] = {reap};
+    static maintain_step *const steps[] = {spare_prepare, reap, checkpoint};
     sluice_status result = SLUICE_NOT_FOUND;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

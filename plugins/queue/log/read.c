@@ -3,7 +3,8 @@
  * read: gives messages back, while apply may run.
  *
  * A reader copies the message's entry under the guard and then reads without it. When a segment
- * or a large file has vanished meanwhile, the message was changed or removed: it looks again.
+ * or a large file has vanished meanwhile, or holds something else, the message was moved or removed: it
+ * looks again.
  */
 #include "log.h"
 
@@ -186,28 +187,48 @@ static bool find_entry(struct sluice_queue *queue, uint64_t id, struct index_ent
     return entry != NULL;
 }
 
+static bool has_moved(struct sluice_queue *queue, const struct index_entry *entry)
+{
+    struct index_entry now;
+
+    return !find_entry(queue, entry->id, &now) || now.put.segment != entry->put.segment ||
+           now.put.offset != entry->put.offset || now.record.segment != entry->record.segment ||
+           now.record.offset != entry->record.offset;
+}
+
+static sluice_status read_entry(const struct sluice_queue *queue, const struct index_entry *entry,
+                                const struct sluice_queue_sink *sink,
+                                const struct sluice_errors *errors, bool *ret_is_fetched)
+{
+    struct fetched fetched = {.content_fd = -1};
+    sluice_status st = fetch(queue, entry, sink->content != NULL, errors, &fetched);
+
+    *ret_is_fetched = st == SLUICE_OK;
+    if (st == SLUICE_OK)
+        st = give(entry, &fetched, sink);
+    fetched_done(&fetched);
+    return st;
+}
+
+/* What cannot be read is said of a message that has not moved meanwhile. */
 sluice_status log_read(struct sluice_queue *queue, uint64_t id,
                        const struct sluice_queue_sink *sink, const struct sluice_errors *errors)
 {
     struct index_entry entry;
+    bool is_fetched;
+    sluice_status st;
+    int tries = 0;
 
-    for (int i = 0; i < READ_TRIES; i++) {
-        struct fetched fetched = {.content_fd = -1};
-        sluice_status st;
-
+    do {
         if (!find_entry(queue, id, &entry))
             return SLUICE_NOT_FOUND;
-        st = fetch(queue, &entry, sink->content != NULL, errors, &fetched);
-        if (st == SLUICE_NOT_FOUND) {
-            fetched_done(&fetched);
-            continue;
-        }
-        if (st == SLUICE_OK)
-            st = give(&entry, &fetched, sink);
-        fetched_done(&fetched);
-        return st;
-    }
-    return damaged(errors, id, "file is gone");
+        st = read_entry(queue, &entry, sink, NULL, &is_fetched);
+    } while (!is_fetched && has_moved(queue, &entry) && ++tries < READ_TRIES);
+    if (!is_fetched)
+        st = read_entry(queue, &entry, sink, errors, &is_fetched);
+    if (!is_fetched && st == SLUICE_NOT_FOUND)
+        return damaged(errors, id, "file is gone");
+    return st;
 }
 
 /* apply never runs during a scan, so the index stands still. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * replay: reads all segments at the start and enters what they say into the ledger.
+ * replay: enters what a segment says into the ledger, at the start.
+ *
+ * From its checkpoint, or else from the segment itself.
  *
  * What counts as a batch, and what as damage. A batch is only begun when the one before it was
  * synced, so whatever can be followed by a batch is known to have been written: by a later batch
@@ -12,8 +14,12 @@
  */
 #include "log.h"
 
+#include "checkpoint.h"
+#include "name.h"
+
 #include "../common/failure.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,26 +30,15 @@ struct pending {
     bool is_readable; /* the checksums of record and content agree */
 };
 
-/* A segment file in memory. */
-struct loaded {
-    uint32_t number;
-    bool has_header;
-    bool is_whole; /* the disk could read all of it */
-    struct segment_header header;
-    uint8_t *data;
-    uint64_t size;
-};
-
 struct replay {
     struct sluice_queue *queue;
     const struct sluice_errors *errors;
-    const struct loaded *loaded;
+    const struct head *head;
     struct segment *segment;
+    uint8_t *data;          /* the segment's file */
     bool has_next;          /* there is a later segment ... */
     uint64_t next_durable;  /* ... whose header says that batches up to here were written */
     bool is_consecutive;    /* ... and it is the very next one */
-    uint64_t last;          /* sequence number of the last batch that was closed */
-    uint64_t end;           /* where the last whole batch ends */
     bool is_torn;           /* something was left out as never acknowledged */
     struct pending *frames; /* of the batch that is being read */
     size_t count;
@@ -55,14 +50,14 @@ static void note_unread(struct replay *replay)
     replay->segment->is_damaged = true;
     (void)failure(replay->errors, SLUICE_TEMP, "4.3.0",
                   "segment %08x is damaged: the disk cannot read all of it",
-                  replay->loaded->number);
+                  replay->head->number);
 }
 
 static void note_damage(struct replay *replay, uint64_t first, uint64_t last, const char *what)
 {
     replay->segment->is_damaged = true;
     (void)failure(replay->errors, SLUICE_TEMP, "4.3.0",
-                  "segment %08x is damaged: batches %llu to %llu: %s", replay->loaded->number,
+                  "segment %08x is damaged: batches %llu to %llu: %s", replay->head->number,
                   (unsigned long long)first, (unsigned long long)last, what);
 }
 
@@ -76,40 +71,55 @@ static bool is_payload_readable(const uint8_t *bytes, const struct frame *frame)
 }
 
 /* A frame of this segment at offset, the whole of it inside the file. */
-static bool find_frame(const struct loaded *loaded, uint64_t offset, struct frame *ret_frame)
+static bool find_frame(const struct replay *replay, uint64_t offset, struct frame *ret_frame)
 {
-    uint64_t left = loaded->size - offset;
+    uint64_t left = replay->head->size - offset;
 
     return left >= FORMAT_FRAME_SIZE &&
-           format_parse_frame(loaded->data + offset, loaded->header.salt, ret_frame) &&
+           format_parse_frame(replay->data + offset, replay->head->header.salt, ret_frame) &&
            ret_frame->type >= FRAME_PUT && ret_frame->type <= FRAME_TYPE_MAX &&
            ret_frame->record_size <= left && frame_inline_size(ret_frame) <= left &&
            frame_size(ret_frame) <= left;
 }
 
 /* The first frame at or after offset; size of the file if there is none. */
-static uint64_t next_frame(const struct loaded *loaded, uint64_t offset, struct frame *ret_frame)
+static uint64_t next_frame(const struct replay *replay, uint64_t offset, struct frame *ret_frame)
 {
-    for (; offset + FORMAT_FRAME_SIZE <= loaded->size; offset += FORMAT_ALIGNMENT) {
-        if (format_peek_salt(loaded->data + offset) == loaded->header.salt &&
-            find_frame(loaded, offset, ret_frame))
+    const struct head *head = replay->head;
+
+    for (; offset + FORMAT_FRAME_SIZE <= head->size; offset += FORMAT_ALIGNMENT) {
+        if (format_peek_salt(replay->data + offset) == head->header.salt &&
+            find_frame(replay, offset, ret_frame))
             return offset;
     }
-    return loaded->size;
+    return head->size;
 }
 
-static sluice_status enter(struct replay *replay, const struct pending *pending)
+static sluice_status enter(struct replay *replay, const struct frame *frame, uint64_t offset)
 {
     struct ledger *ledger = &replay->queue->ledger;
-    struct place place = {replay->loaded->number, pending->offset};
+    struct place place = {replay->head->number, (uint32_t)offset};
     sluice_status st = index_reserve(&ledger->index, 1);
 
     if (st == SLUICE_OK)
-        st = ledger_prepare(ledger, replay->segment, &pending->frame);
+        st = ledger_prepare(ledger, replay->segment, frame);
     if (st != SLUICE_OK)
         return failure(replay->errors, st, "4.3.0", "no memory for the index");
-    ledger_enter(ledger, &pending->frame, place);
+    ledger_enter(ledger, frame, place);
     return SLUICE_OK;
+}
+
+/* Batches up to this one count. */
+static void note_last(struct replay *replay, uint64_t last, uint64_t end)
+{
+    struct sluice_queue *queue = replay->queue;
+
+    replay->segment->last = last;
+    replay->segment->end = end;
+    if (last > queue->durable)
+        queue->durable = last;
+    if (last >= queue->next)
+        queue->next = last + 1;
 }
 
 static bool is_whole(const struct replay *replay)
@@ -141,7 +151,7 @@ static sluice_status enter_frames(struct replay *replay)
         sluice_status st = SLUICE_OK;
 
         if (counts(replay, pending))
-            st = enter(replay, pending);
+            st = enter(replay, &pending->frame, pending->offset);
         if (st != SLUICE_OK)
             return st;
     }
@@ -151,6 +161,7 @@ static sluice_status enter_frames(struct replay *replay)
 /* The batch in frames is over. has_follower: a later one stands in the same segment. */
 static sluice_status close_batch(struct replay *replay, bool has_follower)
 {
+    struct segment *segment = replay->segment;
     uint64_t sequence;
     sluice_status st = SLUICE_OK;
     bool is_void;
@@ -166,15 +177,13 @@ static sluice_status close_batch(struct replay *replay, bool has_follower)
     } else {
         const struct pending *last = &replay->frames[replay->count - 1];
 
-        if (sequence > replay->last + 1)
-            note_damage(replay, replay->last + 1, sequence - 1, "nothing can be read");
+        if (sequence > segment->last + 1)
+            note_damage(replay, segment->last + 1, sequence - 1, "nothing can be read");
         if (!is_whole(replay))
             note_damage(replay, sequence, sequence, "a part cannot be read");
         st = enter_frames(replay);
-        replay->last = sequence;
-        replay->end = last->offset + frame_size(&last->frame);
-        if (sequence > replay->queue->durable)
-            replay->queue->durable = sequence;
+        segment->frames += replay->count;
+        note_last(replay, sequence, last->offset + frame_size(&last->frame));
     }
     if (sequence >= replay->queue->next)
         replay->queue->next = sequence + 1;
@@ -184,7 +193,7 @@ static sluice_status close_batch(struct replay *replay, bool has_follower)
 
 static sluice_status add_frame(struct replay *replay, const struct frame *frame, uint64_t offset)
 {
-    const uint8_t *bytes = replay->loaded->data + offset;
+    const uint8_t *bytes = replay->data + offset;
 
     if (replay->count > 0 && frame->sequence != replay->frames[0].frame.sequence) {
         sluice_status st = close_batch(replay, true);
@@ -213,89 +222,21 @@ static sluice_status walk(struct replay *replay)
     struct frame frame = {0};
 
     while (st == SLUICE_OK) {
-        offset = next_frame(replay->loaded, offset, &frame);
-        if (offset == replay->loaded->size)
+        offset = next_frame(replay, offset, &frame);
+        if (offset == replay->head->size)
             break;
         st = add_frame(replay, &frame, offset);
         offset += frame_size(&frame);
     }
     if (st == SLUICE_OK)
         st = close_batch(replay, false);
-    if (st == SLUICE_OK && replay->is_consecutive && replay->next_durable > replay->last)
-        note_damage(replay, replay->last + 1, replay->next_durable, "nothing can be read");
+    if (st == SLUICE_OK && replay->is_consecutive && replay->next_durable > replay->segment->last)
+        note_damage(replay, replay->segment->last + 1, replay->next_durable, "nothing can be read");
     free(replay->frames);
     return st;
 }
 
-/* ---- headers -------------------------------------------------------------------------------- */
-
-static sluice_status unreadable(uint32_t number, const char *why,
-                                const struct sluice_errors *errors)
-{
-    char name[SEGMENT_NAME_SIZE];
-
-    segment_name(name, number);
-    return failure(errors, SLUICE_CONFIG, NULL, "segment %s %s", name, why);
-}
-
-/* A header that cannot be read is made up from the first frame, if that one can. */
-static sluice_status salvage_header(struct loaded *loaded, const struct sluice_errors *errors)
-{
-    struct frame frame = {0};
-
-    if (loaded->size < FORMAT_HEADER_SIZE + FORMAT_FRAME_SIZE)
-        return unreadable(loaded->number, "is not of this store", errors);
-    loaded->header.salt = format_peek_salt(loaded->data + FORMAT_HEADER_SIZE);
-    if (loaded->header.salt == 0 || !find_frame(loaded, FORMAT_HEADER_SIZE, &frame))
-        return unreadable(loaded->number, "is not of this store", errors);
-    loaded->header.first = frame.sequence;
-    loaded->header.durable = frame.sequence - 1;
-    loaded->has_header = false;
-    return SLUICE_OK;
-}
-
-static sluice_status parse_header(struct loaded *loaded, const struct sluice_errors *errors)
-{
-    loaded->has_header = true;
-    if (loaded->size < FORMAT_HEADER_SIZE)
-        return unreadable(loaded->number, "is not of this store", errors);
-    switch (format_parse_header(loaded->data, &loaded->header)) {
-    case FORMAT_NEWER:
-        return unreadable(loaded->number, "was written by a newer version", errors);
-    case FORMAT_BAD:
-        return salvage_header(loaded, errors);
-    case FORMAT_OK:
-        break;
-    }
-    if (loaded->header.number != loaded->number)
-        return unreadable(loaded->number, "has the header of another one", errors);
-    return SLUICE_OK;
-}
-
-static sluice_status load(const struct sluice_queue *queue, uint32_t number,
-                          const struct sluice_errors *errors, struct loaded *ret_loaded)
-{
-    struct loaded loaded = {.number = number};
-    sluice_status st;
-    int fd;
-
-    st = segment_open(queue->folder, number, O_RDONLY, errors, &fd);
-    if (st != SLUICE_OK)
-        return st == SLUICE_NOT_FOUND ? SLUICE_TEMP : st;
-    st = segment_load(fd, errors, &loaded.data, &loaded.size, &loaded.is_whole);
-    close(fd);
-    if (st != SLUICE_OK)
-        return st;
-    st = parse_header(&loaded, errors);
-    if (st != SLUICE_OK) {
-        free(loaded.data);
-        return st;
-    }
-    *ret_loaded = loaded;
-    return SLUICE_OK;
-}
-
-/* ---- segments ------------------------------------------------------------------------------- */
+/* ---- the end of the last segment ------------------------------------------------------------- */
 
 static bool is_zero(const uint8_t *data, uint64_t from, uint64_t to)
 {
@@ -306,114 +247,148 @@ static bool is_zero(const uint8_t *data, uint64_t from, uint64_t to)
     return true;
 }
 
-/*
- * After the last segment. What was read may not have reached the disk yet, and others will rely on
- * it. If the rest of the file is empty, batches go on there; otherwise a torn write lies in it,
- * and what it may still turn into is void.
- */
-static sluice_status take_up(struct replay *replay, const struct sluice_errors *errors)
+/* Batches may go on in it if nothing follows those that were read: neither a torn write, whatever
+ * that may still turn into, nor what the file was used for before, which could hide one. One that
+ * has a checkpoint was left; the checkpoint says that nothing follows. */
+static bool is_clean(const struct replay *replay)
+{
+    const struct segment *segment = replay->segment;
+    char name[NAME_SIZE];
+
+    name_format(name, NAME_CHECKPOINT, segment->number);
+    return !replay->is_torn && !segment->is_damaged &&
+           is_zero(replay->data, segment->end, replay->head->size) &&
+           faccessat(replay->queue->folder, name, F_OK, 0) == -1 && errno == ENOENT;
+}
+
+/* What was read may not have reached the disk yet, and others will rely on it. A segment of an older
+ * version is left as it is: what knows that version only can still read it. */
+static sluice_status take_up(struct replay *replay)
 {
     struct sluice_queue *queue = replay->queue;
-    const struct loaded *loaded = replay->loaded;
-    bool is_clean = !replay->is_torn && is_zero(loaded->data, replay->end, loaded->size);
+    bool may_follow = is_clean(replay);
     sluice_status st;
     int fd;
 
-    st = segment_open(queue->folder, loaded->number, O_RDWR, errors, &fd);
+    st = segment_open(queue->folder, replay->head->number, O_RDWR, replay->errors, &fd);
     if (st != SLUICE_OK)
         return st;
     if (fsync(fd) == -1) {
-        st = failure_errno(errors, "cannot sync", "the last segment");
+        st = failure_errno(replay->errors, "cannot sync", "the last segment");
         close(fd);
         return st;
     }
-    if (is_clean && loaded->header.version != FORMAT_VERSION) {
-        close(fd); /* what knows that version only can still read it */
+    if (may_follow && replay->head->header.version == FORMAT_VERSION) {
+        queue->current = replay->segment;
+        queue->current_fd = fd;
         return SLUICE_OK;
     }
-    if (!is_clean || replay->segment->is_damaged) {
-        close(fd);
-        queue->void_number = loaded->number;
-        if (queue->next < queue->durable + 2)
-            queue->next = queue->durable + 2;
+    close(fd);
+    if (may_follow)
         return SLUICE_OK;
-    }
-    queue->current = replay->segment;
-    queue->current_fd = fd;
-    queue->current_end = replay->end;
-    queue->current_salt = loaded->header.salt;
+    queue->void_number = replay->head->number;
+    if (queue->next < queue->durable + 2)
+        queue->next = queue->durable + 2;
     return SLUICE_OK;
+}
+
+/* ---- a segment ------------------------------------------------------------------------------- */
+
+static sluice_status replay_file(struct replay *replay)
+{
+    struct sluice_queue *queue = replay->queue;
+    uint64_t size;
+    bool is_whole;
+    sluice_status st;
+    int fd;
+
+    st = segment_open(queue->folder, replay->head->number, O_RDONLY, replay->errors, &fd);
+    if (st != SLUICE_OK)
+        return st == SLUICE_NOT_FOUND ? SLUICE_TEMP : st;
+    st = segment_load(fd, replay->errors, &replay->data, &size, &is_whole);
+    close(fd);
+    if (st != SLUICE_OK)
+        return st;
+    if (!is_whole)
+        note_unread(replay);
+    if (replay->head->is_made_up)
+        note_damage(replay, replay->head->header.first, replay->head->header.first, "no header");
+    st = walk(replay);
+    if (st == SLUICE_OK && !replay->has_next)
+        st = take_up(replay);
+    free(replay->data);
+    return st;
+}
+
+static bool is_complete(const struct replay *replay, const struct checkpoint *checkpoint)
+{
+    return !replay->is_consecutive || checkpoint->header.last >= replay->next_durable;
+}
+
+/* NOT_FOUND: there is none that is of use. The last segment is read itself: how it ends counts. */
+static sluice_status replay_checkpoint(struct replay *replay)
+{
+    struct segment *segment = replay->segment;
+    struct checkpoint checkpoint;
+    sluice_status st = SLUICE_NOT_FOUND;
+
+    if (replay->has_next && !replay->head->is_made_up)
+        st = checkpoint_open(replay->queue->folder, segment->number, segment->salt, &checkpoint);
+    if (st == SLUICE_TEMP)
+        return failure(replay->errors, st, "4.3.0", "no memory for a checkpoint");
+    if (st != SLUICE_OK)
+        return st;
+    if (!is_complete(replay, &checkpoint)) {
+        checkpoint_close(&checkpoint);
+        return SLUICE_NOT_FOUND;
+    }
+    while (st == SLUICE_OK && checkpoint_next(&checkpoint))
+        st = enter(replay, &checkpoint.frame, checkpoint.offset);
+    if (st == SLUICE_OK && checkpoint.taken < checkpoint.header.count)
+        st = failure(replay->errors, SLUICE_TEMP, "4.3.0", "cannot read checkpoint %08x",
+                     segment->number);
+    note_last(replay, checkpoint.header.last, checkpoint.header.end);
+    segment->frames = checkpoint.header.count;
+    segment->has_checkpoint = true;
+    checkpoint_close(&checkpoint);
+    return st;
 }
 
 static sluice_status enter_header(struct replay *replay, uint32_t previous)
 {
     struct sluice_queue *queue = replay->queue;
-    const struct loaded *loaded = replay->loaded;
-    sluice_status st = ledger_add_segment(&queue->ledger, loaded->number, loaded->size,
-                                          loaded->header.durable, &replay->segment);
+    const struct segment_header *header = &replay->head->header;
+    sluice_status st =
+        ledger_add_segment(&queue->ledger, header, replay->head->size, &replay->segment);
 
-    if (st == SLUICE_OK && previous != 0 && loaded->header.first > loaded->header.durable + 1)
+    if (st == SLUICE_OK && previous != 0 && header->first > header->durable + 1)
         st = ledger_add_need(replay->segment, previous);
     if (st != SLUICE_OK)
         return failure(replay->errors, st, "4.3.0", "no memory for a segment");
-    if (!loaded->is_whole)
-        note_unread(replay);
-    if (!loaded->has_header)
-        note_damage(replay, loaded->header.first, loaded->header.first, "no header");
-    if (loaded->header.durable > queue->durable)
-        queue->durable = loaded->header.durable;
-    if (loaded->header.first > queue->next)
-        queue->next = loaded->header.first;
+    if (header->durable > queue->durable)
+        queue->durable = header->durable;
+    if (header->first > queue->next)
+        queue->next = header->first;
     return SLUICE_OK;
 }
 
-/* One segment, with the one after it (or NULL), whose header says what counts in this one. */
-static sluice_status replay_segment(struct sluice_queue *queue, const struct loaded *loaded,
-                                    const struct loaded *next, uint32_t previous,
-                                    const struct sluice_errors *errors, bool *ret_is_damaged)
+sluice_status log_replay(struct sluice_queue *queue, const struct head *head,
+                         const struct head *next, uint32_t previous,
+                         const struct sluice_errors *errors, bool *ret_is_damaged)
 {
     struct replay replay = {.queue = queue,
                             .errors = errors,
-                            .loaded = loaded,
+                            .head = head,
                             .has_next = next != NULL,
                             .next_durable = next != NULL ? next->header.durable : 0,
-                            .is_consecutive = next != NULL && next->number == loaded->number + 1,
-                            .last = loaded->header.first - 1,
-                            .end = FORMAT_HEADER_SIZE};
+                            .is_consecutive = next != NULL && next->number == head->number + 1};
     sluice_status st = enter_header(&replay, previous);
 
     if (st == SLUICE_OK)
-        st = walk(&replay);
-    if (st == SLUICE_OK && next == NULL)
-        st = take_up(&replay, errors);
+        st = replay_checkpoint(&replay);
+    if (st == SLUICE_NOT_FOUND)
+        st = replay_file(&replay);
     if (st == SLUICE_OK && replay.segment->is_damaged)
         *ret_is_damaged = true;
-    return st;
-}
-
-sluice_status log_replay(struct sluice_queue *queue, const uint32_t *numbers, size_t count,
-                         const struct sluice_errors *errors, bool *ret_is_damaged)
-{
-    struct loaded here = {0};
-    struct loaded next = {0};
-    sluice_status st = SLUICE_OK;
-
-    *ret_is_damaged = false;
-    if (count > 0)
-        st = load(queue, numbers[0], errors, &here);
-    for (size_t i = 0; st == SLUICE_OK && i < count; i++) {
-        bool has_next = i + 1 < count;
-
-        if (has_next)
-            st = load(queue, numbers[i + 1], errors, &next);
-        if (st == SLUICE_OK)
-            st = replay_segment(queue, &here, has_next ? &next : NULL, i > 0 ? numbers[i - 1] : 0,
-                                errors, ret_is_damaged);
-        queue->last_number = numbers[i];
-        free(here.data);
-        here = next;
-        next = (struct loaded){0};
-    }
-    free(here.data);
     return st;
 }

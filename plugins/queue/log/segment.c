@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* segment: the segment files of a log store: named, made, read. */
+/* segment: the segment files of a log store: made, begun, read. */
 #include "segment.h"
+
+#include "name.h"
 
 #include "../common/failure.h"
 #include "../common/folder.h"
@@ -10,42 +12,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_DIGITS 8
-#define NAME_SUFFIX ".seg"
 #define SECTOR_SIZE 4096
 
-void segment_name(char name[SEGMENT_NAME_SIZE], uint32_t number)
+static sluice_status write_start(int fd, const uint8_t *bytes, size_t size,
+                                 const struct sluice_errors *errors)
 {
-    (void)snprintf(name, SEGMENT_NAME_SIZE, "%08x" NAME_SUFFIX, number);
+    if (folder_write(fd, bytes, size, 0) != SLUICE_OK || fsync(fd) == -1)
+        return failure_errno(errors, "cannot write", "the header of a segment");
+    return SLUICE_OK;
 }
 
-bool segment_parse_name(const char *name, uint32_t *ret_number)
-{
-    char again[SEGMENT_NAME_SIZE];
-    uint32_t number;
-
-    if (strspn(name, "0123456789abcdef") != NAME_DIGITS)
-        return false;
-    number = (uint32_t)strtoul(name, NULL, 16);
-    segment_name(again, number);
-    if (number == 0 || strcmp(again, name) != 0)
-        return false;
-    *ret_number = number;
-    return true;
-}
-
-static sluice_status write_header(int fd, const struct segment_header *header,
-                                  const struct sluice_errors *errors)
+sluice_status segment_write_header(int fd, const struct segment_header *header,
+                                   const struct sluice_errors *errors)
 {
     uint8_t bytes[FORMAT_HEADER_SIZE];
 
     format_header(bytes, header);
-    if (folder_write(fd, bytes, sizeof(bytes), 0) != SLUICE_OK || fsync(fd) == -1)
-        return failure_errno(errors, "cannot write", "the header of a segment");
-    return SLUICE_OK;
+    return write_start(fd, bytes, sizeof(bytes), errors);
+}
+
+/* And nothing where the first frame will be: if the header could not be read one day, it would be
+ * made up from that frame, and what the file held before would live again. */
+static sluice_status write_unused_header(struct segment_file *file,
+                                         const struct sluice_errors *errors)
+{
+    uint8_t bytes[FORMAT_HEADER_SIZE + FORMAT_FRAME_SIZE] = {0};
+    struct segment_header header = {.version = FORMAT_VERSION, .number = file->number};
+
+    if (getrandom(&file->salt, sizeof(file->salt), 0) != sizeof(file->salt))
+        return failure_errno(errors, "cannot get", "random bytes");
+    file->salt |= 1; /* never like empty space */
+    header.salt = file->salt;
+    format_header(bytes, &header);
+    return write_start(file->fd, bytes, sizeof(bytes), errors);
 }
 
 /* After it has the name: makes that durable, or takes the name away again, as far as that goes. */
@@ -60,96 +63,90 @@ static sluice_status sync_name(int folder, const char *name, const struct sluice
     return st;
 }
 
-static sluice_status fill_new(int folder, const struct segment_header *header,
-                              const struct sluice_errors *errors, struct segment_file *file)
+static sluice_status fill_new(int folder, struct segment_file *file,
+                              const struct sluice_errors *errors)
 {
     char self[sizeof("/proc/self/fd/") + 16];
-    char name[SEGMENT_NAME_SIZE];
+    char name[NAME_SIZE];
     sluice_status st;
 
-    segment_name(name, header->number);
+    name_format(name, NAME_SEGMENT, file->number);
     if (fallocate(file->fd, 0, 0, (off_t)file->size) == -1)
         return failure_errno(errors, "cannot allocate the segment", name);
-    st = write_header(file->fd, header, errors);
+    st = write_unused_header(file, errors);
     if (st != SLUICE_OK)
         return st;
     (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
     if (linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) == -1)
         return failure_errno(errors, "cannot link the segment", name);
-    file->may_exist = true;
     return sync_name(folder, name, errors);
 }
 
-sluice_status segment_create(int folder, const struct segment_header *header, uint64_t size,
-                             const struct sluice_errors *errors, struct segment_file *file)
+sluice_status segment_make(int folder, uint32_t number, uint64_t size,
+                           const struct sluice_errors *errors, struct segment_file *ret_file)
 {
+    struct segment_file file = {.number = number, .size = size};
     sluice_status st;
 
-    file->size = size;
-    file->fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file->fd == -1)
+    file.fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file.fd == -1)
         return failure_errno(errors, "cannot make", "a segment");
-    st = fill_new(folder, header, errors, file);
-    if (st != SLUICE_OK)
-        close(file->fd);
+    st = fill_new(folder, &file, errors);
+    if (st == SLUICE_OK)
+        *ret_file = file;
+    else
+        close(file.fd);
     return st;
 }
 
-static sluice_status rename_reserve(int folder, const struct segment_header *header,
-                                    const struct sluice_errors *errors, struct segment_file *file)
+static sluice_status fill_old(int folder, const char *from, struct segment_file *file,
+                              const struct sluice_errors *errors)
 {
-    char name[SEGMENT_NAME_SIZE];
+    char name[NAME_SIZE];
     struct stat info;
     sluice_status st;
 
-    segment_name(name, header->number);
+    name_format(name, NAME_SEGMENT, file->number);
     if (fstat(file->fd, &info) == -1)
-        return failure_errno(errors, "cannot look at", FOLDER_RESERVE);
+        return failure_errno(errors, "cannot look at", from);
     file->size = (uint64_t)info.st_size;
-    st = write_header(file->fd, header, errors);
+    st = write_unused_header(file, errors);
     if (st != SLUICE_OK)
         return st;
-    if (renameat(folder, FOLDER_RESERVE, folder, name) == -1)
-        return failure_errno(errors, "cannot make the reserve into", name);
-    file->may_exist = true;
+    if (renameat(folder, from, folder, name) == -1)
+        return failure_errno(errors, "cannot make a segment of", from);
     return sync_name(folder, name, errors);
 }
 
-sluice_status segment_create_from_reserve(int folder, const struct segment_header *header,
-                                          const struct sluice_errors *errors,
-                                          struct segment_file *file)
+sluice_status segment_make_of(int folder, const char *from, uint32_t number,
+                              const struct sluice_errors *errors, struct segment_file *ret_file)
 {
+    struct segment_file file = {.number = number};
     sluice_status st;
 
-    file->fd = openat(folder, FOLDER_RESERVE, O_RDWR | O_CLOEXEC);
-    if (file->fd == -1)
-        return failure(errors, SLUICE_TEMP, "4.3.1", "the disk is full, and the reserve is used");
-    st = rename_reserve(folder, header, errors, file);
-    if (st != SLUICE_OK)
-        close(file->fd);
+    file.fd = openat(folder, from, O_RDWR | O_CLOEXEC);
+    if (file.fd == -1)
+        return failure_errno(errors, "cannot open", from);
+    st = fill_old(folder, from, &file, errors);
+    if (st == SLUICE_OK)
+        *ret_file = file;
+    else
+        close(file.fd);
     return st;
 }
 
 sluice_status segment_open(int folder, uint32_t number, int flags,
                            const struct sluice_errors *errors, int *ret_fd)
 {
-    char name[SEGMENT_NAME_SIZE];
+    char name[NAME_SIZE];
     int fd;
 
-    segment_name(name, number);
+    name_format(name, NAME_SEGMENT, number);
     fd = openat(folder, name, flags | O_CLOEXEC);
     if (fd == -1)
         return errno == ENOENT ? SLUICE_NOT_FOUND : failure_errno(errors, "cannot open", name);
     *ret_fd = fd;
     return SLUICE_OK;
-}
-
-bool segment_unlink(int folder, uint32_t number)
-{
-    char name[SEGMENT_NAME_SIZE];
-
-    segment_name(name, number);
-    return unlinkat(folder, name, 0) == 0 || errno == ENOENT;
 }
 
 sluice_status segment_read(int fd, void *data, size_t size, uint64_t offset,

@@ -18,6 +18,7 @@
 
 #define REOPEN_EACH 12 /* the child closes and opens the store */
 #define CHILD_SECONDS 60
+#define MAINTAIN_MAX 8 /* times in a row */
 
 enum end { NOT_BEGUN, BEGUN, ENDED_OK, ENDED_TEMP };
 
@@ -100,6 +101,15 @@ static void run_batch(const struct scenario *scenario, size_t k, struct model *m
         model_doubt(model, &batch);
 }
 
+/* Beside most batches, not all: a store must also do without. Whatever it gives is right. */
+static void maintain(size_t k, struct sluice_queue *queue)
+{
+    for (int i = 0; i < MAINTAIN_MAX && k % 3 != 0; i++) {
+        if (subject_maintain(queue, 0) != SLUICE_OK)
+            return;
+    }
+}
+
 /* Goes on where the child before this one ended, with so many batches. */
 static void run_batches(const struct scenario *scenario, const char *folder, size_t count)
 {
@@ -113,6 +123,7 @@ static void run_batches(const struct scenario *scenario, const char *folder, siz
         if (k % REOPEN_EACH == REOPEN_EACH - 1 && !reopen(folder, &queue))
             break;
         run_batch(scenario, k, &model, queue);
+        maintain(k, queue);
     }
     if (!scenario->cuts_power)
         subject_close(queue); /* else the power is gone now */
