@@ -13,10 +13,10 @@ SESSIONS = 50
 
 
 class Sink:
-    def __init__(self, messages, *options):
-        self.port = free_port()
+    def __init__(self, messages, *options, address="127.0.0.1"):
+        self.port = free_port(address)
         self.process = subprocess.Popen(
-            [PROGRAMS / "bench-sink", "-m", str(messages), *options, f"127.0.0.1:{self.port}"],
+            [PROGRAMS / "bench-sink", "-m", str(messages), *options, f"{address}:{self.port}"],
             stdout=subprocess.PIPE, text=True)
         wait_for(self.listens, 10)
 
