@@ -2,10 +2,11 @@
 #include "deliver/resolve.h"
 
 #include "base/clock.h"
+#include "base/span.h"
 #include "ipc/messages.h"
 
 /* The table complains itself. */
-static void resolve_one(const struct routes *routes, struct sluice_span address,
+static void resolve_one(const struct routes *routes, struct sluice_span address, bool is_by_domain,
                         struct buffer *answer)
 {
     struct message_route found = {.status = SLUICE_TEMP};
@@ -17,6 +18,8 @@ static void resolve_one(const struct routes *routes, struct sluice_span address,
         found.status = SLUICE_OK;
         found.transport = route.transport;
         found.nexthop = route.nexthop;
+        found.is_by_domain = is_by_domain && route.class != ROUTE_LOCAL &&
+                             span_find(address, '@') < address.len;
     }
     message_route_add(&found, answer);
     route_done(&route);
@@ -24,8 +27,9 @@ static void resolve_one(const struct routes *routes, struct sluice_span address,
 
 void resolve_answer(const struct routes *routes, struct sluice_span body, struct buffer *answer)
 {
+    bool is_by_domain = routes_go_by_domain(routes);
     struct sluice_span address;
 
     while (message_resolve_next(&body, &address) == SLUICE_OK)
-        resolve_one(routes, address, answer);
+        resolve_one(routes, address, is_by_domain, answer);
 }

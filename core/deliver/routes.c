@@ -63,6 +63,11 @@ sluice_status routes_find(const struct routes *routes, struct sluice_span addres
     return st;
 }
 
+bool routes_go_by_domain(const struct routes *routes)
+{
+    return route_goes_by_domain(&routes->router);
+}
+
 /* ---- mail that is made here ------------------------------------------------------------------ */
 
 void route_list_done(struct route_list *list)

@@ -21,6 +21,8 @@ void routes_close(struct routes *routes); /* accepts NULL */
  * [task: may wait] */
 sluice_status routes_find(const struct routes *routes, struct sluice_span address,
                           int64_t deadline_ms, struct route *ret_route, struct error *err);
+/* As route_goes_by_domain. [task] */
+bool routes_go_by_domain(const struct routes *routes);
 
 /* Of one address. Zero it to initialise. */
 struct route_list {

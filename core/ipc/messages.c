@@ -373,6 +373,7 @@ static const struct record_member route_members[] = {
     RECORD_MEMBER(1, RECORD_I32, struct message_route, status),
     RECORD_MEMBER(2, RECORD_SPAN, struct message_route, transport),
     RECORD_MEMBER(3, RECORD_SPAN, struct message_route, nexthop),
+    RECORD_MEMBER(4, RECORD_BOOL, struct message_route, is_by_domain),
 };
 
 static sluice_status next_item(struct sluice_span *body, struct sluice_span *ret_item)

@@ -208,6 +208,7 @@ struct message_route {
     sluice_status status; /* OK; TEMP: not known now, the route that there is stays */
     struct sluice_span transport;
     struct sluice_span nexthop;
+    bool is_by_domain; /* all addresses of that domain have that transport and next hop */
 };
 
 enum report_kind {

@@ -28,6 +28,8 @@ struct domain {
     struct domain *prev; /* among its parent's children */
     struct domain *next;
     struct unit *units;     /* those that wait: held, waiting, ready */
+    const struct site *routed_site; /* where its mail goes, as found in that walk (resolve.h) */
+    uint32_t routed_walk;
     size_t unit_count;      /* in all states */
     uint64_t message_count; /* messages with units that wait here */
     int64_t last_pass_ms;   /* monotonic; 0: none that is remembered */

@@ -5,7 +5,6 @@
 #include "queue/resolve.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/span.h"
@@ -13,6 +12,7 @@
 #include "queue/active.h"
 #include "queue/admit.h"
 #include "queue/dispatch.h"
+#include "queue/inquiry.h"
 #include "queue/state.h"
 #include "queue/verify.h"
 
@@ -21,113 +21,60 @@
 
 /* ---- a batch --------------------------------------------------------------------------------- */
 
-/* An address with the route that it has, and the one that it gets. */
-struct entry {
-    struct message_route route; /* borrows from the answer */
-    bool is_moved;
-    UT_hash_handle hh;
-    size_t address_len;
-    size_t key_len;
-    char key[]; /* address, NUL, transport, NUL, nexthop */
-};
-
 struct batch {
     struct queue *queue;
     uint64_t *ids;
     size_t id_count;
-    struct entry *entries;
-    size_t bytes;
+    struct inquiry inquiry;
     size_t moved;
     size_t again; /* messages that have to be looked at once more */
 };
 
 static void batch_done(struct batch *batch)
 {
-    struct entry *entry;
-    struct entry *next;
-
-    HASH_ITER(hh, batch->entries, entry, next)
-    {
-        HASH_DEL(batch->entries, entry);
-        free(entry);
-    }
+    inquiry_done(&batch->inquiry);
     free(batch->ids);
-}
-
-static void make_key(const struct envelope_recipient *recipient, struct buffer *key)
-{
-    buffer_add_span(key, recipient->address);
-    buffer_add_byte(key, '\0');
-    buffer_add_span(key, recipient->transport);
-    buffer_add_byte(key, '\0');
-    buffer_add_span(key, recipient->nexthop);
-}
-
-static struct entry *find_entry(const struct batch *batch, struct sluice_span key)
-{
-    struct entry *entry;
-
-    HASH_FIND(hh, batch->entries, key.ptr, key.len, entry);
-    return entry;
-}
-
-/* NULL: no memory; its recipient keeps its route. */
-static struct entry *add_entry(struct batch *batch, const struct envelope_recipient *recipient)
-{
-    struct buffer key = BUFFER_INIT;
-    struct entry *entry = NULL;
-
-    make_key(recipient, &key);
-    if (!buffer_failed(&key) && (entry = find_entry(batch, buffer_span(&key))) == NULL) {
-        entry = calloc(1, sizeof(*entry) + key.len);
-        if (entry != NULL) {
-            memcpy(entry->key, key.ptr, key.len);
-            entry->key_len = key.len;
-            entry->address_len = recipient->address.len;
-            HASH_ADD_KEYPTR(hh, batch->entries, entry->key, entry->key_len, entry);
-        }
-        if (entry != NULL && !hash_has(entry)) {
-            free(entry);
-            entry = NULL;
-        }
-        batch->bytes += entry != NULL ? key.len : 0;
-    }
-    buffer_done(&key);
-    return entry;
 }
 
 static bool is_full(const struct batch *batch)
 {
     return batch->id_count >= batch->queue->resolving.width ||
-           batch->bytes >= RESOLVE_BATCH_BYTES ||
-           HASH_COUNT(batch->entries) >= RESOLVE_BATCH_ADDRESSES;
+           batch->inquiry.bytes >= RESOLVE_BATCH_BYTES ||
+           HASH_COUNT(batch->inquiry.entries) >= RESOLVE_BATCH_ADDRESSES;
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-/* The message with its newest record in memory, and one user more; NULL: there is nothing to do, or it
- * cannot be read now. [task: waits] */
-static struct active *load(struct queue *queue, uint64_t id)
+/* The message, with one user more; NULL: there is nothing to do. */
+static struct active *hold_on(struct queue *queue, uint64_t id)
 {
     struct queue_message *message = schedule_find(&queue->schedule, id);
-    struct buffer record = BUFFER_INIT;
-    struct error err = ERROR_INIT;
-    sluice_status st = SLUICE_OK;
 
     if (message == NULL || !message->is_durable || message->units == NULL)
         return NULL;
-    struct active *active = active_get(queue, message);
-    if (active == NULL)
-        return NULL;
-    if (active->record.len == 0)
-        st = store_read(queue->store, id, &record, NULL, &err);
-    if (st == SLUICE_OK)
-        active_set(active, &record);
-    buffer_done(&record);
-    if (st == SLUICE_OK && !active->is_finished)
-        return active;
-    active_unref(active);
-    return NULL;
+    return active_get(queue, message);
+}
+
+/* Calls visit for each message whose record can be had: what changes it meanwhile changes that record,
+ * too. count: at most STORE_RECORDS_MAX. [task: waits] */
+static void visit_messages(struct batch *batch, const uint64_t *ids, size_t count,
+                           void (*visit)(struct batch *batch, struct active *active))
+{
+    struct active *actives[STORE_RECORDS_MAX];
+    struct buffer records[STORE_RECORDS_MAX] = {BUFFER_INIT};
+
+    for (size_t i = 0; i < count; i++)
+        actives[i] = hold_on(batch->queue, ids[i]);
+    store_read_records(batch->queue->store, ids, count, records);
+    for (size_t i = 0; i < count; i++) {
+        if (actives[i] != NULL) {
+            active_set(actives[i], &records[i]);
+            if (actives[i]->record.len > 0 && !actives[i]->is_finished)
+                visit(batch, actives[i]);
+            active_unref(actives[i]);
+        }
+        buffer_done(&records[i]);
+    }
 }
 
 /* Of any of its recipients that wait. */
@@ -138,39 +85,62 @@ static void collect_addresses(struct batch *batch, const struct active *active)
     if (envelope_decode(buffer_span(&active->record), &envelope, NULL) == SLUICE_OK) {
         for (size_t i = 0; i < envelope.recipient_count; i++) {
             if (envelope.recipients[i].state == RECIPIENT_WAITING)
-                (void)add_entry(batch, &envelope.recipients[i]);
+                inquiry_add(&batch->inquiry, &envelope.recipients[i]);
         }
     }
     envelope_done(&envelope);
 }
 
-static void collect_message(struct batch *batch, uint64_t id)
+static void collect_message(struct batch *batch, struct active *active)
 {
-    struct active *active = load(batch->queue, id);
-
-    if (active == NULL)
+    if (is_full(batch)) { /* the ones before it had many */
+        resolve_message(batch->queue, active->message);
         return;
+    }
     verify_waiting(active);
-    batch->ids[batch->id_count++] = id;
+    batch->ids[batch->id_count++] = active->message->id;
     collect_addresses(batch, active);
-    active_unref(active);
 }
 
-/* What somebody named comes first. False: that was all. */
-static bool next_id(struct resolving *resolving, struct schedule *schedule, uint64_t *ret_id)
+/* True if what is known of its domains tells where all of it goes: nobody has to look at it. */
+static bool is_known(const struct resolving *resolving, const struct queue_message *message)
+{
+    if (message->is_verify)
+        return false;
+    for (const struct unit *u = message->units; u != NULL; u = u->next_of_message) {
+        if (u->domain->routed_walk != resolving->walk || u->domain->routed_site != u->site)
+            return false;
+    }
+    return true;
+}
+
+/* The next one of the walk that has to be asked for. False: that was all. [task: waits] */
+static bool walk_on(struct resolving *resolving, uint64_t *ret_id)
 {
     const struct queue_message *message;
+    unsigned passed = 0;
 
+    while (!task_is_cancelled() && (message = cursor_next(&resolving->cursor)) != NULL) {
+        *ret_id = message->id;
+        if (!is_known(resolving, message))
+            return true;
+        if (++passed % RESOLVE_MESSAGES_PER_TURN == 0)
+            task_yield();
+    }
+    return false;
+}
+
+/* What somebody named comes first. False: that was all. [task: waits] */
+static bool next_id(struct resolving *resolving, struct schedule *schedule, uint64_t *ret_id)
+{
     if (id_list_take(&resolving->named, ret_id))
         return true;
     if (!resolving->is_walking)
         return false;
-    message = cursor_next(&resolving->cursor);
-    if (message != NULL) {
-        *ret_id = message->id;
+    if (walk_on(resolving, ret_id))
         return true;
-    }
-    cursor_stop(&resolving->cursor, schedule);
+    if (resolving->is_walking) /* it still is, after all that */
+        cursor_stop(&resolving->cursor, schedule);
     resolving->is_walking = false;
     return false;
 }
@@ -178,11 +148,19 @@ static bool next_id(struct resolving *resolving, struct schedule *schedule, uint
 static void collect(struct batch *batch)
 {
     struct queue *queue = batch->queue;
-    uint64_t id;
+    uint64_t ids[STORE_RECORDS_MAX];
+    bool is_more = true;
 
-    while (!is_full(batch) && !task_is_cancelled() &&
-           next_id(&queue->resolving, &queue->schedule, &id))
-        collect_message(batch, id);
+    while (is_more && !is_full(batch) && !task_is_cancelled()) {
+        size_t room = queue->resolving.width - batch->id_count;
+        size_t count = 0;
+
+        while (is_more && count < STORE_RECORDS_MAX && count < room) {
+            is_more = next_id(&queue->resolving, &queue->schedule, &ids[count]);
+            count += is_more;
+        }
+        visit_messages(batch, ids, count, collect_message);
+    }
 }
 
 /* ---- what is new ----------------------------------------------------------------------------- */
@@ -207,27 +185,22 @@ static void log_move(const struct active *active, const struct envelope_recipien
 static bool move_recipients(const struct batch *batch, const struct active *active,
                             struct envelope *envelope)
 {
-    struct buffer key = BUFFER_INIT;
     bool is_changed = false;
 
     for (size_t i = 0; i < envelope->recipient_count; i++) {
         struct envelope_recipient *recipient = &envelope->recipients[i];
+        const struct message_route *route = recipient->state == RECIPIENT_WAITING
+                                                ? inquiry_new_route(&batch->inquiry, recipient)
+                                                : NULL;
 
-        if (recipient->state != RECIPIENT_WAITING)
+        if (route == NULL)
             continue;
-        buffer_clear(&key);
-        make_key(recipient, &key);
-        const struct entry *entry =
-            buffer_failed(&key) ? NULL : find_entry(batch, buffer_span(&key));
-        if (entry == NULL || !entry->is_moved)
-            continue;
-        log_move(active, recipient, &entry->route);
-        recipient->transport = entry->route.transport;
-        recipient->nexthop = entry->route.nexthop;
+        log_move(active, recipient, route);
+        recipient->transport = route->transport;
+        recipient->nexthop = route->nexthop;
         recipient->next_due_ms = 0;
         is_changed = true;
     }
-    buffer_done(&key);
     return is_changed;
 }
 
@@ -251,13 +224,10 @@ static sluice_status change_message(struct batch *batch, struct active *active,
     return st;
 }
 
-static void apply_to_message(struct batch *batch, uint64_t id)
+static void apply_to_message(struct batch *batch, struct active *active)
 {
-    struct active *active = load(batch->queue, id);
     struct envelope envelope = ENVELOPE_INIT;
 
-    if (active == NULL)
-        return;
     if (schedule_is_in_flight(active->message)) {
         resolve_message(batch->queue, active->message);
         batch->again++;
@@ -267,41 +237,41 @@ static void apply_to_message(struct batch *batch, uint64_t id)
         log_error("out of memory: a message keeps its old route");
     }
     envelope_done(&envelope);
-    active_unref(active);
 }
 
-/* Each answer to its entry, in the order in which they were asked. True if one is new. */
-static bool take_routes(struct batch *batch, struct sluice_span answer)
+/* What a domain's other mail need not be asked for: the tables tell domains apart, not addresses, and
+ * this one's goes where it went. */
+static void note_domains(struct batch *batch)
 {
-    bool is_any = false;
+    const struct schedule *schedule = &batch->queue->schedule;
+    char name[DOMAIN_NAME_SIZE];
 
-    for (struct entry *entry = batch->entries; entry != NULL; entry = entry->hh.next) {
-        struct buffer key = BUFFER_INIT;
-
-        if (message_route_next(&answer, &entry->route) != SLUICE_OK)
-            break;
-        struct envelope_recipient routed = {
-            .address = {.ptr = entry->key, .len = entry->address_len},
-            .transport = entry->route.transport,
-            .nexthop = entry->route.nexthop,
-        };
-        make_key(&routed, &key);
-        entry->is_moved =
-            entry->route.status == SLUICE_OK && !buffer_failed(&key) &&
-            !span_equal(buffer_span(&key),
-                        (struct sluice_span){.ptr = entry->key, .len = entry->key_len});
-        is_any = is_any || entry->is_moved;
-        buffer_done(&key);
+    for (const struct inquiry_entry *entry = batch->inquiry.entries; entry != NULL;
+         entry = entry->hh.next) {
+        if (entry->route.status != SLUICE_OK || entry->is_moved || !entry->route.is_by_domain)
+            continue;
+        struct domain *domain =
+            domain_find(&schedule->domains, domain_of(inquiry_address(entry), name));
+        if (domain == NULL)
+            continue;
+        domain->routed_walk = batch->queue->resolving.walk;
+        domain->routed_site =
+            site_find(&schedule->sites, entry->route.transport, entry->route.nexthop);
     }
-    return is_any;
 }
 
 static void apply(struct batch *batch, struct sluice_span answer)
 {
-    if (!take_routes(batch, answer))
+    bool is_any = inquiry_answer(&batch->inquiry, answer);
+    size_t count;
+
+    note_domains(batch);
+    if (!is_any)
         return;
-    for (size_t i = 0; i < batch->id_count && !task_is_cancelled(); i++)
-        apply_to_message(batch, batch->ids[i]);
+    for (size_t i = 0; i < batch->id_count && !task_is_cancelled(); i += count) {
+        count = batch->id_count - i < STORE_RECORDS_MAX ? batch->id_count - i : STORE_RECORDS_MAX;
+        visit_messages(batch, batch->ids + i, count, apply_to_message);
+    }
     (void)task_queue_wake_one(&batch->queue->work);
     log_notice("%zu messages have new routes", batch->moved);
 }
@@ -314,9 +284,7 @@ static sluice_status ask(struct batch *batch, struct deliver_link *link)
     struct buffer body = BUFFER_INIT;
     sluice_status st = SLUICE_TEMP;
 
-    for (const struct entry *entry = batch->entries; entry != NULL; entry = entry->hh.next)
-        message_resolve_add((struct sluice_span){.ptr = entry->key, .len = entry->address_len},
-                            &body);
+    inquiry_encode(&batch->inquiry, &body);
     if (!buffer_failed(&body))
         st = channel_send_body(link->channel, MESSAGE_RESOLVE, ++batch->queue->next_ref,
                                buffer_span(&body));
@@ -442,23 +410,32 @@ static void run_inquiry(struct batch *batch, struct deliver_link *link)
         name_again(batch);
 }
 
+static int64_t pause_after(int64_t time_ms)
+{
+    int64_t pause_ms = time_ms * RESOLVE_PAUSE_FACTOR;
+
+    if (pause_ms < RESOLVE_PAUSE_MIN_MS)
+        return RESOLVE_PAUSE_MIN_MS;
+    return pause_ms < RESOLVE_PAUSE_MAX_MS ? pause_ms : RESOLVE_PAUSE_MAX_MS;
+}
+
 /* When to go on. */
 static int64_t run_batch(struct queue *queue)
 {
     struct batch batch = {.queue = queue,
                           .ids = calloc(RESOLVE_BATCH_MESSAGES, sizeof(*batch.ids))};
-    int64_t pause_ms = RESOLVE_PAUSE_MS;
+    int64_t begin_ms = clock_monotonic_ms();
 
     if (batch.ids == NULL)
         return clock_monotonic_ms() + RESOLVE_AGAIN_MS;
     collect(&batch);
     struct deliver_link *link = find_link(queue); /* reading took a while */
-    if (batch.entries != NULL && !task_is_cancelled())
+    if (batch.inquiry.entries != NULL && !task_is_cancelled())
         run_inquiry(&batch, link);
-    if (batch.again > 0)
-        pause_ms = RESOLVE_AGAIN_MS;
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t pause_ms = batch.again > 0 ? RESOLVE_AGAIN_MS : pause_after(now_ms - begin_ms);
     batch_done(&batch);
-    return clock_monotonic_ms() + pause_ms;
+    return now_ms + pause_ms;
 }
 
 static bool has_work(const struct resolving *resolving)
@@ -494,6 +471,7 @@ void resolve_all(struct queue *queue)
     if (resolving->is_walking)
         cursor_stop(&resolving->cursor, &queue->schedule);
     cursor_start(&resolving->cursor, &queue->schedule);
+    resolving->walk++;
     resolving->is_walking = true;
     task_queue_wake_all(&resolving->changed);
 }

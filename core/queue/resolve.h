@@ -5,7 +5,9 @@
  * once. What deliver cannot tell keeps its route.
  *
  * All waiting mail after a start, which may be with a new configuration, and messages that somebody
- * names. Addresses go in batches, one at a time, each address once in a batch. A message of which
+ * names. Where the tables tell domains apart and not addresses, a walk through all mail asks for one address
+ * of each domain and site, and reads no other message. Addresses go in batches, one at a time, each
+ * address once in a batch. A message of which
  * something is in flight is looked at again when it is not. When the deliver process goes that has
  * been asked, the next batch has half as many messages; one that took RESOLVE_LOSSES_MAX processes with
  * it, alone, keeps its route until somebody asks again. On the loop's thread.
@@ -27,12 +29,17 @@ struct queue;
 #define RESOLVE_BATCH_BYTES ((size_t)1024 * 1024) /* of addresses */
 #define RESOLVE_LOSSES_MAX 3
 #define RESOLVE_ANSWER_MS 60000
-#define RESOLVE_PAUSE_MS 20   /* between two batches: attempts come first */
+/* Between two batches: as many times as long as the batch took; attempts come first. */
+#define RESOLVE_PAUSE_FACTOR 3
+#define RESOLVE_PAUSE_MIN_MS 20
+#define RESOLVE_PAUSE_MAX_MS 200 /* what was waited for was somebody's directory then */
+#define RESOLVE_MESSAGES_PER_TURN 1024 /* that are passed over before others get their turn */
 #define RESOLVE_AGAIN_MS 2000 /* until what could not be done is tried again */
 
 struct resolving {
     struct cursor cursor;
     bool is_walking; /* the cursor is somewhere */
+    uint32_t walk;   /* its number: domains remember in which they were asked for */
     struct id_list named;
     struct task_queue changed; /* the task waits here */
     uint64_t ref;              /* of the question that is out; 0: none */

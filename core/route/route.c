@@ -280,6 +280,21 @@ sluice_status route_resolve(const struct router *router, const struct mailbox *m
     return st;
 }
 
+static bool may_have_addresses(const struct table_list *maps)
+{
+    for (size_t i = 0; i < maps->count; i++) {
+        if (table_may_have_addresses(maps->tables[i]))
+            return true;
+    }
+    return false;
+}
+
+bool route_goes_by_domain(const struct router *router)
+{
+    return !may_have_addresses(&router->transport_maps) &&
+           !may_have_addresses(&router->relocated_maps);
+}
+
 void route_done(struct route *route)
 {
     mailbox_done(&route->mailbox);

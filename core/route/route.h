@@ -68,5 +68,8 @@ bool route_is_postmaster(const struct mailbox *mailbox);
 sluice_status route_resolve(const struct router *router, const struct mailbox *mailbox,
                             int64_t deadline_ms, struct route *ret_route, struct error *err);
 void route_done(struct route *route);
+/* True if it is certain that all addresses of a domain have one transport and next hop, now; of one that
+ * is not our own, where local parts count. [task] */
+bool route_goes_by_domain(const struct router *router);
 
 #endif

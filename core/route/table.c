@@ -27,6 +27,9 @@ struct table {
     int64_t next_open_ms;
     struct error closed_because;
     struct complaint complaint;
+    bool is_listed; /* what the table with that generation has is known */
+    bool may_have_addresses;
+    uint64_t generation;
     UT_hash_handle hh;
 };
 
@@ -380,6 +383,74 @@ sluice_status table_find(struct table *table, struct sluice_span key, int64_t de
     if (st == SLUICE_TEMP && err != NULL)
         *err = own;
     return st;
+}
+
+/* ---- what it has ----------------------------------------------------------------------------- */
+
+struct listing {
+    struct sluice_lookup_entry_sink sdk;
+    size_t count;
+};
+
+static sluice_status listing_entry(const struct sluice_lookup_entry_sink *sink,
+                                   struct sluice_span key, struct sluice_span value)
+{
+    struct listing *listing = (struct listing *)(void *)(uintptr_t)sink;
+    bool is_fine = span_find(key, '@') == key.len && ++listing->count <= TABLE_LIST_MAX;
+
+    (void)value;
+    return is_fine ? SLUICE_OK : SLUICE_NOT_FOUND; /* which ends it */
+}
+
+static bool can_be_listed(const struct table *table, const struct instance_side *side)
+{
+    const struct sluice_lookup_ops *ops =
+        side != NULL ? INSTANCE_OPS(side, struct sluice_lookup_ops) : NULL;
+
+    return ops != NULL && table->pool == NULL && !table_has_patterns(table) &&
+           SLUICE_HAS(struct sluice_lookup_ops, ops, generation) &&
+           SLUICE_HAS(struct sluice_lookup_ops, ops, list);
+}
+
+static bool has_only_domains(const struct instance_side *side)
+{
+    struct listing listing = {.sdk = {.struct_size = sizeof(listing.sdk), .entry = listing_entry}};
+    struct error err = ERROR_INIT;
+    struct error_sink sink;
+
+    error_sink_init(&sink, &err);
+    return INSTANCE_OPS(side, struct sluice_lookup_ops)
+               ->list(side->self, &listing.sdk, &sink.sdk) == SLUICE_OK;
+}
+
+/* The list is as long as the table: each state of it is looked through once. */
+static sluice_status look_through(struct table *table, const struct instance_side *side)
+{
+    uint64_t generation;
+    sluice_status st =
+        INSTANCE_OPS(side, struct sluice_lookup_ops)->generation(side->self, &generation);
+
+    if (st != SLUICE_OK || (table->is_listed && generation == table->generation))
+        return st;
+    table->may_have_addresses = !has_only_domains(side);
+    table->generation = generation;
+    table->is_listed = true;
+    return SLUICE_OK;
+}
+
+bool table_may_have_addresses(struct table *table)
+{
+    const struct instance_side *side = finding_side(table);
+    struct instance_call call;
+
+    if (!is_available(table) || !can_be_listed(table, side))
+        return true;
+    if (table->instance != NULL)
+        instance_enter(&call, table->instance, CLOCK_NEVER);
+    sluice_status st = look_through(table, side);
+    if (table->instance != NULL)
+        instance_leave(&call, st);
+    return st != SLUICE_OK || table->may_have_addresses;
 }
 
 /* ---- lists ---------------------------------------------------------------------------------- */

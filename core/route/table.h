@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #define TABLE_VALUE_MAX ((size_t)64 * 1024) /* all values of one key, joined */
+#define TABLE_LIST_MAX 100000 /* entries that are looked through */
 
 struct pool;
 struct table;
@@ -41,6 +42,9 @@ sluice_status tables_add(struct tables *tables, const char *name,
 const char *table_name(const struct table *table);
 /* True if keys are matched whole, so that asking for parts of an address makes no sense. */
 bool table_has_patterns(const struct table *table);
+/* True unless it is certain that the table has no key with an @, now. What cannot be listed may have
+ * some, and what is too long to be looked through on the caller's task. */
+bool table_may_have_addresses(struct table *table);
 /*
  * Adds the value of key to value, several joined by commas. The key is folded to lower case unless
  * the table is exact. OK, NOT_FOUND, or TEMP with a text: whatever is not a clear answer (an empty

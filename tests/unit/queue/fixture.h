@@ -461,7 +461,7 @@ static void fixture_remove_folder(const struct fixture *fixture)
 }
 
 /* Drains the queue; it must leave with 0, which no sanitizer lets it if something is wrong. */
-static void fixture_stop(struct fixture *fixture)
+static void end_child(struct fixture *fixture)
 {
     int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
     int status = -1;
@@ -478,12 +478,32 @@ static void fixture_stop(struct fixture *fixture)
         (void)kill(fixture->pid, SIGKILL);
     peer_close(&fixture->deliver);
     peer_close(&fixture->master);
-    (void)close(fixture->snapshot);
-    task_loop_done();
-    fixture_remove_folder(fixture);
     assert_int_equal(ended, fixture->pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void fixture_stop(struct fixture *fixture)
+{
+    end_child(fixture);
+    (void)close(fixture->snapshot);
+    task_loop_done();
+    fixture_remove_folder(fixture);
+}
+
+/* Another queue, with what the store has kept. */
+static inline void fixture_restart(struct fixture *fixture)
+{
+    int fd;
+
+    end_child(fixture);
+    task_loop_done(); /* the child has one of its own */
+    fixture->pid = start_child(&fd);
+    assert_int_equal(task_loop_init(), SLUICE_OK);
+    peer_open(&fixture->master, fd);
+    hand_down(fixture, fixture->snapshot, -1);
+    add_receive(fixture);
+    add_deliver(fixture);
 }
 
 /* ---- what the roles say ---------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include "queue/resolve.h"
+#include "queue/store.h"
 
 static const sluice_status all_good[16] = {SLUICE_OK};
 
@@ -22,7 +23,23 @@ static void expect_question(struct fixture *f, struct frame **ret_frame, char *o
                                 SPAN_ARGS(address));
 }
 
-/* The same route for all of them. */
+/* The same route for all of them; returns how many there are. */
+static size_t answer_with(struct fixture *f, struct frame *frame, const struct message_route *route)
+{
+    struct sluice_span body = frame_body(frame);
+    struct sluice_span address;
+    struct buffer answer = BUFFER_INIT;
+    size_t count = 0;
+
+    while (message_resolve_next(&body, &address) == SLUICE_OK) {
+        message_route_add(route, &answer);
+        count++;
+    }
+    peer_send(&f->deliver, MESSAGE_RESOLVED, frame->ref, &answer);
+    frame_free(frame);
+    return count;
+}
+
 static void answer_question(struct fixture *f, struct frame *frame, sluice_status status,
                             const char *transport)
 {
@@ -31,14 +48,8 @@ static void answer_question(struct fixture *f, struct frame *frame, sluice_statu
         .transport = sluice_span_of(transport),
         .nexthop = SPAN_LITERAL("[hub.test]"),
     };
-    struct sluice_span body = frame_body(frame);
-    struct sluice_span address;
-    struct buffer answer = BUFFER_INIT;
 
-    while (message_resolve_next(&body, &address) == SLUICE_OK)
-        message_route_add(&route, &answer);
-    peer_send(&f->deliver, MESSAGE_RESOLVED, frame->ref, &answer);
-    frame_free(frame);
+    (void)answer_with(f, frame, &route);
 }
 
 static void requeue(struct fixture *f)
@@ -193,9 +204,62 @@ static void test_a_question_that_nobody_survives(void **state)
     fixture_stop(&f);
 }
 
+/* ---- all mail, after a start ----------------------------------------------------------------- */
+
+#define MESSAGES 80
+#define RECIPIENTS 20
+
+/* Addresses of one domain that no other message has. */
+static void commit_many(struct fixture *f, int number)
+{
+    struct buffer addresses = BUFFER_INIT;
+
+    for (int i = 0; i < RECIPIENTS; i++)
+        buffer_printf(&addresses, "%sa%d-%d@x.test", i > 0 ? " " : "", number, i);
+    (void)commit(f, buffer_text(&addresses), "etrn-only");
+    buffer_done(&addresses);
+}
+
+static size_t answer_all_questions(struct fixture *f, bool is_by_domain)
+{
+    struct message_route route = {
+        .status = SLUICE_OK,
+        .transport = SPAN_LITERAL("etrn-only"),
+        .nexthop = SPAN_LITERAL("[hub.test]"),
+        .is_by_domain = is_by_domain,
+    };
+    struct frame *question = peer_expect(&f->deliver, MESSAGE_RESOLVE);
+    size_t count = 0;
+
+    while (question != NULL) {
+        count += answer_with(f, question, &route);
+        question = peer_wait(&f->deliver, MESSAGE_RESOLVE, MOMENT_MS);
+    }
+    return count;
+}
+
+/* The first question has a thousand addresses; what its answers tell of their domain holds for what has
+ * not been looked at by then. */
+static void test_tables_of_domains_are_asked_for_domains(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_start_on(&f, "log", "");
+    for (int i = 0; i < MESSAGES; i++)
+        commit_many(&f, i);
+    fixture_restart(&f);
+    assert_int_equal(answer_all_questions(&f, false), MESSAGES * RECIPIENTS);
+    fixture_restart(&f);
+    assert_true(answer_all_questions(&f, true) <= STORE_RECORDS_MAX * RECIPIENTS);
+    assert_int_equal(count_messages(&f), MESSAGES);
+    fixture_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_of_domains_are_asked_for_domains),
         cmocka_unit_test(test_a_message_moves_to_its_new_site),
         cmocka_unit_test(test_what_is_not_known_stays),
         cmocka_unit_test(test_a_deliver_that_goes_is_asked_again),

@@ -52,6 +52,37 @@ static const struct sluice_lookup_ops fake_ops = {
     .find = fake_find,
 };
 
+/* A test that changes the entries changes this. */
+static uint64_t fake_number;
+
+static inline sluice_status fake_generation(struct sluice_lookup *self, uint64_t *ret_generation)
+{
+    (void)self;
+    *ret_generation = fake_number;
+    return SLUICE_OK;
+}
+
+static inline sluice_status fake_list(struct sluice_lookup *self,
+                                      const struct sluice_lookup_entry_sink *sink,
+                                      const struct sluice_errors *errors)
+{
+    const struct fake_table *table = (const struct fake_table *)self;
+    sluice_status st = SLUICE_OK;
+
+    (void)errors;
+    for (const struct fake_entry *e = table->entries; st == SLUICE_OK && e->key != NULL; e++)
+        st = sink->entry(sink, sluice_span_of(e->key), sluice_span_of(e->value));
+    return st;
+}
+
+static const struct sluice_lookup_ops fake_listed_ops = {
+    .struct_size = sizeof(fake_listed_ops),
+    .close = fake_close,
+    .find = fake_find,
+    .generation = fake_generation,
+    .list = fake_list,
+};
+
 static const struct sluice_lookup_ops fake_pattern_ops = {
     .struct_size = sizeof(fake_pattern_ops),
     .flags = SLUICE_LOOKUP_PATTERNS | SLUICE_LOOKUP_EXACT,

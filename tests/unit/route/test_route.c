@@ -552,6 +552,35 @@ static void test_patterns_see_whole_addresses(void **state)
     router_done(&router);
 }
 
+static void test_whether_domains_alone_are_told_apart(void **state)
+{
+    static const struct fake_entry domains[] = {
+        {"x.tld", "smtp:[x]"}, {".y.tld", "smtp:[y]"}, {"*", "smtp:[all]"}, {NULL, NULL}};
+    static const struct fake_entry address[] = {
+        {"x.tld", "smtp:[x]"}, {"u@x.tld", "smtp:[u]"}, {NULL, NULL}};
+    struct fixture *f = *state;
+    struct router router = {.recipient_delimiter = ""};
+    struct error err = ERROR_INIT;
+
+    assert_true(route_goes_by_domain(&router));
+    f->a.entries = domains;
+    assert_int_equal(tables_add(f->tables, "fake:listed", &fake_listed_ops, fake_self(&f->a), NULL),
+                     SLUICE_OK);
+    assert_int_equal(table_list_add(&router.transport_maps, f->tables, "fake:listed", &err),
+                     SLUICE_OK);
+    assert_true(route_goes_by_domain(&router));
+    f->a.entries = address;
+    fake_number++; /* it is looked through when it has changed */
+    assert_false(route_goes_by_domain(&router));
+    f->a.entries = domains;
+    assert_false(route_goes_by_domain(&router));
+    fake_number++;
+    assert_true(route_goes_by_domain(&router));
+    assert_int_equal(table_list_add(&router.transport_maps, f->tables, "fake:b", &err), SLUICE_OK);
+    assert_false(route_goes_by_domain(&router)); /* nobody knows what it has */
+    router_done(&router);
+}
+
 static void test_next_hop_of_the_class(void **state)
 {
     static const struct fake_entry entries[] = {{"reset.customer.tld", "relay"}, {NULL, NULL}};
@@ -627,6 +656,7 @@ int main(void)
         TEST(test_quoted_keys_first),
         TEST(test_keys_in_order),
         TEST(test_patterns_see_whole_addresses),
+        TEST(test_whether_domains_alone_are_told_apart),
         TEST(test_next_hop_of_the_class),
         TEST(test_failures_are_temporary),
         TEST(test_postmaster),
