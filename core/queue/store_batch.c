@@ -6,6 +6,7 @@
 #include "queue/store_private.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -157,6 +158,14 @@ static struct batch *batch_new(struct store *store, const struct store_change *l
     return batch;
 }
 
+/* A batch has become durable. */
+static void count_batch(size_t change_count, int64_t time_us)
+{
+    metric_add(metric_get(METRIC_STORE_CHANGES, NULL, NULL, NULL), change_count);
+    metric_observe(metric_get(METRIC_STORE_BATCH_SECONDS, NULL, NULL, NULL),
+                   METRIC_STORE_BATCH_SECONDS, (uint64_t)time_us);
+}
+
 sluice_status store_batch_apply(struct store *store, const struct store_change *list, size_t count,
                                 struct error *err)
 {
@@ -165,10 +174,13 @@ sluice_status store_batch_apply(struct store *store, const struct store_change *
         return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
 
     struct store_call *call = &batch->call;
+    int64_t begin_us = clock_monotonic_us();
     store->applying_ms = clock_monotonic_ms();
     sluice_status st = store_call_run(&call, store->writer, CLOCK_NEVER, err);
     store->applying_ms = 0;
     store->batch_count++;
+    if (st == SLUICE_OK)
+        count_batch(count, clock_monotonic_us() - begin_us);
     if (call != NULL)
         batch_free(call);
     return st;

@@ -72,6 +72,9 @@ def test_what_happens_is_counted(watched):
     assert {name: found.get(name) for name in wanted} == wanted
     assert found["sluice_connections_total"] >= 6 and found["sluice_accepted_bytes_total"] > 500
     assert found["sluice_queue_free_bytes"] > 0
+    # Five were put, four have left.
+    assert found["sluice_store_changes_total"] >= found["sluice_store_batch_duration_seconds_count"] >= 2
+    assert found["sluice_store_changes_total"] >= 9
     calls = {name: value for name, value in found.items() if name.startswith("sluice_plugin_calls_total")}
     for kind in ("lookup", "transport", "nexthop", "queue", "deferral", "access"):
         assert sum(value for name, value in calls.items()
