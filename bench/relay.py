@@ -4,10 +4,12 @@
 import json
 import subprocess
 
+from figures import LAST
 from load import Sink, source
+from mtas import PostfixPeer
 from places import BUILD, PROGRAMS, fresh
 from processes import Peak, cpu_seconds, is_idle
-from scenario import register
+from scenario import SCENARIOS, register
 
 from daemon import wait_for
 
@@ -31,6 +33,37 @@ def relay(kind, messages, *options, settings=None):
                 "cpu_s_per_1000": (cpu_seconds(mta.pid) - before) / count * 1000, "peak_mib": peak.mib,
                 "source_share": sent["cpu_s"] / seconds, "sink_share": got["cpu_s"] / seconds,
                 **{name: sent[name] for name in PERCENTILES}}
+
+
+def throughput(kind):
+    """What this run has found, or finds now with fewer messages."""
+    if (kind.name, "relay-many") not in LAST:
+        messages = max(SCENARIOS["relay-many"].counts[kind.name] // 4, 500)
+        LAST[kind.name, "relay-many"] = relay(kind, messages, "-d")
+    return LAST[kind.name, "relay-many"]["per_s"]
+
+
+def at_rate(kind, messages, rate):
+    """The time from the last dot to 250, at that many messages a second, for six seconds at most."""
+    found = relay(kind, min(messages, int(rate * 6) + 2 * WARM_UP), "-d", "-r", f"{rate:.0f}")
+    return {"rate": rate, **{name: found[name] for name in ("cpu_s_per_1000", *PERCENTILES)}}
+
+
+def half_load(kind, messages):
+    """At half of what it is capable of itself."""
+    return at_rate(kind, messages, throughput(kind) / 2)
+
+
+def same_load(kind, messages):
+    """At half of what Postfix is capable of."""
+    return at_rate(kind, messages, throughput(PostfixPeer) / 2)
+
+
+def endurance(kind, messages):
+    """One connection, one message after the other: the first tenth beside the last."""
+    with Sink(messages) as sink, kind(sink.port) as mta:
+        sent = source(mta.port, messages, "-d", sessions=1)
+        return {name: sent[name] for name in ("p50_begin_ms", "p50_end_ms", "p99_ms")}
 
 
 def floor(_, messages, *options):
@@ -62,3 +95,6 @@ register("floor-100k", floor, {"floor": 10000}, *LARGE)
 register("relay-one", relay, {"sluice": 20000, "sluice-bdb": 10000, "postfix": 3000})
 register("relay-many", relay, {"sluice": 40000, "sluice-bdb": 20000, "postfix": 3000}, "-d")
 register("relay-100k", relay, {"sluice": 6000, "sluice-bdb": 3000, "postfix": 1500}, *LARGE)
+register("latency-half", half_load, {"sluice": 60000, "sluice-bdb": 60000, "postfix": 3000})
+register("latency-same", same_load, {"sluice": 3000, "sluice-bdb": 3000, "postfix": 3000})
+register("endurance", endurance, {"sluice": 10000, "postfix": 1000})

@@ -15,7 +15,8 @@
  * The envelope and DATA go in one group where the server announces PIPELINING. In the end it says on
  * standard output, as JSON, how long it took, what it cost, and percentiles of the time from the last dot
  * to its 250. late_p99_ms counts from when the message should have begun, had the server kept up with the
- * rate: a server that holds up its sessions is not sent what would have waited.
+ * rate: a server that holds up its sessions is not sent what would have waited. p50_begin_ms and p50_end_ms
+ * are of the first and the last tenth of the messages.
  */
 #include "bench.h"
 
@@ -359,18 +360,33 @@ static double percentile(const float *values, double part)
     return (double)values[(size_t)((double)(source.taken - 1) * part)];
 }
 
+/* The median of a tenth of the messages, in the order in which they went. */
+static double median_of_tenth(size_t tenth)
+{
+    size_t count = source.taken / 10;
+    float *values = source.latencies + tenth * count;
+
+    qsort(values, count, sizeof(*values), by_value);
+    return count > 0 ? (double)values[count / 2] : 0;
+}
+
 static void report(double begin_s, double seconds)
 {
+    double begin_ms = median_of_tenth(0);
+    double end_ms = median_of_tenth(9);
+
     qsort(source.latencies, source.taken, sizeof(*source.latencies), by_value);
     qsort(source.delays, source.taken, sizeof(*source.delays), by_value);
     printf("{\"messages\": %llu, \"refused\": %llu, \"connections\": %llu, \"begin_s\": %.6f, "
            "\"seconds\": %.4f, \"cpu_s\": %.4f, \"p50_ms\": %.3f, \"p90_ms\": %.3f, "
-           "\"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f, \"late_p99_ms\": %.3f}\n",
+           "\"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f, \"late_p99_ms\": %.3f, "
+           "\"p50_begin_ms\": %.3f, \"p50_end_ms\": %.3f}\n",
            (unsigned long long)source.done, (unsigned long long)(source.done - source.taken),
            (unsigned long long)source.connections, begin_s, seconds, bench_cpu(),
            percentile(source.latencies, 0.5), percentile(source.latencies, 0.9),
            percentile(source.latencies, 0.99), percentile(source.latencies, 0.999),
-           percentile(source.latencies, 1.0), percentile(source.delays, 0.99));
+           percentile(source.latencies, 1.0), percentile(source.delays, 0.99),
+           begin_ms, end_ms);
 }
 
 static _Noreturn void usage(void)
