@@ -13,41 +13,63 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static sluice_status take_lock(int folder, const char *path, const struct sluice_errors *errors,
-                               int *ret_lock)
+static sluice_status take_lock(int lock, int operation, const char *path,
+                               const struct sluice_errors *errors)
 {
-    int lock = openat(folder, FOLDER_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (lock == -1)
-        return failure_errno(errors, "cannot open the lock file in", path);
-    if (flock(lock, LOCK_EX | LOCK_NB) == -1) {
-        sluice_status st = errno == EWOULDBLOCK
-                               ? failure(errors, SLUICE_TEMP, "4.3.0",
-                                         "%s: another process has this store open", path)
-                               : failure_errno(errors, "cannot lock", path);
-
-        close(lock);
-        return st;
-    }
-    *ret_lock = lock;
-    return SLUICE_OK;
+    if (flock(lock, operation | LOCK_NB) == 0)
+        return SLUICE_OK;
+    if (errno == EWOULDBLOCK)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "%s: another process has this store open",
+                       path);
+    return failure_errno(errors, "cannot lock", path);
 }
 
-sluice_status folder_open(const char *path, const struct sluice_errors *errors, int *ret_folder,
-                          int *ret_lock)
+/* Without one, if it may not be made, nobody has the store open. */
+static sluice_status open_lock(int folder, bool may_make, const char *path,
+                               const struct sluice_errors *errors, int *ret_lock)
+{
+    int flags = may_make ? O_RDWR | O_CREAT : O_RDONLY;
+    int lock = openat(folder, FOLDER_LOCK, flags | O_CLOEXEC, 0600);
+    sluice_status st;
+
+    *ret_lock = lock;
+    if (lock == -1 && errno == ENOENT && !may_make)
+        return SLUICE_OK;
+    if (lock == -1)
+        return failure_errno(errors, "cannot open the lock file in", path);
+    st = take_lock(lock, may_make ? LOCK_EX : LOCK_SH, path, errors);
+    if (st != SLUICE_OK)
+        close(lock);
+    return st;
+}
+
+static sluice_status open_locked(const char *path, bool may_make,
+                                 const struct sluice_errors *errors, int *ret_folder, int *ret_lock)
 {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     sluice_status st;
 
     if (folder == -1)
         return failure_errno(errors, "cannot open", path);
-    st = take_lock(folder, path, errors, ret_lock);
+    st = open_lock(folder, may_make, path, errors, ret_lock);
     if (st != SLUICE_OK) {
         close(folder);
         return st;
     }
     *ret_folder = folder;
     return SLUICE_OK;
+}
+
+sluice_status folder_open(const char *path, const struct sluice_errors *errors, int *ret_folder,
+                          int *ret_lock)
+{
+    return open_locked(path, true, errors, ret_folder, ret_lock);
+}
+
+sluice_status folder_open_to_read(const char *path, const struct sluice_errors *errors,
+                                  int *ret_folder, int *ret_lock)
+{
+    return open_locked(path, false, errors, ret_folder, ret_lock);
 }
 
 static sluice_status list_names(DIR *dir, folder_visit *visit, void *user,

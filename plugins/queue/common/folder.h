@@ -16,6 +16,11 @@
 sluice_status folder_open(const char *path, const struct sluice_errors *errors, int *ret_folder,
                           int *ret_lock);
 
+/* The same to look at it only: locked together with others who do so. *ret_lock may be -1: there is no lock
+ * file, and none is made. */
+sluice_status folder_open_to_read(const char *path, const struct sluice_errors *errors,
+                                  int *ret_folder, int *ret_lock);
+
 typedef sluice_status folder_visit(void *user, const char *name);
 
 /* visit for each name in the folder, until one is not OK. */

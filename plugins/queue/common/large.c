@@ -40,10 +40,15 @@ sluice_status large_open(struct large *large, int parent, const struct sluice_er
     } else if (errno != EEXIST) {
         return failure_errno(errors, "cannot make the folder", LARGE_FOLDER);
     }
-    large->folder = openat(parent, LARGE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    large_open_to_read(large, parent);
     if (large->folder == -1)
         return failure_errno(errors, "cannot open the folder", LARGE_FOLDER);
     return SLUICE_OK;
+}
+
+void large_open_to_read(struct large *large, int parent)
+{
+    large->folder = openat(parent, LARGE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 void large_done(struct large *large)
@@ -157,8 +162,8 @@ sluice_status large_find(const struct large *large, uint64_t id, uint64_t size,
         return SLUICE_OK;
     }
     st = failure(errors, SLUICE_TEMP, "4.3.0",
-                 "message %s is damaged: its content has not the %llu bytes that it had", name,
-                 (unsigned long long)size);
+                 "message %s is damaged: " LARGE_FOLDER "/%s has not the %llu bytes that it had",
+                 name, name, (unsigned long long)size);
     close(fd);
     return st;
 }

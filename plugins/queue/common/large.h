@@ -23,6 +23,8 @@ struct large {
 
 /* Opens the folder "large" inside parent, making it if need be. */
 sluice_status large_open(struct large *large, int parent, const struct sluice_errors *errors);
+/* The same without making it: who looks for a content in none finds nothing. */
+void large_open_to_read(struct large *large, int parent);
 void large_done(struct large *large);
 
 /* A PUT whose content goes into a file: it has one already, or is too long to be kept inline. */

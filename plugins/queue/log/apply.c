@@ -101,7 +101,8 @@ static sluice_status begin_segment(struct sluice_queue *queue, const struct segm
                                           .number = file->number,
                                           .salt = file->salt,
                                           .first = queue->next,
-                                          .durable = queue->durable};
+                                          .durable = queue->durable,
+                                          .messages = queue->ledger.index.count};
     struct segment *segment = NULL;
     sluice_status st = segment_write_header(file->fd, &header, errors);
 

@@ -41,7 +41,8 @@ static uint64_t get64(const uint8_t *in)
  * the store in batches of 64, with this one 3.5. */
 uint32_t format_crc(const void *data, size_t size)
 {
-    return libdeflate_crc32(0, size > 0 ? data : "", size); /* of NULL it would say something else */
+    return libdeflate_crc32(0, size > 0 ? data : "",
+                            size); /* of NULL it would say something else */
 }
 
 static bool is_header(const uint8_t in[FORMAT_HEADER_SIZE], const uint8_t magic[8])
@@ -58,6 +59,7 @@ void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header 
     set64(out + 16, header->salt);
     set64(out + 24, header->first);
     set64(out + 32, header->durable);
+    set64(out + 40, header->messages);
     set32(out + 60, format_crc(out, 60));
 }
 
@@ -71,6 +73,7 @@ enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
     ret_header->salt = get64(in + 16);
     ret_header->first = get64(in + 24);
     ret_header->durable = get64(in + 32);
+    ret_header->messages = get64(in + 40);
     return ret_header->version <= FORMAT_VERSION ? FORMAT_OK : FORMAT_NEWER;
 }
 

@@ -25,17 +25,19 @@
 #define FRAME_UPDATE 2
 #define FRAME_REMOVE 3
 #define FRAME_COMMIT 4
-#define FRAME_COPY 5 /* a message as it is now, written again: replaces what was said of it before */
+#define FRAME_COPY                                                                                 \
+    5 /* a message as it is now, written again: replaces what was said of it before */
 #define FRAME_TYPE_MAX FRAME_COPY
 
 struct segment_header {
     uint32_t version;
     uint32_t number;
-    uint64_t salt;    /* random; begins each frame of this segment and is in no other */
-    uint64_t first;   /* the sequence number of the first batch that this segment may hold; 0: it has
+    uint64_t salt;  /* random; begins each frame of this segment and is in no other */
+    uint64_t first; /* the sequence number of the first batch that this segment may hold; 0: it has
                          been made ready and holds none */
-    uint64_t durable; /* batches up to this one had been written when the segment was made; those
+    uint64_t durable;  /* batches up to this one had been written when the segment was made; those
                           between it and first failed and are void */
+    uint64_t messages; /* how many there were then; version 1: unknown */
 };
 
 /* A checkpoint is a segment without its contents: this header, the headers of all its frames as
@@ -61,7 +63,7 @@ struct frame {
     uint64_t content_size; /* also of a content that is not in the frame */
     uint32_t record_crc;
     uint32_t content_crc; /* 0 for a content that is not in the frame */
-    uint32_t origin;      /* REMOVE: the segment that the message was in; 0: this batch, or version 1 */
+    uint32_t origin; /* REMOVE: the segment that the message was in; 0: this batch, or version 1 */
 };
 
 enum format_result { FORMAT_OK, FORMAT_BAD, FORMAT_NEWER };

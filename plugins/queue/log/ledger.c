@@ -253,6 +253,9 @@ static void enter_update(struct ledger *ledger, const struct frame *frame, struc
 
 void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place place)
 {
+    if ((frame->type == FRAME_REMOVE || frame->type == FRAME_COPY) &&
+        index_find(&ledger->index, frame->id) == NULL)
+        ledger->strangers++;
     switch (frame->type) {
     case FRAME_PUT:
     case FRAME_COPY:

@@ -9,79 +9,71 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct sluice_queue *queue_alloc(void)
+static bool init_locks(struct sluice_queue *queue)
+{
+    if (pthread_rwlock_init(&queue->guard, NULL) != 0)
+        return false;
+    if (pthread_mutex_init(&queue->lock, NULL) == 0)
+        return true;
+    pthread_rwlock_destroy(&queue->guard);
+    return false;
+}
+
+struct sluice_queue *log_new(void)
 {
     struct sluice_queue *queue = calloc(1, sizeof(*queue));
 
-    if (queue == NULL || pthread_rwlock_init(&queue->guard, NULL) != 0) {
+    if (queue == NULL || !init_locks(queue)) {
         free(queue);
         return NULL;
     }
-    if (pthread_mutex_init(&queue->lock, NULL) != 0) {
-        pthread_rwlock_destroy(&queue->guard);
-        free(queue);
-        return NULL;
-    }
+    queue->folder = -1;
+    queue->folder_lock = -1;
+    queue->large.folder = -1;
+    queue->ready.fd = -1;
+    queue->next = 1;
+    ledger_init(&queue->ledger);
     return queue;
 }
 
-static void queue_free(struct sluice_queue *queue)
+static void close_file(int fd)
 {
-    pthread_mutex_destroy(&queue->lock);
-    pthread_rwlock_destroy(&queue->guard);
-    free(queue);
+    if (fd != -1)
+        close(fd);
 }
 
-static void log_close(struct sluice_queue *queue)
+void log_close(struct sluice_queue *queue)
 {
     if (queue == NULL)
         return;
     if (queue->current != NULL)
         close(queue->current_fd);
-    if (queue->ready.fd != -1)
-        close(queue->ready.fd);
+    close_file(queue->ready.fd);
     ledger_done(&queue->ledger);
     large_done(&queue->large);
     free(queue->buffer);
-    close(queue->folder);
-    close(queue->folder_lock);
-    queue_free(queue);
-}
-
-static sluice_status queue_new(const struct sluice_config *config, const char *folder,
-                               const struct sluice_errors *errors, struct sluice_queue **ret_queue)
-{
-    struct sluice_queue *queue = queue_alloc();
-    sluice_status st;
-
-    if (queue == NULL)
-        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
-    st = folder_open(folder, errors, &queue->folder, &queue->folder_lock);
-    if (st != SLUICE_OK) {
-        queue_free(queue);
-        return st;
-    }
-    queue->segment_size = (uint64_t)config->get_number(config, "segment_size");
-    queue->reserve_size = (uint64_t)config->get_number(config, "reserve");
-    queue->next = 1;
-    queue->ready.fd = -1;
-    queue->large.folder = -1;
-    ledger_init(&queue->ledger);
-    *ret_queue = queue;
-    return SLUICE_OK;
+    close_file(queue->folder);
+    close_file(queue->folder_lock);
+    pthread_mutex_destroy(&queue->lock);
+    pthread_rwlock_destroy(&queue->guard);
+    free(queue);
 }
 
 static sluice_status log_open(const struct sluice_host *host, const struct sluice_config *config,
                               const char *folder, const struct sluice_errors *errors,
                               struct sluice_queue **ret_queue)
 {
-    struct sluice_queue *queue = NULL;
-    sluice_status st = queue_new(config, folder, errors, &queue);
+    struct sluice_queue *queue = log_new();
+    sluice_status st;
 
     (void)host;
-    if (st != SLUICE_OK)
-        return st;
-    st = log_start(queue, errors);
+    if (queue == NULL)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
+    queue->segment_size = (uint64_t)config->get_number(config, "segment_size");
+    queue->reserve_size = (uint64_t)config->get_number(config, "reserve");
+    st = folder_open(folder, errors, &queue->folder, &queue->folder_lock);
+    if (st == SLUICE_OK)
+        st = log_start(queue, errors);
     if (st != SLUICE_OK) {
         log_close(queue);
         return st;

@@ -49,6 +49,7 @@ struct sluice_queue {
     uint64_t durable;     /* of the last batch that was written; those up to next are void */
     uint32_t void_number; /* the last segment that may hold void batches, 0: none does */
 
+    bool is_examined;   /* log_examine(): nothing on the disk is changed */
     bool is_maintained; /* maintain has been called since a segment was begun */
     bool has_retired;   /* segments, and the folder is not yet synced */
     bool is_reaping;    /* somebody is at it, and lets go of the lock on the way */
@@ -59,6 +60,16 @@ struct sluice_queue {
 
 /* start.c: takes up what is in the folder. */
 sluice_status log_start(struct sluice_queue *queue, const struct sluice_errors *errors);
+
+/* start.c: opens a store for nothing but log_read(), log_scan() and log_close(): the disk is left as it is,
+ * checkpoints are not relied on, and what would keep log_start() from taking up the rest is explained and left out.
+ * TEMP: the folder cannot be opened, or somebody else has the store open. */
+sluice_status log_examine(const char *folder, const struct sluice_errors *errors,
+                          struct sluice_queue **ret_queue);
+
+/* log.c: a store without anything in it yet, its folder not opened; NULL: no memory. */
+struct sluice_queue *log_new(void);
+void log_close(struct sluice_queue *queue);
 
 /* replay.c: enters a segment into the ledger. next is the segment after it, or NULL: its header says what
  * counts in this one. previous is the number of the one before, or 0. Damage is explained to

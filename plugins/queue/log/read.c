@@ -8,6 +8,8 @@
  */
 #include "log.h"
 
+#include "name.h"
+
 #include "../common/failure.h"
 
 #include <fcntl.h>
@@ -34,10 +36,24 @@ static void fetched_done(struct fetched *fetched)
         close(fetched->content_fd);
 }
 
-static sluice_status damaged(const struct sluice_errors *errors, uint64_t id, const char *what)
+static sluice_status damaged(const struct sluice_errors *errors, uint64_t id, struct place place,
+                             const char *what)
 {
-    return failure(errors, SLUICE_TEMP, "4.3.0", "message %016" PRIX64 " is damaged (%s)", id,
-                   what);
+    char name[NAME_SIZE];
+
+    name_format(name, NAME_SEGMENT, place.segment);
+    return failure(errors, SLUICE_TEMP, "4.3.0",
+                   "message %016" PRIX64 " is damaged: its %s, %s at %" PRIu32, id, what, name,
+                   place.offset);
+}
+
+static sluice_status gone(const struct sluice_errors *errors, const struct index_entry *entry)
+{
+    if (!entry->is_large)
+        return damaged(errors, entry->id, entry->put, "segment is gone");
+    return failure(errors, SLUICE_TEMP, "4.3.0",
+                   "message %016" PRIX64 " is damaged: " LARGE_FOLDER "/%016" PRIX64 " is gone",
+                   entry->id, entry->id);
 }
 
 static struct sluice_span span_at(const uint8_t *bytes, size_t size)
@@ -65,7 +81,7 @@ static sluice_status read_frame(const struct sluice_queue *queue, struct place p
     close(fd);
     if (st == SLUICE_OK && (!format_parse_frame(bytes, format_peek_salt(bytes), ret_frame) ||
                             ret_frame->id != id || frame_size(ret_frame) < size))
-        st = damaged(errors, id, "header");
+        st = damaged(errors, id, place, "header");
     if (st != SLUICE_OK) {
         free(bytes);
         return st;
@@ -74,26 +90,26 @@ static sluice_status read_frame(const struct sluice_queue *queue, struct place p
     return SLUICE_OK;
 }
 
-static sluice_status check_record(const struct frame *frame, const uint8_t *bytes,
-                                  const struct sluice_errors *errors,
+static sluice_status check_record(const struct frame *frame, struct place place,
+                                  const uint8_t *bytes, const struct sluice_errors *errors,
                                   struct sluice_span *ret_record)
 {
     const uint8_t *record = bytes + FORMAT_FRAME_SIZE;
 
     if (format_crc(record, frame->record_size) != frame->record_crc)
-        return damaged(errors, frame->id, "record");
+        return damaged(errors, frame->id, place, "record");
     *ret_record = span_at(record, frame->record_size);
     return SLUICE_OK;
 }
 
-static sluice_status check_content(const struct frame *frame, const uint8_t *bytes,
-                                   const struct sluice_errors *errors,
+static sluice_status check_content(const struct frame *frame, struct place place,
+                                   const uint8_t *bytes, const struct sluice_errors *errors,
                                    struct sluice_span *ret_content)
 {
     const uint8_t *content = bytes + FORMAT_FRAME_SIZE + frame->record_size;
 
     if (format_crc(content, (size_t)frame->content_size) != frame->content_crc)
-        return damaged(errors, frame->id, "content");
+        return damaged(errors, frame->id, place, "content");
     *ret_content = span_at(content, (size_t)frame->content_size);
     return SLUICE_OK;
 }
@@ -110,8 +126,8 @@ static sluice_status fetch_record(const struct sluice_queue *queue, const struct
     if (st != SLUICE_OK)
         return st;
     if (ret_frame->record_size != entry->record_size)
-        return damaged(errors, entry->id, "header");
-    return check_record(ret_frame, fetched->buffer, errors, &fetched->record);
+        return damaged(errors, entry->id, entry->record, "header");
+    return check_record(ret_frame, entry->record, fetched->buffer, errors, &fetched->record);
 }
 
 /* The content of a message that was updated: how long the record before it is, says its header. */
@@ -128,12 +144,12 @@ static sluice_status fetch_content(const struct sluice_queue *queue,
         return st;
     free(header);
     if (frame.content_size != entry->content_size || frame.is_large)
-        return damaged(errors, entry->id, "header");
+        return damaged(errors, entry->id, entry->put, "header");
     st = read_frame(queue, entry->put, entry->id, (size_t)frame_size(&frame), errors,
                     &fetched->buffer_of_content, &frame);
     if (st != SLUICE_OK)
         return st;
-    return check_content(&frame, fetched->buffer_of_content, errors, &fetched->content);
+    return check_content(&frame, entry->put, fetched->buffer_of_content, errors, &fetched->content);
 }
 
 static bool is_updated(const struct index_entry *entry)
@@ -158,8 +174,8 @@ static sluice_status fetch(const struct sluice_queue *queue, const struct index_
     if (!is_together)
         return fetch_content(queue, entry, errors, fetched);
     if (frame.content_size != entry->content_size)
-        return damaged(errors, entry->id, "header");
-    return check_content(&frame, fetched->buffer, errors, &fetched->content);
+        return damaged(errors, entry->id, entry->put, "header");
+    return check_content(&frame, entry->put, fetched->buffer, errors, &fetched->content);
 }
 
 static sluice_status give(const struct index_entry *entry, const struct fetched *fetched,
@@ -227,7 +243,7 @@ sluice_status log_read(struct sluice_queue *queue, uint64_t id,
     if (!is_fetched)
         st = read_entry(queue, &entry, sink, errors, &is_fetched);
     if (!is_fetched && st == SLUICE_NOT_FOUND)
-        return damaged(errors, id, "file is gone");
+        return gone(errors, &entry);
     return st;
 }
 
@@ -244,7 +260,7 @@ sluice_status log_scan(struct sluice_queue *queue, const struct sluice_queue_sin
         sluice_status st = fetch_record(queue, entry, 0, errors, &fetched, &frame);
 
         if (st == SLUICE_NOT_FOUND)
-            (void)damaged(errors, entry->id, "segment is gone");
+            (void)damaged(errors, entry->id, entry->record, "segment is gone");
         if (st == SLUICE_OK)
             st = sink->message(sink, entry->id, entry->flags, fetched.record, entry->content_size);
         else

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,20 +46,24 @@ struct replay {
     size_t capacity;
 };
 
-static void note_unread(struct replay *replay)
+/* What lies at that place of the segment's file is not what it should be. */
+static void note_damage(struct replay *replay, uint64_t at, const char *what)
 {
+    char name[NAME_SIZE];
+
     replay->segment->is_damaged = true;
-    (void)failure(replay->errors, SLUICE_TEMP, "4.3.0",
-                  "segment %08x is damaged: the disk cannot read all of it",
-                  replay->head->number);
+    name_format(name, NAME_SEGMENT, replay->head->number);
+    (void)failure(replay->errors, SLUICE_TEMP, "4.3.0", "%s is damaged at %llu: %s", name,
+                  (unsigned long long)at, what);
 }
 
-static void note_damage(struct replay *replay, uint64_t first, uint64_t last, const char *what)
+static void note_lost(struct replay *replay, uint64_t first, uint64_t last)
 {
-    replay->segment->is_damaged = true;
-    (void)failure(replay->errors, SLUICE_TEMP, "4.3.0",
-                  "segment %08x is damaged: batches %llu to %llu: %s", replay->head->number,
-                  (unsigned long long)first, (unsigned long long)last, what);
+    char what[80];
+
+    (void)snprintf(what, sizeof(what), "nothing can be read of batches %llu to %llu",
+                   (unsigned long long)first, (unsigned long long)last);
+    note_damage(replay, replay->segment->end, what);
 }
 
 static bool is_payload_readable(const uint8_t *bytes, const struct frame *frame)
@@ -122,15 +127,21 @@ static void note_last(struct replay *replay, uint64_t last, uint64_t end)
         queue->next = last + 1;
 }
 
-static bool is_whole(const struct replay *replay)
+/* Where something of the batch is missing or unreadable; 0: nowhere. It began where the one before ended. */
+static uint64_t find_defect(const struct replay *replay)
 {
-    const struct pending *last = &replay->frames[replay->count - 1];
+    uint64_t end = replay->segment->end;
 
     for (size_t i = 0; i < replay->count; i++) {
-        if (replay->frames[i].frame.position != i || !replay->frames[i].is_readable)
-            return false;
+        const struct pending *pending = &replay->frames[i];
+
+        if (pending->frame.position != i)
+            return end;
+        if (!pending->is_readable)
+            return pending->offset;
+        end = pending->offset + frame_size(&pending->frame);
     }
-    return last->frame.type == FRAME_COMMIT;
+    return replay->frames[replay->count - 1].frame.type == FRAME_COMMIT ? 0 : end;
 }
 
 /* An unreadable UPDATE leaves the record that was there before, and an unreadable COPY the message. */
@@ -164,6 +175,7 @@ static sluice_status close_batch(struct replay *replay, bool has_follower)
     struct segment *segment = replay->segment;
     uint64_t sequence;
     sluice_status st = SLUICE_OK;
+    uint64_t defect;
     bool is_void;
     bool is_known;
 
@@ -172,15 +184,16 @@ static sluice_status close_batch(struct replay *replay, bool has_follower)
     sequence = replay->frames[0].frame.sequence;
     is_void = replay->has_next && sequence > replay->next_durable;
     is_known = has_follower || replay->has_next;
-    if (is_void || (!is_known && !is_whole(replay))) {
+    defect = find_defect(replay);
+    if (is_void || (!is_known && defect != 0)) {
         replay->is_torn = true;
     } else {
         const struct pending *last = &replay->frames[replay->count - 1];
 
         if (sequence > segment->last + 1)
-            note_damage(replay, segment->last + 1, sequence - 1, "nothing can be read");
-        if (!is_whole(replay))
-            note_damage(replay, sequence, sequence, "a part cannot be read");
+            note_lost(replay, segment->last + 1, sequence - 1);
+        if (defect != 0)
+            note_damage(replay, defect, "a part of a batch cannot be read");
         st = enter_frames(replay);
         segment->frames += replay->count;
         note_last(replay, sequence, last->offset + frame_size(&last->frame));
@@ -231,7 +244,7 @@ static sluice_status walk(struct replay *replay)
     if (st == SLUICE_OK)
         st = close_batch(replay, false);
     if (st == SLUICE_OK && replay->is_consecutive && replay->next_durable > replay->segment->last)
-        note_damage(replay, replay->segment->last + 1, replay->next_durable, "nothing can be read");
+        note_lost(replay, replay->segment->last + 1, replay->next_durable);
     free(replay->frames);
     return st;
 }
@@ -298,23 +311,23 @@ static sluice_status replay_file(struct replay *replay)
 {
     struct sluice_queue *queue = replay->queue;
     uint64_t size;
-    bool is_whole;
+    uint64_t hole;
     sluice_status st;
     int fd;
 
     st = segment_open(queue->folder, replay->head->number, O_RDONLY, replay->errors, &fd);
     if (st != SLUICE_OK)
         return st == SLUICE_NOT_FOUND ? SLUICE_TEMP : st;
-    st = segment_load(fd, replay->errors, &replay->data, &size, &is_whole);
+    st = segment_load(fd, replay->errors, &replay->data, &size, &hole);
     close(fd);
     if (st != SLUICE_OK)
         return st;
-    if (!is_whole)
-        note_unread(replay);
+    if (hole < size)
+        note_damage(replay, hole, "the disk cannot read it");
     if (replay->head->is_made_up)
-        note_damage(replay, replay->head->header.first, replay->head->header.first, "no header");
+        note_damage(replay, 0, "its header cannot be read");
     st = walk(replay);
-    if (st == SLUICE_OK && !replay->has_next)
+    if (st == SLUICE_OK && !replay->has_next && !queue->is_examined)
         st = take_up(replay);
     free(replay->data);
     return st;
@@ -332,7 +345,7 @@ static sluice_status replay_checkpoint(struct replay *replay)
     struct checkpoint checkpoint;
     sluice_status st = SLUICE_NOT_FOUND;
 
-    if (replay->has_next && !replay->head->is_made_up)
+    if (replay->has_next && !replay->head->is_made_up && !replay->queue->is_examined)
         st = checkpoint_open(replay->queue->folder, segment->number, segment->salt, &checkpoint);
     if (st == SLUICE_TEMP)
         return failure(replay->errors, st, "4.3.0", "no memory for a checkpoint");

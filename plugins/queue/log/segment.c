@@ -170,19 +170,25 @@ sluice_status segment_read(int fd, void *data, size_t size, uint64_t offset,
     return SLUICE_OK;
 }
 
-/* Sector by sector what a read in one piece did not give. */
-static void read_what_can_be(int fd, uint8_t *data, uint64_t size)
+/* Sector by sector what a read in one piece did not give. Gives back where the first hole is. */
+static uint64_t read_what_can_be(int fd, uint8_t *data, uint64_t size)
 {
+    uint64_t hole = size;
+
     for (uint64_t at = 0; at < size; at += SECTOR_SIZE) {
         size_t piece = size - at < SECTOR_SIZE ? (size_t)(size - at) : SECTOR_SIZE;
 
-        if (segment_read(fd, data + at, piece, at, NULL) != SLUICE_OK)
-            memset(data + at, 0, piece);
+        if (segment_read(fd, data + at, piece, at, NULL) == SLUICE_OK)
+            continue;
+        memset(data + at, 0, piece);
+        if (hole == size)
+            hole = at;
     }
+    return hole;
 }
 
 sluice_status segment_load(int fd, const struct sluice_errors *errors, uint8_t **ret_data,
-                           uint64_t *ret_size, bool *ret_is_whole)
+                           uint64_t *ret_size, uint64_t *ret_hole)
 {
     struct stat info;
     uint8_t *data;
@@ -193,10 +199,10 @@ sluice_status segment_load(int fd, const struct sluice_errors *errors, uint8_t *
     if (data == NULL)
         return failure(errors, SLUICE_TEMP, "4.3.0", "no memory to read a segment of %lld bytes",
                        (long long)info.st_size);
-    *ret_is_whole = segment_read(fd, data, (size_t)info.st_size, 0, NULL) == SLUICE_OK;
-    if (!*ret_is_whole)
-        read_what_can_be(fd, data, (uint64_t)info.st_size);
-    *ret_data = data;
     *ret_size = (uint64_t)info.st_size;
+    *ret_hole = *ret_size;
+    if (segment_read(fd, data, (size_t)info.st_size, 0, NULL) != SLUICE_OK)
+        *ret_hole = read_what_can_be(fd, data, *ret_size);
+    *ret_data = data;
     return SLUICE_OK;
 }

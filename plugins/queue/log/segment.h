@@ -43,9 +43,9 @@ sluice_status segment_open(int folder, uint32_t number, int flags,
 sluice_status segment_read(int fd, void *data, size_t size, uint64_t offset,
                            const struct sluice_errors *errors);
 
-/* The whole file; the caller frees it. Where the disk cannot read there are zeros, and
- * *ret_is_whole says that there are such places. */
+/* The whole file; the caller frees it. Where the disk cannot read there are zeros, and *ret_hole
+ * is the first such place; the size of the file if there is none. */
 sluice_status segment_load(int fd, const struct sluice_errors *errors, uint8_t **ret_data,
-                           uint64_t *ret_size, bool *ret_is_whole);
+                           uint64_t *ret_size, uint64_t *ret_hole);
 
 #endif

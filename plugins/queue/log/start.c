@@ -2,11 +2,13 @@
 /* start: takes up what is in the folder. See doc/log-store.md. */
 #include "log.h"
 
+#include "checkpoint.h"
 #include "name.h"
 
 #include "../common/failure.h"
 #include "../common/folder.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@ struct numbers {
 /* What lies in the folder, in ascending order. */
 struct found {
     const struct sluice_errors *errors;
+    bool is_lenient; /* what is not of this store is explained, and left out */
     struct numbers numbers[NAME_KINDS];
     struct head *heads; /* of the segments that were begun */
     size_t head_count;
@@ -57,13 +60,15 @@ static sluice_status visit_name(void *user, const char *name)
     struct found *found = user;
     enum name_kind kind;
     uint32_t number;
+    sluice_status st;
 
     if (name_parse(name, &kind, &number))
         return add_number(&found->numbers[kind], number, found->errors);
     if (strcmp(name, FOLDER_LOCK) == 0 || strcmp(name, FOLDER_RESERVE) == 0 ||
         strcmp(name, LARGE_FOLDER) == 0)
         return SLUICE_OK;
-    return folder_foreign(name, found->errors);
+    st = folder_foreign(name, found->errors);
+    return found->is_lenient ? SLUICE_OK : st;
 }
 
 static int compare_numbers(const void *left, const void *right)
@@ -93,10 +98,15 @@ static sluice_status find_names(struct sluice_queue *queue, struct found *found)
         if (numbers->items[numbers->count - 1] > queue->last_number)
             queue->last_number = numbers->items[numbers->count - 1];
     }
-    /* What a process that was killed made or deleted counts from here on. */
-    if (st == SLUICE_OK && fsync(queue->folder) == -1)
-        st = failure_errno(found->errors, "cannot sync", "the folder");
     return st;
+}
+
+/* What a process that was killed made or deleted counts from here on. */
+static sluice_status sync_names(const struct sluice_queue *queue,
+                                const struct sluice_errors *errors)
+{
+    return fsync(queue->folder) == 0 ? SLUICE_OK
+                                     : failure_errno(errors, "cannot sync", "the folder");
 }
 
 /* ---- segments ------------------------------------------------------------------------------- */
@@ -105,6 +115,7 @@ static sluice_status find_names(struct sluice_queue *queue, struct found *found)
 static sluice_status read_heads(struct sluice_queue *queue, struct found *found)
 {
     const struct numbers *segments = &found->numbers[NAME_SEGMENT];
+    struct head_hints hints = {.may_search = found->is_lenient};
     sluice_status st = SLUICE_OK;
 
     found->heads = calloc(segments->count + 1, sizeof(*found->heads));
@@ -113,27 +124,52 @@ static sluice_status read_heads(struct sluice_queue *queue, struct found *found)
     for (size_t i = 0; st == SLUICE_OK && i < segments->count; i++) {
         struct head *head = &found->heads[found->head_count];
 
-        st = head_read(queue->folder, segments->items[i], found->errors, head);
+        st = head_read(queue->folder, segments->items[i], &hints, found->errors, head);
         if (st == SLUICE_OK && head_is_unused(head))
             st = add_number(&found->unused, head->number, found->errors);
         else if (st == SLUICE_OK)
-            found->head_count++;
+            hints.least = found->heads[found->head_count++].header.first;
+        else if (found->is_lenient)
+            st = SLUICE_OK;
     }
     return st;
+}
+
+/*
+ * The last segment's header says how many messages there were when it was begun. Whoever of them was not
+ * found in the segments before it has gone since, and then the last segment says so, or has been
+ * copied to it; or else a segment is missing.
+ */
+static bool are_all_there(const struct sluice_queue *queue, const struct head *last,
+                          uint64_t found_before, const struct sluice_errors *errors)
+{
+    uint64_t known = found_before + queue->ledger.strangers;
+
+    if (last->is_made_up || last->header.messages <= known)
+        return true;
+    (void)failure(errors, SLUICE_TEMP, "4.3.0",
+                  "%" PRIu64 " messages are missing: a segment is gone, or cannot be read",
+                  last->header.messages - known);
+    return false;
 }
 
 static sluice_status replay(struct sluice_queue *queue, const struct found *found,
                             bool *ret_is_damaged)
 {
     sluice_status st = SLUICE_OK;
+    uint64_t before = 0;
 
     *ret_is_damaged = false;
     for (size_t i = 0; st == SLUICE_OK && i < found->head_count; i++) {
         const struct head *head = &found->heads[i];
         const struct head *next = i + 1 < found->head_count ? head + 1 : NULL;
 
+        before = queue->ledger.index.count;
+        queue->ledger.strangers = 0;
         st = log_replay(queue, head, next, i > 0 ? head[-1].number : 0, found->errors,
                         ret_is_damaged);
+        if (st == SLUICE_OK && next == NULL && !are_all_there(queue, head, before, found->errors))
+            *ret_is_damaged = true;
     }
     return st;
 }
@@ -187,6 +223,8 @@ static sluice_status take_up(struct sluice_queue *queue, struct found *found)
     sluice_status st = find_names(queue, found);
 
     if (st == SLUICE_OK)
+        st = sync_names(queue, found->errors);
+    if (st == SLUICE_OK)
         st = large_open(&queue->large, queue->folder, found->errors);
     if (st == SLUICE_OK)
         st = read_heads(queue, found);
@@ -213,4 +251,66 @@ sluice_status log_start(struct sluice_queue *queue, const struct sluice_errors *
 
     found_done(&found);
     return st;
+}
+
+/* ---- only to look at it --------------------------------------------------------------------- */
+
+/* A wrong one is passed over by log_start(), and so would never be noticed. */
+static sluice_status check_checkpoints(const struct sluice_queue *queue, const struct found *found)
+{
+    sluice_status st = SLUICE_OK;
+
+    for (size_t i = 0; st == SLUICE_OK && i < found->head_count; i++) {
+        const struct head *head = &found->heads[i];
+        struct checkpoint checkpoint;
+
+        if (!has_number(&found->numbers[NAME_CHECKPOINT], head->number))
+            continue;
+        st = checkpoint_open(queue->folder, head->number, head->header.salt, &checkpoint);
+        if (st == SLUICE_OK)
+            checkpoint_close(&checkpoint);
+        else if (st == SLUICE_NOT_FOUND)
+            (void)failure(found->errors, SLUICE_TEMP, "4.3.0",
+                          "%08x.chk is damaged at 0: it is not that of the segment", head->number);
+        if (st == SLUICE_NOT_FOUND)
+            st = SLUICE_OK;
+    }
+    return st;
+}
+
+static sluice_status examine(struct sluice_queue *queue, struct found *found)
+{
+    bool is_damaged;
+    sluice_status st = find_names(queue, found);
+
+    large_open_to_read(&queue->large, queue->folder);
+    if (st == SLUICE_OK)
+        st = read_heads(queue, found);
+    if (st == SLUICE_OK)
+        st = replay(queue, found, &is_damaged);
+    if (st == SLUICE_OK)
+        st = check_checkpoints(queue, found);
+    return st;
+}
+
+sluice_status log_examine(const char *folder, const struct sluice_errors *errors,
+                          struct sluice_queue **ret_queue)
+{
+    struct found found = {.errors = errors, .is_lenient = true};
+    struct sluice_queue *queue = log_new();
+    sluice_status st;
+
+    if (queue == NULL)
+        return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
+    queue->is_examined = true;
+    st = folder_open_to_read(folder, errors, &queue->folder, &queue->folder_lock);
+    if (st == SLUICE_OK)
+        st = examine(queue, &found);
+    found_done(&found);
+    if (st != SLUICE_OK) {
+        log_close(queue);
+        return st;
+    }
+    *ret_queue = queue;
+    return SLUICE_OK;
 }
