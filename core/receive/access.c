@@ -5,7 +5,6 @@
 #include "receive/access.h"
 
 #include "base/span.h"
-#include "base/text.h"
 #include "plugin/instance.h"
 #include "task/pool.h"
 #include "task/task.h"
@@ -249,8 +248,8 @@ static void take_verdict(const struct sluice_access_sink *sink, int32_t verdict,
 
     to->verdict = verdict;
     to->code = code;
-    text_copy(to->dsn, sizeof(to->dsn), dsn != NULL ? dsn : "");
-    text_copy(to->text, sizeof(to->text), text != NULL ? text : "");
+    (void)snprintf(to->dsn, sizeof(to->dsn), "%s", dsn != NULL ? dsn : "");
+    (void)snprintf(to->text, sizeof(to->text), "%s", text != NULL ? text : "");
 }
 
 /* The code, its enhanced one and the verdict must say the same: for good or for now. */
