@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """
-Where the time goes: what each role spends while mail flows, by function, and its system calls for a
-message.
+Where the time goes: what each role spends on a message while mail flows, in the kernel by system call and
+outside by function; or how many system calls it makes.
 
     bench/profile.py [--load NAME] [--messages N] [--sessions N] [--store log|bdb] [--top N] [--calls]
 
 Loads: one (a message for each connection), many, large (100 KB, many), hold (for 200 domains, many). With
---calls system calls are counted, else functions sampled; both by perf, as root. Builds as bench/measure.py
+--calls system calls are counted, else time is sampled; both by perf, as root. Builds as bench/measure.py
 does. Counting does not slow the roles down by much, but the load shares the machine with them: the more
 there is to do at a time, the more a call does (--sessions 1: what a message alone takes).
 """
@@ -38,7 +38,9 @@ LOADS = {
 }
 WARM_UP = 500
 SAMPLES_PER_S = 4000
-SAMPLE = re.compile(r"^\s*(\d+)\s+[0-9a-f]+\s+(.*) \((.*)\)$")
+FRAME = re.compile(r"^\s*[0-9a-f]+\s+(.*) \((.*)\)$")
+KERNEL = "[kernel"
+ENTRY = re.compile(r"^(__x64_sys_|__do_sys_|__sys_|ksys_)")
 
 
 def processes_by_role(pid):
@@ -74,7 +76,7 @@ def sample_functions(mta, load, options):
     data = BUILD / "perf.data"
     roles = processes_by_role(mta.pid)
     pids = ",".join(str(pid) for pids in roles.values() for pid in pids)
-    perf = Perf("record", "-q", "-e", "cpu-clock", "-F", SAMPLES_PER_S, "-o", data, "-p", pids)
+    perf = Perf("record", "-q", "-g", "-e", "cpu-clock", "-F", SAMPLES_PER_S, "-o", data, "-p", pids)
     time.sleep(0.5)
     before = cpu_seconds(mta.pid)
     load()
@@ -83,21 +85,49 @@ def sample_functions(mta, load, options):
     script = subprocess.run(["perf", "script", "-i", data, "-F", "pid,ip,sym,dso"],
                             capture_output=True, text=True, check=True).stdout
     data.unlink()
-    role_of = {pid: name for name, pids in roles.items() for pid in pids}
-    found = collections.defaultdict(collections.Counter)
-    for pid, symbol, place in (match.groups() for match in map(SAMPLE.match, script.splitlines()) if match):
-        found[role_of.get(int(pid), "?")][symbol.split("+")[0], place.rsplit("/", 1)[-1]] += 1
+    role_of = {str(pid): name for name, pids in roles.items() for pid in pids}
+    found = collections.defaultdict(Samples)
+    for pid, frames in samples(script):
+        found[role_of.get(pid, "?")].add(frames)
     print_functions(found, used / options.messages * 1e6, options.top)
 
 
+def samples(script):
+    """(pid, [(function, file)...]), the innermost first."""
+    for block in script.split("\n\n"):
+        pid, *lines = block.strip().splitlines() or [""]
+        frames = [match.groups() for match in map(FRAME.match, lines) if match]
+        if frames:
+            yield pid.strip(), [(name.split("+")[0], place.rsplit("/", 1)[-1]) for name, place in frames]
+
+
+class Samples:
+    def __init__(self):
+        self.functions = collections.Counter()  # of the program and its libraries
+        self.calls = collections.Counter()      # the kernel, by what it was asked for
+
+    def add(self, frames):
+        if not frames[0][1].startswith(KERNEL):
+            self.functions[frames[0]] += 1
+            return
+        names = [name for name, place in frames if place.startswith(KERNEL)]
+        entry = names.index("do_syscall_64") if "do_syscall_64" in names else 0
+        if entry > 0:
+            self.calls[ENTRY.sub("", names[entry - 1])] += 1
+        else:
+            self.calls["entry and exit" if "do_syscall_64" in names else "faults, interrupts"] += 1
+
+    def count(self):
+        return sum(self.functions.values()) + sum(self.calls.values())
+
+
 def print_functions(found, message_us, top):
-    total = sum(map(sum, (counter.values() for counter in found.values())))
+    us = message_us / sum(one.count() for one in found.values())
     print(f"{message_us:.0f} µs of CPU for a message")
-    for name, counter in sorted(found.items(), key=lambda item: -sum(item[1].values())):
-        us = message_us / total
-        kernel = sum(n for (_, place), n in counter.items() if place.startswith("[kernel"))
-        print(f"\n{name}: {sum(counter.values()) * us:.1f} µs, {kernel * us:.1f} of it in the kernel")
-        for (symbol, place), count in counter.most_common(top):
+    for name, one in sorted(found.items(), key=lambda item: -item[1].count()):
+        print(f"\n{name}: {one.count() * us:.1f} µs, {sum(one.calls.values()) * us:.1f} of it in the kernel:")
+        print("  " + ", ".join(f"{call} {count * us:.1f}" for call, count in one.calls.most_common(top)))
+        for (symbol, place), count in one.functions.most_common(top):
             print(f"  {count * us:6.2f} µs  {symbol} ({place})")
 
 
