@@ -262,11 +262,45 @@ void draft_declare(struct draft *draft, const char *plugin, const struct sluice_
 
 /* ---- instances' values ---------------------------------------------------------------------- */
 
-static void settle_one(struct draft *draft, struct draft_instance *instance,
-                       const struct sluice_option *option, struct value *ret_value)
+/* Postfix's name for what each transport has: smtp_destination_concurrency_limit. */
+static const char *long_name(struct draft *draft, const struct draft_instance *instance,
+                             const struct sluice_option *option)
+{
+    return arena_printf(&draft->arena, "%s_%s", instance->name, option->key);
+}
+
+static bool is_long_name(struct draft *draft, const char *name)
+{
+    for (size_t i = 0; i < draft->instance_count; i++) {
+        size_t count;
+        const struct sluice_option *own =
+            parameters_of_instance(draft->instances[i].interface, &count);
+
+        for (size_t j = 0; j < count; j++) {
+            if (strcmp(long_name(draft, &draft->instances[i], &own[j]), name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static const struct setting *own_setting(struct draft *draft, const struct draft_instance *instance,
+                                         const struct sluice_option *option)
 {
     const struct setting *setting =
         instance->group != NULL ? setting_find(instance->group, option->key) : NULL;
+    size_t count;
+    const struct sluice_option *own = parameters_of_instance(instance->interface, &count);
+
+    if (setting != NULL || options_find(own, count, option->key) == NULL)
+        return setting;
+    return setting_find(draft->file.root, long_name(draft, instance, option));
+}
+
+static void settle_one(struct draft *draft, struct draft_instance *instance,
+                       const struct sluice_option *option, struct value *ret_value)
+{
+    const struct setting *setting = own_setting(draft, instance, option);
     const struct draft_parameter *parameter =
         (option->flags & SLUICE_OPT_GLOBAL) != 0 ? draft_parameter(draft, option->key) : NULL;
 
@@ -376,7 +410,8 @@ void draft_finish(struct draft *draft)
         const struct setting *setting = &draft->file.root->children[i];
 
         if (find(draft, sluice_span_of(setting->name)) == NULL &&
-            !instances_is_name(setting->name) && strcmp(setting->name, ETRN_QUEUES_NAME) != 0)
+            !instances_is_name(setting->name) && strcmp(setting->name, ETRN_QUEUES_NAME) != 0 &&
+            !is_long_name(draft, setting->name))
             report_unknown(draft, setting);
     }
 }

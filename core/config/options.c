@@ -420,6 +420,10 @@ static bool set_from_setting(const struct options *options, const struct sluice_
         text = expanded(options, option, setting->text, setting->place);
         return text != NULL && set_from_text(options, option, text, setting->place, value);
     case SETTING_NUMBER:
+        if (option->type == SLUICE_OPT_ENUM) /* a word may be "1" */
+            return set_word(options, option,
+                            arena_printf(options->arena, "%" PRId64, setting->number),
+                            setting->place, value);
         if (!is_number_type(option->type))
             break;
         return number_from_setting(options, option, setting, value);

@@ -112,6 +112,21 @@ static struct deferral *deferral_of(const struct queue *queue, const char *trans
 }
 
 /* Of a transport that is not there any more too: mail may still wait for it. */
+static struct concurrency_limits concurrency_of(const struct sluice_config *options)
+{
+    const struct sluice_config *c = options;
+
+    return (struct concurrency_limits){
+        .initial = (unsigned)c->get_number(c, "initial_destination_concurrency"),
+        .most = (unsigned)c->get_number(c, "destination_concurrency_limit"),
+        .failed_cohorts = (unsigned)c->get_number(c, "destination_concurrency_failed_cohort_limit"),
+        .positive = concurrency_feedback(
+            c->get_text(c, "destination_concurrency_positive_feedback")),
+        .negative = concurrency_feedback(
+            c->get_text(c, "destination_concurrency_negative_feedback")),
+    };
+}
+
 static struct site_limits limits_of(void *user, struct sluice_span transport)
 {
     const struct queue *queue = user;
@@ -124,13 +139,13 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
     if (instance != NULL)
         options = instance->options;
     struct site_limits limits = {
-        .jobs = queue->settings.destination_jobs,
+        .jobs = queue->settings.concurrency,
         .recipients = queue->settings.destination_recipients,
         .deferral = deferral_of(queue, name, options),
         .is_unavailable = suspects_is_unavailable(&queue->suspects, transport),
     };
     if (options != NULL) {
-        limits.jobs = (unsigned)options->get_number(options, "destination_concurrency_limit");
+        limits.jobs = concurrency_of(options);
         limits.recipients = (unsigned)options->get_number(options, "destination_recipient_limit");
     }
     return limits;
@@ -146,8 +161,17 @@ static void read_settings(struct queue *queue)
         .drain_ms = config_number(config, "drain_timeout"),
         .transport_retry_ms = config_number(config, "transport_retry_time"),
         .etrn_interval_ms = config_number(config, "etrn_minimum_interval"),
-        .destination_jobs =
-            (unsigned)config_number(config, "default_destination_concurrency_limit"),
+        .concurrency =
+            {
+                .initial = (unsigned)config_number(config, "initial_destination_concurrency"),
+                .most = (unsigned)config_number(config, "default_destination_concurrency_limit"),
+                .failed_cohorts = (unsigned)config_number(
+                    config, "default_destination_concurrency_failed_cohort_limit"),
+                .positive = concurrency_feedback(
+                    config_text(config, "default_destination_concurrency_positive_feedback")),
+                .negative = concurrency_feedback(
+                    config_text(config, "default_destination_concurrency_negative_feedback")),
+            },
         .destination_recipients =
             (unsigned)config_number(config, "default_destination_recipient_limit"),
     };

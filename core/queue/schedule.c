@@ -79,15 +79,24 @@ static uint32_t group_of(const uint32_t *groups, uint32_t index)
     return groups != NULL ? groups[index] : 0;
 }
 
+/* Limits are asked for where a site is new: most mail is for one that is known. */
+static struct site *get_site(struct schedule *schedule, const struct envelope_recipient *recipient)
+{
+    struct site *site = site_find(&schedule->sites, recipient->transport, recipient->nexthop);
+
+    if (site != NULL)
+        return site;
+    struct site_limits limits = schedule->limits(schedule->user, recipient->transport);
+    return site_get(&schedule->sites, recipient->transport, recipient->nexthop, &limits);
+}
+
 static sluice_status add_recipient(struct schedule *schedule, struct queue_message *message,
                                    const struct envelope_recipient *recipient, uint32_t index,
                                    const uint32_t *groups)
 {
     char name[DOMAIN_NAME_SIZE];
     struct sluice_span domain = domain_of(recipient->address, name);
-    struct site_limits limits = schedule->limits(schedule->user, recipient->transport);
-    struct site *site =
-        site_get(&schedule->sites, recipient->transport, recipient->nexthop, &limits);
+    struct site *site = get_site(schedule, recipient);
     if (site == NULL)
         return SLUICE_TEMP;
 

@@ -31,6 +31,8 @@ struct site_state {
     int64_t not_before_ms;
     uint32_t link;
     struct sluice_span last_text;
+    uint32_t jobs;
+    int64_t attempt_ms;
 };
 
 static const struct record_member site_members[] = {
@@ -43,6 +45,8 @@ static const struct record_member site_members[] = {
     RECORD_MEMBER(7, RECORD_I64, struct site_state, not_before_ms),
     RECORD_MEMBER(8, RECORD_U32, struct site_state, link),
     RECORD_MEMBER(9, RECORD_SPAN, struct site_state, last_text),
+    RECORD_MEMBER(10, RECORD_U32, struct site_state, jobs),
+    RECORD_MEMBER(11, RECORD_I64, struct site_state, attempt_ms),
 };
 
 static void save_site(const struct site *site, struct buffer *item)
@@ -57,6 +61,8 @@ static void save_site(const struct site *site, struct buffer *item)
         .not_before_ms = site->not_before_ms,
         .link = site->link,
         .last_text = sluice_span_of(site->last_text != NULL ? site->last_text : ""),
+        .jobs = site->jobs.jobs,
+        .attempt_ms = site->attempt_ms,
     };
 
     record_encode(site_members, RECORD_COUNT(site_members), &state, false, item);
@@ -92,6 +98,8 @@ static sluice_status load_site(struct schedule *schedule, struct sluice_span byt
     site->failed_ms = state.failed_ms;
     site->not_before_ms = state.not_before_ms;
     site->link = state.link;
+    site->jobs.jobs = state.jobs;
+    site->attempt_ms = state.attempt_ms;
     if (state.last_text.len > 0 && site->last_text == NULL)
         site->last_text = span_dup(state.last_text); /* NULL: a listing says less */
     site_place(&schedule->sites, site, now_ms);

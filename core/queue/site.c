@@ -175,10 +175,11 @@ bool site_is_suspended(const struct site *site, int64_t now_ms)
     return site->is_unavailable || site->not_before_ms > now_ms;
 }
 
-/* A site that failed last is tried with one job, whatever waits for it. */
+/* A site that is taken for dead is tried with one job, whatever waits for it. */
 static bool has_room(const struct site *site)
 {
-    return site->in_flight < (site->history.failures > 0 ? 1 : site->limits.jobs);
+    return site->in_flight <
+           (site->history.failures > 0 ? 1 : concurrency_get(&site->jobs, &site->limits.jobs));
 }
 
 static int64_t wake_time(const struct site *site)
@@ -273,6 +274,7 @@ void site_resume(struct sites *sites, struct site *site, int64_t now_ms)
 
 void site_reached(struct site *site, int64_t wall_ms)
 {
+    concurrency_succeeded(&site->jobs, &site->limits.jobs, site->in_flight);
     site->history.failures = 0;
     site->history.last_success_ms = wall_ms;
     site->not_before_ms = 0;
@@ -285,8 +287,11 @@ bool site_failed(struct site *site, int64_t started_ms, int64_t now_ms, int64_t 
 {
     if (site->history.failures > 0 && started_ms < site->failed_ms)
         return false;
-    site->history.failures++;
     site->history.last_failure_ms = wall_ms;
+    if (site->history.failures == 0 &&
+        !concurrency_failed(&site->jobs, &site->limits.jobs, site->in_flight))
+        return false;
+    site->history.failures++;
     site->failed_ms = now_ms;
     free(site->last_text);
     site->last_text = span_dup(span_first(text, SITE_TEXT_MAX)); /* NULL: a listing says less */

@@ -9,6 +9,7 @@
 #define QUEUE_SITE_H
 
 #include "base/hash.h"
+#include "queue/concurrency.h"
 #include "queue/fair.h"
 #include "queue/message.h"
 #include "sluice/deferral.h"
@@ -19,7 +20,7 @@
 struct deferral;
 
 struct site_limits {
-    unsigned jobs;       /* at a time */
+    struct concurrency_limits jobs;
     unsigned recipients; /* in one job; at most 1,000: their results must fit into a frame */
     const struct deferral *deferral;
     bool is_unavailable; /* when the site is made */
@@ -36,6 +37,7 @@ struct site {
     char *transport;
     char *nexthop;
     struct site_limits limits;
+    struct concurrency jobs;
     unsigned in_flight; /* jobs */
     unsigned link;      /* the deliver process that had its last job */
     struct unit *held;
@@ -92,10 +94,11 @@ void site_place(struct sites *sites, struct site *site, int64_t now_ms);
 void site_next_turn(struct sites *sites, struct site *site, int64_t now_ms);
 /* True if the site is not attempted now because it could not be reached. */
 bool site_is_suspended(const struct site *site, int64_t now_ms);
-/* An attempt got through: nothing is wrong with the site. */
+/* An attempt got through: nothing is wrong with the site. Its job still counts as in flight. */
 void site_reached(struct site *site, int64_t wall_ms);
-/* An attempt that began at started_ms failed for the site's fault; text says why. True if that
- * counts: of attempts that were under way together, one does. Then set not_before_ms. */
+/* An attempt that began at started_ms failed for the site's fault; text says why. True if the site is
+ * taken for dead: concurrency_failed says so, or it is so already; but of attempts that were under way
+ * together one counts. Then set not_before_ms. Its job still counts as in flight. */
 bool site_failed(struct site *site, int64_t started_ms, int64_t now_ms, int64_t wall_ms,
                  struct sluice_span text);
 

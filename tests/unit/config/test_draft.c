@@ -194,7 +194,10 @@ static const struct {
     {"smtpd_etrn_restrictions", "permit_mynetworks, reject"},
     {"fast_flush_domains", ""},
     {"etrn_minimum_interval", "10s"},
+    {"initial_destination_concurrency", "5"},
     {"default_destination_concurrency_limit", "20"},
+    {"default_destination_concurrency_positive_feedback", "1"},
+    {"default_destination_concurrency_failed_cohort_limit", "1"},
     {"default_destination_recipient_limit", "50"},
     {"smtp_mx_session_limit", "2"},
     {"smtpd_timeout", "300s"},
@@ -423,6 +426,7 @@ static const struct value *value_of(const struct draft_instance *instance, const
 static void test_settle(void **state)
 {
     static const char text[] = "myhostname = \"mx.tld\";\npatience = \"5m\";\n"
+                               "a_destination_concurrency_limit = 4; b_destination_recipient_limit = 9;"
                                "transports = ( { name = \"a\"; plugin = \"x\";\n"
                                "  needed = \"yes\"; patience = 7; password = \"p$x\";\n"
                                "  destination_concurrency_limit = 3; },\n"
@@ -453,6 +457,9 @@ static void test_settle(void **state)
     assert_false(value_of(b, "password")->is_set);
     assert_true(value_of(a, "destination_concurrency_limit")->number == 3);
     assert_true(value_of(b, "destination_concurrency_limit")->number == 20); /* default_... */
+    assert_true(value_of(b, "destination_recipient_limit")->number == 9);    /* Postfix's name */
+    assert_true(value_of(a, "initial_destination_concurrency")->number == 5);
+    assert_string_equal(value_of(a, "destination_concurrency_positive_feedback")->text, "1");
     assert_string_equal(text_of(&draft, "patience"), "300s"); /* a parameter like any other */
     draft_done(&draft);
 }

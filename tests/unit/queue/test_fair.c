@@ -42,7 +42,8 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
 {
     (void)user;
     (void)transport;
-    return (struct site_limits){.jobs = SITE_JOBS, .recipients = 50};
+    return (struct site_limits){
+        .jobs = {.initial = SITE_JOBS, .most = SITE_JOBS, .failed_cohorts = 1}, .recipients = 50};
 }
 
 static void start(struct world *w, size_t places)

@@ -17,7 +17,7 @@ static struct site_limits limits(void *user, struct sluice_span transport)
 {
     (void)user;
     (void)transport;
-    return (struct site_limits){.jobs = 1, .recipients = 10};
+    return (struct site_limits){.jobs = {.initial = 1, .most = 1}, .recipients = 10};
 }
 
 static struct queue_message *add(struct schedule *schedule, uint64_t id, int64_t arrival_ms)

@@ -116,7 +116,7 @@ static struct site_limits limits(void *user, struct sluice_span transport)
 {
     (void)user;
     (void)transport;
-    return (struct site_limits){.jobs = 20, .recipients = 50};
+    return (struct site_limits){.jobs = {.initial = 20, .most = 20}, .recipients = 50};
 }
 
 static void add(struct schedule *schedule, uint64_t number)

@@ -19,7 +19,7 @@
 #define RECIPIENTS_MAX 200
 
 static const struct places many_places = {.total = 10000, .free = 10000};
-static struct site_limits limits = {.jobs = 20, .recipients = 50};
+static struct site_limits limits;
 
 static struct site_limits limits_of(void *user, struct sluice_span transport)
 {
@@ -30,7 +30,8 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
 
 static void start(struct schedule *schedule, unsigned jobs, unsigned recipients)
 {
-    limits = (struct site_limits){.jobs = jobs, .recipients = recipients};
+    limits = (struct site_limits){
+        .jobs = {.initial = jobs, .most = jobs, .failed_cohorts = 1}, .recipients = recipients};
     schedule_init(schedule, limits_of, NULL);
 }
 
@@ -283,22 +284,26 @@ static void test_an_id_is_added_once(void **state)
 static void test_failures_count_once_for_each_down_time(void **state)
 {
     struct schedule s;
-    struct unit *units[3];
+    struct unit *units[4];
 
     (void)state;
     start(&s, 20, 50);
     for (uint64_t id = 1; id <= 6; id++)
         add_ready(&s, id, "a@x.tld", "x.tld", 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         assert_true(take(&s, 100, &units[i]) != 0);
     struct site *site = units[0]->site;
 
+    for (int i = 0; i < 2; i++) { /* a quarter, and a third */
+        assert_false(site_failed(site, 100, 150, 150, SPAN_LITERAL("refused")));
+        end(&s, units[i], 150, 150);
+        assert_false(site_is_suspended(site, 150));
+    }
     assert_true(site_failed(site, 100, 200, 200, SPAN_LITERAL("refused")));
     site->not_before_ms = 1200;
-    end(&s, units[0], 200, 200);
+    end(&s, units[2], 200, 200);
     assert_false(site_failed(site, 100, 300, 300, SPAN_LITERAL("refused")));
-    end(&s, units[1], 200, 300);
-    end(&s, units[2], 200, 300);
+    end(&s, units[3], 200, 300);
     assert_int_equal(site->history.failures, 1);
     assert_int_equal(schedule_next_ms(&s), 1200);
     assert_int_equal(take(&s, 1199, NULL), 0);
@@ -828,7 +833,7 @@ static void check(struct model *model)
         assert_int_equal(ready, site->ready_count);
         assert_int_equal(list_length(site->held), site->held_count);
         listed += ready + site->held_count + site->waiting.count;
-        assert_true(site->in_flight <= site->limits.jobs);
+        assert_true(site->in_flight <= site->limits.jobs.most);
         assert_int_equal(site->unit_count == 0 && site->suspension == NULL,
                          site->place == SITE_IDLE);
         assert_true(site->suspension == NULL || site->place == SITE_BLOCKED ||

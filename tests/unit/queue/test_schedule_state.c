@@ -25,7 +25,8 @@ static struct site_limits limits(void *user, struct sluice_span transport)
 {
     (void)user;
     (void)transport;
-    return (struct site_limits){.jobs = 1, .recipients = 2};
+    return (struct site_limits){
+        .jobs = {.initial = 1, .most = 1, .failed_cohorts = 1}, .recipients = 2};
 }
 
 /* Message i has three recipients at each of two domains, all held. */

@@ -52,7 +52,7 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
     const struct world *world = user;
 
     return (struct site_limits){
-        .jobs = 100,
+        .jobs = {.initial = 100, .most = 100, .failed_cohorts = 1},
         .recipients = 50,
         .is_unavailable = suspects_is_unavailable(&world->suspects, transport),
     };
