@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUFFER_MIN_CAPACITY 64
+#define BUFFER_MIN_CAPACITY 256 /* most of what is put together for a message fits */
 
 void buffer_done(struct buffer *buffer)
 {
@@ -28,9 +28,10 @@ bool buffer_failed(const struct buffer *buffer)
 
 static bool grow(struct buffer *buffer, size_t wanted)
 {
-    size_t capacity = buffer->capacity > 0 ? buffer->capacity : BUFFER_MIN_CAPACITY;
-    while (capacity < wanted)
-        capacity = capacity <= SIZE_MAX / 2 ? capacity * 2 : wanted;
+    size_t doubled = buffer->capacity <= SIZE_MAX / 2 ? buffer->capacity * 2 : SIZE_MAX;
+    size_t capacity = doubled > BUFFER_MIN_CAPACITY ? doubled : BUFFER_MIN_CAPACITY;
+    if (capacity < wanted)
+        capacity = wanted; /* often all that there will be */
 
     char *ptr = realloc(buffer->ptr, capacity);
     if (ptr == NULL)
@@ -84,17 +85,20 @@ void buffer_add_byte(struct buffer *buffer, char byte)
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
+    size_t room = buffer->capacity - buffer->len;
     va_list args;
     va_list again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    /* Into the room that there is, which tells how much it takes. */
+    int len = vsnprintf(room > 0 ? buffer->ptr + buffer->len : NULL, room, format, args);
     char *place = len >= 0 ? buffer_reserve(buffer, (size_t)len + 1) : NULL;
 
     if (len < 0)
         buffer->failed = true;
     if (place != NULL) {
-        (void)vsnprintf(place, (size_t)len + 1, format, again); /* measured just now */
+        if ((size_t)len >= room)
+            (void)vsnprintf(place, (size_t)len + 1, format, again); /* fits now */
         buffer->len += (size_t)len;
     }
     va_end(again);

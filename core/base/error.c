@@ -4,6 +4,8 @@
  */
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -12,16 +14,11 @@ static const char *const status_names[] = {
     [SLUICE_PERM] = "PERM", [SLUICE_CONFIG] = "CONFIG",       [SLUICE_UNSUPPORTED] = "UNSUPPORTED",
 };
 
-/* Cut to fit: promised so. The arguments may not be err->text itself. */
-static void set_text(struct error *err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void set_text(struct error *err, const char *format, ...)
+static void set_plain(struct error *err, sluice_status status, const char *dsn, const char *text)
 {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(err->text, sizeof(err->text), format, args);
-    va_end(args);
+    err->status = status;
+    text_copy(err->dsn, sizeof(err->dsn), dsn != NULL ? dsn : "");
+    text_copy(err->text, sizeof(err->text), text);
 }
 
 static void set(struct error *err, sluice_status status, const char *dsn, const char *format,
@@ -31,10 +28,8 @@ static void set(struct error *err, sluice_status status, const char *dsn, const 
         return;
     /* An argument may be err->text itself: write beside it first. */
     char text[ERROR_TEXT_MAX];
-    (void)vsnprintf(text, sizeof(text), format, args);
-    err->status = status;
-    (void)snprintf(err->dsn, sizeof(err->dsn), "%s", dsn != NULL ? dsn : "");
-    set_text(err, "%s", text);
+    (void)vsnprintf(text, sizeof(text), format, args); /* cut to fit: promised so */
+    set_plain(err, status, dsn, text);
 }
 
 sluice_status error_set(struct error *err, sluice_status status, const char *format, ...)
@@ -56,6 +51,14 @@ sluice_status error_set_dsn(struct error *err, sluice_status status, const char 
     return status;
 }
 
+sluice_status error_set_text(struct error *err, sluice_status status, const char *dsn,
+                             const char *text)
+{
+    if (err != NULL)
+        set_plain(err, status, dsn, text);
+    return status;
+}
+
 void error_prefix(struct error *err, const char *format, ...)
 {
     if (err == NULL)
@@ -67,7 +70,10 @@ void error_prefix(struct error *err, const char *format, ...)
     va_end(args);
     char old[ERROR_TEXT_MAX];
     memcpy(old, err->text, sizeof(old));
-    set_text(err, "%s: %s", context, old);
+    struct text text = text_open(err->text, sizeof(err->text));
+    text_add(&text, context);
+    text_add(&text, ": ");
+    text_add(&text, old);
 }
 
 sluice_status status_known(sluice_status status)
@@ -86,8 +92,8 @@ static void explain(const struct sluice_errors *errors, const char *dsn, const c
     const struct error_sink *sink = (const struct error_sink *)errors;
     sluice_status status = sink->err != NULL ? sink->err->status : SLUICE_TEMP;
 
-    (void)error_set_dsn(sink->err, status != SLUICE_OK ? status : SLUICE_TEMP, dsn, "%s",
-                        text != NULL ? text : "");
+    (void)error_set_text(sink->err, status != SLUICE_OK ? status : SLUICE_TEMP, dsn,
+                         text != NULL ? text : "");
 }
 
 void error_sink_init(struct error_sink *sink, struct error *err)

@@ -30,6 +30,10 @@ sluice_status error_set(struct error *err, sluice_status status, const char *for
 sluice_status error_set_dsn(struct error *err, sluice_status status, const char *dsn,
                             const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* The same with a text that is there already; not err->text itself. [any] */
+sluice_status error_set_text(struct error *err, sluice_status status, const char *dsn,
+                             const char *text);
+
 /* Puts "context: " before the text; status and dsn stay. [any] */
 void error_prefix(struct error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -13,6 +13,7 @@
 #include "base/log_sink.h"
 #include "base/metrics.h"
 #include "base/span.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -210,8 +211,8 @@ void log_event_write(const struct log_event *event, const struct log_field *fiel
 
     if (event->level > ring.max_level)
         return;
-    (void)snprintf(component, sizeof(component), "%s",
-                   event->component != NULL ? event->component : ring.component);
+    text_copy(component, sizeof(component),
+              event->component != NULL ? event->component : ring.component);
     log_render_event(ring.rendering, event, fields, count, &rendered);
     put_line(event->level, component, &rendered);
     errno = saved;

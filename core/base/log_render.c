@@ -6,44 +6,16 @@
 
 #include "base/id.h"
 #include "base/span.h"
+#include "base/text.h"
 
 #include <ctype.h>
 
 #define VALUE_MAX 1500  /* bytes of a field's text */
-#define NUMBER_SIZE 32  /* and its NUL */
 #define JOURNAL_PREFIX "SLUICE_"
 
-/* A C string that grows up to its place's size; what goes beyond is cut, which is remembered. */
-struct out {
-    char *ptr;
-    size_t len;
-    size_t size;
-    bool is_cut;
-};
-
-static struct out out_open(char *ptr, size_t size)
+static void put(struct text *out, const char *bytes, size_t len)
 {
-    ptr[0] = '\0';
-    return (struct out){.ptr = ptr, .size = size};
-}
-
-static void put(struct out *out, const char *bytes, size_t len)
-{
-    size_t room = out->size - 1 - out->len;
-
-    if (len > room) {
-        out->is_cut = true;
-        len = room;
-    }
-    if (len > 0)
-        memcpy(out->ptr + out->len, bytes, len); /* of no bytes there may be no address */
-    out->len += len;
-    out->ptr[out->len] = '\0';
-}
-
-static void put_text(struct out *out, const char *text)
-{
-    put(out, text, strlen(text));
+    text_add_span(out, (struct sluice_span){bytes, len});
 }
 
 /* ---- characters ------------------------------------------------------------------------------ */
@@ -91,7 +63,7 @@ static size_t plain_len(struct sluice_span bytes)
 }
 
 /* A whole character or nothing; is_json: as a part of a JSON string. */
-static void put_characters(struct out *out, struct sluice_span bytes, bool is_json)
+static void put_characters(struct text *out, struct sluice_span bytes, bool is_json)
 {
     bytes = span_first(bytes, VALUE_MAX);
     while (bytes.len > 0) {
@@ -115,33 +87,22 @@ static void put_characters(struct out *out, struct sluice_span bytes, bool is_js
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* With at least that many digits. snprintf() would be most of a line's cost. */
-static void put_digits(struct out *out, uint64_t number, int least)
-{
-    char text[NUMBER_SIZE];
-    char *at = text + sizeof(text);
-
-    for (int count = 0; number > 0 || count < least; count++, number /= 10)
-        *--at = (char)('0' + number % 10);
-    put(out, at, (size_t)(text + sizeof(text) - at));
-}
-
 /* With that many digits behind the point; less than nothing is a clock that was set. */
-static void put_time(struct out *out, int64_t ms, int digits)
+static void put_time(struct text *out, int64_t ms, int digits)
 {
     static const uint64_t units[] = {1000, 100, 10, 1}; /* in milliseconds */
     uint64_t unit = units[digits];
     uint64_t rounded = ((ms > 0 ? (uint64_t)ms : 0) + unit / 2) / unit;
 
-    put_digits(out, rounded / (1000 / unit), 1);
+    text_add_number(out, rounded / (1000 / unit), 1);
     if (digits == 0)
         return;
     put(out, ".", 1);
-    put_digits(out, rounded % (1000 / unit), digits);
+    text_add_number(out, rounded % (1000 / unit), digits);
 }
 
 /* Two significant digits, as far as milliseconds go: "0.050", "1.2", "86". */
-static void put_seconds(struct out *out, int64_t ms)
+static void put_seconds(struct text *out, int64_t ms)
 {
     int digits = ms >= 10000 ? 0 : ms >= 1000 ? 1 : ms >= 100 ? 2 : 3;
 
@@ -151,16 +112,16 @@ static void put_seconds(struct out *out, int64_t ms)
         put_time(out, ms, digits);
 }
 
-static void put_value(struct out *out, const struct log_field *field)
+static void put_value(struct text *out, const struct log_field *field)
 {
     char id[ID_TEXT_SIZE];
 
     if (field->type == LOG_FIELD_TEXT)
         put_characters(out, field->text, false);
     else if (field->type == LOG_FIELD_ID)
-        put_text(out, id_format(field->number, id));
+        text_add(out, id_format(field->number, id));
     else if (field->type == LOG_FIELD_NUMBER)
-        put_digits(out, field->number, 1);
+        text_add_number(out, field->number, 1);
     for (size_t i = 0; i < field->count; i++) {
         if (i > 0)
             put(out, "/", 1);
@@ -168,23 +129,23 @@ static void put_value(struct out *out, const struct log_field *field)
     }
 }
 
-static void put_json_seconds(struct out *out, const struct log_field *field)
+static void put_json_seconds(struct text *out, const struct log_field *field)
 {
     bool is_array = field->count != 1;
 
-    put_text(out, is_array ? "[" : "");
+    text_add(out, is_array ? "[" : "");
     for (size_t i = 0; i < field->count; i++) {
         if (i > 0)
             put(out, ",", 1);
         put_time(out, field->times_ms[i], 3);
     }
-    put_text(out, is_array ? "]" : "");
+    text_add(out, is_array ? "]" : "");
 }
 
-static void put_json_value(struct out *out, const struct log_field *field)
+static void put_json_value(struct text *out, const struct log_field *field)
 {
     if (field->type == LOG_FIELD_NUMBER) {
-        put_digits(out, field->number, 1);
+        text_add_number(out, field->number, 1);
         return;
     }
     if (field->type == LOG_FIELD_SECONDS) {
@@ -201,17 +162,17 @@ static void put_json_value(struct out *out, const struct log_field *field)
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-static void put_json_field(struct out *out, const struct log_field *field)
+static void put_json_field(struct text *out, const struct log_field *field)
 {
-    put_text(out, out->len > 0 ? ",\"" : "\"");
-    put_text(out, field->name);
-    put_text(out, "\":");
+    text_add(out, out->len > 0 ? ",\"" : "\"");
+    text_add(out, field->name);
+    text_add(out, "\":");
     put_json_value(out, field);
 }
 
-static void put_journal_field(struct out *out, const struct log_field *field)
+static void put_journal_field(struct text *out, const struct log_field *field)
 {
-    put_text(out, JOURNAL_PREFIX);
+    text_add(out, JOURNAL_PREFIX);
     for (const char *at = field->name; *at != '\0'; at++) {
         char upper = (char)toupper((unsigned char)*at);
         put(out, &upper, 1);
@@ -222,9 +183,9 @@ static void put_journal_field(struct out *out, const struct log_field *field)
 }
 
 /* A field that does not fit is not there: half of one would break the rest. */
-static void put_field(struct out *out, enum log_rendering rendering, const struct log_field *field)
+static void put_field(struct text *out, enum log_rendering rendering, const struct log_field *field)
 {
-    struct out before = *out;
+    struct text before = *out;
 
     if (field->is_absent)
         return;
@@ -241,7 +202,7 @@ static void put_field(struct out *out, enum log_rendering rendering, const struc
 static void render_fields(enum log_rendering rendering, const char *event,
                           const struct log_field *fields, size_t count, char *room)
 {
-    struct out out = out_open(room, LOG_FIELDS_SIZE);
+    struct text out = text_open(room, LOG_FIELDS_SIZE);
     struct log_field name = log_text("event", event);
 
     name.is_absent = event == NULL;
@@ -253,12 +214,12 @@ static void render_fields(enum log_rendering rendering, const char *event,
 /* ---- text ------------------------------------------------------------------------------------ */
 
 /* pflogsumm and its like sort lines by these words. */
-static void put_severity(struct out *out, enum log_level level)
+static void put_severity(struct text *out, enum log_level level)
 {
     if (level == LOG_LEVEL_WARNING)
-        put_text(out, "warning: ");
+        text_add(out, "warning: ");
     else if (level == LOG_LEVEL_ERROR)
-        put_text(out, "fatal: ");
+        text_add(out, "fatal: ");
 }
 
 /* Texts name the fields in their order, mostly: next is where to look first. */
@@ -276,7 +237,7 @@ static const struct log_field *find_field(const struct log_field *fields, size_t
 }
 
 /* What is between braces: name, or before|name|after. */
-static void put_piece(struct out *out, struct sluice_span piece, const struct log_field *fields,
+static void put_piece(struct text *out, struct sluice_span piece, const struct log_field *fields,
                       size_t count, size_t *next)
 {
     struct sluice_span before = span_first(piece, span_find(piece, '|'));
@@ -298,7 +259,7 @@ static void put_piece(struct out *out, struct sluice_span piece, const struct lo
 static void render_text(const struct log_event *event, const struct log_field *fields, size_t count,
                         char *room)
 {
-    struct out out = out_open(room, LOG_TEXT_SIZE);
+    struct text out = text_open(room, LOG_TEXT_SIZE);
     struct sluice_span rest = sluice_span_of(event->text);
     size_t next = 0;
 
@@ -320,7 +281,7 @@ void log_render_prose(enum log_rendering rendering, enum log_level level, const 
                       struct log_rendered *rendered)
 {
     struct log_field message = log_text("message", text);
-    struct out out = out_open(rendered->text, LOG_TEXT_SIZE);
+    struct text out = text_open(rendered->text, LOG_TEXT_SIZE);
 
     rendered->fields[0] = '\0';
     if (rendering == LOG_RENDER_JSON) {

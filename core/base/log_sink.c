@@ -9,6 +9,8 @@
  */
 #include "base/log_sink.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -34,9 +36,10 @@ static struct {
     int journal_fd;
     int facility;
     char host[HOST_SIZE];
+    pid_t pid; /* 0: neither is known yet */
     char ident[2 * LOG_NAME_SIZE]; /* syslog() keeps its address */
     time_t second;          /* of when */
-    char when[TIME_SIZE];   /* "2026-11-22T01:50:00" */
+    char when[TIME_SIZE];   /* "2026-11-22T01:50:00." */
     char zone[8];           /* "+01:00" */
     char buffer[BUFFER_SIZE];
     size_t used;
@@ -68,9 +71,10 @@ static int find_facility(const char *name)
     return LOG_MAIL;
 }
 
-/* As in files of syslog: without its domain. */
-static void find_host(void)
+/* The host as in files of syslog: without its domain. */
+static void find_self(void)
 {
+    sink.pid = getpid();
     if (gethostname(sink.host, sizeof(sink.host)) != 0 || sink.host[0] == '\0')
         (void)snprintf(sink.host, sizeof(sink.host), "localhost");
     sink.host[sizeof(sink.host) - 1] = '\0';
@@ -102,6 +106,7 @@ void log_sink_set(const struct log_settings *settings)
         (void)snprintf(sink.settings.journal, LOG_SOCKET_PATH_SIZE, "%s", JOURNAL_SOCKET);
     sink.facility = find_facility(settings->facility);
     sink.second = -1;
+    sink.pid = 0; /* perhaps we were forked off */
     closelog(); /* another facility counts for a new connection */
     if (settings->target == LOG_TO_JOURNAL && sink.journal_fd == -1)
         sink.journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -118,7 +123,7 @@ static void set_time(int64_t wall_ms)
     if (second == sink.second)
         return;
     (void)localtime_r(&second, &tm);
-    (void)strftime(sink.when, sizeof(sink.when), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)strftime(sink.when, sizeof(sink.when), "%Y-%m-%dT%H:%M:%S.", &tm);
     long minutes = tm.tm_gmtoff / 60;
     long distance = minutes < 0 ? -minutes : minutes;
     (void)snprintf(sink.zone, sizeof(sink.zone), "%c%02ld:%02ld", minutes < 0 ? '-' : '+',
@@ -138,21 +143,33 @@ static const char *level_word(enum log_level level)
 static size_t format_json(const struct log_line *line, char *out, size_t size)
 {
     int len = snprintf(out, size,
-                       "{\"time\":\"%s.%03d%s\",\"host\":\"%s\",\"name\":\"%s\",\"component\":\"%s\","
+                       "{\"time\":\"%s%03d%s\",\"host\":\"%s\",\"name\":\"%s\",\"component\":\"%s\","
                        "\"pid\":%ld,\"level\":\"%s\",%s}",
                        sink.when, (int)(line->wall_ms % 1000), sink.zone, sink.host, sink.settings.name,
-                       line->component, (long)getpid(), level_word(line->level), line->fields);
+                       line->component, (long)sink.pid, level_word(line->level), line->fields);
 
     return len > 0 && (size_t)len < size ? (size_t)len : 0;
 }
 
+/* "2026-11-22T01:50:00.250+01:00 mx sluice/smtpd[123]: text" */
 static size_t format_text(const struct log_line *line, char *out, size_t size)
 {
-    int len = snprintf(out, size, "%s.%03d%s %s %s/%s[%ld]: %s", sink.when,
-                       (int)(line->wall_ms % 1000), sink.zone, sink.host, sink.settings.name,
-                       line->component, (long)getpid(), line->text);
+    struct text text = text_open(out, size);
 
-    return len > 0 && (size_t)len < size ? (size_t)len : 0;
+    text_add(&text, sink.when);
+    text_add_number(&text, (uint64_t)(line->wall_ms % 1000), 3);
+    text_add(&text, sink.zone);
+    text_add(&text, " ");
+    text_add(&text, sink.host);
+    text_add(&text, " ");
+    text_add(&text, sink.settings.name);
+    text_add(&text, "/");
+    text_add(&text, line->component);
+    text_add(&text, "[");
+    text_add_number(&text, (uint64_t)sink.pid, 1);
+    text_add(&text, "]: ");
+    text_add(&text, line->text);
+    return text.is_cut ? 0 : text.len;
 }
 
 static void put_buffered(const struct log_line *line)
@@ -193,7 +210,7 @@ static void put_journal(const struct log_line *line)
                        "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s/%s\nSYSLOG_PID=%ld\n"
                        "MESSAGE=%s\n%s",
                        priorities[line->level], LOG_FAC(sink.facility), sink.settings.name, line->component,
-                       (long)getpid(), line->text, line->fields);
+                       (long)sink.pid, line->text, line->fields);
 
     if (len <= 0 || (size_t)len >= sizeof(out))
         return;
@@ -206,8 +223,8 @@ static void put_journal(const struct log_line *line)
 
 void log_sink_put(const struct log_line *line)
 {
-    if (sink.host[0] == '\0')
-        find_host();
+    if (sink.pid == 0)
+        find_self();
     set_time(line->wall_ms);
     if (sink.settings.target == LOG_TO_SYSLOG)
         put_syslog(line);

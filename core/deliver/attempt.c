@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "deliver/delivery.h"
 #include "net/dns.h"
 
-#include <stdio.h>
 
 #define RESOLVE_TIME_MAX_MS ((int64_t)60 * 1000)
 
@@ -30,11 +30,15 @@ static void walk_set_host(struct walk *walk, const struct host *host, bool is_la
 
     walk->host = host;
     walk->is_last_host = is_last;
+    struct text relay = text_open(walk->relay, sizeof(walk->relay));
+    text_add(&relay, host->name);
+    text_add(&relay, "[");
+    text_add(&relay, host->address);
+    text_add(&relay, "]");
     if (port == 0 || is_local)
-        (void)snprintf(walk->relay, sizeof(walk->relay), "%s[%s]", host->name, host->address);
-    else
-        (void)snprintf(walk->relay, sizeof(walk->relay), "%s[%s]:%u", host->name, host->address,
-                       port);
+        return;
+    text_add(&relay, ":");
+    text_add_number(&relay, port, 1);
 }
 
 static bool walk_is_over(const struct walk *walk)
@@ -158,7 +162,7 @@ static void attempt_alone(struct walk *walk)
     bool has_settled;
     int32_t fate;
 
-    (void)snprintf(walk->relay, sizeof(walk->relay), "%s", transport_name(walk->transport));
+    text_copy(walk->relay, sizeof(walk->relay), transport_name(walk->transport));
     fate = walk_deliver(walk, NULL, &has_settled);
     walk->job->site = fate == SLUICE_FATE_HOST_FAILED ? SITE_FAILED : SITE_REACHED;
 }

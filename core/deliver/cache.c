@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "task/task.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -40,10 +40,14 @@ struct cache {
 
 static bool make_key(const struct transport *transport, const struct host *host, char *key)
 {
-    int len = snprintf(key, CACHE_KEY_SIZE, "%s %s %u", transport_name(transport), host->address,
-                       host->port);
+    struct text text = text_open(key, CACHE_KEY_SIZE);
 
-    return len > 0 && len < CACHE_KEY_SIZE;
+    text_add(&text, transport_name(transport));
+    text_add(&text, " ");
+    text_add(&text, host->address);
+    text_add(&text, " ");
+    text_add_number(&text, host->port, 1);
+    return !text.is_cut;
 }
 
 /* Takes the entry out of all lists; returns its connection and frees it. */

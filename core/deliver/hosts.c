@@ -2,12 +2,12 @@
 #include "deliver/hosts.h"
 
 #include "base/span.h"
+#include "base/text.h"
 #include "plugin/instance.h"
 #include "sluice/nexthop.h"
 #include "task/pool.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct nexthop_chain {
@@ -56,8 +56,8 @@ static void question_host(const struct sluice_nexthop_sink *sink,
 
     if (found->name.len >= sizeof(host.name) || found->address.len >= sizeof(host.address))
         return; /* no such name or address exists */
-    (void)snprintf(host.name, sizeof(host.name), "%.*s", SPAN_ARGS(found->name));
-    (void)snprintf(host.address, sizeof(host.address), "%.*s", SPAN_ARGS(found->address));
+    text_copy_span(host.name, sizeof(host.name), found->name);
+    text_copy_span(host.address, sizeof(host.address), found->address);
     (void)hosts_add(&question->hosts, &host); /* no memory: one host fewer to try */
 }
 

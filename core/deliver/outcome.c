@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "deliver/outcome.h"
 
-#include <stdio.h>
+#include "base/text.h"
+
 #include <stdlib.h>
 
 bool outcome_is_settled(const struct outcome *outcome)
@@ -35,9 +36,9 @@ void outcome_set_result(struct outcome *outcome, const struct sluice_result *res
     if (status != SLUICE_OK && status != SLUICE_PERM)
         status = SLUICE_TEMP;
     outcome->is_reported = true;
-    (void)error_set_dsn(&outcome->result, status, matching_dsn(status, result->dsn), "%s",
-                        result->text != NULL ? result->text : "no reason given");
-    (void)snprintf(outcome->relay, sizeof(outcome->relay), "%s", relay);
+    (void)error_set_text(&outcome->result, status, matching_dsn(status, result->dsn),
+                         result->text != NULL ? result->text : "no reason given");
+    text_copy(outcome->relay, sizeof(outcome->relay), relay);
     outcome_done(outcome);
     if (result->reply != NULL)
         outcome->reply = strndup(result->reply, OUTCOME_REPLY_MAX); /* no memory: it is not told */

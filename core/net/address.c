@@ -5,6 +5,7 @@
 #include "net/address.h"
 
 #include "base/span.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -105,13 +106,26 @@ void address_from_sockaddr(const struct sockaddr *from, socklen_t len, struct ad
     memcpy(&ret->any, from, ret->len);
 }
 
+/* Several times for each message: inet_ntop() takes 0.4 µs. */
+static void format_v4(const unsigned char bytes[4], char out[ADDRESS_TEXT_SIZE])
+{
+    struct text text = text_open(out, ADDRESS_TEXT_SIZE);
+
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            text_add(&text, ".");
+        text_add_number(&text, bytes[i], 1);
+    }
+}
+
 const char *address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
     struct sluice_span bytes = address_bytes(address);
 
-    if (bytes.len == 0 ||
-        inet_ntop(bytes.len == 4 ? AF_INET : AF_INET6, bytes.ptr, text, ADDRESS_TEXT_SIZE) == NULL)
-        (void)snprintf(text, ADDRESS_TEXT_SIZE, "unknown");
+    if (bytes.len == 4)
+        format_v4((const unsigned char *)bytes.ptr, text);
+    else if (bytes.len == 0 || inet_ntop(AF_INET6, bytes.ptr, text, ADDRESS_TEXT_SIZE) == NULL)
+        text_copy(text, ADDRESS_TEXT_SIZE, "unknown");
     return text;
 }
 

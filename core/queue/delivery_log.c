@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/span.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -68,7 +69,7 @@ static void count_accepted(const struct envelope *envelope)
 {
     char protocol[PROTOCOL_SIZE];
 
-    (void)snprintf(protocol, sizeof(protocol), "%.*s", SPAN_ARGS(envelope->protocol));
+    text_copy_span(protocol, sizeof(protocol), envelope->protocol);
     metric_add(metric_get(METRIC_MESSAGES_ACCEPTED, protocol, NULL, NULL), 1);
     metric_add(metric_get(METRIC_BYTES_ACCEPTED, NULL, NULL, NULL), envelope->content_size);
 }
@@ -78,8 +79,11 @@ void delivery_log_accepted(uint64_t id, const struct envelope *envelope)
     char client[CLIENT_SIZE];
 
     count_accepted(envelope);
-    (void)snprintf(client, sizeof(client), "%.*s[%.*s]", SPAN_ARGS(envelope->client_name),
-                   SPAN_ARGS(envelope->client_address)); /* cut is fine */
+    struct text text = text_open(client, sizeof(client)); /* cut is fine */
+    text_add_span(&text, envelope->client_name);
+    text_add(&text, "[");
+    text_add_span(&text, envelope->client_address);
+    text_add(&text, "]");
     if (envelope->client_address.len > 0)
         log_event(&client_event, log_id("queue_id", id), log_text("client", client),
                   log_span_if("login", envelope->login), log_span("proto", envelope->protocol),

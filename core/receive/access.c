@@ -5,6 +5,7 @@
 #include "receive/access.h"
 
 #include "base/span.h"
+#include "base/text.h"
 #include "plugin/instance.h"
 #include "task/pool.h"
 #include "task/task.h"
@@ -248,8 +249,8 @@ static void take_verdict(const struct sluice_access_sink *sink, int32_t verdict,
 
     to->verdict = verdict;
     to->code = code;
-    (void)snprintf(to->dsn, sizeof(to->dsn), "%s", dsn != NULL ? dsn : "");
-    (void)snprintf(to->text, sizeof(to->text), "%s", text != NULL ? text : "");
+    text_copy(to->dsn, sizeof(to->dsn), dsn != NULL ? dsn : "");
+    text_copy(to->text, sizeof(to->text), text != NULL ? text : "");
 }
 
 /* The code, its enhanced one and the verdict must say the same: for good or for now. */

@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "config/role.h"
 #include "task/pool.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -85,7 +85,7 @@ static sluice_status take_status(struct intake *intake, uint16_t type, struct ch
     question->fd = frame->fd;
     frame->fd = -1;
     (void)error_set(&question->err, status.status, "%.*s", SPAN_ARGS(status.text));
-    (void)snprintf(question->err.dsn, sizeof(question->err.dsn), "%.*s", SPAN_ARGS(status.dsn));
+    text_copy_span(question->err.dsn, sizeof(question->err.dsn), status.dsn);
     question_answer(intake, question);
     return SLUICE_OK;
 }

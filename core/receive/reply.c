@@ -74,11 +74,17 @@ static void slow_down(struct session *session)
 /* One line; nothing that came from a client may end it early. */
 static void put(struct session *session, const char *line)
 {
-    for (const char *at = line; *at != '\0'; at++)
-        buffer_add_byte(&session->out, *at >= ' ' && *at <= '~' ? *at : '?');
-    buffer_add(&session->out, "\r\n", 2);
-    if (buffer_failed(&session->out))
+    size_t len = strlen(line);
+    char *out = buffer_reserve(&session->out, len + 2);
+
+    if (out == NULL) {
         session->is_closing = true; /* out of memory: replies would get out of step */
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        out[i] = line[i] >= ' ' && line[i] <= '~' ? line[i] : '?';
+    memcpy(out + len, "\r\n", 2);
+    session->out.len += len + 2;
 }
 
 static void reply(struct session *session, const char *line, bool is_counted)

@@ -22,7 +22,9 @@ static void add_address(struct buffer *buffer, const struct address *client)
     char text[ADDRESS_TEXT_SIZE];
 
     (void)address_format(client, text);
-    buffer_printf(buffer, "[%s%s]", strchr(text, ':') != NULL ? "IPv6:" : "", text);
+    buffer_add_text(buffer, strchr(text, ':') != NULL ? "[IPv6:" : "[");
+    buffer_add_text(buffer, text);
+    buffer_add_text(buffer, "]");
 }
 
 static void add_origin(struct buffer *buffer, const struct trace *trace)
@@ -34,10 +36,16 @@ static void add_origin(struct buffer *buffer, const struct trace *trace)
     }
     buffer_add_text(buffer, "Received: from ");
     add_neutered(buffer, trace->helo != NULL ? trace->helo : "unknown");
-    buffer_printf(buffer, " (%.*s ", SPAN_ARGS(trace->client_name));
+    buffer_add_text(buffer, " (");
+    buffer_add_span(buffer, trace->client_name);
+    buffer_add_text(buffer, " ");
     add_address(buffer, trace->client);
-    buffer_printf(buffer, ")\r\n\tby %s (%s) with %s id %s", trace->myhostname, trace->mail_name,
-                  trace->is_esmtp ? "ESMTP" : "SMTP", trace->id);
+    buffer_add_text(buffer, ")\r\n\tby ");
+    buffer_add_text(buffer, trace->myhostname);
+    buffer_add_text(buffer, " (");
+    buffer_add_text(buffer, trace->mail_name);
+    buffer_add_text(buffer, trace->is_esmtp ? ") with ESMTP id " : ") with SMTP id ");
+    buffer_add_text(buffer, trace->id);
 }
 
 void trace_format(const struct trace *trace, struct buffer *buffer)

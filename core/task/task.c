@@ -19,12 +19,12 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "task/crash.h"
 #include "task/fibre.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 #include <uv.h>
@@ -247,7 +247,7 @@ sluice_status task_start(const char *name, task_fn *fn, void *arg, struct task *
     task->fn = fn;
     task->arg = arg;
     task->limit_ms = CLOCK_NEVER;
-    (void)snprintf(task->name, sizeof(task->name), "%s", name); /* cut is fine */
+    text_copy(task->name, sizeof(task->name), name); /* cut is fine */
     DL_APPEND(loop.all, task);
     if (loop.count == 0)
         uv_ref((uv_handle_t *)&loop.check);

@@ -61,11 +61,18 @@ sluice_status content_next(struct content_reader *reader, struct sluice_span *re
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
+#define BLOCK_SIZE ((size_t)128) /* the compiler makes vectors of loops of a fixed length */
+
 static int has_8bit(struct sluice_span bytes)
 {
     unsigned char all = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < bytes.len; i++) /* without a branch: the compiler makes vectors of it */
+    for (; bytes.len - i >= BLOCK_SIZE; i += BLOCK_SIZE) {
+        for (size_t k = 0; k < BLOCK_SIZE; k++)
+            all |= (unsigned char)bytes.ptr[i + k];
+    }
+    for (; i < bytes.len; i++)
         all |= (unsigned char)bytes.ptr[i];
     return all >= 0x80;
 }
@@ -76,6 +83,12 @@ static size_t header_part(struct sluice_span bytes, int *newlines)
     size_t i = 0;
 
     while (i < bytes.len && *newlines < 2) {
+        if (*newlines == 0) {
+            const char *lf = memchr(bytes.ptr + i, '\n', bytes.len - i);
+            if (lf == NULL)
+                return bytes.len;
+            i = (size_t)(lf - bytes.ptr);
+        }
         if (bytes.ptr[i] == '\n')
             ++*newlines;
         else if (bytes.ptr[i] != '\r')
@@ -136,15 +149,29 @@ static size_t encode_prefix(struct content_encoder *encoder, char c, char *out)
     return 0;
 }
 
-/* How many bytes can be copied as they are: to the end of the line, of room, of the limit. */
+/* Length up to the next dot that begins a line; the first byte has been looked at. */
+static size_t undotted_len(const char *bytes, size_t len)
+{
+    const char *dot = bytes;
+
+    while ((dot = memchr(dot + 1, '.', len - (size_t)(dot + 1 - bytes))) != NULL) {
+        if (dot[-1] == '\n')
+            return (size_t)(dot - bytes);
+    }
+    return len;
+}
+
+/* How many bytes can be copied as they are: to the end of room, and to a dot that has to be doubled;
+ * with a limit for lines, to the end of the line and to the limit. */
 static size_t plain_len(const struct content_encoder *encoder, struct sluice_span bytes,
                         size_t room)
 {
     size_t len = bytes.len < room ? bytes.len : room;
     const char *end;
 
-    if (encoder->line_limit != 0 && !is_line_end(bytes.ptr[0]) &&
-        len > encoder->line_limit - encoder->column)
+    if (encoder->line_limit == 0)
+        return undotted_len(bytes.ptr, len);
+    if (!is_line_end(bytes.ptr[0]) && len > encoder->line_limit - encoder->column)
         len = encoder->line_limit - encoder->column;
     end = memchr(bytes.ptr, '\n', len);
     return end != NULL ? (size_t)(end - bytes.ptr) + 1 : len;

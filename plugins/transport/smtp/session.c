@@ -152,17 +152,31 @@ sluice_status session_receive(struct sluice_connection *session, int64_t timeout
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
-void session_verdict_set(struct session_verdict *verdict, sluice_status status, const char *dsn,
-                         const char *format, ...)
+/* Both fit, or are cut; snprintf() would take longer than all else that a good reply needs. */
+static void set_verdict(struct session_verdict *verdict, sluice_status status, const char *dsn,
+                        const char *text)
 {
-    va_list arguments;
+    size_t dsn_len = strnlen(dsn, sizeof(verdict->dsn) - 1);
+    size_t text_len = strnlen(text, sizeof(verdict->text) - 1);
 
     verdict->status = status;
     verdict->reply[0] = '\0';
-    (void)snprintf(verdict->dsn, sizeof(verdict->dsn), "%s", dsn);
+    memcpy(verdict->dsn, dsn, dsn_len);
+    verdict->dsn[dsn_len] = '\0';
+    memcpy(verdict->text, text, text_len);
+    verdict->text[text_len] = '\0';
+}
+
+void session_verdict_set(struct session_verdict *verdict, sluice_status status, const char *dsn,
+                         const char *format, ...)
+{
+    char text[SESSION_VERDICT_TEXT_MAX];
+    va_list arguments;
+
     va_start(arguments, format);
-    (void)vsnprintf(verdict->text, sizeof(verdict->text), format, arguments);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    set_verdict(verdict, status, dsn, text);
 }
 
 const char *session_reply_text(const struct sluice_connection *session, char *text, size_t size)
@@ -207,10 +221,10 @@ void session_verdict_reply(const struct sluice_connection *session, const char *
     (void)session_reply_text(session, text, sizeof(text));
     reply_dsn(&session->reply, class == good_class ? 2 : class == 5 ? 5 : 4, dsn);
     if (class == good_class)
-        session_verdict_set(verdict, SLUICE_OK, dsn, "%s", text);
+        set_verdict(verdict, SLUICE_OK, dsn, text);
     else
         session_verdict_set(verdict, class == 5 ? SLUICE_PERM : SLUICE_TEMP, dsn,
                             "host %s said: %s (in reply to %s command)", session->label, text,
                             command);
-    memcpy(verdict->reply, text, sizeof(text));
+    memcpy(verdict->reply, text, strlen(text) + 1);
 }
