@@ -292,6 +292,8 @@ int main(int argc, char **argv)
     }
     if (optind + 1 != argc)
         bench_fail("usage: sink [-d MS] [-m MESSAGES] [-o FILE] ADDRESS:PORT");
+    if (sink.arrivals != NULL)
+        (void)setvbuf(sink.arrivals, NULL, _IOLBF, 0); /* somebody may read along */
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     sink.listener = bench_listen(argv[optind]);
