@@ -37,6 +37,18 @@ struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id
     return roster_find(&schedule->messages, id);
 }
 
+/* Limits are asked for where a site is new: most mail is for one that is known. */
+struct site *schedule_site(struct schedule *schedule, struct sluice_span transport,
+                           struct sluice_span nexthop)
+{
+    struct site *site = site_find(&schedule->sites, transport, nexthop);
+
+    if (site != NULL)
+        return site;
+    struct site_limits limits = schedule->limits(schedule->user, transport);
+    return site_get(&schedule->sites, transport, nexthop, &limits);
+}
+
 /* ---- messages and their units ---------------------------------------------------------------- */
 
 static struct unit *unit_new(struct schedule *schedule, struct queue_message *message,
@@ -79,24 +91,13 @@ static uint32_t group_of(const uint32_t *groups, uint32_t index)
     return groups != NULL ? groups[index] : 0;
 }
 
-/* Limits are asked for where a site is new: most mail is for one that is known. */
-static struct site *get_site(struct schedule *schedule, const struct envelope_recipient *recipient)
-{
-    struct site *site = site_find(&schedule->sites, recipient->transport, recipient->nexthop);
-
-    if (site != NULL)
-        return site;
-    struct site_limits limits = schedule->limits(schedule->user, recipient->transport);
-    return site_get(&schedule->sites, recipient->transport, recipient->nexthop, &limits);
-}
-
 static sluice_status add_recipient(struct schedule *schedule, struct queue_message *message,
                                    const struct envelope_recipient *recipient, uint32_t index,
                                    const uint32_t *groups)
 {
     char name[DOMAIN_NAME_SIZE];
     struct sluice_span domain = domain_of(recipient->address, name);
-    struct site *site = get_site(schedule, recipient);
+    struct site *site = schedule_site(schedule, recipient->transport, recipient->nexthop);
     if (site == NULL)
         return SLUICE_TEMP;
 
@@ -187,6 +188,8 @@ bool schedule_unit_has(const struct unit *unit, const struct envelope_recipient 
 
     if (index < unit->first || index > unit->last || recipient->state != RECIPIENT_WAITING)
         return false;
+    if (unit->first == unit->last) /* it has been looked at when the unit was made */
+        return true;
     return span_equal(domain_of(recipient->address, name),
                       (struct sluice_span){unit->domain->name, unit->domain->name_len}) &&
            site_is_route(unit->site, recipient->transport, recipient->nexthop);

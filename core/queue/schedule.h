@@ -48,6 +48,9 @@ void schedule_init(struct schedule *schedule, schedule_limits *limits, void *use
 void schedule_done(struct schedule *schedule); /* frees all messages */
 
 struct queue_message *schedule_find(const struct schedule *schedule, uint64_t id);
+/* Finds or makes the site, with the limits of its transport. NULL: no memory. */
+struct site *schedule_site(struct schedule *schedule, struct sluice_span transport,
+                           struct sluice_span nexthop);
 /*
  * Adds a message with its units, all new: they are not scheduled yet. Each unit's due.due_ms is the
  * earliest next_due_ms of its recipients, as it is in the record (wall clock). TEMP: no memory;

@@ -88,8 +88,7 @@ static sluice_status load_site(struct schedule *schedule, struct sluice_span byt
     if (record_decode(site_members, RECORD_COUNT(site_members), bytes, &state, sizeof(state)) !=
         SLUICE_OK)
         return SLUICE_PERM;
-    struct site_limits limits = schedule->limits(schedule->user, state.transport);
-    struct site *site = site_get(&schedule->sites, state.transport, state.nexthop, &limits);
+    struct site *site = schedule_site(schedule, state.transport, state.nexthop);
     if (site == NULL)
         return SLUICE_TEMP;
     site->history.failures = state.failures;

@@ -54,15 +54,6 @@ static void encode(const struct sites *sites, struct buffer *record)
     buffer_done(&fields);
 }
 
-static struct site *get_site(struct queue *queue, struct sluice_span transport,
-                             struct sluice_span nexthop)
-{
-    struct schedule *schedule = &queue->schedule;
-    struct site_limits limits = schedule->limits(schedule->user, transport);
-
-    return site_get(&schedule->sites, transport, nexthop, &limits);
-}
-
 static sluice_status restore_one(struct queue *queue, struct sluice_span bytes)
 {
     struct entry entry;
@@ -70,7 +61,7 @@ static sluice_status restore_one(struct queue *queue, struct sluice_span bytes)
 
     if (record_decode(members, RECORD_COUNT(members), bytes, &entry, sizeof(entry)) != SLUICE_OK)
         return SLUICE_PERM;
-    site = get_site(queue, entry.transport, entry.nexthop);
+    site = schedule_site(&queue->schedule, entry.transport, entry.nexthop);
     if (site == NULL || !site_suspend(&queue->schedule.sites, site, entry.reason, entry.since_ms,
                                       clock_monotonic_ms()))
         return SLUICE_TEMP;
@@ -187,7 +178,8 @@ static struct site *name_site(struct session *session, const char *name)
                         transport);
         return NULL;
     }
-    struct site *site = get_site(session->queue, span_first(all, colon), span_skip(all, colon + 1));
+    struct site *site = schedule_site(&session->queue->schedule, span_first(all, colon),
+                                      span_skip(all, colon + 1));
     if (site == NULL)
         (void)error_set(&session->err, SLUICE_TEMP, "out of memory");
     return site;
