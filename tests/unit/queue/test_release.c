@@ -38,7 +38,8 @@ static struct site_limits limits(void *user, struct sluice_span transport)
 {
     (void)user;
     (void)transport;
-    return (struct site_limits){.jobs = OF_DOMAIN, .recipients = 50};
+    return (struct site_limits){.jobs = {.initial = OF_DOMAIN, .most = OF_DOMAIN},
+                                .recipients = 50};
 }
 
 static void add(size_t number)
