@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""The raw figures on disk, and the table made of them."""
+"""The raw figures on disk."""
 
 import json
 import os
 import platform
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -65,31 +64,3 @@ def last_run(path):
     lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
     begin = max(i for i, line in enumerate(lines) if "run" in line)
     return lines[begin:]
-
-
-def number(value):
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
-
-
-def cell(values):
-    """The median, and the least and the most where there are several."""
-    text = number(statistics.median(values))
-    return text if len(values) == 1 else f"{text} ({number(min(values))}–{number(max(values))})"
-
-
-def print_table(lines):
-    """As doc/performance.md has it: a row for each figure, a column for each of those measured."""
-    run, rows = lines[0], {}
-    columns = list(dict.fromkeys(line["who"] for line in lines[1:]))
-    for line in lines[1:]:
-        for name, value in line.items():
-            if name not in ("scenario", "who", "round"):
-                rows.setdefault((line["scenario"], name), {}).setdefault(line["who"], []).append(value)
-    print(", ".join(f"{name} {value}" for name, value in run.items()) + "\n")
-    print("| scenario | figure | " + " | ".join(columns) + " |")
-    print("|" + " --- |" * (2 + len(columns)))
-    for (scenario, name), values in rows.items():
-        print(f"| {scenario} | {name} | " +
-              " | ".join(cell(values[who]) if who in values else "" for who in columns) + " |")

@@ -9,8 +9,8 @@ before they say 250), in turns, and medians.
 
 Builds what it needs in build/bench. Must be run as root: Postfix runs unpacked, laid over /usr. Each
 figure of each round is kept, as a line of JSON, in FILE (build/bench/results.jsonl), with the machine, the
-time and the commit; a table of medians, and of the least and the most, goes to standard output. --report
-makes that table of the last run again. See doc/performance.md for what the figures mean.
+time and the commit; tables of medians go to standard output. --report makes the tables of the last run
+again. See doc/performance.md for what the figures mean.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from places import RESULTS, build
 
 import figures
+import report
 import relay  # noqa: F401  each registers its scenarios
 import fairness  # noqa: F401
 import hold  # noqa: F401
@@ -62,7 +63,7 @@ def main():
         build()
         with figures.Results(options.out) as results:
             measure(options, results)
-    figures.print_table(figures.last_run(options.out))
+    report.print_tables(figures.last_run(options.out))
 
 
 if __name__ == "__main__":
