@@ -219,6 +219,31 @@ static void add_stressed(struct draft *draft, const struct sluice_option *option
         (void)draft_parameter(draft, stressed->key);
 }
 
+/* smtpd_restriction_classes: parameters that the configuration itself declares. */
+static void add_classes(struct draft *draft)
+{
+    const struct draft_parameter *classes = draft_parameter(draft, "smtpd_restriction_classes");
+    const struct value value = classes->value; /* adding parameters moves them */
+    const char *const *items = value.items;
+
+    for (size_t i = 0; i < value.item_count; i++) {
+        struct sluice_option *class = arena_alloc(&draft->arena, sizeof(*class));
+
+        if (find(draft, sluice_span_of(items[i])) != NULL) {
+            report_error(&draft->report, draft_place(draft, "smtpd_restriction_classes"),
+                         "smtpd_restriction_classes: %s is a parameter already", items[i]);
+            continue;
+        }
+        *class = (struct sluice_option){.key = items[i],
+                                        .type = SLUICE_OPT_LIST,
+                                        .flags = OPTION_TABLES,
+                                        .fallback = "",
+                                        .summary = "A class of restrictions"};
+        (void)add_parameter(draft, class, true);
+        (void)draft_parameter(draft, items[i]);
+    }
+}
+
 void draft_read(struct draft *draft, const char *path)
 {
     draft->report.path = arena_text(&draft->arena, sluice_span_of(path));
@@ -231,6 +256,7 @@ void draft_read(struct draft *draft, const char *path)
         if ((parameters[i].flags & OPTION_STRESS) != 0)
             add_stressed(draft, &parameters[i]);
     }
+    add_classes(draft);
     instances_find(draft);
 }
 

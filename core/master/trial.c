@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/snapshot.h"
 #include "plugin/instance.h"
+#include "receive/restrictions.h"
 #include "sluice/access.h"
 #include "sluice/lookup.h"
 #include "sluice/queue.h"
@@ -140,42 +141,86 @@ static void try_instance(struct trial *trial, const struct draft_instance *draft
 
 /* ---- restrictions --------------------------------------------------------------------------- */
 
-static const struct sluice_restriction *find_word(const struct trial *trial, const char *word)
+/* What the plugins declare, and the configuration's own classes. */
+struct trial_words {
+    struct restriction_vocabulary vocabulary;
+    struct trial *trial;
+};
+
+static struct trial *trial_of(const struct restriction_vocabulary *vocabulary)
 {
-    for (size_t i = 0; i < trial->words.count; i++) {
-        if (strcmp(trial->words.list[i]->name, word) == 0)
-            return trial->words.list[i];
+    return ((const struct trial_words *)vocabulary)->trial;
+}
+
+static const struct sluice_restriction *find_word(const struct restriction_vocabulary *vocabulary,
+                                                  const char *word)
+{
+    const struct words *words = &trial_of(vocabulary)->words;
+
+    for (size_t i = 0; i < words->count; i++) {
+        if (strcmp(words->list[i]->name, word) == 0)
+            return words->list[i];
     }
     return NULL;
 }
 
-/* True if the list has a word that may refuse, or one that is not known. */
-static bool check_list(struct trial *trial, const char *name)
+static bool has_class(const struct restriction_vocabulary *vocabulary, const char *word)
 {
+    const struct value *classes =
+        &draft_parameter(trial_of(vocabulary)->draft, "smtpd_restriction_classes")->value;
+
+    for (size_t i = 0; i < classes->item_count; i++) {
+        if (strcmp(classes->items[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* True if the list has a word that may refuse, or one that is not known. depth: 0: what is wrong is
+ * reported; else it is a class of another list. */
+static bool check_list(struct trial *trial, const char *name, int32_t about, unsigned depth)
+{
+    const struct trial_words words = {.vocabulary = {.find = find_word, .has_class = has_class},
+                                      .trial = trial};
     const struct draft_parameter *list = draft_parameter(trial->draft, name);
+    const char *const *items = list->value.items;
+    bool is_warning = false;
     bool refuses = false;
 
-    for (size_t i = 0; i < list->value.item_count; i++) {
-        const char *item = list->value.items[i];
-        const struct sluice_restriction *word = find_word(trial, item);
+    for (size_t i = 0; i < list->value.item_count;) {
+        struct restriction_reading reading = {.item_count = 1};
+        struct error err = ERROR_INIT;
 
-        if (word == NULL)
-            report_error(&trial->draft->report, draft_item_place(list, item),
-                         "%s: no access plugin knows the restriction \"%s\"", name, item);
-        if (word == NULL || (word->flags & SLUICE_RESTRICTION_REFUSES) != 0)
+        if (restriction_read(&words.vocabulary, about, items + i, list->value.item_count - i,
+                             &reading, &err) != SLUICE_OK) {
+            if (depth == 0)
+                report_error(&trial->draft->report, draft_item_place(list, items[i]), "%s: %s", name,
+                             err.text);
             refuses = true;
+        }
+        if (reading.kind == RESTRICTION_CLASS && depth < RESTRICTIONS_DEPTH_MAX)
+            reading.refuses = check_list(trial, reading.word, about, depth + 1);
+        refuses = refuses || (reading.refuses && !is_warning);
+        is_warning = reading.kind == RESTRICTION_WARN_IF_REJECT;
+        i += reading.item_count;
     }
     return refuses;
 }
 
 static void check_restrictions(struct trial *trial)
 {
-    bool relay_refuses = check_list(trial, "smtpd_relay_restrictions");
-    bool recipient_refuses = check_list(trial, "smtpd_recipient_restrictions");
     struct place place = draft_place(trial->draft, "smtpd_relay_restrictions");
+    const struct value *classes =
+        &draft_parameter(trial->draft, "smtpd_restriction_classes")->value;
+    bool refuses[RESTRICTIONS_COUNT];
 
-    (void)check_list(trial, "smtpd_etrn_restrictions"); /* refusing nobody is a choice there */
-    if (relay_refuses || recipient_refuses)
+    for (size_t i = 0; i < classes->item_count; i++)
+        (void)check_list(trial, classes->items[i], SLUICE_ABOUT_RECIPIENT, 0);
+    for (int i = 0; i < RESTRICTIONS_COUNT; i++)
+        refuses[i] = check_list(trial, restrictions_parameter((enum restriction_list_id)i),
+                                restrictions_about((enum restriction_list_id)i), 0);
+    /* Elsewhere refusing nobody is a choice. */
+    if (refuses[RESTRICTIONS_RELAY] || refuses[RESTRICTIONS_RECIPIENT])
         return;
     if (place.file == NULL)
         place = draft_place(trial->draft, "smtpd_recipient_restrictions");

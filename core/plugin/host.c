@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * host: see host.h. The service tables is not there yet: its id gives NULL.
+ * host: see host.h. The service tables is of a folder above this one, which provides it.
  */
 #include "plugin/host.h"
 
@@ -233,6 +233,13 @@ static const struct sluice_offload offload_service = {
     .run = offload_run,
 };
 
+static const struct sluice_tables *tables_service;
+
+void host_provide_tables(const struct sluice_tables *service)
+{
+    tables_service = service;
+}
+
 /* ---- the host ------------------------------------------------------------------------------- */
 
 static const void *get_service(const struct sluice_host *host, const char *id)
@@ -251,6 +258,8 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         if (strcmp(services[i].id, id) == 0)
             return services[i].service;
     }
+    if (strcmp(id, SLUICE_TABLES_ID) == 0)
+        return tables_service;
     return strcmp(id, SLUICE_BASE_ID) == 0 ? host_of(host)->base : NULL;
 }
 

@@ -20,4 +20,7 @@ struct host {
 void host_init(struct host *host, const char *instance, const char *label);
 void host_done(struct host *host);
 
+/* What SLUICE_TABLES_ID gives from now on in this process; NULL: nothing. [main] */
+void host_provide_tables(const struct sluice_tables *service);
+
 #endif

@@ -26,13 +26,6 @@ struct access {
     struct access_source *sources;
 };
 
-struct access_rule {
-    struct access_source *source;
-    const char *word; /* the plugin's own, which stays */
-    char *label;      /* "access/basic: reject", for the log while it is asked */
-    bool refuses;
-};
-
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static const struct sluice_access_ops *ops_of(const struct instance_side *side)
@@ -121,7 +114,7 @@ sluice_status access_add(struct access *access, const struct sluice_access_ops *
     return SLUICE_OK;
 }
 
-/* ---- lists ----------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static const struct instance_side *deciding_side(const struct access_source *source)
 {
@@ -155,84 +148,24 @@ static const struct sluice_restriction *find_word(const struct access_source *so
     return NULL;
 }
 
-static sluice_status append(struct access_list *list, const struct access_rule *rule,
-                            struct error *err)
+bool access_find(const struct access *access, const char *word, struct access_word *ret_word)
 {
-    struct access_rule *more = realloc(list->rules, (list->count + 1) * sizeof(*more));
-
-    if (more == NULL)
-        return error_set(err, SLUICE_TEMP, "no memory for restrictions");
-    list->rules = more;
-    list->rules[list->count++] = *rule;
-    return SLUICE_OK;
-}
-
-static sluice_status make_label(struct access_rule *rule, struct error *err)
-{
-    const struct instance *instance = rule->source->instance;
-
-    if (asprintf(&rule->label, "%s: %s", instance != NULL ? instance_plugin(instance) : "access",
-                 rule->word) != -1)
-        return SLUICE_OK;
-    return error_set(err, SLUICE_TEMP, "no memory for restrictions");
-}
-
-sluice_status access_list_add(struct access_list *list, struct access *access, const char *word,
-                              struct error *err)
-{
-    struct access_source *source;
+    const struct access_source *source;
 
     LL_FOREACH(access->sources, source)
     {
-        const struct sluice_restriction *restriction = find_word(source, word);
-        if (restriction == NULL)
-            continue;
-        struct access_rule rule = {
-            .source = source,
-            .word = restriction->name,
-            .refuses = (restriction->flags & SLUICE_RESTRICTION_REFUSES) != 0,
-        };
-        if (make_label(&rule, err) != SLUICE_OK)
-            return SLUICE_TEMP;
-        sluice_status st = append(list, &rule, err);
-        if (st != SLUICE_OK)
-            free(rule.label);
-        return st;
-    }
-    return error_set(err, SLUICE_CONFIG, "no plugin knows the restriction \"%s\"", word);
-}
-
-sluice_status access_list_read(struct access_list *list, struct access *access,
-                               const struct config *config, const char *parameter,
-                               struct error *err)
-{
-    size_t count = config_count(config, parameter);
-
-    for (size_t i = 0; i < count; i++) {
-        sluice_status st = access_list_add(list, access, config_item(config, parameter, i), err);
-        if (st != SLUICE_OK) {
-            error_prefix(err, "%s: %s", config_origin(config, parameter), parameter);
-            return st;
+        const struct sluice_restriction *declared = find_word(source, word);
+        if (declared != NULL) {
+            *ret_word = (struct access_word){.source = source, .declared = declared};
+            return true;
         }
     }
-    return SLUICE_OK;
-}
-
-void access_list_done(struct access_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free(list->rules[i].label);
-    free(list->rules);
-    *list = (struct access_list){0};
-}
-
-bool access_list_refuses(const struct access_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->rules[i].refuses)
-            return true;
-    }
     return false;
+}
+
+const char *access_plugin(const struct access_word *word)
+{
+    return word->source->instance != NULL ? instance_plugin(word->source->instance) : "access";
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -242,15 +175,35 @@ struct verdict_sink {
     struct access_verdict *verdict;
 };
 
-static void take_verdict(const struct sluice_access_sink *sink, int32_t verdict, int32_t code,
-                         const char *dsn, const char *text)
+static void keep_texts(struct access_verdict *to, const char *dsn, const char *text)
+{
+    text_copy(to->dsn, sizeof(to->dsn), dsn != NULL ? dsn : "");
+    text_copy(to->text, sizeof(to->text), text != NULL ? text : "");
+}
+
+/* The short form: the text is all that follows the recipient. */
+static void take_short(const struct sluice_access_sink *sink, int32_t verdict, int32_t code,
+                       const char *dsn, const char *text)
 {
     struct access_verdict *to = ((const struct verdict_sink *)sink)->verdict;
 
-    to->verdict = verdict;
-    to->code = code;
-    text_copy(to->dsn, sizeof(to->dsn), dsn != NULL ? dsn : "");
-    text_copy(to->text, sizeof(to->text), text != NULL ? text : "");
+    *to = (struct access_verdict){.verdict = verdict, .code = code, .is_bare = true};
+    keep_texts(to, dsn, text);
+}
+
+static void take(const struct sluice_access_sink *sink, const struct sluice_access_verdict *verdict)
+{
+    struct access_verdict *to = ((const struct verdict_sink *)sink)->verdict;
+
+    *to = (struct access_verdict){
+        .verdict = verdict->verdict, .about = verdict->about, .code = verdict->code};
+    keep_texts(to, verdict->dsn, verdict->text);
+}
+
+static bool is_refusal(int32_t verdict)
+{
+    return verdict == SLUICE_VERDICT_REJECT || verdict == SLUICE_VERDICT_DEFER ||
+           verdict == SLUICE_VERDICT_DEFER_IF_REJECT || verdict == SLUICE_VERDICT_DEFER_IF_PERMIT;
 }
 
 /* The code, its enhanced one and the verdict must say the same: for good or for now. */
@@ -258,41 +211,44 @@ static sluice_status check_verdict(struct access_verdict *verdict)
 {
     bool is_reject = verdict->verdict == SLUICE_VERDICT_REJECT;
 
-    if (verdict->verdict == SLUICE_VERDICT_NONE || verdict->verdict == SLUICE_VERDICT_PERMIT)
-        return SLUICE_OK;
-    if (!is_reject && verdict->verdict != SLUICE_VERDICT_DEFER)
+    if (verdict->verdict < SLUICE_VERDICT_NONE || verdict->verdict > SLUICE_VERDICT_PREPEND ||
+        verdict->about < SLUICE_ABOUT_LIST || verdict->about > SLUICE_ABOUT_ETRN)
         return SLUICE_TEMP;
+    if (!is_refusal(verdict->verdict))
+        return SLUICE_OK;
     if (verdict->code == 0)
         verdict->code = is_reject ? 554 : 450;
     if (verdict->code / 100 != (is_reject ? 5 : 4))
         return SLUICE_TEMP;
-    if (verdict->dsn[0] != (is_reject ? '5' : '4'))
-        (void)snprintf(verdict->dsn, sizeof(verdict->dsn), "%c.7.1", is_reject ? '5' : '4');
+    if (verdict->dsn[0] == '\0')
+        (void)snprintf(verdict->dsn, sizeof(verdict->dsn), "5.7.1");
+    verdict->dsn[0] = is_reject ? '5' : '4';
     if (verdict->text[0] == '\0')
         (void)snprintf(verdict->text, sizeof(verdict->text), "Access denied");
     return SLUICE_OK;
 }
 
-static sluice_status decide_here(const struct access_rule *rule,
-                                 const struct sluice_access_request *request, int64_t deadline_ms,
-                                 struct access_verdict *verdict, struct error *err)
+static sluice_status ask_here(const struct access_word *word, const char *label,
+                              const struct sluice_access_request *request, int64_t deadline_ms,
+                              struct access_verdict *verdict, struct error *err)
 {
-    const struct instance_side *side = deciding_side(rule->source);
+    const struct access_source *source = word->source;
+    const struct instance_side *side = deciding_side(source);
     struct verdict_sink sink = {
-        .sdk = {.struct_size = sizeof(sink.sdk), .verdict = take_verdict},
+        .sdk = {.struct_size = sizeof(sink.sdk), .verdict = take_short, .decide = take},
         .verdict = verdict,
     };
     struct instance_call call;
     struct error_sink errors;
 
     error_sink_init(&errors, err);
-    if (rule->source->instance != NULL)
-        instance_enter(&call, rule->source->instance, deadline_ms);
-    const char *activity = task_set_activity(rule->label);
-    sluice_status st =
-        ops_of(side)->decide(side->self, rule->word, request, deadline_ms, &sink.sdk, &errors.sdk);
+    if (source->instance != NULL)
+        instance_enter(&call, source->instance, deadline_ms);
+    const char *activity = task_set_activity(label);
+    sluice_status st = ops_of(side)->decide(side->self, word->declared->name, request, deadline_ms,
+                                            &sink.sdk, &errors.sdk);
     (void)task_set_activity(activity);
-    if (rule->source->instance != NULL)
+    if (source->instance != NULL)
         instance_leave(&call, status_known(st));
     if (st == SLUICE_OK)
         st = check_verdict(verdict);
@@ -303,7 +259,8 @@ static sluice_status decide_here(const struct access_rule *rule,
 
 /* A call on a thread: copies that outlive a caller who gives up. */
 struct job {
-    const struct access_rule *rule;
+    struct access_word word;
+    char *label;
     struct sluice_access_request request;
     int64_t deadline_ms;
     char *memory; /* of the request's spans */
@@ -315,6 +272,7 @@ static void job_free(void *arg)
 {
     struct job *job = arg;
 
+    free(job->label);
     free(job->memory);
     free(job);
 }
@@ -323,14 +281,16 @@ static sluice_status job_work(void *arg)
 {
     struct job *job = arg;
 
-    return decide_here(job->rule, &job->request, job->deadline_ms, &job->verdict, &job->err);
+    return ask_here(&job->word, job->label, &job->request, job->deadline_ms, &job->verdict,
+                    &job->err);
 }
 
 static bool copy_request(struct job *job, const struct sluice_access_request *request)
 {
     struct sluice_span *spans[] = {
-        &job->request.client_address, &job->request.client_name, &job->request.helo,
-        &job->request.sender,         &job->request.recipient,
+        &job->request.client_address, &job->request.client_name,  &job->request.helo,
+        &job->request.sender,         &job->request.recipient,    &job->request.argument,
+        &job->request.reverse_name,
     };
     size_t count = sizeof(spans) / sizeof(spans[0]);
     size_t len = 0;
@@ -351,21 +311,24 @@ static bool copy_request(struct job *job, const struct sluice_access_request *re
     return true;
 }
 
-static sluice_status decide_on_thread(const struct access_rule *rule,
-                                      const struct sluice_access_request *request,
-                                      int64_t deadline_ms, struct access_verdict *verdict,
-                                      struct error *err)
+static sluice_status ask_on_thread(const struct access_word *word, const char *label,
+                                   const struct sluice_access_request *request,
+                                   int64_t deadline_ms, struct access_verdict *verdict,
+                                   struct error *err)
 {
     struct job *job = calloc(1, sizeof(*job));
     sluice_status st;
 
-    if (job == NULL || !copy_request(job, request)) {
-        free(job);
+    if (job == NULL)
+        return error_set(err, SLUICE_TEMP, "no memory");
+    job->word = *word;
+    job->deadline_ms = deadline_ms;
+    job->label = span_dup(sluice_span_of(label));
+    if (job->label == NULL || !copy_request(job, request)) {
+        job_free(job);
         return error_set(err, SLUICE_TEMP, "no memory");
     }
-    job->rule = rule;
-    job->deadline_ms = deadline_ms;
-    if (pool_run(rule->source->pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
+    if (pool_run(word->source->pool, job_work, job_free, job, deadline_ms, &st) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no answer in time");
     *verdict = job->verdict;
     *err = job->err;
@@ -373,25 +336,12 @@ static sluice_status decide_on_thread(const struct access_rule *rule,
     return st;
 }
 
-sluice_status access_list_decide(const struct access_list *list,
-                                 const struct sluice_access_request *request, int64_t deadline_ms,
-                                 struct access_verdict *ret_verdict, struct error *err)
+sluice_status access_ask(const struct access_word *word, const char *label,
+                         const struct sluice_access_request *request, int64_t deadline_ms,
+                         struct access_verdict *ret_verdict, struct error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct access_rule *rule = &list->rules[i];
-        struct access_verdict verdict = {.verdict = SLUICE_VERDICT_NONE};
-        sluice_status st = rule->source->pool == NULL
-                               ? decide_here(rule, request, deadline_ms, &verdict, err)
-                               : decide_on_thread(rule, request, deadline_ms, &verdict, err);
-        if (st != SLUICE_OK) {
-            error_prefix(err, "%s", rule->word);
-            return st;
-        }
-        if (verdict.verdict != SLUICE_VERDICT_NONE) {
-            *ret_verdict = verdict;
-            return SLUICE_OK;
-        }
-    }
     *ret_verdict = (struct access_verdict){.verdict = SLUICE_VERDICT_NONE};
-    return SLUICE_OK;
+    if (word->source->pool == NULL)
+        return ask_here(word, label, request, deadline_ms, ret_verdict, err);
+    return ask_on_thread(word, label, request, deadline_ms, ret_verdict, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * access: the front end of access plugins. Lists of restrictions are read once, each word bound to
- * the plugin that declares it, and are asked from left to right until one gives a verdict.
+ * access: the front end of access plugins: the words that they declare, and asking about one of them.
+ * Lists of words are restrictions.h's.
  */
 #ifndef RECEIVE_ACCESS_H
 #define RECEIVE_ACCESS_H
@@ -12,20 +12,23 @@
 
 #include <stdbool.h>
 
-#define ACCESS_TEXT_MAX 256
+#define ACCESS_TEXT_MAX 512
 
 struct pool;
 struct access; /* all open access plugins */
-struct access_rule;
+struct access_source;
 
-struct access_list {
-    struct access_rule *rules;
-    size_t count;
+/* A word and the plugin that declares it. */
+struct access_word {
+    const struct access_source *source;
+    const struct sluice_restriction *declared; /* the plugin's own, which stays */
 };
 
 struct access_verdict {
     int32_t verdict; /* SLUICE_VERDICT_... */
+    int32_t about;   /* SLUICE_ABOUT_... */
     int32_t code;
+    bool is_bare; /* no name of what is rejected goes before the text but the recipient's */
     char dsn[ERROR_DSN_MAX];
     char text[ACCESS_TEXT_MAX];
 };
@@ -39,20 +42,15 @@ void access_free(struct access *access); /* accepts NULL */
 sluice_status access_add(struct access *access, const struct sluice_access_ops *ops,
                          struct sluice_access *self, struct pool *pool);
 
-/* Appends one word. CONFIG if no plugin knows it. */
-sluice_status access_list_add(struct access_list *list, struct access *access, const char *word,
-                              struct error *err);
-sluice_status access_list_read(struct access_list *list, struct access *access,
-                               const struct config *config, const char *parameter,
-                               struct error *err);
-void access_list_done(struct access_list *list);
-/* True if one of its words can refuse: without one the list lets everybody through. */
-bool access_list_refuses(const struct access_list *list);
+/* False: no plugin knows that word. */
+bool access_find(const struct access *access, const char *word, struct access_word *ret_word);
+/* "access/basic" */
+const char *access_plugin(const struct access_word *word);
 
-/* OK: *ret_verdict, NONE if nobody had one. TEMP with a text if it could not be decided.
- * [task: may wait] */
-sluice_status access_list_decide(const struct access_list *list,
-                                 const struct sluice_access_request *request, int64_t deadline_ms,
-                                 struct access_verdict *ret_verdict, struct error *err);
+/* OK: *ret_verdict, NONE if it has none; else TEMP with a text. label: what the log calls the call
+ * while it lasts. [task: may wait] */
+sluice_status access_ask(const struct access_word *word, const char *label,
+                         const struct sluice_access_request *request, int64_t deadline_ms,
+                         struct access_verdict *ret_verdict, struct error *err);
 
 #endif

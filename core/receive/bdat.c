@@ -5,6 +5,7 @@
  */
 #include "receive/bdat.h"
 
+#include "receive/judge.h"
 #include "receive/line.h"
 #include "receive/upload.h"
 
@@ -77,6 +78,8 @@ static bool begin(struct session *session)
 {
     if (session->upload != NULL)
         return true;
+    if (!judge_content(session, "BDAT", SLUICE_STAGE_DATA, RESTRICTIONS_DATA, 0))
+        return false;
     session->upload = upload_new(session, true);
     if (session->upload != NULL)
         upload_begin(session->upload);

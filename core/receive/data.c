@@ -5,6 +5,7 @@
  */
 #include "receive/bdat.h"
 #include "receive/command.h"
+#include "receive/judge.h"
 #include "receive/line.h"
 #include "receive/upload.h"
 
@@ -35,9 +36,15 @@ static void run(struct session *session, struct upload *upload)
         session_lost(session, st);
 }
 
+static bool is_allowed(struct session *session)
+{
+    return session->is_local || judge_content(session, "DATA", SLUICE_STAGE_DATA,
+                                              RESTRICTIONS_DATA, 0);
+}
+
 void command_data(struct session *session, struct sluice_span argument)
 {
-    if (bdat_refuses(session, "DATA") || !is_in_order(session, argument))
+    if (bdat_refuses(session, "DATA") || !is_in_order(session, argument) || !is_allowed(session))
         return;
     struct upload *upload = upload_new(session, false);
     if (upload == NULL)

@@ -63,21 +63,14 @@ static bool may_ask(struct request *request)
 {
     struct session *session = request->session;
     struct error err = ERROR_INIT;
-    struct question question = {
-        .command = "ETRN",
-        .stage = SLUICE_STAGE_ETRN,
-        .subject = request->domain,
-    };
-    sluice_status st = session_in_mynetworks(session, &err);
+    struct ruling ruling;
 
-    if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
-        judge_fail(session, &question, &err);
-        return false;
-    }
-    request->is_trusted = st == SLUICE_OK;
-    if (request->is_trusted)
-        question.facts = SLUICE_FACT_MYNETWORKS;
-    return judge(session, &session->receiver->etrn_restrictions, &question);
+    ruling_begin(&ruling, session, "ETRN", SLUICE_STAGE_ETRN, request->domain);
+    if (session_facts(session, &ruling.facts, &err) != SLUICE_OK)
+        return ruling_fail(&ruling, &err);
+    request->is_trusted = (ruling.facts & SLUICE_FACT_MYNETWORKS) != 0;
+    return ruling_ask(&ruling, RESTRICTIONS_CLIENT) && ruling_ask(&ruling, RESTRICTIONS_HELO) &&
+           ruling_ask(&ruling, RESTRICTIONS_ETRN) && ruling_end(&ruling);
 }
 
 static void refuse(struct request *request, sluice_status status)

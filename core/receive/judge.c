@@ -1,50 +1,326 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * judge: from what the session knows to a verdict, and from a verdict to a reply.
- */
+/* judge: see judge.h. */
 #include "receive/judge.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "receive/session_log.h"
+#include "receive/unlisted.h"
+
+#include <stdio.h>
+
+#define LINE_MAX_BYTES 1024
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+/* Who or what is rejected, and how that is called. */
+static void name_rejected(const struct ruling *ruling, int32_t about, struct sluice_span *ret_name,
+                          const char **ret_what)
+{
+    struct session *session = ruling->session;
+
+    *ret_name = ruling->subject;
+    switch (about) {
+    case SLUICE_ABOUT_CLIENT:
+        *ret_name = sluice_span_of(session_name(session));
+        *ret_what = "Client host";
+        break;
+    case SLUICE_ABOUT_HELO:
+        *ret_name = sluice_span_of(session->helo);
+        *ret_what = "Helo command";
+        break;
+    case SLUICE_ABOUT_SENDER:
+        if (session->transaction != NULL)
+            *ret_name = session->transaction->given_sender;
+        *ret_what = "Sender address";
+        break;
+    case SLUICE_ABOUT_DATA:
+        *ret_name = SPAN_LITERAL("DATA");
+        *ret_what = "Data command";
+        break;
+    case SLUICE_ABOUT_END_OF_DATA:
+        *ret_name = SPAN_LITERAL("END-OF-MESSAGE");
+        *ret_what = "End-of-data";
+        break;
+    case SLUICE_ABOUT_ETRN:
+        *ret_what = "Etrn command";
+        break;
+    default:
+        *ret_what = "Recipient address";
+        break;
+    }
+}
+
+static void format(const struct ruling *ruling, const struct access_verdict *verdict,
+                   char line[LINE_MAX_BYTES])
+{
+    struct sluice_span name;
+    const char *what;
+
+    name_rejected(ruling, verdict->about, &name, &what);
+    (void)snprintf(line, LINE_MAX_BYTES, "%d %s <%.*s>: %s%s%s", (int)verdict->code, verdict->dsn,
+                   SPAN_ARGS(name), verdict->is_bare ? "" : what,
+                   verdict->is_bare ? "" : " rejected: ", verdict->text);
+}
 
 /* The log names a recipient only where there is one. */
-static struct sluice_span recipient_of(const struct question *question)
+static struct sluice_span recipient_of(const struct ruling *ruling)
 {
-    return question->stage == SLUICE_STAGE_RCPT ? question->subject : SPAN_EMPTY;
+    return ruling->stage == SLUICE_STAGE_RCPT ? ruling->subject : SPAN_EMPTY;
 }
 
-void judge_fail(struct session *session, const struct question *question, const struct error *err)
+bool ruling_fail(struct ruling *ruling, const struct error *err)
 {
-    log_warning("%s from %s: %s", question->command, session_name(session), err->text);
-    session_reject(session, question->command, recipient_of(question),
-                   "451 4.3.0 <%.*s>: Temporary lookup failure", SPAN_ARGS(question->subject));
+    log_warning("%s from %s: %s", ruling->command, session_name(ruling->session), err->text);
+    session_reject(ruling->session, ruling->command, recipient_of(ruling),
+                   "451 4.3.0 <%.*s>: Temporary lookup failure", SPAN_ARGS(ruling->subject));
+    return false;
 }
 
-bool judge(struct session *session, const struct access_list *list, const struct question *question)
+bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
 {
-    char address[ADDRESS_TEXT_SIZE];
-    struct access_verdict verdict;
-    struct error err = ERROR_INIT;
-    struct sluice_access_request request = {
-        .struct_size = sizeof(request),
-        .stage = question->stage,
-        .facts = question->facts,
+    char line[LINE_MAX_BYTES];
+
+    if (verdict->verdict == SLUICE_VERDICT_REJECT &&
+        ruling->defer_if_reject.verdict != SLUICE_VERDICT_NONE)
+        verdict = &ruling->defer_if_reject;
+    format(ruling, verdict, line);
+    session_reject(ruling->session, ruling->command, recipient_of(ruling), "%s", line);
+    return false;
+}
+
+/* A word that was only to warn. */
+static void warn(const struct ruling *ruling, const struct access_verdict *verdict)
+{
+    char line[LINE_MAX_BYTES];
+
+    format(ruling, verdict, line);
+    session_log_note(ruling->session, "reject_warning", ruling->command, recipient_of(ruling), line);
+}
+
+static const char *action_of(int32_t verdict)
+{
+    static const char *const actions[] = {
+        [SLUICE_VERDICT_WARN] = "warn",         [SLUICE_VERDICT_INFO] = "info",
+        [SLUICE_VERDICT_HOLD] = "hold",         [SLUICE_VERDICT_DISCARD] = "discard",
+        [SLUICE_VERDICT_REDIRECT] = "redirect", [SLUICE_VERDICT_BCC] = "bcc",
+        [SLUICE_VERDICT_PREPEND] = "prepend",
+    };
+
+    return actions[verdict];
+}
+
+/* Something other than yes or no. */
+static sluice_status note(const struct ruling *ruling, const struct access_verdict *verdict,
+                          struct error *err)
+{
+    struct transaction *transaction = ruling->session->transaction;
+    const char *action = action_of(verdict->verdict);
+    char line[LINE_MAX_BYTES];
+    struct sluice_span name;
+    const char *what;
+
+    name_rejected(ruling, verdict->about, &name, &what);
+    (void)snprintf(line, sizeof(line), "<%.*s>: %s triggers %s%s%s", SPAN_ARGS(name), what, action,
+                   verdict->text[0] != '\0' ? " " : "", verdict->text);
+    session_log_note(ruling->session, action, ruling->command, recipient_of(ruling), line);
+    if (transaction == NULL || effects_add(&transaction->effects, verdict) == SLUICE_OK)
+        return SLUICE_OK;
+    return error_set(err, SLUICE_TEMP, "no memory for %s", action);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static sluice_status ask_list(struct ruling *ruling, const struct restriction_list *list,
+                              int32_t about, struct access_verdict *ret_verdict,
+                              struct error *err);
+
+static void fill_in(const struct ruling *ruling, int32_t about, char address[ADDRESS_TEXT_SIZE],
+                    struct sluice_access_request *request)
+{
+    struct session *session = ruling->session;
+
+    *request = (struct sluice_access_request){
+        .struct_size = sizeof(*request),
+        .stage = ruling->stage,
+        .facts = ruling->facts,
         .client_address = sluice_span_of(address_format(&session->client, address)),
         .client_name = session_wait_name(session),
         .helo = sluice_span_of(session->helo),
-        .recipient = question->subject,
+        .recipient = ruling->subject,
+        .about = about,
+        .size = ruling->size,
     };
-
-    if (session->transaction != NULL)
-        request.sender = session->transaction->given_sender;
-    if (access_list_decide(list, &request, session_lookup_deadline(session), &verdict,
-                           &err) != SLUICE_OK) {
-        judge_fail(session, question, &err);
-        return false;
+    if (session->transaction != NULL) {
+        request->sender = session->transaction->given_sender;
+        request->recipient_count = (uint32_t)session->transaction->envelope.recipient_count;
     }
-    if (verdict.verdict != SLUICE_VERDICT_REJECT && verdict.verdict != SLUICE_VERDICT_DEFER)
+}
+
+static sluice_status ask_plugin(const struct ruling *ruling, const struct restriction *restriction,
+                                int32_t about, struct access_verdict *verdict, struct error *err)
+{
+    struct sluice_access_request request;
+    char address[ADDRESS_TEXT_SIZE];
+
+    fill_in(ruling, about, address, &request);
+    request.argument = sluice_span_of(restriction->argument);
+    sluice_status st = access_ask(&restriction->word, restriction->label, &request,
+                                  session_lookup_deadline(ruling->session), verdict, err);
+    if (st != SLUICE_OK)
+        error_prefix(err, "%s", restriction->word.declared->name);
+    else if (verdict->about == SLUICE_ABOUT_LIST && !verdict->is_bare)
+        verdict->about = about;
+    return st;
+}
+
+/* What a table had for a result: restrictions. */
+static sluice_status evaluate(struct ruling *ruling, int32_t about, const char *text,
+                              struct access_verdict *verdict, struct error *err)
+{
+    const struct restrictions *restrictions = &ruling->session->receiver->restrictions;
+    struct restriction_list list = {0};
+    sluice_status st =
+        restriction_list_add(restrictions, about, sluice_span_of(text), &list, err);
+
+    if (st == SLUICE_OK)
+        st = ask_list(ruling, &list, about, verdict, err);
+    restriction_list_done(&list);
+    return st == SLUICE_OK ? SLUICE_OK : SLUICE_TEMP;
+}
+
+static sluice_status ask_one(struct ruling *ruling, const struct restriction *restriction,
+                             int32_t about, struct access_verdict *verdict, struct error *err)
+{
+    sluice_status st;
+
+    switch (restriction->kind) {
+    case RESTRICTION_CLASS:
+        return ask_list(ruling, restriction->class, about, verdict, err);
+    case RESTRICTION_UNLISTED_RECIPIENT:
+        return ruling->route == NULL
+                   ? SLUICE_OK
+                   : unlisted_recipient(ruling->session, ruling->route, verdict, err);
+    case RESTRICTION_UNLISTED_SENDER:
+        return unlisted_sender(ruling->session, verdict, err);
+    default:
+        break;
+    }
+    st = ask_plugin(ruling, restriction, about, verdict, err);
+    if (st == SLUICE_OK && verdict->verdict == SLUICE_VERDICT_EVALUATE) {
+        const struct access_verdict asked = *verdict;
+
+        *verdict = (struct access_verdict){.verdict = SLUICE_VERDICT_NONE};
+        st = evaluate(ruling, about, asked.text, verdict, err);
+    }
+    return st;
+}
+
+/* *ret_ends: the verdict ends the list; else what it asks for is noted. */
+static sluice_status take_verdict(struct ruling *ruling, const struct access_verdict *verdict,
+                                  bool *ret_ends, struct error *err)
+{
+    bool is_warning = ruling->is_warning;
+
+    *ret_ends = false;
+
+    switch (verdict->verdict) {
+    case SLUICE_VERDICT_NONE:
+        break;
+    case SLUICE_VERDICT_PERMIT:
+        *ret_ends = true;
+        break;
+    case SLUICE_VERDICT_REJECT:
+    case SLUICE_VERDICT_DEFER:
+        if (is_warning)
+            warn(ruling, verdict);
+        *ret_ends = !is_warning;
+        break;
+    case SLUICE_VERDICT_DEFER_IF_REJECT:
+    case SLUICE_VERDICT_DEFER_IF_PERMIT:
+        if (is_warning)
+            warn(ruling, verdict);
+        else if (verdict->verdict == SLUICE_VERDICT_DEFER_IF_REJECT)
+            ruling->defer_if_reject = *verdict;
+        else
+            ruling->defer_if_permit = *verdict;
+        break;
+    default:
+        return note(ruling, verdict, err);
+    }
+    return SLUICE_OK;
+}
+
+/* NONE: no word had a verdict that ends the list. */
+static sluice_status ask_list(struct ruling *ruling, const struct restriction_list *list,
+                              int32_t about, struct access_verdict *ret_verdict, struct error *err)
+{
+    bool was_warning = ruling->is_warning;
+    bool is_over = false;
+    sluice_status st = SLUICE_OK;
+
+    if (ruling->depth >= RESTRICTIONS_DEPTH_MAX)
+        return error_set(err, SLUICE_TEMP, "restrictions lead round in circles");
+    ruling->depth++;
+    for (size_t i = 0; i < list->count && st == SLUICE_OK && !is_over; i++) {
+        *ret_verdict = (struct access_verdict){.verdict = SLUICE_VERDICT_NONE};
+        if (list->items[i].kind == RESTRICTION_WARN_IF_REJECT) {
+            ruling->is_warning = true;
+            continue;
+        }
+        st = ask_one(ruling, &list->items[i], about, ret_verdict, err);
+        if (st == SLUICE_OK)
+            st = take_verdict(ruling, ret_verdict, &is_over, err);
+        ruling->is_warning = was_warning;
+    }
+    if (!is_over)
+        *ret_verdict = (struct access_verdict){.verdict = SLUICE_VERDICT_NONE};
+    ruling->is_warning = was_warning;
+    ruling->depth--;
+    return st;
+}
+
+/* ---- rulings --------------------------------------------------------------------------------- */
+
+void ruling_begin(struct ruling *ruling, struct session *session, const char *command,
+                  int32_t stage, struct sluice_span subject)
+{
+    *ruling = (struct ruling){
+        .session = session, .command = command, .stage = stage, .subject = subject};
+}
+
+bool ruling_ask(struct ruling *ruling, enum restriction_list_id id)
+{
+    const struct restriction_list *list = &ruling->session->receiver->restrictions.lists[id];
+    struct access_verdict verdict = {.verdict = SLUICE_VERDICT_NONE};
+    struct error err = ERROR_INIT;
+
+    if (list->count == 0)
         return true;
-    session_reject(session, question->command, recipient_of(question), "%d %s <%.*s>: %s",
-                   (int)verdict.code, verdict.dsn, SPAN_ARGS(question->subject), verdict.text);
-    return false;
+    if (ask_list(ruling, list, restrictions_about(id), &verdict, &err) != SLUICE_OK)
+        return ruling_fail(ruling, &err);
+    if (verdict.verdict == SLUICE_VERDICT_REJECT || verdict.verdict == SLUICE_VERDICT_DEFER)
+        return ruling_refuse(ruling, &verdict);
+    return true;
+}
+
+bool ruling_end(struct ruling *ruling)
+{
+    return ruling->defer_if_permit.verdict == SLUICE_VERDICT_NONE ||
+           ruling_refuse(ruling, &ruling->defer_if_permit);
+}
+
+bool judge_content(struct session *session, const char *command, int32_t stage,
+                   enum restriction_list_id id, uint64_t size)
+{
+    struct error err = ERROR_INIT;
+    struct ruling ruling;
+
+    if (session->receiver->restrictions.lists[id].count == 0)
+        return true;
+    ruling_begin(&ruling, session, command, stage, SPAN_EMPTY);
+    ruling.size = size;
+    if (session_facts(session, &ruling.facts, &err) != SLUICE_OK)
+        return ruling_fail(&ruling, &err);
+    return ruling_ask(&ruling, id) && ruling_end(&ruling);
 }

@@ -22,13 +22,23 @@ struct candidate {
 };
 
 /* spec R-10: an address with a route of its own is nobody's to authorize */
-static bool is_authorized(const struct candidate *candidate)
+static uint64_t facts_of(const struct route *route)
 {
-    return candidate->route.class != ROUTE_DEFAULT && !candidate->route.mailbox.is_routed;
+    bool is_local = route->class != ROUTE_RELAY && route->class != ROUTE_DEFAULT;
+    bool is_routed = route->mailbox.is_routed && route->class != ROUTE_LOCAL;
+    uint64_t facts = 0;
+
+    if (is_routed)
+        facts |= SLUICE_FACT_ROUTED;
+    else if (route->class != ROUTE_DEFAULT)
+        facts |= SLUICE_FACT_AUTH_DESTINATION;
+    if (is_local)
+        facts |= SLUICE_FACT_OURS;
+    return facts;
 }
 
 /* Route and facts. False: refused. */
-static bool find_out(struct candidate *candidate, struct question *question)
+static bool find_out(struct candidate *candidate, struct ruling *ruling)
 {
     struct session *session = candidate->session;
     struct error err = ERROR_INIT;
@@ -44,58 +54,56 @@ static bool find_out(struct candidate *candidate, struct question *question)
         return false;
     }
     if (st == SLUICE_OK)
-        st = session_in_mynetworks(session, &err);
-    if (st == SLUICE_OK)
-        question->facts |= SLUICE_FACT_MYNETWORKS;
-    if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
-        judge_fail(session, question, &err);
-        return false;
-    }
-    if (is_authorized(candidate))
-        question->facts |= SLUICE_FACT_AUTH_DESTINATION;
+        st = session_facts(session, &ruling->facts, &err);
+    if (st != SLUICE_OK)
+        return ruling_fail(ruling, &err);
+    ruling->route = &candidate->route;
+    ruling->facts |= facts_of(&candidate->route);
     return true;
 }
 
 /* What stands in for it is there, whatever the tables of its class say. False: refused. */
-static bool check_existence(struct candidate *candidate, const struct question *question)
+static bool check_existence(struct candidate *candidate, struct ruling *ruling)
 {
     struct session *session = candidate->session;
     const struct receiver *receiver = session->receiver;
+    struct access_verdict verdict;
     struct error err = ERROR_INIT;
 
-    sluice_status st = rewrite_recipient(&receiver->rewriter, &candidate->mailbox,
+    sluice_status st = rewrite_recipient(&receiver->rewriter, &candidate->route.mailbox,
                                          session_lookup_deadline(session), &candidate->aliases,
                                          &err);
     if (st == SLUICE_OK)
         return true;
-    if (st != SLUICE_NOT_FOUND) {
-        judge_fail(session, question, &err);
-        return false;
-    }
-    if (session->is_local || !receiver->settings.rejects_unlisted)
+    if (st != SLUICE_NOT_FOUND)
+        return ruling_fail(ruling, &err);
+    if (session->is_local || route_is_postmaster(&candidate->mailbox) ||
+        !receiver->settings.rejects_unlisted)
         return true; /* is reported as undeliverable, if it is */
-    return unlisted_check(session, question, &candidate->route);
+    if (unlisted_route(session, &candidate->route, &verdict, &err) != SLUICE_OK)
+        return ruling_fail(ruling, &err);
+    return verdict.verdict == SLUICE_VERDICT_NONE || ruling_refuse(ruling, &verdict);
+}
+
+/* spec M-37: all that is known of the client and the sender is judged here, too. */
+static bool ask_restrictions(struct ruling *ruling)
+{
+    return ruling_ask(ruling, RESTRICTIONS_CLIENT) && ruling_ask(ruling, RESTRICTIONS_HELO) &&
+           ruling_ask(ruling, RESTRICTIONS_SENDER) && ruling_ask(ruling, RESTRICTIONS_RELAY) &&
+           ruling_ask(ruling, RESTRICTIONS_RECIPIENT);
 }
 
 /* False: refused, the reply is out. */
 static bool check(struct candidate *candidate)
 {
-    struct session *session = candidate->session;
-    const struct receiver *receiver = session->receiver;
-    bool is_postmaster = route_is_postmaster(&candidate->mailbox); /* RFC 5321 4.5.1 */
-    struct question question = {
-        .command = candidate->command,
-        .stage = SLUICE_STAGE_RCPT,
-        .subject = candidate->mailbox.plain,
-    };
+    bool is_exempt = candidate->session->is_local ||
+                     route_is_postmaster(&candidate->mailbox); /* RFC 5321 4.5.1 */
+    struct ruling ruling;
 
-    if (!find_out(candidate, &question))
-        return false;
-    if (!session->is_local && !is_postmaster &&
-        (!judge(session, &receiver->relay_restrictions, &question) ||
-         !judge(session, &receiver->recipient_restrictions, &question)))
-        return false;
-    return check_existence(candidate, &question);
+    ruling_begin(&ruling, candidate->session, candidate->command, SLUICE_STAGE_RCPT,
+                 candidate->mailbox.plain);
+    return find_out(candidate, &ruling) && (is_exempt || ask_restrictions(&ruling)) &&
+           check_existence(candidate, &ruling) && ruling_end(&ruling);
 }
 
 static bool parse(struct candidate *candidate, struct sluice_span path)
@@ -186,18 +194,18 @@ static sluice_status add_recipient(struct candidate *candidate, const struct esm
 static void add(struct candidate *candidate, const struct esmtp_rcpt *parameters)
 {
     struct session *session = candidate->session;
-    const struct question question = {.command = candidate->command,
-                                      .stage = SLUICE_STAGE_RCPT,
-                                      .subject = candidate->mailbox.plain};
     struct error err = ERROR_INIT;
+    struct ruling ruling;
     sluice_status st = add_recipient(candidate, parameters, &err);
 
+    ruling_begin(&ruling, session, candidate->command, SLUICE_STAGE_RCPT,
+                 candidate->mailbox.plain);
     if (st == SLUICE_OK)
         session_reply(session, "250 2.1.5 Ok");
     else if (st == SLUICE_PERM)
         session_reply_uncounted(session, "452 4.5.3 Error: too many recipients");
     else if (err.text[0] != '\0')
-        judge_fail(session, &question, &err);
+        (void)ruling_fail(&ruling, &err);
     else
         session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
 }

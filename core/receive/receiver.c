@@ -4,27 +4,21 @@
  */
 #include "receive/receiver.h"
 
+#include "route/table_service.h"
+
 static sluice_status read_restrictions(struct receiver *receiver, const struct config *config,
                                        struct error *err)
 {
-    const struct {
-        struct access_list *list;
-        const char *parameter;
-    } lists[] = {
-        {&receiver->relay_restrictions, "smtpd_relay_restrictions"},
-        {&receiver->recipient_restrictions, "smtpd_recipient_restrictions"},
-        {&receiver->etrn_restrictions, "smtpd_etrn_restrictions"},
-    };
+    const struct restriction_list *lists = receiver->restrictions.lists;
+    sluice_status st;
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        sluice_status st =
-            access_list_read(lists[i].list, receiver->access, config, lists[i].parameter, err);
-        if (st != SLUICE_OK)
-            return st;
-    }
+    receiver->restrictions.access = receiver->access;
+    st = restrictions_init(&receiver->restrictions, config, err);
+    if (st != SLUICE_OK)
+        return st;
     /* spec S26: nobody becomes an open relay by an oversight */
-    if (!access_list_refuses(&receiver->relay_restrictions) &&
-        !access_list_refuses(&receiver->recipient_restrictions))
+    if (!restriction_list_refuses(&lists[RESTRICTIONS_RELAY]) &&
+        !restriction_list_refuses(&lists[RESTRICTIONS_RECIPIENT]))
         return error_set(err, SLUICE_CONFIG,
                          "%s: smtpd_relay_restrictions or smtpd_recipient_restrictions must have "
                          "reject_unauth_destination, defer_unauth_destination, reject or defer",
@@ -62,6 +56,7 @@ sluice_status receiver_init(struct receiver *receiver, const struct config *conf
         return st;
     if (tables_new(config, &receiver->tables) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
+    table_service_provide(receiver->tables);
     st = read_lists(receiver, config, err);
     if (st == SLUICE_OK)
         st = access_new(config, &receiver->access, err);
@@ -70,9 +65,7 @@ sluice_status receiver_init(struct receiver *receiver, const struct config *conf
 
 void receiver_done(struct receiver *receiver)
 {
-    access_list_done(&receiver->relay_restrictions);
-    access_list_done(&receiver->recipient_restrictions);
-    access_list_done(&receiver->etrn_restrictions);
+    restrictions_done(&receiver->restrictions);
     access_free(receiver->access);
     domain_list_done(&receiver->mynetworks);
     domain_list_done(&receiver->fast_flush_domains);
@@ -80,6 +73,7 @@ void receiver_done(struct receiver *receiver)
     recipients_done(&receiver->recipients);
     rewriter_done(&receiver->rewriter);
     router_done(&receiver->router);
+    table_service_provide(NULL);
     tables_free(receiver->tables);
     names_done(&receiver->names);
     clients_close(receiver->clients);

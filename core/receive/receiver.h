@@ -5,10 +5,10 @@
 #ifndef RECEIVE_RECEIVER_H
 #define RECEIVE_RECEIVER_H
 
-#include "receive/access.h"
 #include "receive/clients.h"
 #include "receive/intake.h"
 #include "receive/names.h"
+#include "receive/restrictions.h"
 #include "receive/settings.h"
 #include "route/domain_list.h"
 #include "route/recipients.h"
@@ -28,9 +28,7 @@ struct receiver {
     struct domain_list fast_flush_domains;
     struct domain_list limit_exceptions; /* smtpd_client_event_limit_exceptions */
     struct access *access;
-    struct access_list relay_restrictions;
-    struct access_list recipient_restrictions;
-    struct access_list etrn_restrictions;
+    struct restrictions restrictions;
     struct intake *intake;
     struct names names;
     struct clients *clients; /* NULL: they are not counted */

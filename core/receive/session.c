@@ -35,12 +35,31 @@ int64_t session_lookup_deadline(const struct session *session)
     return clock_monotonic_ms() + session->receiver->settings.lookup_ms;
 }
 
-sluice_status session_in_mynetworks(struct session *session, struct error *err)
+static bool has_own_address(const struct session *session)
 {
+    const struct route_classes *classes = &session->receiver->router.classes;
+
+    for (size_t i = 0; i < classes->own_count; i++) {
+        if (address_equal(&classes->own[i], &session->client))
+            return true;
+    }
+    return false;
+}
+
+sluice_status session_facts(struct session *session, uint64_t *ret_facts, struct error *err)
+{
+    sluice_status st;
+
+    *ret_facts = session->is_local ? SLUICE_FACT_LOCAL | SLUICE_FACT_MYNETWORKS : 0;
     if (session->is_local)
         return SLUICE_OK;
-    return domain_list_match_address(&session->receiver->mynetworks, &session->client,
-                                     session_lookup_deadline(session), err);
+    if (has_own_address(session))
+        *ret_facts |= SLUICE_FACT_OWN_ADDRESS;
+    st = domain_list_match_address(&session->receiver->mynetworks, &session->client,
+                                   session_lookup_deadline(session), err);
+    if (st == SLUICE_OK)
+        *ret_facts |= SLUICE_FACT_MYNETWORKS;
+    return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
 }
 
 sluice_status session_complete(const struct session *session, struct mailbox *mailbox)

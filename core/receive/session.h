@@ -110,7 +110,7 @@ struct sluice_span session_wait_name(struct session *session);
 void session_reset(struct session *session);
 /* Adds myorigin to an address without a domain. TEMP: no memory. */
 sluice_status session_complete(const struct session *session, struct mailbox *mailbox);
-/* OK: local, or in mynetworks; NOT_FOUND; TEMP with a text. */
-sluice_status session_in_mynetworks(struct session *session, struct error *err);
+/* SLUICE_FACT_...: what is known of the client. TEMP with a text. [task: may wait] */
+sluice_status session_facts(struct session *session, uint64_t *ret_facts, struct error *err);
 
 #endif

@@ -26,6 +26,13 @@ static const struct log_event reject_event = {
             "from=<{from}> to=<{to}> proto={proto} helo=<{helo}>",
 };
 
+static const struct log_event note_event = {
+    .level = LOG_LEVEL_NOTICE,
+    .name = "note",
+    .text = "NOQUEUE: {action}: {command} from {client}: {text}; "
+            "from=<{from}> to=<{to}> proto={proto} helo=<{helo}>",
+};
+
 static const struct log_event pickup_event = {
     .level = LOG_LEVEL_INFO,
     .component = "pickup",
@@ -82,6 +89,20 @@ void session_log_reject(struct session *session, const char *id, const char *com
     log_event(&reject_event, log_text("queue_id", id != NULL ? id : "NOQUEUE"),
               log_text("command", command), log_text("client", session_name(session)),
               log_text("reply", reply), log_span("from", sender), log_span("to", recipient),
+              log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"),
+              log_text("helo", session->helo));
+}
+
+void session_log_note(struct session *session, const char *action, const char *command,
+                      struct sluice_span recipient, const char *text)
+{
+    struct sluice_span sender = SPAN_EMPTY;
+
+    if (session->transaction != NULL)
+        sender = session->transaction->envelope.sender;
+    log_event(&note_event, log_text("action", action), log_text("command", command),
+              log_text("client", session_name(session)), log_text("text", text),
+              log_span("from", sender), log_span("to", recipient),
               log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"),
               log_text("helo", session->helo));
 }

@@ -17,6 +17,9 @@ void session_log_trouble(struct session *session, enum log_level level, const ch
 /* Something was refused. id: the message's, or NULL. recipient: empty if there is none. */
 void session_log_reject(struct session *session, const char *id, const char *command,
                         struct sluice_span recipient, const char *reply);
+/* Something was noted and goes on: "warn", "hold", ... */
+void session_log_note(struct session *session, const char *action, const char *command,
+                      struct sluice_span recipient, const char *text);
 /* A local user's message begins; those of others are logged by queue when they are durable. */
 void session_log_pickup(struct session *session, const char *id);
 void session_log_message_id(const char *id, struct sluice_span message_id);

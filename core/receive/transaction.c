@@ -99,6 +99,7 @@ void transaction_free(struct transaction *transaction)
     {
         free(block);
     }
+    effects_done(&transaction->effects);
     envelope_done(&transaction->envelope);
     free(transaction);
 }

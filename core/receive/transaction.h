@@ -7,6 +7,7 @@
 #define RECEIVE_TRANSACTION_H
 
 #include "ipc/envelope.h"
+#include "receive/effects.h"
 #include "receive/esmtp.h"
 #include "route/mailbox.h"
 #include "route/route.h"
@@ -27,6 +28,7 @@ struct transaction {
     size_t memory;                    /* and as it is kept */
     size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
     struct sluice_span given_sender;  /* as the client said it; restrictions are for that */
+    struct effects effects;
     struct sluice_span full_name;     /* of the local user who sends, as xtext; empty: not said */
 };
 

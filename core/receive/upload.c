@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "receive/body.h"
 #include "receive/content.h"
+#include "receive/judge.h"
 #include "receive/session_log.h"
 #include "receive/submission.h"
 #include "receive/trace.h"
@@ -290,6 +291,10 @@ static sluice_status commit(struct upload *upload)
     struct buffer bytes = BUFFER_INIT;
     sluice_status st;
 
+    st = effects_apply(session->transaction, &session->receiver->router,
+                       session_lookup_deadline(session), &upload->err);
+    if (st != SLUICE_OK)
+        return st;
     (void)address_format(&session->client, client);
     describe(upload, &session->transaction->envelope, client);
     envelope_encode(&session->transaction->envelope, &bytes);
@@ -345,12 +350,24 @@ static void log_message_id(const struct upload *upload)
     session_log_message_id(upload->id, message_id);
 }
 
+/* It is in the queue, or was to be thrown away. */
+static bool is_accepted(struct upload *upload)
+{
+    if (!upload->is_kept)
+        return false;
+    if (upload->session->transaction->effects.is_discarded) {
+        log_info("%s: discarded", upload->id);
+        return true;
+    }
+    return commit_timed(upload) == SLUICE_OK;
+}
+
 static void accept_message(struct upload *upload)
 {
     struct session *session = upload->session;
 
     log_message_id(upload);
-    if (upload->is_kept && commit_timed(upload) == SLUICE_OK) {
+    if (is_accepted(upload)) {
         session->error_count = 0; /* spec M-46 */
         session->junk_count = 0;
         if (upload->content.is_counted)
@@ -375,6 +392,13 @@ static void end_chunks(struct upload *upload)
         store(upload, (struct sluice_span){.ptr = rest, .len = len});
 }
 
+static bool is_allowed(struct upload *upload)
+{
+    return upload->session->is_local ||
+           judge_content(upload->session, "END-OF-MESSAGE", SLUICE_STAGE_END_OF_DATA,
+                         RESTRICTIONS_END_OF_DATA, upload->content.size);
+}
+
 void upload_finish(struct upload *upload)
 {
     if (upload->content.is_counted)
@@ -382,7 +406,7 @@ void upload_finish(struct upload *upload)
     const char *fault = find_fault(upload);
     if (fault != NULL)
         refuse(upload, fault);
-    else
+    else if (is_allowed(upload))
         accept_message(upload);
 }
 
@@ -424,8 +448,12 @@ struct upload *upload_new(struct session *session, bool is_counted)
 
 void upload_begin(struct upload *upload)
 {
+    struct sluice_span prepended = buffer_span(&upload->session->transaction->effects.prepended);
+
     if (upload->session->is_local)
         session_log_pickup(upload->session, upload->id);
+    if (prepended.len > 0)
+        store(upload, prepended);
     store_trace(upload);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "sluice/access.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,6 +36,19 @@ static void refuse(const struct sluice_access_sink *sink, int32_t code, const ch
     (void)snprintf(dsn, sizeof(dsn), "%d.%s", is_permanent != 0 ? 5 : 4, detail);
     sink->verdict(sink, is_permanent != 0 ? SLUICE_VERDICT_REJECT : SLUICE_VERDICT_DEFER, code, dsn,
                   text);
+}
+
+/* About whatever the list is about. */
+static void refuse_list(const struct sluice_access_sink *sink, int32_t verdict, int32_t code,
+                        const char *dsn, const char *text)
+{
+    const struct sluice_access_verdict refusal = {.struct_size = sizeof(refusal),
+                                                  .verdict = verdict,
+                                                  .code = code,
+                                                  .dsn = dsn,
+                                                  .text = text};
+
+    sink->decide(sink, &refusal);
 }
 
 /* ---- restrictions ---------------------------------------------------------------------------- */
@@ -91,18 +105,19 @@ static void reject_all(const struct sluice_access *access,
                        const struct sluice_access_request *request,
                        const struct sluice_access_sink *sink)
 {
-    refuse(sink, access->reject_code, "7.1",
-           request->stage == SLUICE_STAGE_ETRN ? "Etrn command rejected: Access denied"
-                                               : "Recipient address rejected: Access denied");
+    bool is_permanent = access->reject_code >= 500;
+
+    (void)request;
+    refuse_list(sink, is_permanent ? SLUICE_VERDICT_REJECT : SLUICE_VERDICT_DEFER,
+                access->reject_code, is_permanent ? "5.7.1" : "4.7.1", "Access denied");
 }
 
 static void defer_all(const struct sluice_access *access,
                       const struct sluice_access_request *request,
                       const struct sluice_access_sink *sink)
 {
-    refuse(sink, access->defer_code, "3.2",
-           request->stage == SLUICE_STAGE_ETRN ? "Etrn command rejected: Try again later"
-                                               : "Recipient address rejected: Try again later");
+    (void)request;
+    refuse_list(sink, SLUICE_VERDICT_DEFER, access->defer_code, "4.3.2", "Try again later");
 }
 
 static const struct sluice_restriction restrictions[] = {

@@ -204,8 +204,9 @@ struct sluice_tables {
     uint32_t reserved;
     /*
      * Looks a key up in a table of the configuration by its name ("hash:/etc/sluice/x"), which must
-     * be the value of one of the instance's options. Status and calls of value as for
-     * sluice_lookup_ops.find. [task: waits]
+     * be an item of one of the instance's options, or an argument of a restriction. The key is folded,
+     * and asked for once, as it is. Status and calls of value as for sluice_lookup_ops.find; several
+     * values come as one, with commas. [task: waits]
      */
     sluice_status (*find)(const struct sluice_host *host, const char *table,
                           struct sluice_span key, int64_t deadline_ms, void *user,

@@ -19,10 +19,8 @@
 #define DEFER SLUICE_VERDICT_DEFER
 
 #define RELAY_DENIED "Relay access denied"
-#define RCPT_DENIED "Recipient address rejected: Access denied"
-#define RCPT_LATER "Recipient address rejected: Try again later"
-#define ETRN_DENIED "Etrn command rejected: Access denied"
-#define ETRN_LATER "Etrn command rejected: Try again later"
+#define DENIED "Access denied"
+#define LATER "Try again later"
 
 static const char *plugin_path; /* from the command line */
 
@@ -51,17 +49,17 @@ static const struct {
     {"foreign, defer", defaults, "defer_unauth_destination", RCPT, 0, DEFER, 454, "4.7.1",
      RELAY_DENIED},
     {"permit", defaults, "permit", RCPT, 0, PERMIT, 0, "", ""},
-    {"reject", defaults, "reject", RCPT, NETS | OURS, REJECT, 554, "5.7.1", RCPT_DENIED},
-    {"reject at ETRN", defaults, "reject", ETRN, 0, REJECT, 554, "5.7.1", ETRN_DENIED},
-    {"defer", defaults, "defer", RCPT, 0, DEFER, 450, "4.3.2", RCPT_LATER},
-    {"defer at ETRN", defaults, "defer", ETRN, 0, DEFER, 450, "4.3.2", ETRN_LATER},
+    {"reject", defaults, "reject", RCPT, NETS | OURS, REJECT, 554, "5.7.1", DENIED},
+    {"reject at ETRN", defaults, "reject", ETRN, 0, REJECT, 554, "5.7.1", DENIED},
+    {"defer", defaults, "defer", RCPT, 0, DEFER, 450, "4.3.2", LATER},
+    {"defer at ETRN", defaults, "defer", ETRN, 0, DEFER, 450, "4.3.2", LATER},
     {"other relay code", other_codes, "reject_unauth_destination", RCPT, 0, REJECT, 551, "5.7.1",
      RELAY_DENIED},
     {"other relay code, defer", other_codes, "defer_unauth_destination", RCPT, 0, DEFER, 451,
      "4.7.1", RELAY_DENIED},
     {"reject with a code for now", other_codes, "reject", RCPT, 0, DEFER, 450, "4.7.1",
-     RCPT_DENIED},
-    {"other defer code", other_codes, "defer", RCPT, 0, DEFER, 421, "4.3.2", RCPT_LATER},
+     DENIED},
+    {"other defer code", other_codes, "defer", RCPT, 0, DEFER, 421, "4.3.2", LATER},
 };
 
 static void check_case(size_t i, const struct sluice_plugin_desc *desc)

@@ -11,7 +11,7 @@
 
 struct verdict {
     struct sluice_access_sink sdk;
-    int32_t verdict, code;
+    int32_t verdict, about, code;
     char dsn[16], text[256];
 };
 
@@ -29,11 +29,24 @@ static inline void verdict_take(const struct sluice_access_sink *sdk, int32_t ve
     (void)snprintf(either.owned->text, sizeof(either.owned->text), "%s", text != NULL ? text : "");
 }
 
+static inline void verdict_decide(const struct sluice_access_sink *sdk,
+                                  const struct sluice_access_verdict *verdict)
+{
+    union {
+        const struct sluice_access_sink *borrowed;
+        struct verdict *owned;
+    } either = {.borrowed = sdk};
+
+    verdict_take(sdk, verdict->verdict, verdict->code, verdict->dsn, verdict->text);
+    either.owned->about = verdict->about;
+}
+
 static inline void verdict_init(struct verdict *verdict)
 {
     memset(verdict, 0, sizeof(*verdict));
     verdict->sdk.struct_size = sizeof(verdict->sdk);
     verdict->sdk.verdict = verdict_take;
+    verdict->sdk.decide = verdict_decide;
 }
 
 #endif /* TESTS_CONTRACT_ACCESS_VERDICT_H */

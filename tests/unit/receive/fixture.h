@@ -329,7 +329,24 @@ static const struct sluice_restriction fake_restrictions[] = {
     {"reject", SLUICE_RESTRICTION_REFUSES, 0, ""},
     {"defer", SLUICE_RESTRICTION_REFUSES, 0, ""},
     {"broken", 0, 0, ""},
+    {"say", SLUICE_RESTRICTION_ARGUMENT, 0, ""},
 };
+
+/* say 5.HELO.text: verdict number 5 about that, and "_" for blanks. */
+static inline void fake_say(struct sluice_span argument, const struct sluice_access_sink *sink)
+{
+    char text[256];
+    struct sluice_access_verdict verdict = {.struct_size = sizeof(verdict), .dsn = "5.7.9"};
+    char *end;
+
+    (void)snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(argument));
+    for (char *at = text; *at != '\0'; at++)
+        *at = *at == '_' ? ' ' : *at;
+    verdict.verdict = (int32_t)strtol(text, &end, 10);
+    verdict.about = (int32_t)strtol(end + 1, &end, 10);
+    verdict.text = end + 1;
+    sink->decide(sink, &verdict);
+}
 
 static inline sluice_status fake_decide(struct sluice_access *access, const char *restriction,
                                         const struct sluice_access_request *request,
@@ -352,6 +369,8 @@ static inline sluice_status fake_decide(struct sluice_access *access, const char
                               : "Recipient address rejected: Access denied");
     if (strcmp(restriction, "defer") == 0)
         sink->verdict(sink, SLUICE_VERDICT_DEFER, 0, "4.3.2", "Try again later");
+    if (strcmp(restriction, "say") == 0)
+        fake_say(request->argument, sink);
     if (strcmp(restriction, "broken") == 0) {
         errors->explain(errors, NULL, "is broken");
         return SLUICE_TEMP;
@@ -429,18 +448,29 @@ static inline void set_up_lists(struct receiver *receiver)
         SLUICE_OK);
 }
 
+static inline sluice_status add_restrictions(struct receiver *receiver,
+                                             enum restriction_list_id id, const char *text)
+{
+    struct error err = ERROR_INIT;
+    sluice_status st =
+        restriction_list_add(&receiver->restrictions, restrictions_about(id), sluice_span_of(text),
+                             &receiver->restrictions.lists[id], &err);
+
+    if (st != SLUICE_OK)
+        print_message("%s\n", err.text);
+    return st;
+}
+
 static inline void set_up_access(struct receiver *receiver)
 {
     struct error err = ERROR_INIT;
 
     assert_int_equal(access_new(NULL, &receiver->access, &err), SLUICE_OK);
     assert_int_equal(access_add(receiver->access, &fake_access_ops, NULL, NULL), SLUICE_OK);
+    receiver->restrictions.access = receiver->access;
     assert_int_equal(
-        access_list_add(&receiver->relay_restrictions, receiver->access, "permit_mynetworks", &err),
+        add_restrictions(receiver, RESTRICTIONS_RELAY, "permit_mynetworks, reject_unauth_destination"),
         SLUICE_OK);
-    assert_int_equal(access_list_add(&receiver->relay_restrictions, receiver->access,
-                                     "reject_unauth_destination", &err),
-                     SLUICE_OK);
 }
 
 static inline int set_up(void **state)

@@ -524,12 +524,9 @@ static void test_broken_networks(void **state)
 static void test_broken_restriction(void **state)
 {
     struct fixture *f = *state;
-    struct error err = ERROR_INIT;
 
-    access_list_done(&f->receiver.relay_restrictions);
-    assert_int_equal(
-        access_list_add(&f->receiver.recipient_restrictions, f->receiver.access, "broken", &err),
-        SLUICE_OK);
+    restriction_list_done(&f->receiver.restrictions.lists[RESTRICTIONS_RELAY]);
+    assert_int_equal(add_restrictions(&f->receiver, RESTRICTIONS_RECIPIENT, "broken"), SLUICE_OK);
     run_on_loop(f, broken_lookups_body);
 }
 
@@ -567,25 +564,24 @@ static void second_list_body(struct fixture *f)
 static void test_second_list(void **state)
 {
     struct fixture *f = *state;
-    struct error err = ERROR_INIT;
 
-    assert_int_equal(
-        access_list_add(&f->receiver.recipient_restrictions, f->receiver.access, "defer", &err),
-        SLUICE_OK);
+    assert_int_equal(add_restrictions(&f->receiver, RESTRICTIONS_RECIPIENT, "defer"), SLUICE_OK);
     run_on_loop(f, second_list_body);
 }
 
 static void test_unknown_restriction(void **state)
 {
     struct fixture *f = *state;
-    struct access_list list = {0};
-    struct error err = ERROR_INIT;
+    const struct restriction_list *lists = f->receiver.restrictions.lists;
 
-    assert_int_equal(access_list_add(&list, f->receiver.access, "reject_rbl_client", &err),
+    assert_int_equal(add_restrictions(&f->receiver, RESTRICTIONS_RECIPIENT, "reject_rbl_client"),
                      SLUICE_CONFIG);
-    assert_non_null(strstr(err.text, "reject_rbl_client"));
-    assert_true(access_list_refuses(&f->receiver.relay_restrictions));
-    assert_false(access_list_refuses(&f->receiver.recipient_restrictions));
+    assert_true(restriction_list_refuses(&lists[RESTRICTIONS_RELAY]));
+    assert_false(restriction_list_refuses(&lists[RESTRICTIONS_RECIPIENT]));
+    assert_int_equal(add_restrictions(&f->receiver, RESTRICTIONS_RECIPIENT,
+                                      "warn_if_reject reject_unauth_destination"),
+                     SLUICE_OK);
+    assert_false(restriction_list_refuses(&lists[RESTRICTIONS_RECIPIENT]));
 }
 
 /* The same verdicts from a plugin that is asked on a thread, with copies of what it is asked. */
@@ -608,13 +604,13 @@ static void test_restrictions_on_a_thread(void **state)
     struct pool *pool;
     struct error err = ERROR_INIT;
 
-    access_list_done(&f->receiver.relay_restrictions);
+    restriction_list_done(&f->receiver.restrictions.lists[RESTRICTIONS_RELAY]);
     assert_int_equal(pool_new("access", 1, &pool), SLUICE_OK);
     assert_int_equal(access_new(NULL, &access, &err), SLUICE_OK);
     assert_int_equal(access_add(access, &fake_access_ops, NULL, pool), SLUICE_OK);
+    f->receiver.restrictions.access = access;
     assert_int_equal(
-        access_list_add(&f->receiver.relay_restrictions, access, "reject_unauth_destination", &err),
-        SLUICE_OK);
+        add_restrictions(&f->receiver, RESTRICTIONS_RELAY, "reject_unauth_destination"), SLUICE_OK);
     run_on_loop(f, on_a_thread_body);
     access_free(access);
     pool_free(pool);
@@ -753,9 +749,7 @@ static void etrn_stranger_body(struct fixture *f)
     f->queue.waiting = 3;
     talk(f, stream, "ETRN relay.test\r\n", "250 Queuing started\r\n");
     check(f, !f->queue.is_exempt, "a stranger's release is exempt");
-    (void)access_list_add(&f->receiver.etrn_restrictions, f->receiver.access, "permit_mynetworks",
-                          &err);
-    (void)access_list_add(&f->receiver.etrn_restrictions, f->receiver.access, "reject", &err);
+    (void)add_restrictions(&f->receiver, RESTRICTIONS_ETRN, "permit_mynetworks, reject");
     talk(f, stream, "ETRN relay.test\r\n",
          "554 5.7.1 <relay.test>: Etrn command rejected: Access denied\r\n");
     (void)domain_list_add(&f->receiver.mynetworks, f->receiver.tables, "192.0.2.0/24", &err);

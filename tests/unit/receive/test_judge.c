@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Lists of restrictions: their order, what a verdict is about, what waits for a later one, warnings,
+ * results that are restrictions, and effects on the message: spec M-33, M-37, M-38, access(5).
+ *
+ * The word "say N.A.text" has verdict N (sluice/access.h) about A.
+ */
+#include "fixture.h"
+
+static const struct {
+    const char *name;
+    const char *client, *sender, *recipient;
+    const char *reply;
+} cases[] = {
+    {"nobody minds", "", "", "", "250 2.1.5 Ok"},
+    {"about the client", "say 2.0.no", "", "",
+     "554 5.7.9 <unknown[192.0.2.1]>: Client host rejected: no"},
+    {"about the sender", "", "say 2.0.no", "", "554 5.7.9 <a@b>: Sender address rejected: no"},
+    {"about another than the list", "say 2.3.no", "", "",
+     "554 5.7.9 <a@b>: Sender address rejected: no"},
+    {"about HELO", "", "", "say 2.2.no", "554 5.7.9 <>: Helo command rejected: no"},
+    {"the first verdict of a list counts", "", "say 1.0. say 2.0.no", "", "250 2.1.5 Ok"},
+    {"the next list is asked all the same", "say 1.0.", "say 2.0.no", "",
+     "554 5.7.9 <a@b>: Sender address rejected: no"},
+    {"warn_if_reject", "warn_if_reject say 2.0.no", "", "", "250 2.1.5 Ok"},
+    {"warn_if_reject is for one word", "warn_if_reject say 2.0.no say 2.0.yes", "", "",
+     "554 5.7.9 <unknown[192.0.2.1]>: Client host rejected: yes"},
+    {"M-38: rejected later", "say 4.0.look", "", "reject",
+     "450 4.7.9 <unknown[192.0.2.1]>: Client host rejected: look"},
+    {"M-38: permitted later", "say 4.0.look", "", "", "250 2.1.5 Ok"},
+    {"if nobody rejects", "say 5.0.wait", "", "say 1.0.",
+     "450 4.7.9 <unknown[192.0.2.1]>: Client host rejected: wait"},
+    {"somebody rejects", "say 5.0.wait", "", "say 2.0.no",
+     "554 5.7.9 <u@relay.test>: Recipient address rejected: no"},
+    {"a result that is restrictions", "", "say 6.0.say_2.0.no", "",
+     "554 5.7.9 <a@b>: Sender address rejected: no"},
+    {"a result that is nonsense", "", "say 6.0.no_such_word", "",
+     "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
+    {"a verdict that there is not", "say 99.0.x", "", "",
+     "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
+    {"a broken word", "broken", "", "", "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
+};
+
+static bool set_list(struct fixture *f, enum restriction_list_id id, const char *text)
+{
+    restriction_list_done(&f->receiver.restrictions.lists[id]);
+    return add_restrictions(&f->receiver, id, text) == SLUICE_OK;
+}
+
+static void verdicts_body(struct fixture *f)
+{
+    struct stream *stream = connect_from(f, "192.0.2.1");
+    char reply[256];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check(f,
+              set_list(f, RESTRICTIONS_CLIENT, cases[i].client) &&
+                  set_list(f, RESTRICTIONS_SENDER, cases[i].sender) &&
+                  set_list(f, RESTRICTIONS_RECIPIENT, cases[i].recipient),
+              "%s: restrictions", cases[i].name);
+        (void)snprintf(reply, sizeof(reply), "%s\r\n", cases[i].reply);
+        talk(f, stream, "MAIL FROM:<a@b>\r\n", "250 2.1.0 Ok\r\n");
+        talk(f, stream, "RCPT TO:<u@relay.test>\r\n", reply);
+        talk(f, stream, "RSET\r\n", "250 2.0.0 Ok\r\n");
+    }
+    stream_close(stream);
+}
+
+static void test_verdicts(void **state)
+{
+    run_on_loop(*state, verdicts_body);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_verdicts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
