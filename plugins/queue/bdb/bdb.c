@@ -137,7 +137,7 @@ static sluice_status make_room(struct sluice_queue *queue, const struct batch *b
         is_roomy = has_room(queue, batch, has_put);
     }
     if (is_roomy && has_put && !queue->has_reserve) {
-        queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
+        queue->has_reserve = folder_kept_fill(queue->folder, FOLDER_RESERVE, queue->reserve_size);
         is_roomy = queue->has_reserve;
     }
     if (is_roomy)
@@ -145,7 +145,7 @@ static sluice_status make_room(struct sluice_queue *queue, const struct batch *b
     if (has_put)
         return failure(errors, SLUICE_TEMP, "4.3.1",
                        "the disk is full: what is left is kept for results");
-    folder_reserve_release(queue->folder);
+    folder_kept_release(queue->folder, FOLDER_RESERVE);
     queue->has_reserve = false;
     return SLUICE_OK;
 }
@@ -397,7 +397,7 @@ static sluice_status recover(struct sluice_queue *queue, const struct sluice_err
     if (st == SLUICE_OK)
         st = large_sweep(&queue->large, is_wanted, queue, errors);
     if (st == SLUICE_OK)
-        queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
+        queue->has_reserve = folder_kept_fill(queue->folder, FOLDER_RESERVE, queue->reserve_size);
     return st;
 }
 

@@ -144,7 +144,7 @@ uint64_t folder_free_bytes(int folder)
     return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
-bool folder_reserve_fill(int folder, uint64_t size)
+bool folder_kept_fill(int folder, const char *name, uint64_t size)
 {
     struct stat info;
     bool is_whole;
@@ -152,7 +152,7 @@ bool folder_reserve_fill(int folder, uint64_t size)
 
     if (size == 0)
         return true;
-    fd = openat(folder, FOLDER_RESERVE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    fd = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd == -1)
         return false;
     /* The blocks count, not the length: a crash may have left a file without them. */
@@ -162,11 +162,11 @@ bool folder_reserve_fill(int folder, uint64_t size)
         is_whole = ftruncate(fd, 0) == 0 && fallocate(fd, 0, 0, (off_t)size) == 0 && fsync(fd) == 0;
     close(fd);
     if (!is_whole)
-        folder_reserve_release(folder);
+        folder_kept_release(folder, name);
     return is_whole;
 }
 
-void folder_reserve_release(int folder)
+void folder_kept_release(int folder, const char *name)
 {
-    (void)unlinkat(folder, FOLDER_RESERVE, 0); /* not there is as good */
+    (void)unlinkat(folder, name, 0); /* not there is as good */
 }

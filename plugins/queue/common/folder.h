@@ -11,6 +11,7 @@
 
 #define FOLDER_LOCK "lock"
 #define FOLDER_RESERVE "reserve"
+#define FOLDER_ROOM "room"
 
 /* Opens the folder and locks it. TEMP if another process has it. */
 sluice_status folder_open(const char *path, const struct sluice_errors *errors, int *ret_folder,
@@ -37,12 +38,12 @@ sluice_status folder_write(int fd, const void *data, size_t size, uint64_t offse
 uint64_t folder_free_bytes(int folder);
 
 /*
- * The file "reserve": size bytes that belong to the store already. Makes it if it is not there,
- * or is of another size; with size 0 there is none. False if the disk has no room for it.
+ * A file of size bytes that belong to the store already, such as FOLDER_RESERVE. Makes it if it is
+ * not there, or is of another size; with size 0 there is none. False if the disk has no room for it.
  */
-bool folder_reserve_fill(int folder, uint64_t size);
+bool folder_kept_fill(int folder, const char *name, uint64_t size);
 
-/* Gives the reserve's bytes back to the disk. */
-void folder_reserve_release(int folder);
+/* Gives the file's bytes back to the disk. */
+void folder_kept_release(int folder, const char *name);
 
 #endif

@@ -124,6 +124,24 @@ void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct fr
     set32(out + 60, format_crc(out, 60));
 }
 
+uint8_t *format_whole_frame(uint8_t *out, uint64_t salt, const struct frame *frame,
+                            const void *record, const void *content)
+{
+    uint8_t *end = out + frame_size(frame);
+    uint8_t *at = out + FORMAT_FRAME_SIZE;
+    size_t content_size = (size_t)frame_inline_size(frame);
+
+    format_frame(out, salt, frame);
+    if (frame->record_size > 0)
+        memcpy(at, record, frame->record_size);
+    at += frame->record_size;
+    if (content_size > 0)
+        memcpy(at, content, content_size);
+    at += content_size;
+    memset(at, 0, (size_t)(end - at));
+    return end;
+}
+
 bool format_parse_frame(const uint8_t in[FORMAT_FRAME_SIZE], uint64_t salt, struct frame *ret_frame)
 {
     if (get64(in) != salt || get32(in + 60) != format_crc(in, 60))

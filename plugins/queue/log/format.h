@@ -79,6 +79,9 @@ enum format_result format_parse_checkpoint(const uint8_t in[FORMAT_HEADER_SIZE],
                                            struct checkpoint_header *ret_header);
 
 void format_frame(uint8_t out[FORMAT_FRAME_SIZE], uint64_t salt, const struct frame *frame);
+/* With record and content, and zeros up to where the next one goes, which it gives back. */
+uint8_t *format_whole_frame(uint8_t *out, uint64_t salt, const struct frame *frame,
+                            const void *record, const void *content);
 /* False unless in begins with a whole frame header of that salt. */
 bool format_parse_frame(const uint8_t in[FORMAT_FRAME_SIZE], uint64_t salt,
                         struct frame *ret_frame);

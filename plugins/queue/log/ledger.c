@@ -272,6 +272,16 @@ void ledger_enter(struct ledger *ledger, const struct frame *frame, struct place
     }
 }
 
+bool ledger_is_held(const struct ledger *ledger, const struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment->need_count; i++) {
+        if (segment->needs[i].is_firm &&
+            ledger_find_segment(ledger, segment->needs[i].segment) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static bool is_needed(const struct ledger *ledger, const struct segment *segment)
 {
     if (segment->used > 0 || segment->is_damaged)

@@ -34,6 +34,7 @@ struct segment {
     bool is_retired; /* its file has the name no more; the folder is not yet synced */
     bool has_checkpoint;
     bool has_no_checkpoint; /* one could not be written */
+    bool is_stuck;          /* it cannot be compacted */
     uint64_t salt;
     uint64_t size;
     uint64_t durable; /* as its header says */
@@ -69,8 +70,11 @@ void ledger_done(struct ledger *ledger);
 sluice_status ledger_add_segment(struct ledger *ledger, const struct segment_header *header,
                                  uint64_t size, struct segment **ret_segment);
 
-/* NULL if there is none of that number. */
+/* NULL: there is none of that number. */
 struct segment *ledger_find_segment(const struct ledger *ledger, uint32_t number);
+
+/* It must outlive another one for something that cannot be carried on. */
+bool ledger_is_held(const struct ledger *ledger, const struct segment *segment);
 
 /* Segment must outlive other, whatever happens. TEMP: no memory. */
 sluice_status ledger_add_need(struct segment *segment, uint32_t other);

@@ -9,6 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+bool kept_fill(const struct sluice_queue *queue, struct kept *kept)
+{
+    kept->is_whole = kept->is_whole || folder_kept_fill(queue->folder, kept->name, kept->size);
+    return kept->is_whole;
+}
+
 static bool init_locks(struct sluice_queue *queue)
 {
     if (pthread_rwlock_init(&queue->guard, NULL) != 0)
@@ -49,6 +55,7 @@ void log_close(struct sluice_queue *queue)
     if (queue->current != NULL)
         close(queue->current_fd);
     close_file(queue->ready.fd);
+    compaction_done(&queue->compaction);
     ledger_done(&queue->ledger);
     large_done(&queue->large);
     free(queue->buffer);
@@ -70,7 +77,9 @@ static sluice_status log_open(const struct sluice_host *host, const struct sluic
     if (queue == NULL)
         return failure(errors, SLUICE_TEMP, "4.3.0", "no memory for the store");
     queue->segment_size = (uint64_t)config->get_number(config, "segment_size");
-    queue->reserve_size = (uint64_t)config->get_number(config, "reserve");
+    queue->reserve =
+        (struct kept){FOLDER_RESERVE, (uint64_t)config->get_number(config, "reserve"), false};
+    queue->room = (struct kept){FOLDER_ROOM, queue->segment_size, false};
     st = folder_open(folder, errors, &queue->folder, &queue->folder_lock);
     if (st == SLUICE_OK)
         st = log_start(queue, errors);
@@ -96,7 +105,7 @@ static sluice_status log_space(struct sluice_queue *queue, struct sluice_queue_s
         ret_space->message_count--;
     pthread_rwlock_unlock(&queue->guard);
     ret_space->free_bytes += folder_free_bytes(queue->folder);
-    ret_space->reserved_bytes = queue->reserve_size;
+    ret_space->reserved_bytes = queue->reserve.size + queue->room.size;
     return SLUICE_OK;
 }
 

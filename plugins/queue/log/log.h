@@ -5,8 +5,8 @@
  *
  *   log.c      the plugin: open, close, stage, space
  *   start.c    takes up what is in the folder (head.c: headers; replay.c: one segment)
- *   apply.c    writes batches
- *   maintain.c what is done beside them
+ *   apply.c    makes batches of changes; append.c: writes them
+ *   maintain.c what is done beside them; compact.c: segments that hold little are emptied
  *   read.c     gives messages back
  *   ledger.c   what there is and where (index.c: by id); which segments are needed
  *   segment.c  segment files; spare.c: before and after their time; checkpoint.c: their short form
@@ -20,12 +20,20 @@
 #define SLUICE_LOG_LOG_H
 
 #include "../common/large.h"
+#include "compact.h"
 #include "ledger.h"
 #include "head.h"
 #include "segment.h"
 #include "spare.h"
 
 #include <pthread.h>
+
+/* Space that is kept back in a file of its own. */
+struct kept {
+    const char *name;
+    uint64_t size;
+    bool is_whole;
+};
 
 struct sluice_queue {
     int folder;
@@ -36,8 +44,8 @@ struct sluice_queue {
     struct ledger ledger;
 
     uint64_t segment_size;
-    uint64_t reserve_size;
-    bool has_reserve; /* the reserve file is whole */
+    struct kept reserve; /* for results */
+    struct kept room;    /* for compaction: a segment, so that it can free others on a full disk */
 
     struct segment *current; /* where the next batch goes; NULL: a new segment is needed */
     int current_fd;
@@ -54,9 +62,14 @@ struct sluice_queue {
     bool has_retired;   /* segments, and the folder is not yet synced */
     bool is_reaping;    /* somebody is at it, and lets go of the lock on the way */
 
+    struct compaction compaction; /* maintain's, without the lock */
+
     uint8_t *buffer; /* a batch on its way to disk */
     size_t buffer_size;
 };
+
+/* Makes it whole; false if the disk has no room for it. With the lock. */
+bool kept_fill(const struct sluice_queue *queue, struct kept *kept);
 
 /* start.c: takes up what is in the folder. */
 sluice_status log_start(struct sluice_queue *queue, const struct sluice_errors *errors);
@@ -94,5 +107,12 @@ sluice_status log_read(struct sluice_queue *queue, uint64_t id,
                        const struct sluice_queue_sink *sink, const struct sluice_errors *errors);
 sluice_status log_scan(struct sluice_queue *queue, const struct sluice_queue_sink *sink,
                        const struct sluice_errors *errors);
+/* A message's entry as it is now; false: there is no such message. */
+bool log_find_entry(struct sluice_queue *queue, uint64_t id, struct index_entry *ret_entry);
+/* The record of an entry, in memory that the caller frees, also after a failure. NOT_FOUND: its segment
+ * is gone: the message was changed or removed. */
+sluice_status log_read_record(const struct sluice_queue *queue, const struct index_entry *entry,
+                              const struct sluice_errors *errors, uint8_t **ret_memory,
+                              const uint8_t **ret_record);
 
 #endif

@@ -169,6 +169,22 @@ static sluice_status checkpoint(struct sluice_queue *queue, const struct sluice_
     return st;
 }
 
+/* ---- what is kept back ----------------------------------------------------------------------- */
+
+/* What is kept back comes first when there is room again. */
+static sluice_status keep_back(struct sluice_queue *queue, const struct sluice_errors *errors)
+{
+    bool was_whole;
+    bool is_whole;
+
+    (void)errors;
+    pthread_mutex_lock(&queue->lock);
+    was_whole = queue->reserve.is_whole && queue->room.is_whole;
+    is_whole = kept_fill(queue, &queue->reserve) && kept_fill(queue, &queue->room);
+    pthread_mutex_unlock(&queue->lock);
+    return is_whole && !was_whole ? SLUICE_OK : SLUICE_NOT_FOUND;
+}
+
 /* ---- the steps ------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
@@ -183,7 +199,7 @@ static int64_t now_ms(void)
  * room for it. */
 static sluice_status take_steps(struct sluice_queue *queue, const struct sluice_errors *errors)
 {
-    static maintain_step *const steps[] = {spare_prepare, reap, checkpoint};
+    static maintain_step *const steps[] = {keep_back, spare_prepare, reap, checkpoint, log_compact};
     sluice_status result = SLUICE_NOT_FOUND;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -191,7 +191,7 @@ static sluice_status give(const struct index_entry *entry, const struct fetched 
     return sink->content(sink, fetched->content);
 }
 
-static bool find_entry(struct sluice_queue *queue, uint64_t id, struct index_entry *ret_entry)
+bool log_find_entry(struct sluice_queue *queue, uint64_t id, struct index_entry *ret_entry)
 {
     const struct index_entry *entry;
 
@@ -207,7 +207,7 @@ static bool has_moved(struct sluice_queue *queue, const struct index_entry *entr
 {
     struct index_entry now;
 
-    return !find_entry(queue, entry->id, &now) || now.put.segment != entry->put.segment ||
+    return !log_find_entry(queue, entry->id, &now) || now.put.segment != entry->put.segment ||
            now.put.offset != entry->put.offset || now.record.segment != entry->record.segment ||
            now.record.offset != entry->record.offset;
 }
@@ -236,7 +236,7 @@ sluice_status log_read(struct sluice_queue *queue, uint64_t id,
     int tries = 0;
 
     do {
-        if (!find_entry(queue, id, &entry))
+        if (!log_find_entry(queue, id, &entry))
             return SLUICE_NOT_FOUND;
         st = read_entry(queue, &entry, sink, NULL, &is_fetched);
     } while (!is_fetched && has_moved(queue, &entry) && ++tries < READ_TRIES);
@@ -244,6 +244,19 @@ sluice_status log_read(struct sluice_queue *queue, uint64_t id,
         st = read_entry(queue, &entry, sink, errors, &is_fetched);
     if (!is_fetched && st == SLUICE_NOT_FOUND)
         return gone(errors, &entry);
+    return st;
+}
+
+sluice_status log_read_record(const struct sluice_queue *queue, const struct index_entry *entry,
+                              const struct sluice_errors *errors, uint8_t **ret_memory,
+                              const uint8_t **ret_record)
+{
+    struct fetched fetched = {.content_fd = -1};
+    struct frame frame = {0};
+    sluice_status st = fetch_record(queue, entry, 0, errors, &fetched, &frame);
+
+    *ret_memory = fetched.buffer;
+    *ret_record = (const uint8_t *)fetched.record.ptr;
     return st;
 }
 

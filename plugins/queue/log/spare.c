@@ -194,11 +194,24 @@ static sluice_status make_now(struct sluice_queue *queue, uint64_t size,
     return st;
 }
 
-sluice_status spare_take(struct sluice_queue *queue, uint64_t size, bool may_use_reserve,
+static struct kept *last_resort(struct sluice_queue *queue, enum append_kind kind)
+{
+    switch (kind) {
+    case APPEND_RESULTS:
+        return &queue->reserve;
+    case APPEND_COPIES:
+        return &queue->room;
+    default:
+        return NULL;
+    }
+}
+
+sluice_status spare_take(struct sluice_queue *queue, uint64_t size, enum append_kind kind,
                          const struct sluice_errors *errors, struct segment_file *ret_file)
 {
     uint64_t whole_size = size > queue->segment_size ? size : queue->segment_size;
-    bool has_way_out = may_use_reserve && queue->has_reserve && size <= queue->reserve_size;
+    struct kept *kept = last_resort(queue, kind);
+    bool has_way_out = kept != NULL && kept->is_whole && size <= kept->size;
     struct segment_file ready = queue->ready;
     sluice_status st;
 
@@ -214,8 +227,8 @@ sluice_status spare_take(struct sluice_queue *queue, uint64_t size, bool may_use
     st = make_now(queue, whole_size, has_way_out ? NULL : errors, ret_file);
     if (st == SLUICE_OK || !has_way_out)
         return st;
-    queue->has_reserve = false;
-    return segment_make_of(queue->folder, FOLDER_RESERVE, ++queue->last_number, errors, ret_file);
+    kept->is_whole = false;
+    return segment_make_of(queue->folder, kept->name, ++queue->last_number, errors, ret_file);
 }
 
 static bool has_usable(const struct spares *spares)
@@ -230,7 +243,7 @@ static bool has_usable(const struct spares *spares)
 /* The reserve comes first; and rather of a segment that is just being given up than new. */
 static bool should_prepare(const struct sluice_queue *queue)
 {
-    return queue->ready.fd == -1 && queue->has_reserve && queue->last_number < UINT32_MAX - 3 &&
+    return queue->ready.fd == -1 && queue->reserve.is_whole && queue->last_number < UINT32_MAX - 3 &&
            (has_usable(&queue->spares) || (!queue->ledger.may_reap && has_space(queue)));
 }
 

@@ -13,6 +13,7 @@
 #ifndef SLUICE_LOG_SPARE_H
 #define SLUICE_LOG_SPARE_H
 
+#include "append.h"
 #include "segment.h"
 
 #define SPARES_MAX 3 /* hide the making of new ones; more would only take space */
@@ -44,8 +45,8 @@ void spare_found_unused(struct sluice_queue *queue, uint32_t number);
 bool spare_release(struct sluice_queue *queue);
 
 /* A file for the next segment, of at least size bytes: the one that is ready, or made of what there is,
- * in the last resort of the reserve. */
-sluice_status spare_take(struct sluice_queue *queue, uint64_t size, bool may_use_reserve,
+ * in the last resort of what is kept back for that kind. */
+sluice_status spare_take(struct sluice_queue *queue, uint64_t size, enum append_kind kind,
                          const struct sluice_errors *errors, struct segment_file *ret_file);
 
 /* A step of maintain: makes one ready, and lets go of the lock meanwhile. */

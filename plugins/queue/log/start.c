@@ -65,7 +65,7 @@ static sluice_status visit_name(void *user, const char *name)
     if (name_parse(name, &kind, &number))
         return add_number(&found->numbers[kind], number, found->errors);
     if (strcmp(name, FOLDER_LOCK) == 0 || strcmp(name, FOLDER_RESERVE) == 0 ||
-        strcmp(name, LARGE_FOLDER) == 0)
+        strcmp(name, FOLDER_ROOM) == 0 || strcmp(name, LARGE_FOLDER) == 0)
         return SLUICE_OK;
     st = folder_foreign(name, found->errors);
     return found->is_lenient ? SLUICE_OK : st;
@@ -240,7 +240,8 @@ static sluice_status take_up(struct sluice_queue *queue, struct found *found)
     pthread_mutex_lock(&queue->lock);
     (void)log_reap(queue);
     pthread_mutex_unlock(&queue->lock);
-    queue->has_reserve = folder_reserve_fill(queue->folder, queue->reserve_size);
+    if (kept_fill(queue, &queue->reserve))
+        (void)kept_fill(queue, &queue->room);
     return SLUICE_OK;
 }
 

@@ -157,6 +157,38 @@ void model_make_tide(const struct model *model, uint64_t seed, size_t k, struct 
         add_remove(model, 1, batch);
 }
 
+#define SAND_PUTS 4      /* in each batch, ... */
+#define SAND_LIFE 3      /* ... of which so many batches later one stays, */
+#define SAND_CHANGED 2   /* whose record is changed before */
+#define SAND_SIZE 15000
+
+static void add_update(const struct model *model, size_t number, uint64_t seed,
+                       struct model_batch *batch)
+{
+    struct model_message message = model->messages[number];
+
+    if (!message.is_there || message.is_doubtful)
+        return;
+    message.record_seed = seed;
+    batch->numbers[batch->count] = number;
+    batch->kinds[batch->count] = SLUICE_QUEUE_UPDATE;
+    batch->messages[batch->count++] = message;
+}
+
+void model_make_sand(const struct model *model, uint64_t seed, size_t k, struct model_batch *batch)
+{
+    *batch = (struct model_batch){0};
+    for (size_t i = 0; i < SAND_PUTS; i++) {
+        add_put(model, 1 + k * SAND_PUTS + i, seed + k, batch);
+        if (batch->count > 0)
+            batch->messages[batch->count - 1].content_size = SAND_SIZE;
+    }
+    if (k >= SAND_CHANGED)
+        add_update(model, 1 + (k - SAND_CHANGED) * SAND_PUTS, seed + k, batch);
+    for (size_t i = 1; k >= SAND_LIFE && i < SAND_PUTS; i++)
+        add_remove(model, 1 + (k - SAND_LIFE) * SAND_PUTS + i, batch);
+}
+
 #define WALK_TURN 64 /* batches that mostly bring, and then as many that mostly take away */
 
 static uint64_t walk_size(uint64_t *state)

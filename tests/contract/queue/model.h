@@ -57,6 +57,9 @@ model_maker model_make; /* anything */
 /* Messages come and are removed a few batches later, but for the first one, which keeps what the
  * store needs until it goes: then most of the store can go at once. */
 model_maker model_make_tide;
+/* Many come, and most are removed a few batches later, but one in four stays: what holds little is worth
+ * being compacted. */
+model_maker model_make_sand;
 /* Anything, without end: who is gone makes room for another message, with an id of its own. Now and then
  * a content of some 100 KB, and times in which more goes than comes. */
 model_maker model_make_walk;
