@@ -41,7 +41,7 @@ static bool grow(struct buffer *buffer, size_t wanted)
     return true;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t extra)
+char *buffer_grow(struct buffer *buffer, size_t extra)
 {
     if (buffer->failed)
         return NULL;
@@ -49,23 +49,11 @@ char *buffer_reserve(struct buffer *buffer, size_t extra)
         buffer->failed = true;
         return NULL;
     }
-    size_t wanted = buffer->len + extra;
-    if ((buffer->ptr == NULL || wanted > buffer->capacity) && !grow(buffer, wanted)) {
+    if (!grow(buffer, buffer->len + extra)) {
         buffer->failed = true;
         return NULL;
     }
     return buffer->ptr + buffer->len;
-}
-
-void buffer_add(struct buffer *buffer, const void *bytes, size_t len)
-{
-    if (len == 0)
-        return;
-    char *place = buffer_reserve(buffer, len);
-    if (place == NULL)
-        return;
-    memcpy(place, bytes, len);
-    buffer->len += len;
 }
 
 void buffer_add_span(struct buffer *buffer, struct sluice_span span)

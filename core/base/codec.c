@@ -36,10 +36,14 @@ void codec_put_field(struct buffer *buffer, uint64_t tag, struct sluice_span byt
 
 void codec_put_number(struct buffer *buffer, uint64_t tag, uint64_t number)
 {
-    char bytes[VARINT_MAX_BYTES];
-    struct sluice_span span = {.ptr = bytes, .len = encode(number, bytes)};
+    char bytes[3 * VARINT_MAX_BYTES];
+    char digits[VARINT_MAX_BYTES];
+    size_t digit_count = encode(number, digits);
+    size_t len = encode(tag, bytes);
 
-    codec_put_field(buffer, tag, span);
+    len += encode(digit_count, bytes + len);
+    memcpy(bytes + len, digits, digit_count);
+    buffer_add(buffer, bytes, len + digit_count);
 }
 
 uint64_t codec_zigzag(int64_t number)
@@ -54,7 +58,8 @@ int64_t codec_unzigzag(uint64_t number)
     return (int64_t)bits; /* two's complement on every platform that we build for */
 }
 
-sluice_status codec_varint(struct sluice_span *rest, uint64_t *ret_number)
+/* Of any length. */
+static sluice_status decode(struct sluice_span *rest, uint64_t *ret_number)
 {
     uint64_t number = 0;
 
@@ -70,6 +75,16 @@ sluice_status codec_varint(struct sluice_span *rest, uint64_t *ret_number)
         }
     }
     return SLUICE_PERM;
+}
+
+/* Most are one byte. */
+sluice_status codec_varint(struct sluice_span *rest, uint64_t *ret_number)
+{
+    if (rest->len == 0 || (unsigned char)rest->ptr[0] >= 0x80)
+        return decode(rest, ret_number);
+    *ret_number = (unsigned char)rest->ptr[0];
+    *rest = span_skip(*rest, 1);
+    return SLUICE_OK;
 }
 
 sluice_status codec_next(struct sluice_span *rest, struct codec_field *ret_field)

@@ -181,16 +181,19 @@ static bool is_gone(int32_t pid)
     return kill(pid, 0) == -1 && errno == ESRCH;
 }
 
-/* A gauge of a process that has gone may be taken over. */
-static bool is_ours(struct metric *series, enum metric_family family)
+static bool has_labels(const struct metric *series, enum metric_family family, const char *labels)
 {
-    if (families[family].kind != GAUGE)
-        return true;
+    return atomic_load(&series->state) == SERIES_READY && series->family == family &&
+           strcmp(series->labels, labels) == 0;
+}
+
+/* A gauge of a process that has gone may be taken over. */
+static bool take_over(struct metric *series)
+{
     int32_t owner = atomic_load(&series->owner);
-    int32_t us = (int32_t)getpid();
-    if (owner == us)
-        return true;
-    if (!is_gone(owner) || !atomic_compare_exchange_strong(&series->owner, &owner, us))
+
+    if (!is_gone(owner) ||
+        !atomic_compare_exchange_strong(&series->owner, &owner, (int32_t)getpid()))
         return false;
     atomic_store(&series->cells[0], 0);
     return true;
@@ -211,6 +214,24 @@ static bool claim(struct metric *series, enum metric_family family, const char l
     return true;
 }
 
+/* The series that is there already, of a gauge our own; else NULL. */
+static struct metric *find(enum metric_family family, const char *labels, size_t at)
+{
+    bool is_gauge = families[family].kind == GAUGE;
+    int32_t us = is_gauge ? (int32_t)getpid() : 0;
+
+    for (size_t i = 0; i < PROBES_MAX; i++, at = (at + 1) % series_count) {
+        struct metric *series = &block->series[at];
+
+        if (atomic_load(&series->state) == SERIES_FREE)
+            return NULL;
+        if (has_labels(series, family, labels) &&
+            (!is_gauge || atomic_load(&series->owner) == us))
+            return series;
+    }
+    return NULL;
+}
+
 struct metric *metric_get(enum metric_family family, const char *first, const char *second,
                           const char *third)
 {
@@ -221,14 +242,17 @@ struct metric *metric_get(enum metric_family family, const char *first, const ch
         return &nowhere;
     format_labels(family, values, labels);
     size_t at = hash(family, labels) % series_count;
+    struct metric *found = find(family, labels, at);
+    if (found != NULL)
+        return found;
     for (size_t i = 0; i < PROBES_MAX; i++, at = (at + 1) % series_count) {
         struct metric *series = &block->series[at];
-        uint32_t state = atomic_load(&series->state);
 
-        if (state == SERIES_READY && series->family == family &&
-            strcmp(series->labels, labels) == 0 && is_ours(series, family))
+        /* What is no gauge may have been made by another process just now. */
+        if (has_labels(series, family, labels) &&
+            (families[family].kind != GAUGE || take_over(series)))
             return series;
-        if (state == SERIES_FREE && claim(series, family, labels))
+        if (atomic_load(&series->state) == SERIES_FREE && claim(series, family, labels))
             return series;
     }
     return &nowhere;

@@ -56,18 +56,6 @@ size_t span_find_last(struct sluice_span text, char c)
     return at != NULL ? (size_t)(at - text.ptr) : text.len;
 }
 
-struct sluice_span span_skip(struct sluice_span text, size_t n)
-{
-    if (n >= text.len)
-        return SPAN_EMPTY;
-    return (struct sluice_span){.ptr = text.ptr + n, .len = text.len - n};
-}
-
-struct sluice_span span_first(struct sluice_span text, size_t n)
-{
-    return (struct sluice_span){.ptr = text.ptr, .len = n < text.len ? n : text.len};
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

@@ -25,8 +25,16 @@ bool span_ends_case(struct sluice_span text, struct sluice_span suffix);
 size_t span_find(struct sluice_span text, char c);
 size_t span_find_last(struct sluice_span text, char c);
 /* Without the first n bytes; the first n bytes. n may be larger than the span. */
-struct sluice_span span_skip(struct sluice_span text, size_t n);
-struct sluice_span span_first(struct sluice_span text, size_t n);
+static inline struct sluice_span span_skip(struct sluice_span text, size_t n)
+{
+    if (n >= text.len)
+        return SPAN_EMPTY;
+    return (struct sluice_span){.ptr = text.ptr + n, .len = text.len - n};
+}
+static inline struct sluice_span span_first(struct sluice_span text, size_t n)
+{
+    return (struct sluice_span){.ptr = text.ptr, .len = n < text.len ? n : text.len};
+}
 /* Without blanks and tabs at both ends. */
 struct sluice_span span_trim(struct sluice_span text);
 /* A decimal number without sign that fits; the whole span must be digits. */

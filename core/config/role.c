@@ -20,6 +20,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #include <uv.h>
 
 #define PROCESS_NAME_SIZE 16 /* prctl's */
+#define HEAP_KEPT (1024 * 1024)
 #define RELINK_MS 1000       /* a peer that has died is back by then, and its link there */
 
 enum phase {
@@ -483,10 +485,21 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Else malloc gives the end of the heap back behind each message and takes it again for the next: half
+ * a brk() a message, and page faults. Fails without harm. */
+static void prepare_heap(void)
+{
+#ifdef M_TRIM_THRESHOLD
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT); /* the first one ends its adapting itself */
+#endif
+}
+
 static void prepare_process(const char *name)
 {
     char process[PROCESS_NAME_SIZE];
 
+    prepare_heap();
     (void)snprintf(process, sizeof(process), "sluice-%s", name); /* cut is fine */
     (void)prctl(PR_SET_NAME, process);
     (void)signal(SIGTERM, SIG_IGN);

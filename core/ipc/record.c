@@ -69,6 +69,8 @@ void record_encode(const struct record_member *members, size_t count, const void
 const struct record_member *record_find(const struct record_member *members, size_t count,
                                         uint64_t tag)
 {
+    if (tag >= 1 && tag <= count && members[tag - 1].tag == tag) /* where no tag was left out */
+        return &members[tag - 1];
     for (size_t i = 0; i < count; i++) {
         if (members[i].tag == tag)
             return &members[i];

@@ -39,6 +39,30 @@ struct stream {
     const char *why;
 };
 
+/* ---- room ------------------------------------------------------------------------------------ */
+
+/* A stream has a buffer only while there is something in it, so few serve many: those that are not
+ * needed are kept, the warmest on top. The loop's thread alone is here. */
+#define ROOMS_MAX 16
+
+static struct {
+    char *kept[ROOMS_MAX];
+    size_t count;
+} rooms;
+
+static char *take_room(void)
+{
+    return rooms.count > 0 ? rooms.kept[--rooms.count] : malloc(STREAM_BUFFER_SIZE);
+}
+
+static void give_room(char *room)
+{
+    if (room != NULL && rooms.count < ROOMS_MAX)
+        rooms.kept[rooms.count++] = room;
+    else
+        free(room);
+}
+
 /* ---- opening and closing --------------------------------------------------------------------- */
 
 sluice_status stream_new(int fd, struct stream **ret_stream)
@@ -66,7 +90,7 @@ void stream_close(struct stream *stream)
     if (stream == NULL)
         return;
     assert(stream->waiter == NULL);
-    free(stream->buffer);
+    give_room(stream->buffer);
     if (stream->has_poll)
         uv_close((uv_handle_t *)&stream->poll, on_closed);
     (void)close(stream->fd); /* all that matters was acknowledged by the peer */
@@ -222,7 +246,7 @@ sluice_status stream_connect_local(struct sluice_span path, int64_t deadline_ms,
 static bool make_room(struct stream *stream)
 {
     if (stream->buffer == NULL)
-        stream->buffer = malloc(STREAM_BUFFER_SIZE);
+        stream->buffer = take_room();
     if (stream->buffer == NULL)
         return false;
     if (stream->end == STREAM_BUFFER_SIZE) {
@@ -237,7 +261,7 @@ static void drop_empty_buffer(struct stream *stream)
 {
     if (stream->start != stream->end)
         return;
-    free(stream->buffer);
+    give_room(stream->buffer);
     stream->buffer = NULL;
     stream->start = stream->end = 0;
 }

@@ -49,10 +49,11 @@ static struct commit *commit_new(struct intake_link *link, uint64_t id,
                                  const struct message_commit *message)
 {
     size_t record_len = message->envelope.len;
-    struct commit *commit = calloc(1, sizeof(*commit) + record_len + message->content.len);
+    struct commit *commit = malloc(sizeof(*commit) + record_len + message->content.len);
 
     if (commit == NULL)
         return NULL;
+    *commit = (struct commit){.link = link, .cost = message->content.len};
     if (record_len > 0)
         memcpy(commit->bytes, message->envelope.ptr, record_len);
     if (message->content.len > 0)
@@ -64,8 +65,6 @@ static struct commit *commit_new(struct intake_link *link, uint64_t id,
         .record = {.ptr = commit->bytes, .len = record_len},
         .content = {.ptr = commit->bytes + record_len, .len = message->content.len},
     };
-    commit->cost = message->content.len;
-    commit->link = link;
     link->references++;
     link->used_bytes += commit->cost;
     link->used_messages++;

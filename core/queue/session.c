@@ -37,7 +37,7 @@ static sluice_status read_line(struct session *session, struct sluice_span *ret_
 
 sluice_status session_read_request(struct session *session, json_t **ret_request)
 {
-    struct sluice_span line;
+    struct sluice_span line = SPAN_EMPTY;
     sluice_status st = read_line(session, &line);
 
     if (st == SLUICE_OK) {
