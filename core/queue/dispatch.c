@@ -11,6 +11,7 @@
 #include "queue/active.h"
 #include "queue/inherit.h"
 #include "queue/lifetime.h"
+#include "queue/pick.h"
 #include "queue/report.h"
 #include "queue/results.h"
 #include "queue/state.h"
@@ -59,30 +60,6 @@ void dispatch_give_back(struct job *job, int64_t delay_ms)
     dispatch_end_job(job);
 }
 
-static bool has_room(const struct deliver_link *link)
-{
-    return link->channel != NULL && link->used_messages < link->credit_messages &&
-           (link->used_bytes == 0 || link->used_bytes + CONTENT_INLINE_MAX <= link->credit_bytes);
-}
-
-struct deliver_link *dispatch_pick_link(const struct queue *queue, const struct site *site)
-{
-    struct deliver_link *best = NULL;
-    struct deliver_link *link;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (!has_room(link) || link->is_isolated)
-            continue;
-        if (site != NULL && link->index == site->link)
-            return link;
-        if (best == NULL || link->credit_messages - link->used_messages >
-                                best->credit_messages - best->used_messages)
-            best = link;
-    }
-    return best;
-}
-
 struct deliver_link *dispatch_isolated(const struct queue *queue)
 {
     struct deliver_link *link;
@@ -95,42 +72,12 @@ struct deliver_link *dispatch_isolated(const struct queue *queue)
     return NULL;
 }
 
-/* An isolated process's link that has room, if there is a suspect for it. */
-static struct deliver_link *pick_isolated(const struct queue *queue, int64_t now_ms)
-{
-    struct deliver_link *link;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (link->is_isolated && has_room(link))
-            break;
-    }
-    return link != NULL && suspects_can_take(&queue->suspects, now_ms) ? link : NULL;
-}
-
-/* Of the processes that work for all. Who has no more credit than it has used is leaving, or full. */
-static struct places count_places(const struct queue *queue)
-{
-    struct places places = {0};
-    const struct deliver_link *link;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (link->is_isolated || link->channel == NULL)
-            continue;
-        places.total += link->credit_messages;
-        if (link->credit_messages > link->used_messages)
-            places.free += link->credit_messages - link->used_messages;
-    }
-    return places;
-}
-
 /* True if the schedule has a job, and a link room for it. */
 static bool can_take(const struct queue *queue)
 {
-    struct places places = count_places(queue);
+    struct places places = pick_places(queue);
 
-    return schedule_can_take(&queue->schedule, &places) && dispatch_pick_link(queue, NULL) != NULL;
+    return schedule_can_take(&queue->schedule, &places) && pick_any(queue) != NULL;
 }
 
 /* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
@@ -165,11 +112,10 @@ static void fill_job(struct job *job, struct deliver_link *isolated, int64_t now
         job->site = suspects_take(&queue->suspects, now_ms, &job->units);
         job->link = isolated;
     } else {
-        struct places places = count_places(queue);
+        struct places places = pick_places(queue);
 
         job->site = schedule_take(&queue->schedule, &places, now_ms, &job->units);
-        job->link = dispatch_pick_link(queue, job->site);
-        job->site->link = job->link->index;
+        job->link = pick_for_site(queue, job->site, now_ms);
     }
     job->pid = job->link->pid;
     job->is_released = job->units->is_released;
@@ -321,7 +267,7 @@ static void start_job(struct job *job)
 /* When to look again, if nobody wakes us. */
 static int64_t next_look(const struct queue *queue)
 {
-    if (queue->is_draining || dispatch_pick_link(queue, NULL) == NULL)
+    if (queue->is_draining || pick_any(queue) == NULL)
         return CLOCK_NEVER; /* suspects are looked at once a second */
     return schedule_next_ms(&queue->schedule);
 }

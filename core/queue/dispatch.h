@@ -62,9 +62,6 @@ struct job {
 sluice_status dispatch_start(struct queue *queue, struct error *err);
 /* Takes fd over. */
 void dispatch_link(struct queue *queue, const struct message_link *link, int fd);
-/* The one that has the site's connections, if it has credit; else (or site NULL) the one with the most;
- * NULL: none. */
-struct deliver_link *dispatch_pick_link(const struct queue *queue, const struct site *site);
 /* The link has closed: it goes, and what was under way waits for delay_ms. */
 void dispatch_end_link(struct deliver_link *link, int64_t delay_ms);
 /* The link to the isolated process, or NULL. */

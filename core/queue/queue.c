@@ -160,6 +160,7 @@ static void read_settings(struct queue *queue)
         .maximal_backoff_ms = config_number(config, "maximal_backoff_time"),
         .drain_ms = config_number(config, "drain_timeout"),
         .transport_retry_ms = config_number(config, "transport_retry_time"),
+        .connection_cache_ms = config_number(config, "connection_cache_time_limit"),
         .etrn_interval_ms = config_number(config, "etrn_minimum_interval"),
         .concurrency =
             {

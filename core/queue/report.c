@@ -11,6 +11,7 @@
 #include "queue/active.h"
 #include "queue/dispatch.h"
 #include "queue/lifetime.h"
+#include "queue/pick.h"
 #include "queue/report_put.h"
 #include "queue/state.h"
 
@@ -275,7 +276,7 @@ static sluice_status ask(struct run *run, const struct envelope *envelope,
 
     if (take_ids(run->queue, &call.first_id) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no message ids");
-    link = dispatch_pick_link(run->queue, NULL);
+    link = pick_any(run->queue);
     if (link == NULL || run->queue->is_draining)
         return error_set(err, SLUICE_TEMP, "no deliver process takes it");
     call_begin(run, &call, link, content->bytes.len);
@@ -443,7 +444,7 @@ static sluice_status give_up(struct run *run, struct queue_message *message, str
 /* NULL: none can be made now. */
 static struct owed *take_due(struct queue *queue)
 {
-    if (queue->is_draining || dispatch_pick_link(queue, NULL) == NULL)
+    if (queue->is_draining || pick_any(queue) == NULL)
         return NULL;
     return owed_take(&queue->reports.owed, clock_monotonic_ms());
 }

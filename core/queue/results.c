@@ -11,6 +11,7 @@
 #include "queue/admit.h"
 #include "queue/delivery_log.h"
 #include "queue/dispatch.h"
+#include "queue/pick.h"
 #include "queue/report.h"
 #include "queue/state.h"
 
@@ -135,6 +136,7 @@ static void judge_site(const struct job *job, const struct message_result *resul
     int64_t wall_ms = clock_wall_ms();
 
     fair_learn(site, result->connect_ms + result->transfer_ms);
+    pick_kept(job->queue, site, now_ms);
     if (result->site == SITE_REACHED)
         site_reached(site, wall_ms);
     if (result->site != SITE_FAILED ||

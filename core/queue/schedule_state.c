@@ -29,10 +29,11 @@ struct site_state {
     int64_t last_success_ms;
     int64_t failed_ms;
     int64_t not_before_ms;
-    uint32_t link;
     struct sluice_span last_text;
     uint32_t jobs;
     int64_t attempt_ms;
+    int32_t deliver_pid;
+    int64_t connected_until_ms;
 };
 
 static const struct record_member site_members[] = {
@@ -43,10 +44,11 @@ static const struct record_member site_members[] = {
     RECORD_MEMBER(5, RECORD_I64, struct site_state, last_success_ms),
     RECORD_MEMBER(6, RECORD_I64, struct site_state, failed_ms),
     RECORD_MEMBER(7, RECORD_I64, struct site_state, not_before_ms),
-    RECORD_MEMBER(8, RECORD_U32, struct site_state, link),
     RECORD_MEMBER(9, RECORD_SPAN, struct site_state, last_text),
     RECORD_MEMBER(10, RECORD_U32, struct site_state, jobs),
     RECORD_MEMBER(11, RECORD_I64, struct site_state, attempt_ms),
+    RECORD_MEMBER(12, RECORD_I32, struct site_state, deliver_pid),
+    RECORD_MEMBER(13, RECORD_I64, struct site_state, connected_until_ms),
 };
 
 static void save_site(const struct site *site, struct buffer *item)
@@ -59,10 +61,11 @@ static void save_site(const struct site *site, struct buffer *item)
         .last_success_ms = site->history.last_success_ms,
         .failed_ms = site->failed_ms,
         .not_before_ms = site->not_before_ms,
-        .link = site->link,
         .last_text = sluice_span_of(site->last_text != NULL ? site->last_text : ""),
         .jobs = site->jobs.jobs,
         .attempt_ms = site->attempt_ms,
+        .deliver_pid = site->deliver_pid,
+        .connected_until_ms = site->connected_until_ms,
     };
 
     record_encode(site_members, RECORD_COUNT(site_members), &state, false, item);
@@ -96,7 +99,8 @@ static sluice_status load_site(struct schedule *schedule, struct sluice_span byt
     site->history.last_success_ms = state.last_success_ms;
     site->failed_ms = state.failed_ms;
     site->not_before_ms = state.not_before_ms;
-    site->link = state.link;
+    site->deliver_pid = state.deliver_pid;
+    site->connected_until_ms = state.connected_until_ms;
     site->jobs.jobs = state.jobs;
     site->attempt_ms = state.attempt_ms;
     if (state.last_text.len > 0 && site->last_text == NULL)

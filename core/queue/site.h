@@ -39,7 +39,8 @@ struct site {
     struct site_limits limits;
     struct concurrency jobs;
     unsigned in_flight; /* jobs */
-    unsigned link;      /* the deliver process that had its last job */
+    int32_t deliver_pid; /* of the process that has its connections, while it has jobs there */
+    int64_t connected_until_ms; /* and so long afterwards */
     struct unit *held;
     struct unit *ready;
     struct unit *released; /* ready too, and not bound by not_before_ms */

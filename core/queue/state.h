@@ -34,6 +34,7 @@ struct queue_settings {
     int64_t etrn_interval_ms;
     int64_t drain_ms;
     int64_t transport_retry_ms;
+    int64_t connection_cache_ms;
     struct concurrency_limits concurrency; /* of transports that are not there any more */
     unsigned destination_recipients; /* default_destination_recipient_limit */
 };

@@ -85,7 +85,10 @@ static void live(struct schedule *schedule)
     struct site *odd = site(schedule, "[odd]");
     assert_true(site_failed(odd, NOW - 10, NOW, 5000, SPAN_LITERAL("it is not there")));
     odd->not_before_ms = NOW + 60000;
-    odd->link = 3;
+    odd->deliver_pid = 333;
+    odd->connected_until_ms = NOW + 2000;
+    odd->jobs.jobs = 7;
+    odd->attempt_ms = 70;
     site_reached(site(schedule, "[even]"), 7000);
     assert_int_equal(release_domain(schedule, SPAN_LITERAL("a.test"), false, NOW), MESSAGES);
     assert_int_equal(
@@ -146,7 +149,10 @@ static void everything_comes_back(void **state)
     assert_int_equal(odd->history.last_failure_ms, 5000);
     assert_int_equal(odd->failed_ms, NOW);
     assert_int_equal(odd->not_before_ms, NOW + 60000);
-    assert_int_equal(odd->link, 3);
+    assert_int_equal(odd->deliver_pid, 333);
+    assert_int_equal(odd->connected_until_ms, NOW + 2000);
+    assert_int_equal(odd->jobs.jobs, 7);
+    assert_int_equal(odd->attempt_ms, 70);
     assert_string_equal(odd->last_text, "it is not there");
     assert_int_equal(site(&after, "[even]")->history.last_success_ms, 7000);
     show_released(&before, "[odd]", want, sizeof(want));
