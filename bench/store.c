@@ -4,11 +4,11 @@
  *
  *   cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSLUICE_BENCH=ON
  *   cmake --build build/bench --target bench-store plugin-queue-log plugin-queue-bdb
- *   build/bench/bench/bench-store FOLDER build/bench/plugins/queue/log.so build/bench/plugins/queue/bdb.so
+ *   build/bench/bench/bench-store [-l SIZE] FOLDER build/bench/plugins/queue/{log,bdb}.so
  *
  * FOLDER must be on the disk in question, not in memory. Each message is a record of 400 bytes and
- * a content of 4 KiB. A batch of 64 is what 64 clients at once amount to. Each line of the answer is an
- * object of JSON.
+ * a content of SIZE (4,096). A batch of 64 is what 64 clients at once amount to. Each line of the answer
+ * is an object of JSON.
  */
 #include "bench.h"
 #include "subject.h"
@@ -16,12 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define CONTENT_SIZE 4096
 #define RECORD_SIZE 400
 #define BATCH_MAX 64
 #define RUN_SECONDS 2.0
 #define PATH_SIZE 512
+
+static struct sluice_span content = {.len = 4096};
 
 static void give_up(const char *what)
 {
@@ -32,7 +34,6 @@ static void give_up(const char *what)
 /* Puts batches until the time is over, and removes each one that is ten batches old. */
 static void run(const char *plugin, struct sluice_queue *queue, size_t batch, uint64_t *next_id)
 {
-    static char content[CONTENT_SIZE];
     static char record[RECORD_SIZE];
     struct change changes[2 * BATCH_MAX];
     uint64_t first = *next_id;
@@ -43,8 +44,8 @@ static void run(const char *plugin, struct sluice_queue *queue, size_t batch, ui
         size_t count = 0;
 
         for (size_t i = 0; i < batch; i++) {
-            changes[count++] = change_put(*next_id, 0, (struct sluice_span){record, RECORD_SIZE},
-                                          (struct sluice_span){content, CONTENT_SIZE});
+            changes[count++] =
+                change_put(*next_id, 0, (struct sluice_span){record, RECORD_SIZE}, content);
             if (*next_id - first >= 10 * batch)
                 changes[count++] = change_remove(*next_id - 10 * batch);
             (*next_id)++;
@@ -77,11 +78,18 @@ static void bench(const char *plugin, const char *base, int number)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) {
-        (void)fprintf(stderr, "usage: %s FOLDER PLUGIN.so...\n", argv[0]);
+    int option;
+
+    while ((option = getopt(argc, argv, "l:")) == 'l')
+        content.len = strtoull(optarg, NULL, 10);
+    if (option != -1 || argc - optind < 2) {
+        (void)fprintf(stderr, "usage: %s [-l SIZE] FOLDER PLUGIN.so...\n", argv[0]);
         return EXIT_FAILURE;
     }
-    for (int i = 2; i < argc; i++)
-        bench(argv[i], argv[1], i);
+    content.ptr = calloc(1, content.len + 1);
+    if (content.ptr == NULL)
+        give_up("memory");
+    for (int i = optind + 1; i < argc; i++)
+        bench(argv[i], argv[optind], i);
     return EXIT_SUCCESS;
 }

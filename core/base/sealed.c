@@ -37,7 +37,7 @@ sluice_status sealed_map(int fd, struct sluice_span *ret_bytes)
     if (seals == -1 || (seals & SEALS) != SEALS || fstat(fd, &status) == -1 || status.st_size <= 0)
         return SLUICE_PERM;
     size_t size = (size_t)status.st_size;
-    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (bytes == MAP_FAILED)
         return SLUICE_TEMP;
     *ret_bytes = (struct sluice_span){.ptr = bytes, .len = size};

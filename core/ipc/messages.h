@@ -20,7 +20,8 @@
  *
  * Credit: the giver says how many bytes and messages it takes at a time; a later CREDIT replaces the
  * former, and one of nothing says: no more (the giver drains). A COMMIT costs one message and the
- * bytes of its inline content until its COMMITTED; a JOB the same until its RESULT.
+ * bytes of its content, inline or in a memory file, until its COMMITTED; a JOB the same until its
+ * RESULT.
  */
 #ifndef IPC_MESSAGES_H
 #define IPC_MESSAGES_H
@@ -31,8 +32,11 @@
 
 #include <stdbool.h>
 
-/* Content up to this travels inside frames; larger content as a file of its own. */
+/* Content up to this travels inside frames. */
 #define CONTENT_INLINE_MAX ((size_t)64 * 1024)
+/* Larger content up to this travels in a memory file of its own, sealed (base/sealed.h); what is
+ * larger still, in a file of the store's. */
+#define CONTENT_MEMORY_MAX ((size_t)1024 * 1024)
 
 enum message_type {
     MESSAGE_HELLO = 1, /* channel.c's own */
@@ -141,7 +145,7 @@ struct message_space {
 
 struct message_commit {
     struct sluice_span envelope;
-    struct sluice_span content; /* empty when the frame brings the staged file */
+    struct sluice_span content; /* empty when the frame brings a file: sealed memory, or staged */
 };
 
 /* COMMITTED, STAGED without fd, and other plain answers. */

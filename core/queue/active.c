@@ -26,6 +26,7 @@ struct active *active_get(struct queue *queue, struct queue_message *message)
             return NULL;
         active->queue = queue;
         active->message = message;
+        active->content = (struct store_content)STORE_CONTENT_INIT;
         message->active = active;
     }
     active->users++;
@@ -39,7 +40,7 @@ static void drop_unused(struct active *active)
     bool is_gone = active->is_gone;
 
     if (active->users > 0 || active->is_recording || active->is_dirty ||
-        (active->content.len > 0 && !is_gone))
+        (active->content.size > 0 && !is_gone))
         return;
     fresh_forget(active);
     message->active = NULL;

@@ -22,7 +22,7 @@ struct active {
     struct queue_message *message;
     struct buffer record;  /* the newest; empty: not read yet */
     struct buffer written; /* what the store is given now */
-    struct buffer content; /* fresh.h; empty: not kept */
+    struct store_content content; /* fresh.h; of size 0: not kept */
     struct active *fresh_prev;
     struct active *fresh_next;
     struct store_change change;

@@ -6,6 +6,7 @@
 #include "queue/commit.h"
 
 #include "base/log.h"
+#include "base/sealed.h"
 #include "base/span.h"
 #include "ipc/envelope.h"
 #include "queue/admit.h"
@@ -23,10 +24,12 @@ struct commit {
     struct intake_link *link;
     struct queue_message *message;
     struct envelope envelope; /* borrows from bytes */
+    int memory_fd;             /* the memory file that holds the content; -1 */
+    struct sluice_span mapped; /* the same */
     uint64_t cost;
     struct commit *prev; /* among its link's */
     struct commit *next;
-    char bytes[]; /* record and content */
+    char bytes[]; /* record and inline content */
 };
 
 static void commit_free(struct commit *commit)
@@ -41,6 +44,9 @@ static void commit_free(struct commit *commit)
     intake_link_unref(link);
     if (commit->change.change.content_fd != -1)
         (void)close(commit->change.change.content_fd); /* the store has taken it over, or not */
+    sealed_unmap(commit->mapped);
+    if (commit->memory_fd != -1)
+        (void)close(commit->memory_fd); /* only memory */
     envelope_done(&commit->envelope);
     free(commit);
 }
@@ -53,7 +59,7 @@ static struct commit *commit_new(struct intake_link *link, uint64_t id,
 
     if (commit == NULL)
         return NULL;
-    *commit = (struct commit){.link = link, .cost = message->content.len};
+    *commit = (struct commit){.link = link, .memory_fd = -1};
     if (record_len > 0)
         memcpy(commit->bytes, message->envelope.ptr, record_len);
     if (message->content.len > 0)
@@ -66,22 +72,43 @@ static struct commit *commit_new(struct intake_link *link, uint64_t id,
         .content = {.ptr = commit->bytes + record_len, .len = message->content.len},
     };
     link->references++;
-    link->used_bytes += commit->cost;
     link->used_messages++;
     DL_APPEND(link->commits, commit);
     return commit;
 }
 
-/* The descriptor comes from a process that strangers talk to: only a plain file will do. */
+/* The descriptor comes from a process that strangers talk to: only sealed memory, or a plain file for
+ * one that was staged, will do. */
 static sluice_status take_file(struct commit *commit, int *fd)
 {
+    struct sluice_queue_change *change = &commit->change.change;
     struct stat info;
+    sluice_status st = sealed_map(*fd, &commit->mapped);
 
-    commit->change.change.content_fd = *fd;
+    if (st != SLUICE_PERM) {
+        commit->memory_fd = *fd;
+        *fd = -1;
+        change->content = commit->mapped;
+        return commit->mapped.len <= CONTENT_MEMORY_MAX ? st : SLUICE_PERM;
+    }
+    change->content_fd = *fd;
     *fd = -1;
-    if (fstat(commit->change.change.content_fd, &info) == -1 || !S_ISREG(info.st_mode))
+    if (fstat(change->content_fd, &info) == -1 || !S_ISREG(info.st_mode))
         return SLUICE_PERM;
     commit->change.file_size = (uint64_t)info.st_size;
+    return SLUICE_OK;
+}
+
+/* Content in memory takes credit. */
+static sluice_status pay(struct commit *commit)
+{
+    struct intake_link *link = commit->link;
+    uint64_t cost = commit->change.change.content.len;
+
+    if (cost > link->credit_bytes - link->used_bytes)
+        return SLUICE_PERM;
+    commit->cost = cost;
+    link->used_bytes += cost;
     return SLUICE_OK;
 }
 
@@ -114,7 +141,8 @@ static void on_stored(struct store_change *change, sluice_status status, const s
     message->active = NULL; /* it was the commit until now */
     if (status == SLUICE_OK) {
         admit_new(queue, message, &commit->envelope);
-        fresh_keep(queue, message, change->change.record, change->change.content);
+        fresh_keep(queue, message, change->change.record, change->change.content,
+                   &commit->memory_fd);
         (void)task_queue_wake_one(&queue->work);
         intake_answer(link, MESSAGE_COMMITTED, message->id, SLUICE_OK, "", "");
     } else {
@@ -131,6 +159,8 @@ static sluice_status prepare(struct commit *commit, int *fd)
     sluice_status st = *fd != -1 ? take_file(commit, fd) : SLUICE_OK;
 
     if (st == SLUICE_OK)
+        st = pay(commit);
+    if (st == SLUICE_OK)
         st = check(commit);
     if (st == SLUICE_OK)
         st = schedule_add(schedule, commit->change.change.id, &commit->envelope, &commit->message);
@@ -144,8 +174,7 @@ sluice_status commit_begin(struct intake_link *link, uint64_t id,
     struct commit *commit;
     sluice_status st;
 
-    if (link->used_messages >= INTAKE_LINK_MESSAGES_MAX ||
-        message->content.len > link->credit_bytes - link->used_bytes)
+    if (link->used_messages >= INTAKE_LINK_MESSAGES_MAX)
         return SLUICE_PERM;
     if (!queue->is_accepting) {
         intake_answer(link, MESSAGE_COMMITTED, id, SLUICE_TEMP, "4.3.1",

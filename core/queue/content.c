@@ -57,7 +57,7 @@ static sluice_status write_content(struct session *session, const struct store_c
 sluice_status content_send(struct session *session, json_t *request)
 {
     struct queue_message *message = inspect_find(session, session_text(request, "id"));
-    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
+    struct store_content content = STORE_CONTENT_INIT;
     struct buffer record = BUFFER_INIT;
 
     if (message == NULL)

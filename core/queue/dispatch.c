@@ -99,7 +99,7 @@ struct job *dispatch_new_job(struct queue *queue, uint64_t ref)
 
 uint64_t dispatch_cost(const struct queue_message *message)
 {
-    return message->content_size <= CONTENT_INLINE_MAX ? message->content_size : 0;
+    return message->content_size <= CONTENT_MEMORY_MAX ? message->content_size : 0;
 }
 
 /* Units, a site and a link for the job, which there are. */
@@ -228,7 +228,7 @@ static sluice_status load(struct job *job, struct store_content *content, struct
     job->active = active_get(job->queue, message);
     if (job->active == NULL)
         return error_set(err, SLUICE_TEMP, "out of memory");
-    if (fresh_take(job->active, &content->bytes))
+    if (fresh_take(job->active, content))
         return SLUICE_OK;
     st = store_read(job->queue->store, message->id, &record, content, err);
     if (st == SLUICE_NOT_FOUND)
@@ -242,7 +242,7 @@ static sluice_status load(struct job *job, struct store_content *content, struct
 static void start_job(struct job *job)
 {
     struct queue *queue = job->queue;
-    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
+    struct store_content content = STORE_CONTENT_INIT;
     struct error err = ERROR_INIT;
     char id[ID_TEXT_SIZE];
 

@@ -16,12 +16,25 @@ static bool goes_now(const struct queue_message *message)
     return unit != NULL;
 }
 
+static size_t memory_of(const struct store_content *content)
+{
+    return content->fd != -1 ? (size_t)content->size : content->bytes.capacity;
+}
+
+static void enter(struct active *active)
+{
+    struct fresh *fresh = &active->queue->fresh;
+
+    DL_APPEND2(fresh->list, active, fresh_prev, fresh_next);
+    fresh->bytes += memory_of(&active->content);
+}
+
 static void leave(struct active *active)
 {
     struct fresh *fresh = &active->queue->fresh;
 
     DL_DELETE2(fresh->list, active, fresh_prev, fresh_next);
-    fresh->bytes -= active->content.capacity;
+    fresh->bytes -= memory_of(&active->content);
 }
 
 /* As a user for a moment, since without its content it may be of no use to anybody. */
@@ -33,8 +46,22 @@ static void drop_oldest(struct queue *queue)
     active_unref(oldest);
 }
 
+/* False: no memory. */
+static bool fill(struct store_content *ret_content, struct sluice_span content, int *memory_fd)
+{
+    struct store_content kept = {.fd = *memory_fd, .size = content.len};
+
+    if (kept.fd == -1)
+        buffer_add_span(&kept.bytes, content);
+    if (buffer_failed(&kept.bytes))
+        return false;
+    *memory_fd = -1;
+    *ret_content = kept;
+    return true;
+}
+
 void fresh_keep(struct queue *queue, struct queue_message *message, struct sluice_span record,
-                struct sluice_span content)
+                struct sluice_span content, int *memory_fd)
 {
     struct buffer copy = BUFFER_INIT;
     struct active *active;
@@ -42,36 +69,33 @@ void fresh_keep(struct queue *queue, struct queue_message *message, struct sluic
     if (content.len == 0 || !goes_now(message) || (active = active_get(queue, message)) == NULL)
         return;
     buffer_add_span(&copy, record);
-    buffer_add_span(&active->content, content);
-    if (buffer_failed(&copy) || buffer_failed(&active->content)) {
-        buffer_done(&copy);
-        buffer_done(&active->content);
-    } else {
+    if (!buffer_failed(&copy) && fill(&active->content, content, memory_fd)) {
         active_set(active, &copy);
-        DL_APPEND2(queue->fresh.list, active, fresh_prev, fresh_next);
-        queue->fresh.bytes += active->content.capacity;
+        enter(active);
+    } else {
+        buffer_done(&copy);
     }
     active_unref(active);
     while (queue->fresh.bytes > FRESH_BYTES_MAX)
         drop_oldest(queue);
 }
 
-bool fresh_take(struct active *active, struct buffer *ret_content)
+bool fresh_take(struct active *active, struct store_content *ret_content)
 {
-    if (active->content.len == 0)
+    if (active->content.size == 0)
         return false;
     leave(active);
     *ret_content = active->content;
-    active->content = (struct buffer)BUFFER_INIT;
+    active->content = (struct store_content)STORE_CONTENT_INIT;
     return true;
 }
 
 void fresh_forget(struct active *active)
 {
-    struct buffer content;
+    struct store_content content;
 
     if (fresh_take(active, &content))
-        buffer_done(&content);
+        store_content_done(&content);
 }
 
 void fresh_done(struct queue *queue)

@@ -19,7 +19,7 @@ static uint64_t credit_left(const struct deliver_link *link)
 static bool has_room(const struct deliver_link *link)
 {
     return link->channel != NULL && credit_left(link) > 0 &&
-           (link->used_bytes == 0 || link->used_bytes + CONTENT_INLINE_MAX <= link->credit_bytes);
+           (link->used_bytes == 0 || link->used_bytes + CONTENT_MEMORY_MAX <= link->credit_bytes);
 }
 
 struct places pick_places(const struct queue *queue)

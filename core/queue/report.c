@@ -279,7 +279,7 @@ static sluice_status ask(struct run *run, const struct envelope *envelope,
     link = pick_any(run->queue);
     if (link == NULL || run->queue->is_draining)
         return error_set(err, SLUICE_TEMP, "no deliver process takes it");
-    call_begin(run, &call, link, content->bytes.len);
+    call_begin(run, &call, link, dispatch_cost(run->active->message));
     run->owed->asked_pid = link->pid;
     if (call_send(run, &call, envelope, content) != SLUICE_OK) {
         (void)error_set(err, SLUICE_TEMP, "no memory for a report");
@@ -391,7 +391,7 @@ static sluice_status read_message(struct run *run, struct queue_message *message
 
 static sluice_status run_report(struct run *run, struct queue_message *message, struct error *err)
 {
-    struct store_content content = {.bytes = BUFFER_INIT, .fd = -1};
+    struct store_content content = STORE_CONTENT_INIT;
     sluice_status st = read_message(run, message, &content, err);
 
     if (st == SLUICE_OK)

@@ -87,9 +87,11 @@ sluice_status store_settle(struct store *store, int64_t deadline_ms);
 
 struct store_content {
     struct buffer bytes; /* content of up to CONTENT_INLINE_MAX */
-    int fd;              /* else: a file that holds nothing else; the caller closes it */
+    int fd;              /* else: a file that holds nothing else */
     uint64_t size;
 };
+
+#define STORE_CONTENT_INIT {.fd = -1}
 
 /* A message's record and content; ret_content may be NULL, and then the store does not look for it.
  * NOT_FOUND, TEMP. The caller frees both.

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/sealed.h"
 #include "ipc/messages.h"
 
 #include <errno.h>
@@ -124,17 +125,24 @@ static sluice_status read_message(const struct sluice_queue_sink *sink, uint64_t
     return buffer_failed(&call->record) ? SLUICE_TEMP : SLUICE_OK;
 }
 
-/* An unnamed file in the store's folder: memory that the page cache can write away. */
+/* An unnamed file in the store's folder: memory that the page cache can write away. For what is too
+ * large for a memory file. */
 static int open_spill(const struct store *store)
 {
     return open(store->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
-/* A store without files of its own for large contents: they travel in one of ours. */
+/* What the store has in memory and is too much for a frame: it travels in a file of ours. */
 static sluice_status spill(struct read_call *call, struct sluice_span content)
 {
-    call->content.fd = open_spill(call->call.store);
-    if (call->content.fd == -1 || !io_write(call->content.fd, content))
+    int *fd = &call->content.fd;
+    bool is_written;
+
+    if (content.len <= CONTENT_MEMORY_MAX)
+        is_written = sealed_write("sluice-content", content, fd) == SLUICE_OK;
+    else
+        is_written = (*fd = open_spill(call->call.store)) != -1 && io_write(*fd, content);
+    if (!is_written)
         return error_set_dsn(&call->call.err, SLUICE_TEMP, "4.3.0", "file for a content: %s",
                              strerror(errno));
     return SLUICE_OK;
@@ -172,7 +180,7 @@ void store_content_done(struct store_content *content)
     buffer_done(&content->bytes);
     if (content->fd != -1)
         (void)close(content->fd); /* nothing of ours is lost with it */
-    content->fd = -1;
+    *content = (struct store_content)STORE_CONTENT_INIT;
 }
 
 static void take_read(struct read_call *call, struct buffer *ret_record,
@@ -182,7 +190,7 @@ static void take_read(struct read_call *call, struct buffer *ret_record,
     call->record = (struct buffer)BUFFER_INIT;
     if (ret_content != NULL) {
         *ret_content = call->content;
-        call->content = (struct store_content){.fd = -1};
+        call->content = (struct store_content)STORE_CONTENT_INIT;
     }
 }
 
@@ -196,7 +204,7 @@ sluice_status store_read(struct store *store, uint64_t id, struct buffer *ret_re
         .call = {.store = store, .work = read_work, .free = read_free},
         .sink = {.struct_size = sizeof(read_call->sink), .message = read_message},
         .id = id,
-        .content = {.fd = -1},
+        .content = STORE_CONTENT_INIT,
     };
     if (ret_content != NULL) {
         read_call->sink.content = read_content;

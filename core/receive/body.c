@@ -5,6 +5,8 @@
 #include "receive/body.h"
 
 #include "base/clock.h"
+#include "base/sealed.h"
+#include "base/span.h"
 #include "task/pool.h"
 
 #include <errno.h>
@@ -141,7 +143,7 @@ static bool grow(struct body *body)
     size_t capacity = body->capacity > 0 ? body->capacity * 2 : MEMORY_MIN;
     uint64_t price = capacity - body->capacity;
 
-    if (capacity > CONTENT_INLINE_MAX || !intake_pay(body->intake, price))
+    if (capacity > CONTENT_MEMORY_MAX || !intake_pay(body->intake, price))
         return false;
     char *bytes = realloc(body->bytes, capacity);
     if (bytes == NULL) {
@@ -199,14 +201,31 @@ static sluice_status commit_file(struct body *body, struct sluice_span envelope,
     return st;
 }
 
-sluice_status body_commit(struct body *body, struct sluice_span envelope, struct error *err)
+/* What is too much for a frame goes in a memory file. */
+static sluice_status commit_memory(struct body *body, struct sluice_span envelope,
+                                   struct error *err)
 {
-    if (body->staged != NULL)
-        return commit_file(body, envelope, err);
     struct sluice_span content = {.ptr = body->bytes, .len = body->len};
     uint64_t paid = body->paid;
+    int fd = -1;
+
+    if (content.len > CONTENT_INLINE_MAX &&
+        sealed_write("sluice-content", content, &fd) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "memory file: %s", strerror(errno));
     body->paid = 0; /* the intake's now */
-    sluice_status st = intake_commit(body->intake, body->id, envelope, content, -1, paid, err);
+    if (fd != -1) {
+        content = SPAN_EMPTY;
+        drop_memory(body);
+    }
+    sluice_status st = intake_commit(body->intake, body->id, envelope, content, fd, paid, err);
+    if (fd != -1)
+        (void)close(fd); /* the queue has its own */
     drop_memory(body);
     return st;
+}
+
+sluice_status body_commit(struct body *body, struct sluice_span envelope, struct error *err)
+{
+    return body->staged != NULL ? commit_file(body, envelope, err)
+                                : commit_memory(body, envelope, err);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * body: the content of one message while it comes in. It begins in memory, which is paid for with
- * the queue's credit; when that is used up, or the content is larger than what travels in a frame,
- * it moves into a file that the queue has staged, and only one write's worth stays in memory.
+ * the queue's credit; when that is used up, or the content is larger than what travels in memory, it
+ * moves into a file that the queue has staged, and only one write's worth stays in memory.
  *
  * Order: body_open; body_room and body_fill as often as there are bytes; body_commit; body_close
  * (which throws away what was not committed). On a task.

@@ -49,12 +49,12 @@ void intake_pay_back(struct intake *intake, uint64_t bytes);
 sluice_status intake_stage(struct intake *intake, uint64_t id, int *ret_fd, struct error *err);
 /*
  * Gives the message to the queue and waits until it is durable. OK: it is; else it is not wanted
- * any more, though it may have become durable. content is copied at once; it is empty where staged_fd,
- * else -1, is the file that holds it. An id and its file are void once the queue they came from is gone.
+ * any more, though it may have become durable. content is copied at once; it is empty where fd, else
+ * -1, is the file that holds it. An id and its staged file are void once the queue they came from is gone.
  * paid: the credit that was paid for content; it is the intake's from now on. [task: waits]
  */
 sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_span envelope,
-                            struct sluice_span content, int staged_fd, uint64_t paid,
+                            struct sluice_span content, int fd, uint64_t paid,
                             struct error *err);
 /* A message that was staged will not come. */
 void intake_withdraw(struct intake *intake, uint64_t id);

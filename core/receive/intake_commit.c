@@ -130,7 +130,7 @@ static sluice_status take_credit_for(struct intake *intake, uint64_t price, int6
 }
 
 sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_span envelope,
-                            struct sluice_span content, int staged_fd, uint64_t paid,
+                            struct sluice_span content, int fd, uint64_t paid,
                             struct error *err)
 {
     int64_t deadline_ms = clock_monotonic_ms() + intake->limits.ready_ms;
@@ -151,5 +151,5 @@ sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_sp
         return error_set(err, SLUICE_TEMP, "%s", reason(intake, id, st));
     }
     question->paid = paid;
-    return commit(intake, question, envelope, content, staged_fd, err);
+    return commit(intake, question, envelope, content, fd, err);
 }

@@ -256,9 +256,12 @@ def test_clients_that_do_not_read(make_hub):
 
 
 def test_sizes_at_the_limits(make_hub, sink):
-    daemon = make_hub(nexthop=sink.nexthop, message_size_limit=200000)
-    inline = 65536
-    sizes = [inline - 1, inline, inline + 1, 199999, 200000, *range(inline - 220, inline - 100, 9)]
+    limit = 1100000
+    daemon = make_hub(nexthop=sink.nexthop, message_size_limit=limit)
+    inline, memory = 65536, 1 << 20  # the Received field comes on top
+    sizes = [limit - 1, limit]
+    for most in (inline, memory):
+        sizes += [most - 1, most, most + 1, *range(most - 220, most - 100, 9)]
 
     def content(size):
         return b"X: y\r\n\r\n" + b"z" * (size - 10) + b"\r\n"
@@ -267,7 +270,7 @@ def test_sizes_at_the_limits(make_hub, sink):
         for size in sizes:
             reply = client.message("s@isp.example", "u@customer.tld", content(size))
             assert reply.startswith("250"), f"{size}: {reply}"
-        reply = client.message("s@isp.example", "u@customer.tld", content(200001))
+        reply = client.message("s@isp.example", "u@customer.tld", content(limit + 1))
         assert reply == "552 5.3.4 Error: message file too big"
     wait_for(lambda: sink.count == len(sizes))
     assert sorted(sink.bodies()) == sorted(map(content, sizes))

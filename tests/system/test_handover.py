@@ -80,17 +80,17 @@ def test_a_large_message_comes_in(make_daemon, sink, store):
     """Its file was made by one process and is linked by the next, or the one after that."""
     daemon = held(make_daemon, sink, transport="relay", queue_store={"plugin": store},
                   receive_processes=1)
-    content = b"Subject: large\r\n\r\n" + b"".join(b"%070d\r\n" % i for i in range(10000))
+    content = b"Subject: large\r\n\r\n" + b"".join(b"%070d\r\n" % i for i in range(30000))
     with Client(daemon.port) as client:
         client.expect("MAIL FROM:<s@isp.example>", "250")
         client.expect("RCPT TO:<user@customer.tld>", "250")
         client.expect("DATA", "354")
-        client.send(stuffed(content)[:300000])
+        client.send(stuffed(content)[:1200000])
         wait_for(lambda: has_unnamed_file(daemon.roles()["receive 0"]))
         reload(daemon)
-        client.send(stuffed(content)[300000:500000])
+        client.send(stuffed(content)[1200000:1700000])
         reload(daemon)
-        client.send(stuffed(content)[500000:] + b".\r\n")
+        client.send(stuffed(content)[1700000:] + b".\r\n")
         assert client.reply().startswith("250"), daemon.log()[-3000:]
     wait_for(lambda: sink.count == 1)
     assert sink.bodies() == [content]

@@ -37,6 +37,8 @@
  * first pages, pages that split, the regions of the environment at the next open. */
 #define HEADROOM ((uint64_t)4 << 20)
 #define GROWTH 4 /* bytes on disk for each byte of a batch: log, pages, before-images */
+/* Contents of more bytes are files: of 100 KB one takes half the CPU that pages and log would. */
+#define LARGE_THRESHOLD ((size_t)64 * 1024)
 
 struct sluice_queue {
     const struct sluice_host *host;
@@ -155,7 +157,7 @@ static sluice_status put(struct sluice_queue *queue, const struct sluice_queue_c
 {
     struct stored stored = {.id = change->id,
                             .flags = change->flags,
-                            .is_large = large_wants(change),
+                            .is_large = large_wants(&queue->large, change),
                             .content_size = change->content.len,
                             .record = change->record};
     sluice_status st = SLUICE_OK;
@@ -205,7 +207,7 @@ static sluice_status make_changes(struct sluice_queue *queue, const struct batch
 
         if (st != SLUICE_OK)
             return st;
-        has_large = has_large || (is_put && large_wants(change));
+        has_large = has_large || (is_put && large_wants(&queue->large, change));
     }
     return has_large ? large_sync(&queue->large, errors) : SLUICE_OK;
 }
@@ -391,7 +393,7 @@ static sluice_status recover(struct sluice_queue *queue, const struct sluice_err
     sluice_status st = folder_list(queue->folder, visit_name, (void *)(uintptr_t)errors, errors);
 
     if (st == SLUICE_OK)
-        st = large_open(&queue->large, queue->folder, errors);
+        st = large_open(&queue->large, queue->folder, LARGE_THRESHOLD, errors);
     if (st == SLUICE_OK)
         st = open_database(queue, errors);
     if (st == SLUICE_OK)

@@ -32,8 +32,10 @@ static bool name_parse(const char *name, uint64_t *ret_id)
     return strcmp(again, name) == 0;
 }
 
-sluice_status large_open(struct large *large, int parent, const struct sluice_errors *errors)
+sluice_status large_open(struct large *large, int parent, size_t threshold,
+                         const struct sluice_errors *errors)
 {
+    large->threshold = threshold;
     if (mkdirat(parent, LARGE_FOLDER, 0700) == 0) {
         if (fsync(parent) == -1)
             return failure_errno(errors, "cannot sync the folder of", LARGE_FOLDER);
@@ -58,9 +60,9 @@ void large_done(struct large *large)
     large->folder = -1;
 }
 
-bool large_wants(const struct sluice_queue_change *put)
+bool large_wants(const struct large *large, const struct sluice_queue_change *put)
 {
-    return put->content_fd != -1 || put->content.len > LARGE_THRESHOLD;
+    return put->content_fd != -1 || put->content.len > large->threshold;
 }
 
 static sluice_status open_unnamed(const struct large *large, const struct sluice_errors *errors,

@@ -15,20 +15,21 @@
 #include "sluice/queue.h"
 
 #define LARGE_FOLDER "large"
-#define LARGE_THRESHOLD 65536 /* contents of more bytes get a file of their own */
 
 struct large {
     int folder;
+    size_t threshold; /* contents of more bytes get a file of their own */
 };
 
 /* Opens the folder "large" inside parent, making it if need be. */
-sluice_status large_open(struct large *large, int parent, const struct sluice_errors *errors);
+sluice_status large_open(struct large *large, int parent, size_t threshold,
+                         const struct sluice_errors *errors);
 /* The same without making it: who looks for a content in none finds nothing. */
 void large_open_to_read(struct large *large, int parent);
 void large_done(struct large *large);
 
 /* A PUT whose content goes into a file: it has one already, or is too long to be kept inline. */
-bool large_wants(const struct sluice_queue_change *put);
+bool large_wants(const struct large *large, const struct sluice_queue_change *put);
 
 /* An unnamed file for the host to fill. The descriptor is closed after the call. */
 sluice_status large_stage(const struct large *large, const struct sluice_queue_sink *sink,

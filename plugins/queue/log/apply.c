@@ -43,7 +43,7 @@ static struct frame frame_of(const struct sluice_queue *queue,
     frame.flags = change->flags;
     frame.record_size = (uint32_t)change->record.len;
     if (change->kind == SLUICE_QUEUE_PUT) {
-        frame.is_large = large_wants(change);
+        frame.is_large = large_wants(&queue->large, change);
         frame.content_size = change->content.len;
     }
     return frame;
@@ -86,7 +86,7 @@ static void drop_large(const struct sluice_queue *queue, const struct batch *bat
     for (size_t i = 0; i < count; i++) {
         const struct sluice_queue_change *change = batch_get(batch, i);
 
-        if (change->kind == SLUICE_QUEUE_PUT && large_wants(change))
+        if (change->kind == SLUICE_QUEUE_PUT && large_wants(&queue->large, change))
             large_remove(&queue->large, change->id);
     }
 }

@@ -28,6 +28,9 @@
 
 #include <pthread.h>
 
+/* Contents up to this lie in segments, with one sync for many; longer ones in files of their own. */
+#define LOG_CONTENT_MAX ((size_t)1 << 20)
+
 /* Space that is kept back in a file of its own. */
 struct kept {
     const char *name;

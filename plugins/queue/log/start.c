@@ -225,7 +225,7 @@ static sluice_status take_up(struct sluice_queue *queue, struct found *found)
     if (st == SLUICE_OK)
         st = sync_names(queue, found->errors);
     if (st == SLUICE_OK)
-        st = large_open(&queue->large, queue->folder, found->errors);
+        st = large_open(&queue->large, queue->folder, LOG_CONTENT_MAX, found->errors);
     if (st == SLUICE_OK)
         st = read_heads(queue, found);
     if (st == SLUICE_OK)

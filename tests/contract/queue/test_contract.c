@@ -241,7 +241,8 @@ static int staged_file(struct sluice_queue *queue, uint64_t id, struct sluice_sp
     return fd;
 }
 
-static const size_t content_sizes[] = {0, 1, 4096, 65535, 65536, 65537, 200000, 8 << 20};
+static const size_t content_sizes[] = {0,      1,             4096,    65535,         65536,  65537,
+                                       200000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 8 << 20};
 
 #define SIZE_COUNT (sizeof(content_sizes) / sizeof(content_sizes[0]))
 

@@ -371,7 +371,7 @@ static void add_receive(struct fixture *fixture)
 
 static void add_deliver_link(struct fixture *fixture, bool is_isolated)
 {
-    struct message_credit credit = {.bytes = 1024 * 1024, .messages = 100};
+    struct message_credit credit = {.bytes = 16 * CONTENT_MEMORY_MAX, .messages = 100};
     struct buffer body = BUFFER_INIT;
 
     fixture->is_isolated = is_isolated;

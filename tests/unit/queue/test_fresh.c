@@ -4,6 +4,7 @@
  */
 #include "fixture.h"
 
+#include "base/sealed.h"
 #include "queue/fresh.h"
 
 static const sluice_status all_good[16] = {SLUICE_OK};
@@ -13,9 +14,26 @@ static void expect_content(struct fixture *f, const char *content, size_t len)
     struct seen_job seen;
 
     expect_job(f, &seen);
-    assert_int_equal(seen.job.content.len, len);
-    assert_memory_equal(seen.job.content.ptr, content, len);
+    struct sluice_span got = seen.job.content;
+    if (seen.frame->fd != -1)
+        assert_int_equal(sealed_map(seen.frame->fd, &got), SLUICE_OK);
+    assert_int_equal(got.len, len);
+    assert_memory_equal(got.ptr, content, len);
+    if (seen.frame->fd != -1)
+        sealed_unmap(got);
     answer_job(f, &seen, SITE_REACHED, all_good);
+}
+
+/* With a memory file. */
+static void commit_file(struct fixture *f, const char *content, size_t len)
+{
+    int fd;
+
+    assert_int_equal(sealed_write("content", (struct sluice_span){.ptr = content, .len = len}, &fd),
+                     SLUICE_OK);
+    send_commit(f, f->next_id, "a@x.test", "smtp", "", fd, len);
+    assert_int_equal(expect_committed(f, f->next_id++), SLUICE_OK);
+    (void)close(fd);
 }
 
 static void test_goes_without_being_read(void **state)
@@ -27,6 +45,9 @@ static void test_goes_without_being_read(void **state)
     fixture_start_on(&f, "plain", "minimal_backoff_time = 1;\netrn_minimum_interval = 0;\n");
     fixture_set_file(&f, "mute", true);
     (void)commit(&f, "a@x.test", "smtp");
+    expect_content(&f, "hello\r\n", 7);
+    wait_until_empty(&f);
+    commit_file(&f, "hello\r\n", 7);
     expect_content(&f, "hello\r\n", 7);
     wait_until_empty(&f);
 
@@ -52,6 +73,10 @@ static void test_more_than_there_is_room_for(void **state)
     fixture_start(&f, "default_destination_concurrency_limit = 1000;\n");
     end_deliver(&f, NULL);
     for (int i = 0; i < COUNT; i++) {
+        if (i % 2 == 0) {
+            commit_file(&f, content, SIZE);
+            continue;
+        }
         send_commit(&f, f.next_id, "a@x.test", "smtp", content, -1, SIZE);
         assert_int_equal(expect_committed(&f, f.next_id++), SLUICE_OK);
     }

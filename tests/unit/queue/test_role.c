@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include "base/id.h"
+#include "base/sealed.h"
 
 static const sluice_status all_good[16] = {SLUICE_OK};
 static const sluice_status later_alone[16] = {SLUICE_TEMP};
@@ -262,6 +263,61 @@ static void test_large_content_travels_as_a_file(void **state)
     send_large("memory");
 }
 
+/* Zeros, and that byte behind them. */
+static int memory_file(size_t size, char last)
+{
+    char *bytes = calloc(1, size);
+    int fd;
+
+    assert_non_null(bytes);
+    bytes[size - 1] = last;
+    assert_int_equal(sealed_write("content", (struct sluice_span){.ptr = bytes, .len = size}, &fd),
+                     SLUICE_OK);
+    free(bytes);
+    return fd;
+}
+
+static void expect_memory_file(struct fixture *f, size_t size, char last)
+{
+    struct sluice_span mapped;
+    struct seen_job seen;
+
+    expect_job(f, &seen);
+    assert_int_equal(seen.job.content.len, 0);
+    assert_int_equal(sealed_map(seen.frame->fd, &mapped), SLUICE_OK);
+    assert_int_equal(mapped.len, size);
+    assert_int_equal(mapped.ptr[size - 1], last);
+    sealed_unmap(mapped);
+    answer_job(f, &seen, SITE_REACHED, all_good);
+}
+
+/* As it came, or, after it has waited, as the store gives it back. */
+static void test_content_in_memory_files(void **state)
+{
+    static const size_t sizes[] = {1, CONTENT_INLINE_MAX + 1, CONTENT_MEMORY_MAX};
+    struct fixture f;
+    bool is_postponed;
+
+    (void)state;
+    fixture_start(&f, "etrn_minimum_interval = 0;\n");
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        int fd = memory_file(sizes[i], (char)('a' + i));
+        send_commit(&f, f.next_id, "a@x.test", "smtp", "", fd, sizes[i]);
+        assert_int_equal(expect_committed(&f, f.next_id++), SLUICE_OK);
+        expect_memory_file(&f, sizes[i], (char)('a' + i));
+        wait_until_empty(&f);
+        if (sizes[i] > CONTENT_INLINE_MAX) {
+            send_commit(&f, f.next_id, "a@x.test", "etrn-only", "", fd, sizes[i]);
+            assert_int_equal(expect_committed(&f, f.next_id++), SLUICE_OK);
+            assert_int_equal(release(&f, "x.test", &is_postponed), 1);
+            expect_memory_file(&f, sizes[i], (char)('a' + i));
+            wait_until_empty(&f);
+        }
+        (void)close(fd);
+    }
+    fixture_stop(&f);
+}
+
 /* The queue stages a file of its own, and makes another one for deliver. */
 static void test_large_content_in_a_store_without_files(void **state)
 {
@@ -447,6 +503,12 @@ static void test_nonsense_from_receive(void **state)
         assert_int_equal(count_messages(&f), 0);
         add_receive(&f); /* never with ids that were given out before */
     }
+    int fd = memory_file(CONTENT_MEMORY_MAX + 1, 'x'); /* more than credit is for */
+    send_commit(&f, f.next_id, "a@x.test", "smtp", "", fd, CONTENT_MEMORY_MAX + 1);
+    peer_expect_closed(&f.receive);
+    peer_close(&f.receive);
+    (void)close(fd);
+    add_receive(&f);
     uint64_t id = commit(&f, "a@x.test", "etrn-only");
     send_commit(&f, id, "a@x.test", "smtp", "hello\r\n", -1, 7); /* the same id again */
     peer_expect_closed(&f.receive);
@@ -533,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_a_deliver_that_goes_gives_its_jobs_back),
         cmocka_unit_test(test_a_crash_makes_suspects),
         cmocka_unit_test(test_who_was_only_near_is_cleared),
+        cmocka_unit_test(test_content_in_memory_files),
         cmocka_unit_test(test_large_content_travels_as_a_file),
         cmocka_unit_test(test_large_content_in_a_store_without_files),
         cmocka_unit_test(test_a_store_that_fails),

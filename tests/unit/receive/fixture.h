@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/sealed.h"
 #include "base/span.h"
 #include "ipc/envelope.h"
 #include "receive/receiver.h"
@@ -32,7 +33,7 @@
 #define STRESSED_TIMEOUT_MS 100
 #define FIRST_ID 0x10
 #define LINK_IDS 0x1000 /* each new link's lease is so much higher */
-#define CONTENT_MAX ((size_t)1024 * 1024)
+#define CONTENT_MAX (2 * CONTENT_MEMORY_MAX)
 
 /* The queue that a test plays. */
 struct fake_queue {
@@ -44,6 +45,7 @@ struct fake_queue {
     bool has_no_file;     /* refuses STAGE */
     bool has_broken_file; /* stages a file that cannot be written */
     unsigned commits;
+    unsigned memory_files; /* sealed ones that brought a content */
     unsigned stages;
     unsigned stages_under_way; /* answered a little later, if stages_max is set */
     unsigned stages_max;
@@ -158,7 +160,13 @@ static inline void note_envelope(struct fake_queue *queue, struct sluice_span by
 
 static inline void note_content(struct fake_queue *queue, struct sluice_span content, int fd)
 {
+    struct sluice_span mapped;
     struct stat info;
+
+    if (fd != -1 && sealed_map(fd, &mapped) == SLUICE_OK) {
+        queue->memory_files++;
+        sealed_unmap(mapped);
+    }
 
     if (fd == -1 && queue->keeps_files_only)
         return;

@@ -4,6 +4,8 @@
  * and files: spec M-40 to M-48, M-60 to M-62.
  */
 #include "fixture.h"
+
+#include "receive/content.h"
 #include "receive/intake_private.h"
 
 #define STRANGER "192.0.2.1"
@@ -389,7 +391,7 @@ static void send_large(struct fixture *f, struct stream *stream, const char *byt
     talk(f, stream, ".\r\n", want);
 }
 
-#define LARGE ((size_t)101 * 5000)
+#define LARGE ((size_t)101 * 15000)
 #define SMALL ((size_t)101 * 50)
 
 static void large_body(struct fixture *f)
@@ -414,6 +416,55 @@ static void test_large(void **state)
 
     link_queue(f);
     run_on_loop(f, large_body);
+}
+
+/* Of that size when it is committed, with the field that is put on top. */
+static void send_sized(struct fixture *f, struct stream *stream, char *bytes, size_t size,
+                       bool is_in_memory, bool is_staged)
+{
+    static size_t field_len; /* of each message here; a first one tells */
+    size_t len = size - field_len;
+    unsigned memory_files = f->queue.memory_files;
+    unsigned stages = f->queue.stages;
+    char want[64];
+
+    (void)snprintf(want, sizeof(want), "250 2.0.0 Ok: queued as %016X\r\n",
+                   FIRST_ID + f->queue.commits);
+    memcpy(bytes + len - 2, "\r\n", 2);
+    send_large(f, stream, bytes, len, want);
+    check_content(f, bytes, len);
+    memset(bytes + len - 2, 'x', 2);
+    field_len += f->queue.content_len - size;
+    check(f,
+          f->queue.memory_files == memory_files + is_in_memory &&
+              f->queue.stages == stages + is_staged,
+          "%zu bytes: %u memory files, %u stages", size, f->queue.memory_files - memory_files,
+          f->queue.stages - stages);
+}
+
+static void sizes_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, STRANGER);
+    char *bytes = make_large(LARGE);
+
+    memset(bytes, 'x', LARGE);
+    send_sized(f, stream, bytes, 1000, false, false);
+    for (size_t i = 0; i < 3; i++) {
+        send_sized(f, stream, bytes, CONTENT_INLINE_MAX - 1 + i, i == 2, false);
+        /* While content comes in there is room for a line end. */
+        send_sized(f, stream, bytes, CONTENT_MEMORY_MAX - CONTENT_ROOM_MIN - 1 + i, i < 2, i == 2);
+        send_sized(f, stream, bytes, CONTENT_MEMORY_MAX - 1 + i, false, true);
+    }
+    stream_close(stream);
+    free(bytes);
+}
+
+static void test_sizes_at_the_limits(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, sizes_body);
 }
 
 /* More than the queue would take at once: they wait for each other. */
@@ -494,7 +545,7 @@ static void file_trouble_body(struct fixture *f)
     f->queue.is_silent = true;
     send_large(f, stream, bytes, LARGE, WRITE_ERROR);
     f->queue.is_silent = false;
-    f->receiver.settings.message_size_limit = LARGE / 2;
+    f->receiver.settings.message_size_limit = LARGE - 1;
     send_large(f, stream, bytes, LARGE, "552 5.3.4 Error: message file too big\r\n");
     settle();
     check(f, f->queue.withdrawals == 3, "%u withdrawals in all", f->queue.withdrawals);
@@ -561,7 +612,7 @@ static void test_id_of_a_former_queue(void **state)
 /* ---- when the queue hands over --------------------------------------------------------------- */
 
 #define HANDOVER 77
-#define UNREAD ((size_t)101 * 1500) /* more than stays in memory, less than sockets hold */
+#define UNREAD ((size_t)101 * 1500) /* more than there is credit for, less than sockets hold */
 
 static void start_patiently(struct fixture *f)
 {
@@ -620,6 +671,7 @@ static void begin_in_between_body(struct fixture *f)
     char *bytes = make_large(LARGE);
 
     f->queue.waiting = 3;
+    queue_credit(&f->queue, UNREAD / 2, 100);
     begin_message(f, large);
     pause_queue(f, HANDOVER);
     say(f, large, bytes, UNREAD);
@@ -772,6 +824,7 @@ int main(void)
         TEST(test_space),
         TEST(test_message_credit),
         TEST(test_large),
+        TEST(test_sizes_at_the_limits),
         TEST(test_many_stages_at_once),
         TEST(test_byte_credit),
         TEST(test_file_trouble),
