@@ -2,9 +2,13 @@
 /*
  * reader: answers from NAME.db, and notices by itself when the file is another one.
  *
- * Each find takes the file's lock without waiting and compares what stat() says with what it said
- * when the file was opened; all that costs about a microsecond. A file that cannot be opened is
- * tried again when it changes, else once a second.
+ * A small file is copied when it is opened, and the library reads the copy, which no writer touches:
+ * a find needs no lock, and whether the file is another one now is asked every LOOK_MS. That leaves a
+ * find 1 µs of 4, and none of 3 system calls. While a writer is at the file the copy goes on answering.
+ *
+ * With a large file each find takes the file's lock without waiting and compares what stat() says with
+ * what it said when the file was opened. What cannot be opened is tried again when it changes, else
+ * once a second.
  */
 #include "hash.h"
 
@@ -16,10 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_BYTES (1024 * 1024) /* of pages, for each table */
+#define COPY_MAX ((off_t)4 * 1024 * 1024) /* larger files are not copied */
+#define LOOK_MS 100
+#define CACHE_BYTES (1024 * 1024) /* of pages, for each table that is no copy */
 #define RETRY_MS 1000
 #define EDIT_SECONDS 100 /* a text this young may still be edited */
 
@@ -41,7 +49,9 @@ struct sluice_lookup {
     char *key; /* scratch: the key with its NUL */
     size_t key_size;
 
-    int fd; /* -1: not open */
+    int fd; /* of the file or of its copy; -1: not open */
+    int is_copy;
+    int64_t look_ms; /* a copy needs no look at the file before */
     DB *db; /* NULL: not open */
     enum key_style style;
     struct stamp stamp; /* of what is open, or of what could not be opened */
@@ -75,6 +85,7 @@ static void table_shut(struct sluice_lookup *lookup)
         (void)close(lookup->fd); /* and with it the lock */
     lookup->db = NULL;
     lookup->fd = -1;
+    lookup->is_copy = 0;
 }
 
 /* Shuts the table and remembers why, so that a bad file is not read through at every find. */
@@ -89,24 +100,60 @@ static sluice_status table_give_up(struct sluice_lookup *lookup, const char *rea
 }
 
 /* Does not wait: a look-up is asked on the role's loop. A file system without locks has none. */
-static sluice_status table_lock(struct sluice_lookup *lookup, const struct sluice_errors *errors)
+static int lock_file(int fd)
 {
-    if (flock(lookup->fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK)
-        return hash_fail(errors, SLUICE_TEMP, "database %s: is being rewritten", lookup->path);
-    return SLUICE_OK;
+    return flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+static sluice_status being_rewritten(const struct sluice_lookup *lookup,
+                                     const struct sluice_errors *errors)
+{
+    return hash_fail(errors, SLUICE_TEMP, "database %s: is being rewritten", lookup->path);
+}
+
+static int copy_bytes(int from, int to, off_t size)
+{
+    off_t offset = 0;
+
+    while (offset < size) {
+        ssize_t n = sendfile(to, from, &offset, (size_t)(size - offset));
+        if (n == 0 || (n == -1 && errno != EINTR))
+            return 0;
+    }
+    return 1;
+}
+
+/* Puts a copy in the file's place, if one can be made. */
+static void make_copy(struct sluice_lookup *lookup)
+{
+    int copy = lookup->stamp.size <= COPY_MAX ? memfd_create("sluice-table", MFD_CLOEXEC) : -1;
+
+    if (copy == -1)
+        return;
+    if (copy_bytes(lookup->fd, copy, lookup->stamp.size) == 0) {
+        (void)close(copy);
+        return;
+    }
+    (void)close(lookup->fd);
+    lookup->fd = copy;
+    lookup->is_copy = 1;
 }
 
 static const char *open_library(struct sluice_lookup *lookup)
 {
+    char copy_path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+    const char *path = lookup->is_copy ? copy_path : lookup->path;
+    /* A mapped file that its writer cuts off would end the process. */
+    u_int32_t flags = lookup->is_copy ? DB_RDONLY : DB_RDONLY | DB_NOMMAP;
     int error = hash_db_new(&lookup->db);
 
     if (error != 0)
         return db_strerror(error);
-    error = lookup->db->set_cachesize(lookup->db, 0, CACHE_BYTES, 1);
-    /* No mapping: a file cut off by its writer would end the process. */
+    (void)snprintf(copy_path, sizeof(copy_path), "/proc/self/fd/%d", lookup->fd);
+    if (!lookup->is_copy)
+        error = lookup->db->set_cachesize(lookup->db, 0, CACHE_BYTES, 1);
     if (error == 0)
-        error = lookup->db->open(lookup->db, NULL, lookup->path, NULL, DB_HASH,
-                                 DB_RDONLY | DB_NOMMAP, 0);
+        error = lookup->db->open(lookup->db, NULL, path, NULL, DB_HASH, flags, 0);
     return error != 0 ? db_strerror(error) : NULL;
 }
 
@@ -122,10 +169,11 @@ static const char *open_checked(struct sluice_lookup *lookup)
     lookup->stamp = stamp_of(&file);
     if (!S_ISREG(file.st_mode))
         return "not a regular file";
+    make_copy(lookup);
     wrong = check_file(lookup->fd, (uint64_t)file.st_size);
     if (wrong == NULL)
         wrong = open_library(lookup);
-    if (wrong != NULL)
+    if (wrong != NULL || lookup->is_copy)
         return wrong;
     /* The library opened by name: was that the file that has been checked? */
     if (stat(lookup->path, &named) == -1)
@@ -134,49 +182,70 @@ static const char *open_checked(struct sluice_lookup *lookup)
     return is_same(&stamp, &lookup->stamp) ? NULL : "changed while it was opened";
 }
 
-static sluice_status table_open(struct sluice_lookup *lookup, const struct sluice_errors *errors)
+/* Opens what is there now, and had that stamp a moment ago, in place of what is open. */
+static sluice_status table_open(struct sluice_lookup *lookup, const struct stamp *stamp,
+                                const struct sluice_errors *errors)
 {
+    int fd = open(lookup->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     const char *wrong;
 
-    lookup->style = STYLE_UNKNOWN;
-    lookup->fd = open(lookup->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (lookup->fd == -1)
+    if (fd == -1) {
+        lookup->stamp = *stamp;
         return table_give_up(lookup, strerror(errno), errors);
-    if (table_lock(lookup, errors) != SLUICE_OK) {
-        table_shut(lookup);
-        return SLUICE_TEMP;
     }
+    if (!lock_file(fd)) {
+        (void)close(fd);
+        if (lookup->is_copy)
+            return SLUICE_OK; /* what it was before goes on answering */
+        table_shut(lookup);
+        return being_rewritten(lookup, errors);
+    }
+    table_shut(lookup);
+    lookup->fd = fd;
+    lookup->style = STYLE_UNKNOWN;
     wrong = open_checked(lookup);
     return wrong == NULL ? SLUICE_OK : table_give_up(lookup, wrong, errors);
 }
 
-/* OK: the file that is there now is open and locked; table_end() is due. */
+/* OK: what is there is open; TEMP: it could not be opened a moment ago. Else NOT_FOUND. */
+static sluice_status table_known(struct sluice_lookup *lookup, const struct stamp *stamp,
+                                 int64_t now_ms, const struct sluice_errors *errors)
+{
+    if (!is_same(stamp, &lookup->stamp))
+        return SLUICE_NOT_FOUND;
+    if (lookup->fd != -1)
+        return SLUICE_OK;
+    if (now_ms >= lookup->retry_ms)
+        return SLUICE_NOT_FOUND;
+    errors->explain(errors, "4.3.0", lookup->why);
+    return SLUICE_TEMP;
+}
+
+/* OK: the file that is there now is open, and locked if it is no copy; table_end() is due. */
 static sluice_status table_begin(struct sluice_lookup *lookup, const struct sluice_errors *errors)
 {
+    int64_t now_ms = lookup->clock->monotonic_ms(lookup->host);
     struct stat file;
     struct stamp stamp;
+    sluice_status status;
 
-    if (lookup->fd != -1 && table_lock(lookup, errors) != SLUICE_OK)
-        return SLUICE_TEMP;
+    if (lookup->is_copy && now_ms < lookup->look_ms)
+        return SLUICE_OK;
+    if (lookup->fd != -1 && !lookup->is_copy && !lock_file(lookup->fd))
+        return being_rewritten(lookup, errors);
     if (stat(lookup->path, &file) == -1)
         return table_give_up(lookup, strerror(errno), errors);
+    lookup->look_ms = now_ms + LOOK_MS;
     stamp = stamp_of(&file);
-    if (is_same(&stamp, &lookup->stamp)) {
-        if (lookup->fd != -1)
-            return SLUICE_OK;
-        if (lookup->clock->monotonic_ms(lookup->host) < lookup->retry_ms) {
-            errors->explain(errors, "4.3.0", lookup->why);
-            return SLUICE_TEMP;
-        }
-    }
-    table_shut(lookup);
-    lookup->stamp = stamp;
-    return table_open(lookup, errors);
+    status = table_known(lookup, &stamp, now_ms, errors);
+    if (status != SLUICE_NOT_FOUND)
+        return status;
+    return table_open(lookup, &stamp, errors);
 }
 
 static void table_end(struct sluice_lookup *lookup)
 {
-    if (lookup->fd != -1)
+    if (lookup->fd != -1 && !lookup->is_copy)
         (void)flock(lookup->fd, LOCK_UN); /* fails only where there are no locks */
 }
 

@@ -19,6 +19,8 @@
 #include <cmocka.h>
 
 #define PATH_SIZE 128
+#define LOOK_MS 100 /* the plugin looks so often */
+#define LARGE_COUNT 80000 /* entries that make more than it copies */
 #define ENTRY_COUNT 3000 /* enough for many pages and long ones */
 #define LONG_LEN 9000    /* more than a page */
 
@@ -143,12 +145,19 @@ static sluice_status try_open(struct fixture *fixture)
                               &fixture->errors.sdk, &fixture->lookup);
 }
 
-static sluice_status find(struct fixture *fixture, const char *key, struct answer *answer)
+static sluice_status find_now(struct fixture *fixture, const char *key, struct answer *answer)
 {
     answer_init(answer);
     test_errors_init(&fixture->errors);
     return fixture->ops->find(fixture->lookup, sluice_span_of(key), 0, &answer->sdk,
                               &fixture->errors.sdk);
+}
+
+/* When it is time to look whether the file is another one. */
+static sluice_status find(struct fixture *fixture, const char *key, struct answer *answer)
+{
+    fixture->host.monotonic_ms += LOOK_MS;
+    return find_now(fixture, key, answer);
 }
 
 static void assert_found(struct fixture *fixture, const char *key, const char *value)
@@ -307,7 +316,16 @@ static void test_replaced_and_rewritten(void **state)
     assert_int_equal(fixture->ops->generation(fixture->lookup, &third), SLUICE_TEMP);
 }
 
-/* Postfix's postmap holds the lock while it rewrites: nothing is "not found" meanwhile. */
+static int open_locked(const struct fixture *fixture)
+{
+    int fd = open(fixture->file, O_RDWR);
+
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    return fd;
+}
+
+/* Postfix's postmap holds the lock while it rewrites: what was there before counts meanwhile. */
 static void test_locked_by_a_writer(void **state)
 {
     struct fixture *fixture = *state;
@@ -315,10 +333,34 @@ static void test_locked_by_a_writer(void **state)
 
     make_one(fixture->file, "k", "v");
     assert_int_equal(try_open(fixture), SLUICE_OK);
-    fd = open(fixture->file, O_RDWR);
-    assert_int_not_equal(fd, -1);
-    assert_int_equal(flock(fd, LOCK_EX), 0);
-    assert_temp(fixture, "k", "is being rewritten");
+    assert_found(fixture, "k", "v");
+    fd = open_locked(fixture);
+    assert_found(fixture, "k", "v");
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_found(fixture, "k", "v");
+    assert_missing(fixture, "other");
+    assert_int_equal(flock(fd, LOCK_UN), 0);
+    assert_temp(fixture, "other", "the file is empty");
+    assert_int_equal(close(fd), 0);
+    make_one(fixture->file, "k", "w");
+    assert_found(fixture, "k", "w");
+    assert_int_equal(close(open_locked(fixture)), 0); /* no find leaves its lock behind */
+}
+
+/* One that is too large to be copied is locked by each find: nothing is "not found" meanwhile. */
+static void test_large_locked_by_a_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat info;
+    int fd;
+
+    make_table(fixture->file, LARGE_COUNT, 1);
+    assert_int_equal(stat(fixture->file, &info), 0);
+    assert_true(info.st_size > 4 * 1024 * 1024);
+    assert_int_equal(try_open(fixture), SLUICE_OK);
+    assert_found(fixture, "customer7.tld", "etrn-only:[mail7]");
+    fd = open_locked(fixture);
+    assert_temp(fixture, "customer7.tld", "is being rewritten");
     assert_temp(fixture, "other", "is being rewritten");
     assert_int_equal(ftruncate(fd, 0), 0);
     assert_temp(fixture, "other", "is being rewritten");
@@ -327,9 +369,25 @@ static void test_locked_by_a_writer(void **state)
     assert_int_equal(close(fd), 0);
     make_one(fixture->file, "k", "w");
     assert_found(fixture, "k", "w");
-    fd = open(fixture->file, O_RDWR);
-    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* no find leaves its lock behind */
-    assert_int_equal(close(fd), 0);
+    assert_int_equal(close(open_locked(fixture)), 0); /* no find leaves its lock behind */
+}
+
+/* A change is seen at the next look, and looks are not dearer than they have to be. */
+static void test_looks_now_and_then(void **state)
+{
+    struct fixture *fixture = *state;
+    struct answer answer;
+
+    make_one(fixture->file, "k", "1");
+    assert_int_equal(try_open(fixture), SLUICE_OK);
+    assert_found(fixture, "k", "1");
+    make_one(fixture->file, "k", "2");
+    fixture->host.monotonic_ms += LOOK_MS - 1;
+    assert_int_equal(find_now(fixture, "k", &answer), SLUICE_OK);
+    assert_string_equal(answer.value, "1");
+    fixture->host.monotonic_ms++;
+    assert_int_equal(find_now(fixture, "k", &answer), SLUICE_OK);
+    assert_string_equal(answer.value, "2");
 }
 
 /* A bad file is looked through again when it changes, else once a second. */
@@ -719,6 +777,8 @@ int main(int argc, char **argv)
         TEST(test_goes_and_comes_back),
         TEST(test_replaced_and_rewritten),
         TEST(test_locked_by_a_writer),
+        TEST(test_large_locked_by_a_writer),
+        TEST(test_looks_now_and_then),
         TEST(test_bad_file_is_left_alone),
         TEST(test_older_than_its_source),
         TEST(test_cut_off_anywhere),
