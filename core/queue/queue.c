@@ -20,6 +20,7 @@
 #include "queue/state.h"
 #include "sluice/transport.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 
 #define TICK_MS 1000
 #define SPACE_MIN ((uint64_t)1024 * 1024) /* less than that is no room for new mail */
+#define TRIM_MESSAGES_MIN 10000           /* fewer are not worth a look at the memory */
 #define DRAIN_INTAKE_MS 1000              /* for receive to leave */
 #define DRAIN_STORE_MS 30000
 
@@ -214,6 +216,21 @@ static void watch_space(void *arg)
         look_at_space(arg);
 }
 
+/* What malloc keeps of a queue that was long. Messages themselves give back what they took. */
+static void give_memory_back(struct queue *queue)
+{
+    size_t count = queue->schedule.messages.count;
+
+    if (count > queue->most_messages)
+        queue->most_messages = count;
+    if (queue->most_messages < TRIM_MESSAGES_MIN || count > queue->most_messages / 2)
+        return;
+    queue->most_messages = count;
+#ifdef __GLIBC__
+    (void)malloc_trim(0); /* a pass over what is free: some milliseconds */
+#endif
+}
+
 static void ticker(void *arg)
 {
     struct queue *queue = arg;
@@ -226,6 +243,7 @@ static void ticker(void *arg)
         death_look(queue);
         release_postponed(&queue->schedule, queue->settings.etrn_interval_ms, clock_monotonic_ms());
         (void)task_queue_wake_one(&queue->work);
+        give_memory_back(queue);
     }
 }
 

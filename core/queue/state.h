@@ -74,6 +74,7 @@ struct queue {
     int64_t isolation_used_ms; /* when they did last */
     struct control *control;
     struct helper *helpers;
+    size_t most_messages; /* since memory was given back */
     bool is_draining;
 };
 
