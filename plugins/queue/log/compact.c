@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WASTE_PART 5 /* worth it from a fifth of what is live on, ... */
+#define WASTE_PART 5 /* worth it from a fifth of what is live on, two segments at least, ... */
 #define GAIN_PART 16 /* ... and where a victim gives at least a sixteenth of its size */
 #define WINDOW_SIZE ((size_t)1 << 20)
 #define SLICE_BYTES                                                                                \
@@ -79,7 +79,8 @@ static const struct segment *find_victim(const struct sluice_queue *queue)
         if (is_better(segment, victim))
             victim = segment;
     }
-    if (victim == NULL || size - live < live / WASTE_PART + queue->segment_size ||
+    if (victim == NULL || size - live < live / WASTE_PART ||
+        size - live < 2 * queue->segment_size ||
         victim->size - victim->live < victim->size / GAIN_PART)
         return NULL;
     return victim;
