@@ -4,8 +4,8 @@
  *
  * A store that allows it (SLUICE_QUEUE_MAINTAIN_ASIDE) does so on a thread of its own, from a task
  * of its own, at once again while there is something to do. While commits go on it gets a bounded part
- * of the time, since both need the same disk; a full disk ends that by itself, for then nothing is
- * committed that takes space. Any other store is maintained by the committer when it has nothing else
+ * of the time, since both need the same disk: a larger one where less space is free than used, all of it
+ * on a full disk, since nothing is committed then that takes space. Any other store is maintained by the committer when it has nothing else
  * to do.
  */
 #include "queue/store_private.h"
@@ -18,7 +18,8 @@
 #define PAUSE_MS 1000 /* when there was nothing to do, */
 #define LOOK_MS 50    /* but commits bring new work */
 #define BUSY_BUDGET_MS 5
-#define BUSY_PART 10 /* while commits go on: one part in so many of the time */
+#define BUSY_PART 10   /* while commits go on: one part in so many of the time, */
+#define CRAMPED_PART 2 /* but more where space is getting short */
 
 bool store_maintains_aside(const struct store *store)
 {
@@ -86,7 +87,9 @@ int64_t store_maintain(struct store *store)
     store->maintained_batch_count = batches;
     if (st != SLUICE_OK)
         return now_ms + (st == SLUICE_NOT_FOUND && store->is_busy ? LOOK_MS : PAUSE_MS);
-    return store->is_busy ? now_ms + took_ms * (BUSY_PART - 1) : now_ms;
+    if (!store->is_busy)
+        return now_ms;
+    return now_ms + took_ms * ((store->is_cramped ? CRAMPED_PART : BUSY_PART) - 1);
 }
 
 void store_run_maintenance(void *arg)

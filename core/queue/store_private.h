@@ -38,6 +38,7 @@ struct store {
     uint64_t batch_count;        /* so far */
     uint64_t maintained_batch_count; /* when maintain was called for the last time */
     bool is_busy;                    /* batches come between calls of maintain */
+    bool is_cramped;                 /* less is free than used, when last asked */
     struct task_queue work;      /* the committer waits here */
     struct task_queue settled;   /* woken when busy_count is 0 */
     struct complaint complaint;

@@ -396,8 +396,10 @@ sluice_status store_space(struct store *store, struct sluice_queue_space *ret_sp
     struct store_call *call = &space->call;
     sluice_status st =
         store_call_run(&call, store->readers, clock_monotonic_ms() + READ_TIME_MAX_MS, err);
-    if (st == SLUICE_OK)
+    if (st == SLUICE_OK) {
         *ret_space = space->space;
+        store->is_cramped = ret_space->free_bytes < ret_space->used_bytes;
+    }
     free(call); /* the space call: the call is its first member */
     return st;
 }

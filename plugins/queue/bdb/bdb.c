@@ -12,7 +12,8 @@
  * makes its environment unusable until it is recovered. So apply looks first. When
  * little is left, the log is written off into the trees; is it still little, then PUTs are refused,
  * and UPDATE and REMOVE get the space of the file "reserve", which is made anew when there is
- * room again.
+ * room again. Otherwise the files do not shrink: what removed messages took is used again by later
+ * ones, and goes back to the disk only when that is nearly full.
  *
  * After a sync that failed, or when Berkeley DB gives up as a whole, that batch ends with TEMP, and the
  * next one opens the database again, which recovers it; see also disk.h.

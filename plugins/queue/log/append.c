@@ -98,12 +98,6 @@ static bool has_room(const struct sluice_queue *queue, uint64_t needed)
     return queue->current != NULL && queue->current->size - queue->current->end >= needed;
 }
 
-/* Spares are given up for what is kept back. */
-static bool fill_kept(struct sluice_queue *queue, struct kept *kept)
-{
-    return kept_fill(queue, kept) || (spare_release(queue) && kept_fill(queue, kept));
-}
-
 static sluice_status make_room(struct sluice_queue *queue, uint64_t needed, enum append_kind kind,
                                const struct sluice_errors *errors)
 {
@@ -112,7 +106,8 @@ static sluice_status make_room(struct sluice_queue *queue, uint64_t needed, enum
     /* Not by compaction, which is a part of maintenance. */
     if (kind != APPEND_COPIES && (is_short || !has_room(queue, needed)))
         reap_if_late(queue);
-    if (is_short && !(fill_kept(queue, &queue->reserve) && fill_kept(queue, &queue->room)))
+    /* Spares are given up for what is kept back. */
+    if (is_short && !log_keep_back(queue) && !(spare_release(queue) && log_keep_back(queue)))
         return failure(errors, SLUICE_TEMP, "4.3.1",
                        "the disk is full: what is left is kept for results");
     if (has_room(queue, needed))

@@ -176,8 +176,8 @@ sluice_status log_apply(struct sluice_queue *queue, const struct sluice_queue_ch
     struct batch batch = {changes, count, change_size};
     sluice_status st;
 
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     st = apply(queue, &batch, errors);
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     return st;
 }

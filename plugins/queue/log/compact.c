@@ -91,7 +91,7 @@ static bool choose(struct sluice_queue *queue)
     struct compaction *compaction = &queue->compaction;
     const struct segment *victim;
 
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     victim = find_victim(queue);
     if (victim != NULL) {
         compaction->victim = victim->number;
@@ -102,7 +102,7 @@ static bool choose(struct sluice_queue *queue)
         compaction->has_skipped = false;
         compaction->is_broken = false;
     }
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     return victim != NULL;
 }
 
@@ -113,13 +113,13 @@ static sluice_status give_up(struct sluice_queue *queue, sluice_status st)
 
     if (!queue->compaction.is_broken)
         return st; /* no memory: later */
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     victim = ledger_find_segment(&queue->ledger, queue->compaction.victim);
     if (victim == NULL || victim->is_retired)
         st = SLUICE_OK;
     else
         victim->is_stuck = true;
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     queue->compaction.victim = 0;
     return st;
 }
@@ -422,16 +422,16 @@ static sluice_status move_slice(struct sluice_queue *queue, struct slice *slice,
 
     if (st != SLUICE_OK)
         return give_up(queue, st);
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     st = write_slice(queue, slice, errors);
     if (st == SLUICE_OK)
         compaction->offset = slice->offset;
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     if (st != SLUICE_OK || compaction->offset < compaction->end)
         return st;
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     st = finish(queue, errors);
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     return st == SLUICE_OK ? st : give_up(queue, st);
 }
 

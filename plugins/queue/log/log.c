@@ -9,20 +9,37 @@
 #include <string.h>
 #include <unistd.h>
 
-bool kept_fill(const struct sluice_queue *queue, struct kept *kept)
+static bool keep(const struct sluice_queue *queue, struct kept *kept)
 {
     kept->is_whole = kept->is_whole || folder_kept_fill(queue->folder, kept->name, kept->size);
     return kept->is_whole;
 }
 
+bool log_keep_back(struct sluice_queue *queue)
+{
+    bool has_room = keep(queue, &queue->room);
+
+    return keep(queue, &queue->reserve) && has_room;
+}
+
+void log_lock(struct sluice_queue *queue)
+{
+    pthread_mutex_lock(&queue->turn);
+    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_unlock(&queue->turn);
+}
+
+void log_unlock(struct sluice_queue *queue)
+{
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* Mutexes of that kind need nothing that could be missing. */
 static bool init_locks(struct sluice_queue *queue)
 {
-    if (pthread_rwlock_init(&queue->guard, NULL) != 0)
-        return false;
-    if (pthread_mutex_init(&queue->lock, NULL) == 0)
-        return true;
-    pthread_rwlock_destroy(&queue->guard);
-    return false;
+    (void)pthread_mutex_init(&queue->lock, NULL);
+    (void)pthread_mutex_init(&queue->turn, NULL);
+    return pthread_rwlock_init(&queue->guard, NULL) == 0;
 }
 
 struct sluice_queue *log_new(void)
@@ -62,6 +79,7 @@ void log_close(struct sluice_queue *queue)
     close_file(queue->folder);
     close_file(queue->folder_lock);
     pthread_mutex_destroy(&queue->lock);
+    pthread_mutex_destroy(&queue->turn);
     pthread_rwlock_destroy(&queue->guard);
     free(queue);
 }

@@ -43,6 +43,7 @@ struct sluice_queue {
     int folder_lock;
     struct large large;
     pthread_mutex_t lock;
+    pthread_mutex_t turn; /* whoever waits for the lock has it */
     pthread_rwlock_t guard;
     struct ledger ledger;
 
@@ -71,8 +72,14 @@ struct sluice_queue {
     size_t buffer_size;
 };
 
-/* Makes it whole; false if the disk has no room for it. With the lock. */
-bool kept_fill(const struct sluice_queue *queue, struct kept *kept);
+/* The lock of whoever changes something. Taken in turn: a thread that applies one batch after the other
+ * would else keep maintenance away from it for ever. */
+void log_lock(struct sluice_queue *queue);
+void log_unlock(struct sluice_queue *queue);
+
+/* Makes whole what is kept back; false if the disk has no space for all of it. First the room of compaction,
+ * which makes the rest. With the lock. */
+bool log_keep_back(struct sluice_queue *queue);
 
 /* start.c: takes up what is in the folder. */
 sluice_status log_start(struct sluice_queue *queue, const struct sluice_errors *errors);

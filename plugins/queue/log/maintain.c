@@ -47,9 +47,9 @@ static bool forget_retired(struct sluice_queue *queue)
 {
     bool is_synced;
 
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     is_synced = fsync(queue->folder) == 0;
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     if (!is_synced)
         return false;
     pthread_rwlock_wrlock(&queue->guard);
@@ -86,9 +86,9 @@ static sluice_status reap(struct sluice_queue *queue, const struct sluice_errors
     bool has_reaped;
 
     (void)errors; /* what stays is tried again, and found by the next start */
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     has_reaped = log_reap(queue);
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     return has_reaped ? SLUICE_OK : SLUICE_NOT_FOUND;
 }
 
@@ -155,17 +155,17 @@ static sluice_status checkpoint(struct sluice_queue *queue, const struct sluice_
     const struct segment *segment;
     sluice_status st = SLUICE_NOT_FOUND;
 
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     segment = find_without_checkpoint(&queue->ledger);
     if (segment != NULL && folder_free_bytes(queue->folder) >= segment->size) {
         struct checkpoint_header known = known_of(segment);
 
-        pthread_mutex_unlock(&queue->lock);
+        log_unlock(queue);
         st = write_checkpoint(queue, &known, errors);
-        pthread_mutex_lock(&queue->lock);
+        log_lock(queue);
         st = note_checkpoint(queue, known.number, st);
     }
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     return st;
 }
 
@@ -178,10 +178,10 @@ static sluice_status keep_back(struct sluice_queue *queue, const struct sluice_e
     bool is_whole;
 
     (void)errors;
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     was_whole = queue->reserve.is_whole && queue->room.is_whole;
-    is_whole = kept_fill(queue, &queue->reserve) && kept_fill(queue, &queue->room);
-    pthread_mutex_unlock(&queue->lock);
+    is_whole = log_keep_back(queue);
+    log_unlock(queue);
     return is_whole && !was_whole ? SLUICE_OK : SLUICE_NOT_FOUND;
 }
 
@@ -217,9 +217,9 @@ sluice_status log_maintain(struct sluice_queue *queue, int64_t budget_ms,
     int64_t deadline_ms = now_ms() + budget_ms;
     sluice_status st;
 
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     queue->is_maintained = true;
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     do {
         st = take_steps(queue, errors);
     } while (st == SLUICE_OK && now_ms() < deadline_ms);

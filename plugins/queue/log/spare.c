@@ -90,11 +90,11 @@ bool spare_retire(struct sluice_queue *queue, uint32_t number, uint64_t size)
     bool is_kept = is_wanted(queue, size);
     bool is_gone;
 
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     (void)name_unlink(queue->folder, NAME_CHECKPOINT, number); /* or the next start does */
     is_gone = is_kept ? rename_to_spare(queue, number)
                       : name_unlink(queue->folder, NAME_SEGMENT, number);
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     if (is_kept && is_gone)
         add(queue, number, false);
     return is_gone;
@@ -252,19 +252,19 @@ sluice_status spare_prepare(struct sluice_queue *queue, const struct sluice_erro
     struct segment_file file = none;
     sluice_status st = SLUICE_NOT_FOUND;
 
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     if (should_prepare(queue)) {
         uint32_t number = ++queue->last_number;
         uint32_t spare = take_number(queue);
 
-        pthread_mutex_unlock(&queue->lock);
+        log_unlock(queue);
         st = make(queue, number, spare, queue->segment_size, errors, &file);
-        pthread_mutex_lock(&queue->lock);
+        log_lock(queue);
         if (st == SLUICE_OK && queue->last_number == number)
             set_ready(queue, file);
         else if (st == SLUICE_OK)
             put_back(queue, &file); /* a batch could not wait for it */
     }
-    pthread_mutex_unlock(&queue->lock);
+    log_unlock(queue);
     return st;
 }

@@ -237,11 +237,10 @@ static sluice_status take_up(struct sluice_queue *queue, struct found *found)
         return st;
     take_up_spares(queue, found);
     drop_orphans(queue, found);
-    pthread_mutex_lock(&queue->lock);
+    log_lock(queue);
     (void)log_reap(queue);
-    pthread_mutex_unlock(&queue->lock);
-    if (kept_fill(queue, &queue->reserve))
-        (void)kept_fill(queue, &queue->room);
+    (void)log_keep_back(queue); /* or later */
+    log_unlock(queue);
     return SLUICE_OK;
 }
 

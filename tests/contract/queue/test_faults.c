@@ -141,6 +141,8 @@ static bool mount_small(const char *folder, const char *size)
 
 #define FULL_DISK "48M"
 #define FULL_CANNOT 77
+#define FULL_KEEP 4 /* one in so many messages stays at first */
+#define FULL_ROUNDS_MAX 1000
 
 #define MUST(condition)                                                                            \
     do {                                                                                           \
@@ -155,7 +157,20 @@ static struct change small_update(uint64_t id, uint32_t round)
     return change_update(id, round, sluice_span_of("what became of the second recipient"));
 }
 
-/* Put until the disk is full, record results, remove, put again. The exit status of the child. */
+/* Removes what is there of the first count ids, but for each one in so many. */
+static bool remove_most(struct sluice_queue *queue, uint64_t count, uint64_t but)
+{
+    for (uint64_t id = 1; id < count; id++) {
+        struct change change = change_remove(id);
+
+        if (id % but != 0 && subject_apply(queue, &change, 1) != SLUICE_OK)
+            return false;
+    }
+    return true;
+}
+
+/* Put until the disk is full, record results, remove most, which makes room if the store is maintained, remove
+ * the rest, put again. The exit status of the child. */
 static int fill_disk(const char *folder)
 {
     static char content[50000];
@@ -183,11 +198,16 @@ static int fill_disk(const char *folder)
     subject_close(queue);
     MUST(subject_open(folder, &queue) == SLUICE_OK);
     MUST(subject_space(queue, &space) == SLUICE_OK && space.message_count == count - 1);
-    for (uint64_t id = 1; id < count; id++) {
+    MUST(remove_most(queue, count, FULL_KEEP));
+    for (int i = 0; i < FULL_ROUNDS_MAX && subject_maintain(queue, 0) == SLUICE_OK; i++)
+        ;
+    change = change_put(count + 1, 0, sluice_span_of("record"), body);
+    MUST(subject_apply(queue, &change, 1) == SLUICE_OK);
+    for (uint64_t id = FULL_KEEP; id < count; id += FULL_KEEP) {
         change = change_remove(id);
         MUST(subject_apply(queue, &change, 1) == SLUICE_OK);
     }
-    change = change_put(count + 1, 0, sluice_span_of("record"), body);
+    change = change_put(count + 2, 0, sluice_span_of("record"), body);
     MUST(subject_apply(queue, &change, 1) == SLUICE_OK);
     subject_close(queue);
     return 0;
