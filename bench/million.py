@@ -39,7 +39,8 @@ class Crowd:
         self.daemon = Daemon(fresh("million"), start=False)
         routes = "".join(f"d{i}.{HELD} etrn-only:{site(i)}:{arrivals_port}\n" for i in range(self.domains))
         self.daemon.change({
-            "relay_domains": [HELD, "sink.example"], "parent_domain_matches_subdomains": ["relay_domains", "fast_flush_domains"],
+            "relay_domains": [HELD, "sink.example"],
+            "parent_domain_matches_subdomains": ["relay_domains", "fast_flush_domains"],
             "transport_maps": [self.daemon.table(
                 "transport", f"{routes}sink.example relay:[127.0.0.1]:{sink_port}\n")],
             "smtpd_client_connection_count_limit": 0})

@@ -139,8 +139,7 @@ static bool next_id(struct resolving *resolving, struct schedule *schedule, uint
         return false;
     if (walk_on(resolving, ret_id))
         return true;
-    if (resolving->is_walking) /* it still is, after all that */
-        cursor_stop(&resolving->cursor, schedule);
+    cursor_stop(&resolving->cursor, schedule);
     resolving->is_walking = false;
     return false;
 }
@@ -159,7 +158,8 @@ static void collect(struct batch *batch)
             is_more = next_id(&queue->resolving, &queue->schedule, &ids[count]);
             count += is_more;
         }
-        visit_messages(batch, ids, count, collect_message);
+        if (count > 0)
+            visit_messages(batch, ids, count, collect_message);
     }
 }
 
