@@ -26,6 +26,7 @@
 #define BATCH 1024
 #define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
 #define TEXT_SIZE 96
+#define MAINTAIN_MS 20
 
 static struct {
     uint64_t messages;
@@ -111,6 +112,8 @@ static void put_messages(struct sluice_queue *queue, uint64_t first_id)
         if (++count < BATCH && i + 1 < fill.messages)
             continue;
         apply(queue, changes, count);
+        while (subject_maintain(queue, MAINTAIN_MS) == SLUICE_OK)
+            continue;
         count = 0;
     }
     for (size_t i = 0; i < BATCH; i++)

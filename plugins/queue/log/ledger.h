@@ -41,6 +41,7 @@ struct segment {
     uint64_t last;    /* the sequence number of its last batch; below its first: there is none */
     uint64_t end;     /* of that batch */
     uint64_t frames;  /* up to there */
+    uint64_t scanned; /* records up to there were given by this scan */
     uint64_t used;    /* places that index entries have in it */
     uint64_t live;    /* bytes in it that somebody needs: records, contents, REMOVEs */
     struct need *needs;

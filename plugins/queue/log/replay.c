@@ -18,6 +18,7 @@
 #include "name.h"
 
 #include "../common/failure.h"
+#include "../common/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@ struct replay {
     uint64_t next_durable;  /* ... whose header says that batches up to here were written */
     bool is_consecutive;    /* ... and it is the very next one */
     bool is_torn;           /* something was left out as never acknowledged */
+    uint64_t last_begin;    /* of the last batch that counts */
     struct pending *frames; /* of the batch that is being read */
     size_t count;
     size_t capacity;
@@ -196,6 +198,7 @@ static sluice_status close_batch(struct replay *replay, bool has_follower)
             note_damage(replay, defect, "a part of a batch cannot be read");
         st = enter_frames(replay);
         segment->frames += replay->count;
+        replay->last_begin = replay->frames[0].offset;
         note_last(replay, sequence, last->offset + frame_size(&last->frame));
     }
     if (sequence >= replay->queue->next)
@@ -274,8 +277,25 @@ static bool is_clean(const struct replay *replay)
            faccessat(replay->queue->folder, name, F_OK, 0) == -1 && errno == ENOENT;
 }
 
-/* What was read may not have reached the disk yet, and others will rely on it. A segment of an older
- * version is left as it is: what knows that version only can still read it. */
+/* What was read may not have reached the disk yet, and others will rely on it. A sync may even have failed,
+ * and then there is nothing left to do for the next one, unless all that may be missing is written
+ * again: the header, and the last batch, since each was only begun when the one before was synced. */
+static sluice_status sync_again(const struct replay *replay, int fd)
+{
+    const struct segment *segment = replay->segment;
+    sluice_status st = SLUICE_OK;
+
+    if (!segment->is_damaged)
+        st = folder_write(fd, replay->data, FORMAT_HEADER_SIZE, 0);
+    if (st == SLUICE_OK && !segment->is_damaged && segment->frames > 0)
+        st = folder_write(fd, replay->data + replay->last_begin,
+                          segment->end - replay->last_begin, replay->last_begin);
+    if (st != SLUICE_OK || fsync(fd) == -1)
+        return failure_errno(replay->errors, "cannot sync", "the last segment");
+    return SLUICE_OK;
+}
+
+/* A segment of an older version is left as it is: what knows that version only can still read it. */
 static sluice_status take_up(struct replay *replay)
 {
     struct sluice_queue *queue = replay->queue;
@@ -286,8 +306,8 @@ static sluice_status take_up(struct replay *replay)
     st = segment_open(queue->folder, replay->head->number, O_RDWR, replay->errors, &fd);
     if (st != SLUICE_OK)
         return st;
-    if (fsync(fd) == -1) {
-        st = failure_errno(replay->errors, "cannot sync", "the last segment");
+    st = sync_again(replay, fd);
+    if (st != SLUICE_OK) {
         close(fd);
         return st;
     }
