@@ -154,10 +154,18 @@ static void wake_thread(const struct entry *entry)
         pthread_cond_signal(&ring.changed);
 }
 
+/* What a line is made in. Not on the stack: a task's keeps all pages that were touched once, and an idle
+ * session had 17.4 KiB instead of 5.4 (bench/sessions.py). Nothing waits while it is in use. */
+static _Thread_local struct {
+    char text[LOG_TEXT_SIZE];
+    struct log_rendered rendered;
+    char bytes[LOG_ENTRY_MAX];
+} making;
+
 static void put_line(enum log_level level, const char *component,
                      const struct log_rendered *rendered)
 {
-    char bytes[LOG_ENTRY_MAX];
+    char *bytes = making.bytes;
     struct entry entry = {.level = level,
                           .wall_ms = clock_wall_ms(),
                           .size = pack(component, rendered, bytes)};
@@ -183,14 +191,11 @@ static void put_line(enum log_level level, const char *component,
 
 static void log_line(enum log_level level, const char *format, va_list args)
 {
-    struct log_rendered rendered;
-    char text[LOG_TEXT_SIZE];
-
     if (level > ring.max_level)
         return;
-    (void)vsnprintf(text, sizeof(text), format, args); /* longer lines are cut */
-    log_render_prose(ring.rendering, level, text, &rendered);
-    put_line(level, ring.component, &rendered);
+    (void)vsnprintf(making.text, sizeof(making.text), format, args); /* longer lines are cut */
+    log_render_prose(ring.rendering, level, making.text, &making.rendered);
+    put_line(level, ring.component, &making.rendered);
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -205,7 +210,6 @@ void log_write(enum log_level level, const char *format, ...)
 
 void log_event_write(const struct log_event *event, const struct log_field *fields, size_t count)
 {
-    struct log_rendered rendered;
     char component[LOG_COMPONENT_MAX];
     int saved = errno;
 
@@ -213,8 +217,8 @@ void log_event_write(const struct log_event *event, const struct log_field *fiel
         return;
     text_copy(component, sizeof(component),
               event->component != NULL ? event->component : ring.component);
-    log_render_event(ring.rendering, event, fields, count, &rendered);
-    put_line(event->level, component, &rendered);
+    log_render_event(ring.rendering, event, fields, count, &making.rendered);
+    put_line(event->level, component, &making.rendered);
     errno = saved;
 }
 

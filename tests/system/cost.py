@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """
-What a message costs each role, counted: user instructions (by callgrind) and system calls (by strace).
-Neither depends on how fast or busy the machine is.
+What a message costs each role, counted: user instructions (by callgrind) and system calls (by strace); and
+what memory an idle session costs. None of it depends on how fast or busy the machine is.
 
     tests/system/cost.py [--functions FOLDER]
 
@@ -34,6 +34,7 @@ from sink import Sink
 ROLES = ("receive", "queue", "deliver")
 BUILD = ROOT / "build" / "release"
 NOBODY = 65534
+IDLE = 500  # sessions
 TOGETHER = 50
 ROUNDS = {"alone": 50, "together": 4}
 MESSAGES = {"alone": 50, "together": 4 * TOGETHER}
@@ -185,14 +186,32 @@ def profile_functions(folder, out):
             print(f"callgrind_annotate {out}/{pid}  # {role}")
 
 
+def memory_kib(pid):
+    """Proportional set size."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+
+
+def count_idle_kib(folder):
+    """Of receive, for a session after EHLO."""
+    with Relay(Path(folder) / "idle") as relay:
+        relay.run("together", 1)
+        before = memory_kib(relay.pids["receive"])
+        clients = [Client(relay.daemon.port) for _ in range(IDLE)]
+        grown = memory_kib(relay.pids["receive"]) - before
+        for client in clients:
+            client.close()
+    return grown / IDLE
+
+
 def measure(folder):
     """
-    {(load, counted, role): figure for a message}, and of the calls the most frequent, in words. What more
+    {(load, counted, role): figure for a message, or a session}, and of the calls the most frequent, in words. What more
     messages cost more is what they cost.
     """
     figures, words = {}, {}
     with ThreadPoolExecutor(2) as pool:
-        idle = pool.submit(count_instructions, folder, "together", 0)
+        started = pool.submit(count_instructions, folder, "together", 0)
         loaded = {load: pool.submit(count_instructions, folder, load, ROUNDS[load]) for load in ROUNDS}
         calls = {load: pool.submit(count_calls, folder, load) for load in ROUNDS}
         for load, role in itertools.product(ROUNDS, ROLES):
@@ -201,7 +220,8 @@ def measure(folder):
             figures[load, "calls", role] = sum(count for _, count in counts) / number
             words[load, "calls", role] = ", ".join(f"{name} {count / number:.2f}" for name, count in counts[:12])
             figures[load, "kinstructions", role] = \
-                (loaded[load].result()[role] - idle.result()[role]) / number / 1000
+                (loaded[load].result()[role] - started.result()[role]) / number / 1000
+    figures["idle", "kib", "receive"] = count_idle_kib(folder)
     return figures, words
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""A message must not become dearer unnoticed: instructions and system calls against cost.txt."""
+"""Nothing must become dearer unnoticed: instructions, system calls and memory against cost.txt."""
 
 import os
 import warnings
@@ -20,7 +20,7 @@ def limits():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: the roles' system calls cannot be counted")
-def test_a_message_costs_no_more_than_it_did(folder):
+def test_nothing_costs_more_than_it_did(folder):
     cost.build()
     found, words = cost.measure(folder)
     table = limits()
@@ -30,4 +30,4 @@ def test_a_message_costs_no_more_than_it_did(folder):
     for key, (before, _) in table.items():
         if found[key] < before * CHEAPER:
             warnings.warn(f"{' '.join(key)}: {before:.1f} has become {found[key]:.1f}: lower it in {TABLE.name}")
-    assert not dearer, "\n".join([f"A message has become dearer ({TABLE.name} says how to look closer):", *dearer])
+    assert not dearer, "\n".join([f"Dearer than before ({TABLE.name} says how to look closer):", *dearer])
