@@ -257,8 +257,8 @@ static void take_reply(struct session *s, char class)
 /* A server that waited for so many messages goes when they are there: who is too many may lose it. */
 static bool has_done_its_part(const struct session *s)
 {
-    return s->step == STEP_QUIT ||
-           (source.begun >= source.message_count && s->step < STEP_ENVELOPE);
+    return s->step == STEP_QUIT || (source.begun >= source.message_count &&
+                                    (s->step < STEP_ENVELOPE || s->step == STEP_WAIT));
 }
 
 static void take_input(struct session *s)
