@@ -63,25 +63,30 @@ static bool is_better(const struct segment *segment, const struct segment *than)
     return than == NULL || segment->live * than->size < than->live * segment->size;
 }
 
+/* A batch that failed may have left more REMOVEs in the count than there are. */
+static uint64_t waste_of(const struct segment *segment)
+{
+    return segment->live < segment->size ? segment->size - segment->live : 0;
+}
+
 /* With the lock. NULL: it is not worth it. */
 static const struct segment *find_victim(const struct sluice_queue *queue)
 {
     const struct segment *victim = NULL;
     uint64_t live = 0;
-    uint64_t size = 0;
+    uint64_t waste = 0;
 
     for (const struct segment *segment = queue->ledger.segments; segment != NULL;
          segment = segment->hh.next) {
         if (!is_movable(queue, segment))
             continue;
         live += segment->live;
-        size += segment->size;
+        waste += waste_of(segment);
         if (is_better(segment, victim))
             victim = segment;
     }
-    if (victim == NULL || size - live < live / WASTE_PART ||
-        size - live < 2 * queue->segment_size ||
-        victim->size - victim->live < victim->size / GAIN_PART)
+    if (victim == NULL || waste < live / WASTE_PART || waste < 2 * queue->segment_size ||
+        waste_of(victim) < victim->size / GAIN_PART)
         return NULL;
     return victim;
 }
@@ -216,9 +221,11 @@ static sluice_status look_at(struct sluice_queue *queue, const struct frame *fra
         queue->compaction.has_skipped = true;
         return SLUICE_OK;
     }
-    slice->count++; /* also after a failure: it may own something */
+    if (st != SLUICE_OK)
+        return st;
+    slice->count++;
     slice->bytes += frame_size(&item->frame);
-    return st;
+    return SLUICE_OK;
 }
 
 /* Frames of the window, as many as belong into one batch. */

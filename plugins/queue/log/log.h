@@ -119,9 +119,9 @@ sluice_status log_scan(struct sluice_queue *queue, const struct sluice_queue_sin
                        const struct sluice_errors *errors);
 /* A message's entry as it is now; false: there is no such message. */
 bool log_find_entry(struct sluice_queue *queue, uint64_t id, struct index_entry *ret_entry);
-/* The record of an entry, in memory that the caller frees, also after a failure. NOT_FOUND: its segment
- * is gone: the message was changed or removed. */
-sluice_status log_read_record(const struct sluice_queue *queue, const struct index_entry *entry,
+/* The record of an entry, in memory that the caller frees. NOT_FOUND: the message was changed or
+ * removed meanwhile. */
+sluice_status log_read_record(struct sluice_queue *queue, const struct index_entry *entry,
                               const struct sluice_errors *errors, uint8_t **ret_memory,
                               const uint8_t **ret_record);
 

@@ -248,17 +248,21 @@ sluice_status log_read(struct sluice_queue *queue, uint64_t id,
     return st;
 }
 
-sluice_status log_read_record(const struct sluice_queue *queue, const struct index_entry *entry,
+sluice_status log_read_record(struct sluice_queue *queue, const struct index_entry *entry,
                               const struct sluice_errors *errors, uint8_t **ret_memory,
                               const uint8_t **ret_record)
 {
     struct fetched fetched = {.content_fd = -1};
     struct frame frame = {0};
-    sluice_status st = fetch_record(queue, entry, 0, errors, &fetched, &frame);
+    sluice_status st = fetch_record(queue, entry, 0, NULL, &fetched, &frame);
 
-    *ret_memory = fetched.buffer;
-    *ret_record = (const uint8_t *)fetched.record.ptr;
-    return st;
+    if (st == SLUICE_OK) {
+        *ret_memory = fetched.buffer;
+        *ret_record = (const uint8_t *)fetched.record.ptr;
+        return SLUICE_OK;
+    }
+    fetched_done(&fetched);
+    return has_moved(queue, entry) ? SLUICE_NOT_FOUND : damaged(errors, entry->id, entry->record, "record");
 }
 
 /* ---- the scan ------------------------------------------------------------------------------- */
