@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-#define RESERVE_PART 8 /* of the places; an unknown site leaves one part, a slow one two */
+#define SHARE_PARTS 8  /* of the places: slow sites have all but two, with unknown ones all but one */
 #define LEARN_PART 4   /* of what an attempt tells goes into the average */
 #define ATTEMPT_MAX_MS ((int64_t)10 * FAIR_SLOW_MS) /* so that a slow site can become a brisk one */
 #define TURN_BITS 40
@@ -25,16 +25,49 @@ static enum pace pace_of(const struct site *site)
     return site->attempt_ms > FAIR_SLOW_MS ? PACE_SLOW : PACE_BRISK;
 }
 
-void fair_learn(struct site *site, int64_t attempt_ms)
+static void set_attempt(struct fair *fair, struct site *site, int64_t attempt_ms)
+{
+    site->attempt_ms = attempt_ms;
+    enum pace pace = pace_of(site);
+    if (pace == site->pace)
+        return;
+    bool is_runnable = site->place == SITE_RUNNABLE;
+    if (is_runnable)
+        fair_remove(fair, site);
+    fair->under_way[site->pace] -= site->in_flight;
+    fair->under_way[pace] += site->in_flight;
+    site->pace = pace;
+    if (is_runnable)
+        fair_put(fair, site);
+}
+
+void fair_learn(struct fair *fair, struct site *site, int64_t attempt_ms)
 {
     if (attempt_ms > ATTEMPT_MAX_MS)
         attempt_ms = ATTEMPT_MAX_MS;
     if (attempt_ms < 1)
         attempt_ms = 1; /* 0: nothing is known */
-    if (site->attempt_ms == 0)
-        site->attempt_ms = attempt_ms;
-    else
-        site->attempt_ms += (attempt_ms - site->attempt_ms) / LEARN_PART;
+    if (site->attempt_ms != 0)
+        attempt_ms = site->attempt_ms + (attempt_ms - site->attempt_ms) / LEARN_PART;
+    set_attempt(fair, site, attempt_ms);
+}
+
+void fair_restore(struct fair *fair, struct site *site, int64_t attempt_ms)
+{
+    set_attempt(fair, site, attempt_ms);
+}
+
+void fair_begin(struct fair *fair, struct site *site)
+{
+    site->in_flight++;
+    fair->under_way[site->pace]++;
+}
+
+void fair_end(struct fair *fair, struct site *site)
+{
+    assert(site->in_flight > 0);
+    site->in_flight--;
+    fair->under_way[site->pace]--;
 }
 
 void fair_done(struct fair *fair)
@@ -54,14 +87,9 @@ bool fair_reserve(struct fair *fair, size_t count)
 
 void fair_put(struct fair *fair, struct site *site)
 {
-    enum pace pace = pace_of(site);
-
     if (site->node.place == 0)
         site->turn = fair->turn++;
-    else if (pace != site->pace)
-        fair_remove(fair, site);
-    site->pace = pace;
-    bool is_in = heap_put(&fair->sites[pace], &site->node,
+    bool is_in = heap_put(&fair->sites[site->pace], &site->node,
                           ((int64_t)site->in_flight << TURN_BITS) + site->turn);
     assert(is_in); /* room was reserved */
     (void)is_in;
@@ -72,11 +100,19 @@ void fair_remove(struct fair *fair, struct site *site)
     heap_remove(&fair->sites[site->pace], &site->node);
 }
 
-static bool may_have_place(const struct site *site, const struct places *places)
+/* What is left for sites of that pace. */
+static size_t room_for(const struct fair *fair, enum pace pace, const struct places *places)
 {
-    size_t reserve = places->total * site->pace / RESERVE_PART;
+    size_t share = places->total - places->total * pace / SHARE_PARTS;
+    size_t under_way = 0;
 
-    return places->free > reserve && site->in_flight < places->free - reserve;
+    if (pace == PACE_BRISK)
+        return places->free;
+    for (size_t i = pace; i < PACES; i++)
+        under_way += fair->under_way[i];
+    if (under_way >= share)
+        return 0;
+    return share - under_way < places->free ? share - under_way : places->free;
 }
 
 struct site *fair_next(const struct fair *fair, const struct places *places)
@@ -86,9 +122,10 @@ struct site *fair_next(const struct fair *fair, const struct places *places)
     for (size_t i = 0; i < PACES; i++) {
         struct heap_node *first = heap_first(&fair->sites[i]);
 
-        /* If the first may not, none of its heap may: it has the fewest under way. */
-        if (first != NULL && may_have_place(site_of(first), places) &&
-            (best == NULL || first->due_ms < best->due_ms))
+        if (first == NULL || (best != NULL && best->due_ms < first->due_ms))
+            continue;
+        /* If the first may not go, none of its heap may: it has the fewest under way. */
+        if (site_of(first)->in_flight < room_for(fair, i, places))
             best = first;
     }
     return best != NULL ? site_of(best) : NULL;

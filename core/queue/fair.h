@@ -5,11 +5,12 @@
  *
  * - The site with the fewest jobs under way comes first; among equals they take turns. So a site with
  *   few messages does not wait behind one with many.
- * - A site gets one more place only while it has fewer than are free: so of n sites that want all each
- *   gets an equal share, and one share stays free for who comes next, as long as n is less than the places.
- * - Where there are more of them than places, what they have proved counts: sites whose attempts take long
- *   leave the last quarter of the places to others, those that were not attempted yet the last eighth.
- *   So a host that answers at once is reached at once, however many others do not.
+ * - A site gets one more place only while it has fewer than are left: so of n sites that want all each gets
+ *   an equal share, and one share stays free for who comes next, as long as n is less than the places.
+ * - Where there are more of them than places, what they have proved counts: all sites whose attempts take
+ *   long have three quarters of the places together, with those that were not attempted yet seven eighths.
+ *   So a host that answers at once is reached at once, however many others do not. Quick ones have no limit
+ *   together: their places come back soon, and go to who has fewest under way.
  */
 #ifndef QUEUE_FAIR_H
 #define QUEUE_FAIR_H
@@ -39,7 +40,8 @@ struct places {
 
 /* Zero it to initialise. */
 struct fair {
-    struct heap sites[PACES]; /* that can start a job; by rank */
+    struct heap sites[PACES];   /* that can start a job; by rank */
+    size_t under_way[PACES];    /* jobs */
     int64_t turn;
 };
 
@@ -51,7 +53,12 @@ void fair_put(struct fair *fair, struct site *site);
 void fair_remove(struct fair *fair, struct site *site);
 /* The site that may have the next place; NULL: none. */
 struct site *fair_next(const struct fair *fair, const struct places *places);
-/* An attempt took that long. */
-void fair_learn(struct site *site, int64_t attempt_ms);
+/* A job of the site begins or ends: counts what it has in flight. Then the site has to be placed. */
+void fair_begin(struct fair *fair, struct site *site);
+void fair_end(struct fair *fair, struct site *site);
+/* An attempt took that long; what is known of it is 0 before the first. */
+void fair_learn(struct fair *fair, struct site *site, int64_t attempt_ms);
+/* The average is that, as another process has found. */
+void fair_restore(struct fair *fair, struct site *site, int64_t attempt_ms);
 
 #endif

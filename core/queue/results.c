@@ -135,7 +135,8 @@ static void judge_site(const struct job *job, const struct message_result *resul
     int64_t now_ms = clock_monotonic_ms();
     int64_t wall_ms = clock_wall_ms();
 
-    fair_learn(site, result->connect_ms + result->transfer_ms);
+    fair_learn(&job->queue->schedule.sites.runnable, site,
+               result->connect_ms + result->transfer_ms);
     pick_kept(job->queue, site, now_ms);
     if (result->site == SITE_REACHED)
         site_reached(site, wall_ms);

@@ -75,6 +75,7 @@ static struct site *site_new(struct sites *sites, const char *key, size_t len,
     memcpy(site->key, key, len);
     site->key_len = len;
     site->history.struct_size = sizeof(site->history);
+    site->pace = PACE_UNKNOWN;
     site->transport = span_dup(transport);
     site->nexthop = span_dup(nexthop);
     if (site->transport != NULL && site->nexthop != NULL &&

@@ -56,7 +56,7 @@ struct site {
     int64_t suspension_ms; /* since 1970 UTC: when that was */
     bool is_unavailable;   /* its transport crashes (suspects.h): nothing starts, whatever is released */
     enum site_place place;
-    enum pace pace;        /* with which it is among the runnable ones */
+    enum pace pace;        /* that goes with attempt_ms */
     int64_t attempt_ms;    /* how long an attempt takes, on the average; 0: not known */
     int64_t turn;          /* among the runnable ones */
     struct heap_node node; /* among those, or the sleeping ones */

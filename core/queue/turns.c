@@ -66,7 +66,7 @@ void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_m
         unit->state = UNIT_IN_FLIGHT;
         schedule->in_flight++;
     }
-    units->site->in_flight++;
+    fair_begin(&schedule->sites.runnable, units->site);
     site_place(&schedule->sites, units->site, now_ms);
 }
 
@@ -86,7 +86,7 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
         recipients += u->recipient_count;
         take_unit(schedule, u, &units);
     }
-    site->in_flight++;
+    fair_begin(&schedule->sites.runnable, site);
     site_next_turn(&schedule->sites, site, now_ms);
     *ret_units = units;
     return site;
@@ -105,7 +105,6 @@ struct site *schedule_take(struct schedule *schedule, const struct places *place
 
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms)
 {
-    assert(site->in_flight > 0);
-    site->in_flight--;
+    fair_end(&schedule->sites.runnable, site);
     site_place(&schedule->sites, site, now_ms);
 }

@@ -17,7 +17,7 @@
 
 #define PLACES 1000
 #define SLOW_MS 10000
-#define BRISK_MS 50
+#define BRISK_MS 200
 #define SITE_JOBS 20
 #define HUNDRED 100
 
@@ -34,6 +34,7 @@ struct world {
     int64_t now_ms;
     uint64_t next_id;
     int64_t worst_wait_ms; /* of the hundred */
+    int64_t worst_slow_wait_ms;
     unsigned hundred_begun;
     unsigned slow_begun;
 };
@@ -82,12 +83,14 @@ static void note_begin(struct world *w, const struct attempt *attempt)
 {
     int64_t wait_ms = w->now_ms - attempt->units->message->arrival_ms;
 
-    w->slow_begun += is_slow(attempt->site);
+    int64_t *worst_ms = is_slow(attempt->site) ? &w->worst_slow_wait_ms : &w->worst_wait_ms;
+
     if (is_slow(attempt->site))
-        return;
-    w->hundred_begun++;
-    if (wait_ms > w->worst_wait_ms)
-        w->worst_wait_ms = wait_ms;
+        w->slow_begun++;
+    else
+        w->hundred_begun++;
+    if (wait_ms > *worst_ms)
+        *worst_ms = wait_ms;
 }
 
 static void begin_all(struct world *w)
@@ -114,7 +117,8 @@ static void end_one(struct world *w, struct attempt *attempt)
     struct queue_message *message = attempt->units->message;
 
     heap_remove(&w->ends, &attempt->end);
-    fair_learn(attempt->site, is_slow(attempt->site) ? SLOW_MS : BRISK_MS);
+    fair_learn(&w->schedule.sites.runnable, attempt->site,
+               is_slow(attempt->site) ? SLOW_MS : BRISK_MS);
     site_reached(attempt->site, w->now_ms);
     schedule_settle(&w->schedule, attempt->units);
     schedule_job_done(&w->schedule, attempt->site, w->now_ms);
@@ -235,6 +239,29 @@ static void test_unknown_beside_slow(void **state)
     finish(&w);
 }
 
+/* Quick sites that have all places all the time leave some to who comes now and then, slow or unknown. */
+static void test_slow_sites_do_not_starve(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, PLACES);
+    for (unsigned site = 0; site < 2 * HUNDRED; site++)
+        add(&w, "quick", site, 1000);
+    run_until(&w, 1000);
+    assert_true(w.places.free < PLACES / 8);
+    for (unsigned round = 0; round < 2; round++) { /* unknown, then slow */
+        for (unsigned site = 0; site < 20; site++)
+            add(&w, "slow", site, 1);
+        run_until(&w, w.now_ms + 2 * SLOW_MS / 10);
+        assert_int_equal(w.slow_begun, (round + 1) * 20);
+        run_until(&w, w.now_ms + SLOW_MS);
+    }
+    assert_true(w.hundred_begun < 2 * HUNDRED * 1000); /* they have never stopped */
+    assert_true(w.worst_slow_wait_ms <= BRISK_MS);
+    finish(&w);
+}
+
 /* Few places: a site with many messages, whose host is quick, has them when nobody else wants them. */
 static void test_quick_site_uses_what_is_free(void **state)
 {
@@ -253,20 +280,27 @@ static void test_quick_site_uses_what_is_free(void **state)
 /* A slow site that gets quick is a quick one again, soon. */
 static void test_pace_follows(void **state)
 {
-    struct site site = {0};
+    struct site site = {.pace = PACE_UNKNOWN};
+    struct fair fair = {0};
     unsigned count = 0;
 
     (void)state;
-    fair_learn(&site, 0);
-    assert_true(site.attempt_ms > 0);
-    for (; site.attempt_ms <= FAIR_SLOW_MS; count++)
-        fair_learn(&site, 60 * SLOW_MS);
+    fair_begin(&fair, &site);
+    fair_begin(&fair, &site);
+    assert_int_equal(fair.under_way[PACE_UNKNOWN], 2);
+    fair_learn(&fair, &site, 0);
+    assert_int_equal(site.pace, PACE_BRISK);
+    for (; site.pace == PACE_BRISK; count++)
+        fair_learn(&fair, &site, 60 * SLOW_MS);
     assert_int_equal(count, 1);
+    assert_int_equal(fair.under_way[PACE_SLOW], 2);
     for (count = 0; count < 50; count++)
-        fair_learn(&site, 60 * SLOW_MS);
-    for (count = 0; site.attempt_ms > FAIR_SLOW_MS; count++)
-        fair_learn(&site, BRISK_MS);
+        fair_learn(&fair, &site, 60 * SLOW_MS);
+    for (count = 0; site.pace == PACE_SLOW; count++)
+        fair_learn(&fair, &site, BRISK_MS);
     assert_true(count <= 10);
+    fair_end(&fair, &site);
+    assert_int_equal(fair.under_way[PACE_BRISK], 1);
 }
 
 int main(void)
@@ -276,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_more_slow_sites_than_places),
         cmocka_unit_test(test_slow_sites_share),
         cmocka_unit_test(test_unknown_beside_slow),
+        cmocka_unit_test(test_slow_sites_do_not_starve),
         cmocka_unit_test(test_quick_site_uses_what_is_free),
         cmocka_unit_test(test_pace_follows),
     };
