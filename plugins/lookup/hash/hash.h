@@ -6,8 +6,9 @@
  * plugin.c is the descriptor. Key and value are stored with a terminating NUL byte.
  *
  * Locks. Postfix rewrites a table in place under an exclusive flock; the reader takes a shared one
- * while it copies the table, or for each look-up in a large one, and never waits for it. Our writer puts a new file in the old one's place and
- * keeps others away with a lock of the other sort (F_OFD_SETLK), which no reader notices.
+ * while it copies the table, or for each look-up in a large one, and never waits for it. Our writer
+ * puts a new file in the old one's place and keeps others away with a lock of the other sort
+ * (F_OFD_SETLK), which no reader notices.
  */
 #ifndef SLUICE_PLUGIN_HASH_H
 #define SLUICE_PLUGIN_HASH_H
