@@ -30,6 +30,7 @@ struct stream {
     int seen;   /* and what of it has come */
     struct task *waiter;
     bool is_expired; /* what it waits for need not come any more */
+    bool has_written; /* and not read since */
     int fd;
     unsigned burst;
     char *buffer; /* STREAM_BUFFER_SIZE; NULL while empty and waiting */
@@ -266,6 +267,17 @@ static void drop_empty_buffer(struct stream *stream)
     stream->start = stream->end = 0;
 }
 
+/* Who has just written waits for an answer that is not there yet: to ask for it at once is a system call
+ * for nothing, one of four for each message. */
+static sluice_status wait_for_answer(struct stream *stream, int64_t deadline_ms)
+{
+    if (!stream->has_written)
+        return SLUICE_OK;
+    stream->has_written = false;
+    drop_empty_buffer(stream);
+    return wait_for(stream, UV_READABLE, deadline_ms);
+}
+
 /* What recv's result below 1 means: OK: try again, after a wait. */
 static sluice_status after_receive(struct stream *stream, ssize_t n, int64_t deadline_ms)
 {
@@ -281,14 +293,13 @@ static sluice_status after_receive(struct stream *stream, ssize_t n, int64_t dea
 
 sluice_status stream_fill(struct stream *stream, int64_t deadline_ms)
 {
-    sluice_status status = SLUICE_OK;
-
     stream->is_expired = false;
     if (task_is_cancelled())
         return fail_wait(stream);
     if (stream->end - stream->start == STREAM_BUFFER_SIZE)
         return fail(stream, "buffer is full");
     share_turns(stream);
+    sluice_status status = wait_for_answer(stream, deadline_ms);
     while (status == SLUICE_OK) {
         if (!make_room(stream))
             return fail(stream, "out of memory");
@@ -333,8 +344,6 @@ static size_t read_buffered(struct stream *stream, void *out, size_t size)
 sluice_status stream_read(struct stream *stream, void *out, size_t size, int64_t deadline_ms,
                           size_t *ret_len)
 {
-    sluice_status status = SLUICE_OK;
-
     stream->is_expired = false;
     if (task_is_cancelled())
         return fail_wait(stream);
@@ -343,6 +352,7 @@ sluice_status stream_read(struct stream *stream, void *out, size_t size, int64_t
         return SLUICE_OK;
     }
     share_turns(stream);
+    sluice_status status = wait_for_answer(stream, deadline_ms);
     while (status == SLUICE_OK) {
         ssize_t n = recv(stream->fd, out, size, 0);
         if (n > 0) {
@@ -371,6 +381,7 @@ bool stream_is_readable(struct stream *stream)
 sluice_status stream_write(struct stream *stream, struct sluice_span data, int64_t deadline_ms)
 {
     stream->is_expired = false;
+    stream->has_written = true;
     while (data.len > 0) {
         share_turns(stream);
         ssize_t n = send(stream->fd, data.ptr, data.len, MSG_NOSIGNAL);

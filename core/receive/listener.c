@@ -103,12 +103,14 @@ static void listener_run(void *arg)
     struct listener *listener = arg;
     struct receiver *receiver = listener->receiver;
 
+    (void)task_keep_fd(listener->fd); /* without it each wait is a little dearer */
     while (!task_is_cancelled()) {
         if (receiver->session_count < receiver->session_max)
             accept_some(listener);
         else
             wait_for_place(listener);
     }
+    task_forget_fd(listener->fd);
     listener->is_over = true;
     task_queue_wake_all(&listener->over);
 }

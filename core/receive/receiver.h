@@ -37,6 +37,7 @@ struct receiver {
     struct session *busy_sessions;
     size_t session_count;
     size_t session_max;
+    struct metric *session_gauge; /* NULL: not set yet */
     bool is_stressed;
     size_t transaction_memory; /* that they share; transaction.h */
     struct task_queue session_ended; /* who waits for a place, or for the last one to end */

@@ -103,15 +103,23 @@ static void reply(struct session *session, const char *line, bool is_counted)
         (void)session_flush(session);
 }
 
+/* Most have nothing to be filled in. What is cut is fine. */
+static const char *format_line(char line[REPLY_MAX], const char *format, va_list args)
+{
+    if (strchr(format, '%') == NULL)
+        return format;
+    (void)vsnprintf(line, REPLY_MAX, format, args);
+    return line;
+}
+
 void session_reply(struct session *session, const char *format, ...)
 {
     char line[REPLY_MAX];
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
+    reply(session, format_line(line, format, args), true);
     va_end(args);
-    reply(session, line, true);
 }
 
 void session_reply_uncounted(struct session *session, const char *format, ...)
@@ -120,9 +128,8 @@ void session_reply_uncounted(struct session *session, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(line, sizeof(line), format, args); /* cut is fine */
+    reply(session, format_line(line, format, args), false);
     va_end(args);
-    reply(session, line, false);
 }
 
 void session_reject(struct session *session, const char *command, struct sluice_span recipient,

@@ -5,6 +5,7 @@
 #include "receive/session.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "receive/limits.h"
 #include "receive/line.h"
 #include "receive/stress.h"
@@ -17,6 +18,7 @@
 #include <utlist.h>
 
 #define QUOTED_LINE_MAX 100 /* in the log */
+#define COUNTS_SIZE 1024    /* of all commands: "ehlo=1 mail=2/3 ..." */
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
@@ -91,12 +93,16 @@ static void settle_name(struct session *session, const char *name)
 
     names_forget(session->naming);
     session->naming = NULL;
-    if (session->is_local)
-        (void)snprintf(session->name, sizeof(session->name), "local[uid %lu]",
-                       (unsigned long)session->uid);
-    else
-        (void)snprintf(session->name, sizeof(session->name), "%s[%s]", name,
-                       address_format(&session->client, address));
+    struct text text = text_open(session->name, sizeof(session->name));
+    if (session->is_local) {
+        text_add(&text, "local[uid ");
+        text_add_number(&text, (uint64_t)session->uid, 1);
+    } else {
+        text_add(&text, name);
+        text_add(&text, "[");
+        text_add(&text, address_format(&session->client, address));
+    }
+    text_add(&text, "]");
     session_log_connect(session);
     task_queue_wake_all(&session->named);
 }
@@ -296,7 +302,8 @@ static void greet(struct session *session)
 
 static void log_end(struct session *session)
 {
-    struct buffer text = BUFFER_INIT;
+    char counts[COUNTS_SIZE];
+    struct text text = text_open(counts, sizeof(counts));
     uint32_t good = 0;
     uint32_t all = 0;
 
@@ -306,17 +313,18 @@ static void log_end(struct session *session)
             count = session->counts[i];
         if (count.all == 0)
             continue;
-        buffer_printf(&text, " %s=%u",
-                      i < COMMAND_COUNT ? command_at((enum command_id)i)->word : "commands",
-                      count.good);
-        if (count.good != count.all)
-            buffer_printf(&text, "/%u", count.all);
+        text_add(&text, " ");
+        text_add(&text, i < COMMAND_COUNT ? command_at((enum command_id)i)->word : "commands");
+        text_add(&text, "=");
+        text_add_number(&text, count.good, 1);
+        if (count.good != count.all) {
+            text_add(&text, "/");
+            text_add_number(&text, count.all, 1);
+        }
         good += count.good;
         all += count.all;
     }
-    const char *counts = buffer_text(&text);
     session_log_disconnect(session, counts);
-    buffer_done(&text);
 }
 
 static void session_free(struct session *session)

@@ -47,21 +47,24 @@ static const struct log_event message_id_event = {
     .text = "{queue_id}: message-id={message_id}",
 };
 
-static void count_sessions(size_t count)
+static void count_sessions(struct receiver *receiver, size_t count)
 {
-    metric_set(metric_get(METRIC_SESSIONS, NULL, NULL, NULL), count);
+    if (receiver->session_gauge == NULL)
+        receiver->session_gauge = metric_get(METRIC_SESSIONS, NULL, NULL, NULL);
+    metric_set(receiver->session_gauge, count);
 }
 
 void session_log_connect(struct session *session)
 {
     metric_add(metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL), 1);
-    count_sessions(session->receiver->session_count);
+    count_sessions(session->receiver, session->receiver->session_count);
     log_event(&connect_event, log_text("client", session_name(session)));
 }
 
 void session_log_disconnect(struct session *session, const char *commands)
 {
-    count_sessions(session->receiver->session_count - 1); /* it is still in the list */
+    /* It is still in the list. */
+    count_sessions(session->receiver, session->receiver->session_count - 1);
     log_event(&disconnect_event, log_text("client", session_name(session)),
               log_span_if("commands", span_trim(sluice_span_of(commands))));
 }

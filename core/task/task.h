@@ -74,6 +74,11 @@ void task_wake(struct task *task);
 #define TASK_READABLE 1
 #define TASK_WRITABLE 2
 sluice_status task_wait_fd(int fd, int events, int64_t deadline_ms);
+/* For a descriptor that is waited for again and again: keeps what the waits need until
+ * task_forget_fd, which must come before the descriptor is closed. TEMP: no memory; waits work all the
+ * same. */
+sluice_status task_keep_fd(int fd);
+void task_forget_fd(int fd);
 
 /*
  * A place where tasks wait for something to change. Zero it to initialise. task_queue_wait parks

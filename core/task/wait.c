@@ -59,7 +59,9 @@ void task_queue_wake_all(struct task_queue *queue)
 struct watch {
     uv_poll_t poll;
     int fd;
-    int seen; /* UV_READABLE, UV_WRITABLE: what has come since somebody began to wait */
+    bool is_kept; /* stays when nobody waits */
+    int armed;    /* UV_READABLE, UV_WRITABLE: what the handle looks for, */
+    int seen;     /* and what has come since somebody began to wait */
     struct task *reader;
     struct task *writer;
     UT_hash_handle hh;
@@ -103,12 +105,18 @@ static struct watch *watch_open(int fd)
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
-static bool watch_update(struct watch *watch)
+static int wanted_of(const struct watch *watch)
 {
-    int events =
-        (watch->reader != NULL ? UV_READABLE : 0) | (watch->writer != NULL ? UV_WRITABLE : 0);
+    return (watch->reader != NULL ? UV_READABLE : 0) | (watch->writer != NULL ? UV_WRITABLE : 0);
+}
 
-    return uv_poll_start(&watch->poll, events, on_event) == 0;
+/* No events: stops. */
+static bool arm(struct watch *watch, int events)
+{
+    if (uv_poll_start(&watch->poll, events, on_event) != 0)
+        return false;
+    watch->armed = events;
+    return true;
 }
 
 /* An error counts as both: who reads or writes will see it. */
@@ -118,13 +126,15 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
     if (status < 0)
         events = UV_READABLE | UV_WRITABLE;
+    else if ((events & ~wanted_of(watch)) != 0)
+        (void)arm(watch, watch->armed & wanted_of(watch)); /* asks for less: cannot fail */
     watch->seen |= events;
     if ((events & UV_READABLE) != 0 && watch->reader != NULL)
         task_wake(watch->reader);
     if ((events & UV_WRITABLE) != 0 && watch->writer != NULL)
         task_wake(watch->writer);
     if (status < 0)
-        (void)uv_poll_stop(poll); /* does not fail */
+        (void)arm(watch, 0);
 }
 
 static void join(struct watch *watch, int wanted)
@@ -142,10 +152,9 @@ static void part(struct watch *watch, int wanted)
         watch->reader = NULL;
     if ((wanted & UV_WRITABLE) != 0)
         watch->writer = NULL;
-    if (watch->reader == NULL && watch->writer == NULL)
+    /* What is armed and not wanted any more is left to the next event: perhaps it is wanted then. */
+    if (wanted_of(watch) == 0 && !watch->is_kept)
         watch_close(watch);
-    else
-        (void)watch_update(watch); /* fewer events: nothing that can fail */
 }
 
 sluice_status task_wait_fd(int fd, int events, int64_t deadline_ms)
@@ -157,9 +166,33 @@ sluice_status task_wait_fd(int fd, int events, int64_t deadline_ms)
         return SLUICE_TEMP;
 
     join(watch, wanted);
-    sluice_status status = watch_update(watch) ? SLUICE_OK : SLUICE_TEMP;
+    bool is_armed = (watch->armed & wanted) == wanted || arm(watch, watch->armed | wanted);
+    sluice_status status = is_armed ? SLUICE_OK : SLUICE_TEMP;
     while (status == SLUICE_OK && (watch->seen & wanted) == 0)
         status = task_park(deadline_ms);
     part(watch, wanted);
     return status;
+}
+
+sluice_status task_keep_fd(int fd)
+{
+    struct watch *watch = watch_open(fd);
+
+    if (watch == NULL)
+        return SLUICE_TEMP;
+    uv_unref((uv_handle_t *)&watch->poll); /* who waits keeps the loop alive */
+    watch->is_kept = true;
+    return SLUICE_OK;
+}
+
+void task_forget_fd(int fd)
+{
+    struct watch *watch;
+
+    HASH_FIND_INT(watches, &fd, watch);
+    if (watch == NULL)
+        return;
+    watch->is_kept = false;
+    if (wanted_of(watch) == 0)
+        watch_close(watch);
 }

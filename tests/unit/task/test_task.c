@@ -487,6 +487,54 @@ static void test_wait_fd(void **state)
     close(fds[1]);
 }
 
+/* Waits twice; in between the descriptor is readable, and nobody wants to know. */
+static void read_twice(void *arg)
+{
+    struct reader *reader = arg;
+    char byte;
+
+    assert_int_equal(task_keep_fd(reader->fd), SLUICE_OK);
+    assert_int_equal(task_wait_fd(reader->fd, TASK_READABLE, in_ms(1)), SLUICE_TEMP);
+    note("first");
+    while (strstr(trace, "write") == NULL)
+        assert_int_equal(task_sleep_until(in_ms(1)), SLUICE_OK);
+    for (int i = 0; i < 2; i++) { /* what has come before is seen, too */
+        assert_int_equal(task_sleep_until(in_ms(1)), SLUICE_OK);
+        assert_int_equal(task_wait_fd(reader->fd, TASK_READABLE, in_ms(60000)), SLUICE_OK);
+    }
+    assert_int_equal(read(reader->fd, &byte, 1), 1);
+    assert_int_equal(task_wait_fd(reader->fd, TASK_READABLE, in_ms(1)), SLUICE_TEMP);
+    task_forget_fd(reader->fd);
+    task_forget_fd(reader->fd); /* nothing to forget */
+    close(reader->fd);
+    note("read");
+}
+
+static void write_to_kept(void *arg)
+{
+    struct reader *reader = arg;
+
+    while (strstr(trace, "first") == NULL)
+        assert_int_equal(task_sleep_until(in_ms(1)), SLUICE_OK);
+    note("write");
+    assert_int_equal(write(reader->fd, "x", 1), 1);
+}
+
+static void test_keep_fd(void **state)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    struct reader reader = {fds[0], TASK_READABLE};
+    struct reader peer = {fds[1], 0};
+
+    (void)state;
+    start("reader", read_twice, &reader);
+    start("peer", write_to_kept, &peer);
+    task_loop_run();
+    assert_string_equal(trace, "first write read ");
+    close(fds[1]);
+}
+
 static void wait_for_a_file(void *arg)
 {
     int fd = open("/proc/self/exe", O_RDONLY);
@@ -683,6 +731,7 @@ int main(void)
         ON_LOOP(test_later_runs_once_at_the_end_of_the_turn),
         ON_LOOP(test_later_can_be_cancelled),
         ON_LOOP(test_wait_fd),
+        ON_LOOP(test_keep_fd),
         ON_LOOP(test_wait_fd_refuses_files),
         ON_LOOP(test_errno_is_per_task),
         ON_LOOP(test_many_tasks_twice),
