@@ -25,7 +25,7 @@ static struct {
     unsigned long second_nth;
     unsigned long count;
     bool is_armed;
-    bool is_limited; /* to syncs */
+    enum faults_kind counted;
     unsigned one_in; /* 0: none fails by chance */
     bool may_be_short;
     unsigned full; /* calls that the disk is still full for */
@@ -62,9 +62,9 @@ void faults_disarm(void)
     faults.full = 0;
 }
 
-void faults_limit_to_syncs(void)
+void faults_limit_to(enum faults_kind kind)
 {
-    faults.is_limited = true;
+    faults.counted = kind;
 }
 
 unsigned long faults_count(void)
@@ -94,7 +94,7 @@ static enum verdict meet(enum fault fault, bool is_write)
     return PASS;
 }
 
-enum kind { SYNC, WRITE, OTHER };
+enum kind { SYNC, WRITE, SPACE, NAME };
 
 #define FULL_MAX 20
 
@@ -119,15 +119,23 @@ static enum fault choose_fault(void)
     }
 }
 
+static bool is_counted(enum kind kind)
+{
+    return faults.counted == FAULTS_ALL || (faults.counted == FAULTS_SYNCS && kind == SYNC) ||
+           (faults.counted == FAULTS_NAMES && kind == NAME);
+}
+
 static enum verdict judge_alone(enum kind kind)
 {
-    if (!faults.is_armed || (faults.is_limited && kind != SYNC))
+    if (!faults.is_armed)
         return PASS;
-    faults.count++;
-    if (faults.count == faults.nth)
-        return meet(faults.fault, kind == WRITE);
-    if (faults.count == faults.second_nth)
-        return meet(faults.second, kind == WRITE);
+    if (is_counted(kind)) {
+        faults.count++;
+        if (faults.count == faults.nth)
+            return meet(faults.fault, kind == WRITE);
+        if (faults.count == faults.second_nth)
+            return meet(faults.second, kind == WRITE);
+    }
     return meet(choose_fault(), kind == WRITE);
 }
 
@@ -192,14 +200,14 @@ static enum verdict judge_write(const void *data, size_t size)
     EXPORT int name(int fd, int mode, off_t offset, off_t size)                                    \
     {                                                                                              \
         REAL(int, #name, (int, int, off_t, off_t));                                                \
-        return judge(OTHER) != PASS ? -1 : real(fd, mode, offset, size);                           \
+        return judge(SPACE) != PASS ? -1 : real(fd, mode, offset, size);                           \
     }
 
 #define DEFINE_FTRUNCATE(name)                                                                     \
     EXPORT int name(int fd, off_t size)                                                            \
     {                                                                                              \
         REAL(int, #name, (int, off_t));                                                            \
-        return judge(OTHER) != PASS ? -1 : real(fd, size);                                         \
+        return judge(SPACE) != PASS ? -1 : real(fd, size);                                         \
     }
 
 ssize_t pwrite(int, const void *, size_t, off_t);
@@ -246,13 +254,13 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offs
 EXPORT int linkat(int from, const char *old, int to, const char *name, int flags)
 {
     REAL(int, "linkat", (int, const char *, int, const char *, int));
-    return judge(OTHER) != PASS ? -1 : real(from, old, to, name, flags);
+    return judge(NAME) != PASS ? -1 : real(from, old, to, name, flags);
 }
 
 EXPORT int unlinkat(int folder, const char *name, int flags)
 {
     REAL(int, "unlinkat", (int, const char *, int));
-    if (judge(OTHER) != PASS)
+    if (judge(NAME) != PASS)
         return -1;
     shadow_keep(folder, name);
     return real(folder, name, flags);
@@ -261,7 +269,7 @@ EXPORT int unlinkat(int folder, const char *name, int flags)
 EXPORT int unlink(const char *path)
 {
     REAL(int, "unlink", (const char *));
-    if (judge(OTHER) != PASS)
+    if (judge(NAME) != PASS)
         return -1;
     shadow_keep(AT_FDCWD, path);
     return real(path);
@@ -270,7 +278,7 @@ EXPORT int unlink(const char *path)
 EXPORT int renameat(int from, const char *old, int to, const char *name)
 {
     REAL(int, "renameat", (int, const char *, int, const char *));
-    if (judge(OTHER) != PASS)
+    if (judge(NAME) != PASS)
         return -1;
     shadow_keep(to, name);
     return real(from, old, to, name);
@@ -279,7 +287,7 @@ EXPORT int renameat(int from, const char *old, int to, const char *name)
 EXPORT int rename(const char *old, const char *name)
 {
     REAL(int, "rename", (const char *, const char *));
-    if (judge(OTHER) != PASS)
+    if (judge(NAME) != PASS)
         return -1;
     shadow_keep(AT_FDCWD, name);
     return real(old, name);

@@ -31,8 +31,9 @@ void faults_arm_second(enum fault fault, unsigned long after);
 void faults_arm_random(uint64_t seed, unsigned one_in, bool may_be_short);
 void faults_disarm(void);
 unsigned long faults_count(void);
-/* Only syncs are counted, and meet faults. */
-void faults_limit_to_syncs(void);
+/* Only these are counted, and meet the fault: those that sync, or those that make and take away names. */
+enum faults_kind { FAULTS_ALL, FAULTS_SYNCS, FAULTS_NAMES };
+void faults_limit_to(enum faults_kind kind);
 
 /*
  * Power cuts: after faults_shadow() each file and folder that is synced is copied to the folder

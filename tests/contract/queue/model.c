@@ -189,7 +189,7 @@ void model_make_sand(const struct model *model, uint64_t seed, size_t k, struct 
         add_remove(model, 1 + (k - SAND_LIFE) * SAND_PUTS + i, batch);
 }
 
-#define WALK_TURN 64 /* batches that mostly bring, and then as many that mostly take away */
+#define WALK_TURN 40 /* batches that mostly bring, and then as many that mostly take away */
 
 static uint64_t walk_size(uint64_t *state)
 {
@@ -210,7 +210,7 @@ static int32_t walk_message(struct model_message *message, size_t number, bool i
                             uint64_t *state)
 {
     if (message->is_there) {
-        if (number != 0 && model_random(state) % 4 < (is_ebb ? 3 : 1)) {
+        if (number != 0 && model_random(state) % 8 < (is_ebb ? 7 : 2)) {
             message->is_there = false;
             return SLUICE_QUEUE_REMOVE;
         }
@@ -241,7 +241,7 @@ void model_make_walk(const struct model *model, uint64_t seed, size_t k, struct 
 
         if (message->is_doubtful || (!message->is_there && is_in(batch, number)))
             continue;
-        if (is_ebb && !message->is_there && model_random(&state) % 4 != 0)
+        if (is_ebb && !message->is_there && model_random(&state) % 16 != 0)
             continue;
         batch->numbers[batch->count] = number;
         batch->kinds[batch->count] = walk_message(message, number, is_ebb, &state);

@@ -27,8 +27,9 @@ struct scenario {
     unsigned recovers;   /* when the child is dead or done another one opens the store, and goes on
                             with fewer batches than that; 0: no other child */
     bool may_refuse;     /* the store may find that it was damaged, and say so instead of opening */
-    bool only_syncs;     /* count, and meet the fault */
-    bool cuts_power;     /* when that is over */
+    enum faults_kind only; /* these count, and meet the fault */
+    bool cuts_power;       /* when that is over */
+    bool is_neglected;     /* maintain is never called */
 };
 
 /* Around all of it: the shared memory. For cmocka_run_group_tests(). */

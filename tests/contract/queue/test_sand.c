@@ -64,7 +64,7 @@ static void test_after_failed_sync(void **state)
     struct scenario scenario = sand(27, FAULT_EIO);
 
     (void)state;
-    scenario.only_syncs = true;
+    scenario.only = FAULTS_SYNCS;
     scenario.cuts_power = true;
     scenario_run_everywhere(scenario);
 }

@@ -2,7 +2,7 @@
 /*
  * Random walks: a store lives through many lives. In each a child process opens it and does what comes:
  * batches, reads, maintenance, closing and opening, while calls fail; until it is killed, or just ends.
- * After one to three lives the power may fail. Then what is there must be what was promised, and the walk
+ * After up to three lives the power may fail. Then what is there must be what was promised, and the walk
  * goes on with it.
  *
  * A walk depends on its seed (and on what the store takes by chance or by the clock, and on threads), so that all
@@ -32,10 +32,12 @@
 #define LIVES_MAX 3  /* between two of them */
 #define STEPS_MAX 60 /* of a life */
 #define DOUBTS_MAX (LIVES_MAX * STEPS_MAX)
-#define KILL_MAX 250    /* a life is killed at one of so many calls */
 #define MAINTAIN_MAX 50 /* calls in a row */
 #define MAINTAIN_MS 20
 #define CHILD_SECONDS 300
+
+/* A life is killed at one of so many calls of that kind. */
+static const uint64_t kill_max[] = {[FAULTS_ALL] = 250, [FAULTS_SYNCS] = 50, [FAULTS_NAMES] = 12};
 
 enum end { NOT_BEGUN, BEGUN, ENDED_OK, ENDED_TEMP };
 
@@ -204,6 +206,25 @@ static bool take_step(struct walk *walk, size_t *batches, struct sluice_queue **
     }
 }
 
+/* At any call, or at one of the kind that matters most. */
+static void arm_kill(struct walk *walk)
+{
+    enum faults_kind kind = (enum faults_kind)chance(walk, 3);
+
+    faults_arm(FAULT_KILL, 1 + chance(walk, kill_max[kind]));
+    faults_limit_to(kind);
+}
+
+static void arm(struct walk *walk)
+{
+    walk->is_harmed = chance(walk, 2) == 0;
+    if (!traits.is_volatile && chance(walk, 3) != 0)
+        arm_kill(walk);
+    if (walk->is_harmed)
+        faults_arm_random(chance(walk, UINT64_MAX), 10 + (unsigned)chance(walk, 100),
+                          !traits.trusts_pages);
+}
+
 static void live(struct walk *walk)
 {
     struct sluice_queue *queue = NULL;
@@ -211,13 +232,8 @@ static void live(struct walk *walk)
     size_t batches = 0;
     bool is_alive;
 
-    walk->is_harmed = chance(walk, 2) == 0;
     walk->has_helper = subject_maintains_aside() && chance(walk, 2) == 0;
-    faults_arm(traits.is_volatile || chance(walk, 2) == 0 ? FAULT_NONE : FAULT_KILL,
-               1 + chance(walk, KILL_MAX));
-    if (walk->is_harmed)
-        faults_arm_random(chance(walk, UINT64_MAX), 10 + (unsigned)chance(walk, 100),
-                          !traits.trusts_pages);
+    arm(walk);
     is_alive = open_store(walk, &queue);
     for (size_t i = 0; is_alive && i < steps; i++)
         is_alive = take_step(walk, &batches, &queue);
@@ -318,8 +334,10 @@ static void swap(char a[SCRATCH_PATH_MAX], char b[SCRATCH_PATH_MAX])
     memcpy(b, kept, sizeof(kept));
 }
 
+/* Without a power cut the next one must leave what was found here. */
 static void run_check(struct walk *walk)
 {
+    bool is_cut = walk->cuts_power && chance(walk, 3) != 0;
     char folder[SCRATCH_PATH_MAX];
     char shadow[SCRATCH_PATH_MAX];
     pid_t child;
@@ -327,14 +345,16 @@ static void run_check(struct walk *walk)
     scratch_make(folder);
     scratch_make(shadow);
     if (fork_child(walk, &child)) {
-        if (walk->cuts_power)
+        if (is_cut)
             cut_power(walk, folder, shadow);
+        else if (walk->cuts_power)
+            faults_shadow(walk->shadow);
         check(walk);
         _exit(0);
     }
     scenario_end(child, false);
     model_settle(&walk->model, (const bool *)testament->is_done);
-    if (walk->cuts_power) {
+    if (is_cut) {
         swap(walk->folder, folder);
         swap(walk->shadow, shadow);
     }
@@ -349,7 +369,7 @@ static void run_walk(uint64_t seed)
     scratch_make(walk.folder);
     scratch_make(walk.shadow);
     for (int i = 0; i < CHECKS; i++) {
-        size_t lives = 1 + chance(&walk, LIVES_MAX);
+        size_t lives = chance(&walk, LIVES_MAX + 1);
 
         for (size_t j = 0; j < lives; j++)
             run_life(&walk);
