@@ -21,7 +21,7 @@
 static sluice_status write_start(int fd, const uint8_t *bytes, size_t size,
                                  const struct sluice_errors *errors)
 {
-    if (folder_write(fd, bytes, size, 0) != SLUICE_OK || fsync(fd) == -1)
+    if (folder_write(fd, bytes, size, 0) != SLUICE_OK || fdatasync(fd) == -1)
         return failure_errno(errors, "cannot write", "the header of a segment");
     return SLUICE_OK;
 }
