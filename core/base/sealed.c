@@ -29,15 +29,24 @@ sluice_status sealed_write(const char *name, struct sluice_span bytes, int *ret_
     return SLUICE_OK;
 }
 
-sluice_status sealed_map(int fd, struct sluice_span *ret_bytes)
+sluice_status sealed_size(int fd, size_t *ret_size)
 {
     int seals = fcntl(fd, F_GET_SEALS);
     struct stat status;
 
     if (seals == -1 || (seals & SEALS) != SEALS || fstat(fd, &status) == -1 || status.st_size <= 0)
         return SLUICE_PERM;
-    size_t size = (size_t)status.st_size;
-    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    *ret_size = (size_t)status.st_size;
+    return SLUICE_OK;
+}
+
+sluice_status sealed_map(int fd, struct sluice_span *ret_bytes)
+{
+    size_t size;
+
+    if (sealed_size(fd, &size) != SLUICE_OK)
+        return SLUICE_PERM;
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         return SLUICE_TEMP;
     *ret_bytes = (struct sluice_span){.ptr = bytes, .len = size};

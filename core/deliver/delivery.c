@@ -84,6 +84,13 @@ static void delivery_add(struct delivery *delivery, size_t position)
     };
 }
 
+/* Whoever put the message into the queue has looked for 8-bit bytes, and declared them if need be. */
+static uint32_t flags_of(const struct envelope *envelope)
+{
+    return (envelope->is_verify ? SLUICE_MESSAGE_VERIFY : 0) |
+           (envelope->body == SLUICE_BODY_7BIT ? SLUICE_MESSAGE_7BIT : 0);
+}
+
 static void delivery_fill(struct delivery *delivery)
 {
     const struct job *job = delivery->job;
@@ -100,7 +107,7 @@ static void delivery_fill(struct delivery *delivery)
         .arrival_ms = envelope->arrival_ms,
         .size = job_content_size(job),
         .read = delivery_read,
-        .flags = envelope->is_verify ? SLUICE_MESSAGE_VERIFY : 0,
+        .flags = flags_of(envelope),
     };
     delivery->report = (struct sluice_report){
         .struct_size = sizeof(struct sluice_report),

@@ -23,6 +23,7 @@ struct active {
     struct buffer record;  /* the newest; empty: not read yet */
     struct buffer written; /* what the store is given now */
     struct store_content content; /* fresh.h; of size 0: not kept */
+    int64_t fresh_ms; /* since when it is kept */
     struct active *fresh_prev;
     struct active *fresh_next;
     struct store_change change;

@@ -24,8 +24,8 @@ struct commit {
     struct intake_link *link;
     struct queue_message *message;
     struct envelope envelope; /* borrows from bytes */
-    int memory_fd;             /* the memory file that holds the content; -1 */
-    struct sluice_span mapped; /* the same */
+    int memory_fd;   /* the memory file that holds the content; -1 */
+    char *in_memory; /* the same, for the store */
     uint64_t cost;
     struct commit *prev; /* among its link's */
     struct commit *next;
@@ -44,7 +44,7 @@ static void commit_free(struct commit *commit)
     intake_link_unref(link);
     if (commit->change.change.content_fd != -1)
         (void)close(commit->change.change.content_fd); /* the store has taken it over, or not */
-    sealed_unmap(commit->mapped);
+    free(commit->in_memory);
     if (commit->memory_fd != -1)
         (void)close(commit->memory_fd); /* only memory */
     envelope_done(&commit->envelope);
@@ -77,19 +77,31 @@ static struct commit *commit_new(struct intake_link *link, uint64_t id,
     return commit;
 }
 
+/* Read, since to map 100 KB and to undo that costs twice as much. */
+static sluice_status take_memory_file(struct commit *commit, size_t size)
+{
+    if (size > CONTENT_MEMORY_MAX)
+        return SLUICE_PERM;
+    commit->in_memory = malloc(size);
+    if (commit->in_memory == NULL ||
+        pread(commit->memory_fd, commit->in_memory, size, 0) != (ssize_t)size)
+        return SLUICE_TEMP;
+    commit->change.change.content = (struct sluice_span){.ptr = commit->in_memory, .len = size};
+    return SLUICE_OK;
+}
+
 /* The descriptor comes from a process that strangers talk to: only sealed memory, or a plain file for
  * one that was staged, will do. */
 static sluice_status take_file(struct commit *commit, int *fd)
 {
     struct sluice_queue_change *change = &commit->change.change;
     struct stat info;
-    sluice_status st = sealed_map(*fd, &commit->mapped);
+    size_t size;
 
-    if (st != SLUICE_PERM) {
+    if (sealed_size(*fd, &size) == SLUICE_OK) {
         commit->memory_fd = *fd;
         *fd = -1;
-        change->content = commit->mapped;
-        return commit->mapped.len <= CONTENT_MEMORY_MAX ? st : SLUICE_PERM;
+        return take_memory_file(commit, size);
     }
     change->content_fd = *fd;
     *fd = -1;

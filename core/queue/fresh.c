@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/fresh.h"
 
+#include "base/clock.h"
 #include "base/span.h"
 #include "queue/active.h"
 #include "queue/state.h"
@@ -25,6 +26,7 @@ static void enter(struct active *active)
 {
     struct fresh *fresh = &active->queue->fresh;
 
+    active->fresh_ms = clock_monotonic_ms();
     DL_APPEND2(fresh->list, active, fresh_prev, fresh_next);
     fresh->bytes += memory_of(&active->content);
 }
@@ -44,6 +46,17 @@ static void drop_oldest(struct queue *queue)
 
     fresh_forget(oldest);
     active_unref(oldest);
+}
+
+static bool has_room(struct queue *queue, size_t size)
+{
+    const struct fresh *fresh = &queue->fresh;
+    int64_t old_ms = clock_monotonic_ms() - FRESH_TIME_MS;
+
+    while (fresh->bytes + size > FRESH_BYTES_MAX && fresh->list != NULL &&
+           fresh->list->fresh_ms <= old_ms)
+        drop_oldest(queue);
+    return fresh->bytes + size <= FRESH_BYTES_MAX;
 }
 
 /* False: no memory. */
@@ -66,7 +79,8 @@ void fresh_keep(struct queue *queue, struct queue_message *message, struct sluic
     struct buffer copy = BUFFER_INIT;
     struct active *active;
 
-    if (content.len == 0 || !goes_now(message) || (active = active_get(queue, message)) == NULL)
+    if (content.len == 0 || !goes_now(message) || !has_room(queue, content.len) ||
+        (active = active_get(queue, message)) == NULL)
         return;
     buffer_add_span(&copy, record);
     if (!buffer_failed(&copy) && fill(&active->content, content, memory_fd)) {
@@ -76,8 +90,6 @@ void fresh_keep(struct queue *queue, struct queue_message *message, struct sluic
         buffer_done(&copy);
     }
     active_unref(active);
-    while (queue->fresh.bytes > FRESH_BYTES_MAX)
-        drop_oldest(queue);
 }
 
 bool fresh_take(struct active *active, struct store_content *ret_content)

@@ -4,7 +4,8 @@
  * memory files that hold those, stay for their first job, so that what was written a moment ago is not
  * read back.
  *
- * What does not get its turn soon makes way for what comes later: FRESH_BYTES_MAX is all that there is.
+ * FRESH_BYTES_MAX is all that there is. Where more waits, what comes later is not kept, since it goes
+ * later; only what did not get its turn in FRESH_TIME_MS makes way.
  */
 #ifndef QUEUE_FRESH_H
 #define QUEUE_FRESH_H
@@ -19,7 +20,8 @@ struct queue;
 struct queue_message;
 struct store_content;
 
-#define FRESH_BYTES_MAX ((size_t)8 * 1024 * 1024)
+#define FRESH_BYTES_MAX ((size_t)16 * 1024 * 1024)
+#define FRESH_TIME_MS 1000
 
 /* Zero it to initialise. */
 struct fresh {

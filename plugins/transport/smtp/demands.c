@@ -66,6 +66,8 @@ static int needs_scan(const struct sluice_connection *session, const struct slui
 {
     const struct session_peer *peer = &session->peer;
 
+    if (sluice_message_has(message, SLUICE_MESSAGE_7BIT))
+        return 0;
     if (message->is_smtputf8 && !peer->has_smtputf8)
         return 1;
     if (peer->has_8bitmime)

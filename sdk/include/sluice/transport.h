@@ -21,7 +21,8 @@
  * and does everything in deliver().
  *
  * Changes: 1.0 first version. 1.1 sluice_report.result: what a peer said itself, and who reports
- * success. 1.2 SLUICE_TRANSPORT_VERIFIES, sluice_message.flags: asking without delivering.
+ * success. 1.2 SLUICE_TRANSPORT_VERIFIES, sluice_message.flags: asking without delivering. 1.3
+ * SLUICE_MESSAGE_7BIT: nobody need look for 8-bit bytes.
  */
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H
@@ -72,6 +73,8 @@ struct sluice_target {
 #define SLUICE_MESSAGE_VERIFY ((uint32_t)1 << 0) /* find out whether the recipients would be taken,
                                                     and deliver nothing: OK then means yes. Only to
                                                     who has SLUICE_TRANSPORT_VERIFIES */
+#define SLUICE_MESSAGE_7BIT ((uint32_t)1 << 1)   /* no byte of the content is above 127: the host has
+                                                    looked. Without it nobody knows. Since 1.3 */
 
 /* One message to deliver; borrowed for the call of deliver(). */
 struct sluice_message {
@@ -91,16 +94,22 @@ struct sluice_message {
      */
     sluice_status (*read)(const struct sluice_message *message, uint64_t offset, void *buffer,
                           size_t size, size_t *ret_len);
-    uint32_t flags; /* SLUICE_MESSAGE_...; since 1.2: see sluice_message_is_verify() */
+    uint32_t flags; /* SLUICE_MESSAGE_...; since 1.2: see sluice_message_has() */
     uint32_t reserved;
 };
 
-/* True if the host wants to know, and nothing delivered; also right where the host is older. */
-static inline int sluice_message_is_verify(const struct sluice_message *message)
+/* True if that bit of flags is set; also right where the host is older than flags. */
+static inline int sluice_message_has(const struct sluice_message *message, uint32_t flag)
 {
     return message->struct_size >=
                offsetof(struct sluice_message, flags) + sizeof(message->flags) &&
-           (message->flags & SLUICE_MESSAGE_VERIFY) != 0;
+           (message->flags & flag) != 0;
+}
+
+/* True if the host wants to know, and nothing delivered. */
+static inline int sluice_message_is_verify(const struct sluice_message *message)
+{
+    return sluice_message_has(message, SLUICE_MESSAGE_VERIFY);
 }
 
 /* One recipient; borrowed for the call of deliver(). */

@@ -700,6 +700,7 @@ static void test_parameters(void **state)
         int32_t body;
         const char *content;
         const char *mail, *rcpt; /* the whole commands */
+        uint32_t flags;
     } cases[] = {
         {"nothing announced", "250 peer\r\n", SLUICE_BODY_8BITMIME, "a\xe4\r\n", MAIL,
          "RCPT TO:<u+x@y.test>"},
@@ -711,6 +712,8 @@ static void test_parameters(void **state)
          MAIL " BODY=8BITMIME", "RCPT TO:<u+x@y.test>"},
         {"8BITMIME, not needed", "250-peer\r\n250 8BITMIME\r\n", SLUICE_BODY_7BIT, "a\r\n", MAIL,
          "RCPT TO:<u+x@y.test>"},
+        {"8BITMIME, not looked for: the host has", "250-peer\r\n250 8BITMIME\r\n", SLUICE_BODY_7BIT,
+         "\xe4\r\n", MAIL, "RCPT TO:<u+x@y.test>", SLUICE_MESSAGE_7BIT},
         {"DSN", "250-peer\r\n250 DSN\r\n", SLUICE_BODY_7BIT, "a\r\n", MAIL " RET=HDRS ENVID=e+2B1",
          "RCPT TO:<u+x@y.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;u+2Bx@y.test"},
     };
@@ -730,6 +733,7 @@ static void test_parameters(void **state)
         print_message("parameters: %s\n", cases[i].name);
         test_message_init(&message, cases[i].content, strlen(cases[i].content));
         message.message.body = cases[i].body;
+        message.message.flags = cases[i].flags;
         message.message.ret = SLUICE_RET_HDRS;
         message.message.envid = sluice_span_of("e+2B1");
         fixture_open(&f, plugin_path, NULL, &script);
