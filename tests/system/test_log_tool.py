@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import struct
 import subprocess
@@ -104,7 +105,7 @@ def filled():
     folder = Path(tempfile.mkdtemp(prefix="sluice-test-"))
     folder.chmod(0o755)
     daemon = Daemon(folder / "d", start=False)
-    daemon.change({"relay_domains": ["customer.tld"], "queue_store": {"plugin": "log", "segment_size": 65536},
+    daemon.change({"relay_domains": ["customer.tld"], "queue_store": {"plugin": "log", "segment_size": 65536, "reserve": 65536},
                    "transport_maps": [daemon.table("transport", "customer.tld etrn-only:[127.0.0.1]:9\n")]})
     daemon.start()
     for number in range(40):
@@ -144,7 +145,7 @@ def test_a_sound_store(filled, store, folder):
     contents = filled[1]
     lines = listed(store.folder)
     assert lines.keys() == contents.keys()
-    first = lines[min(lines)].split("\t")
+    first = next(line for line in lines.values() if "<s0@" in line).split("\t")
     assert int(first[1]) == len(contents[first[0]])
     assert first[3:] == ["<s0@isp.example>", "a@customer.tld", "b@customer.tld"]
     assert tool("check", store.folder).returncode == 0
@@ -278,6 +279,47 @@ def test_damage(filled, store, folder, damage):
     assert sound == {key: line for key, line in lines.items() if key in contents}
     assert tool("export", folder / "new", folder / "again").returncode == 0
     assert {path.stem: path.read_bytes() for path in (folder / "again").glob("*.eml")} == contents
+
+
+def at_random(rng, path):
+    """Damage of any kind, anywhere in a file; where in it the sizes come from."""
+    size = path.stat().st_size
+    at = rng.randrange(size)
+    length = min(rng.choice([1, 8, 64, 512, 4096, 20000]), size - at)
+    kind = rng.randrange(4)
+    if kind == 0:
+        for _ in range(rng.randrange(1, 20)):
+            flip(path, rng.randrange(size))
+    elif kind == 1:
+        change(path, at, bytes(length))
+    elif kind == 2:
+        change(path, at, rng.randbytes(length))
+    else:
+        os.truncate(path, at)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_at_random(filled, folder, seed):
+    """It never breaks, and what it gives is what was there."""
+    contents = filled[1]
+    rng = random.Random(seed)
+    given = 0
+    for number in range(10):
+        copy = folder / f"store{number}"
+        shutil.copytree(filled[0], copy)
+        # What is damaged at the end of the last one might as well be a torn write.
+        files = Store(copy).segments[:-1] + sorted(copy.glob("*.chk"))
+        for _ in range(rng.randrange(1, 4)):
+            at_random(rng, rng.choice(files))
+        done = tool("export", copy, folder / f"out{number}")
+        assert done.returncode in (0, 1), done.stderr
+        out = {path.stem: path.read_bytes() for path in (folder / f"out{number}").glob("*.eml")}
+        # Where a removal cannot be read the message is there again.
+        assert all(contents.get(key, value) == value for key, value in out.items())
+        assert done.stderr or out == contents
+        given += len(out)
+        shutil.rmtree(copy)
+    assert given > 4 * len(contents)
 
 
 def test_sluiced_delivers_from_what_was_salvaged(filled, store, make_daemon, sink):

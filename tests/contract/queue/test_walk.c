@@ -5,8 +5,8 @@
  * After up to three lives the power may fail. Then what is there must be what was promised, and the walk
  * goes on with it.
  *
- * A walk depends on its seed (and on what the store takes by chance or by the clock, and on threads), so that all
- * stores are led the same way. The longer, the better: README.md says how to run it for hours.
+ * A walk depends on its seed, and so all stores are led the same way; but also on threads, and on what a
+ * store takes by chance or by the clock. The longer, the better: README.md says how to run it for hours.
  */
 #include "cases.h"
 #include "faults.h"
