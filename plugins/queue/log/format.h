@@ -25,8 +25,7 @@
 #define FRAME_UPDATE 2
 #define FRAME_REMOVE 3
 #define FRAME_COMMIT 4
-#define FRAME_COPY                                                                                 \
-    5 /* a message as it is now, written again: replaces what was said of it before */
+#define FRAME_COPY 5 /* a message as it is now: replaces what was said of it before */
 #define FRAME_TYPE_MAX FRAME_COPY
 
 struct segment_header {

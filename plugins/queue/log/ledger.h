@@ -55,8 +55,7 @@ struct ledger {
     struct segment *segments; /* in ascending order */
     uint64_t segment_bytes;
     uint64_t large_bytes;
-    uint64_t
-        strangers; /* messages that were removed or copied, and not there: where they were put is gone */
+    uint64_t strangers; /* that were removed or copied while not there: where they were put is gone */
     bool may_reap; /* some segment may have become useless */
 };
 

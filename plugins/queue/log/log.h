@@ -84,9 +84,9 @@ bool log_keep_back(struct sluice_queue *queue);
 /* start.c: takes up what is in the folder. */
 sluice_status log_start(struct sluice_queue *queue, const struct sluice_errors *errors);
 
-/* start.c: opens a store for nothing but log_read(), log_scan() and log_close(): the disk is left as it is,
- * checkpoints are not relied on, and what would keep log_start() from taking up the rest is explained and left out.
- * TEMP: the folder cannot be opened, or somebody else has the store open. */
+/* start.c: opens a store for nothing but log_read(), log_scan() and log_close(): the disk is left as it
+ * is, checkpoints are not relied on, and what would keep log_start() from taking up the rest is explained
+ * and left out. TEMP: the folder cannot be opened, or somebody else has the store open. */
 sluice_status log_examine(const char *folder, const struct sluice_errors *errors,
                           struct sluice_queue **ret_queue);
 

@@ -22,7 +22,8 @@ enum fault {
     FAULT_SHORT, /* half of a write is done; other calls pass */
 };
 
-/* From now on the calls of this process are counted, but for writes of zeros, and the nth (from 1) meets the fault. */
+/* From now on the calls of this process are counted, but for writes of zeros, and the nth (from 1)
+ * meets the fault. */
 void faults_arm(enum fault fault, unsigned long nth);
 /* And another one so many calls after that. */
 void faults_arm_second(enum fault fault, unsigned long after);
