@@ -6,11 +6,11 @@
  * default.
  */
 #include "place.h"
-#include "postmap_source.h"
 #include "postmap_table.h"
 
 #include "base/span.h"
 #include "config/config.h"
+#include "source.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -214,17 +214,17 @@ static sluice_status put(const struct postmap *postmap, struct build *build, str
 static int build_from(const struct postmap *postmap, struct build *build, FILE *file,
                       const char *name)
 {
-    struct postmap_source source;
+    struct source source;
     struct sluice_span key, value;
     sluice_status st;
 
-    postmap_source_init(&source, file, name, warn, NULL);
-    while ((st = postmap_source_read(&source, &key, &value, &build->err)) == SLUICE_OK) {
+    source_init(&source, file, name, warn, NULL);
+    while ((st = source_entry(&source, &build->errors.sdk, &key, &value)) == SLUICE_OK) {
         st = put(postmap, build, key, value);
         if (st != SLUICE_OK)
             break;
     }
-    postmap_source_done(&source);
+    source_done(&source);
     if (st == SLUICE_NOT_FOUND)
         return build_commit(build);
     build->table->ops->write_abort(build->writer);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_postmap_source: Postfix's notation of tables, rule by rule (T-20 to T-28 of the spec).
+ * test_source: Postfix's notation of tables, rule by rule (T-20 to T-28 of the spec).
  */
-#include "postmap_source.h"
+#include "source.h"
 
-#include "base/span.h"
+#include "base/buffer.h"
+#include "base/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,8 +75,9 @@ static void take_warning(void *user, const char *text)
 
 static sluice_status read_all(const char *text, size_t len, struct buffer *got, struct error *err)
 {
-    struct postmap_source source;
+    struct source source;
     struct sluice_span key, value;
+    struct error_sink sink;
     char *copy = malloc(len + 1);
     FILE *file;
     sluice_status st;
@@ -86,15 +88,16 @@ static sluice_status read_all(const char *text, size_t len, struct buffer *got, 
     assert_non_null(file);
     assert_int_equal(fwrite(text, 1, len, file), len);
     rewind(file);
-    postmap_source_init(&source, file, "F", take_warning, got);
-    while ((st = postmap_source_read(&source, &key, &value, err)) == SLUICE_OK) {
+    error_sink_init(&sink, err);
+    source_init(&source, file, "F", take_warning, got);
+    while ((st = source_entry(&source, &sink.sdk, &key, &value)) == SLUICE_OK) {
         buffer_add_byte(got, '[');
         buffer_add_span(got, key);
         buffer_add_text(got, "][");
         buffer_add_span(got, value);
         buffer_add_byte(got, ']');
     }
-    postmap_source_done(&source);
+    source_done(&source);
     (void)fclose(file);
     free(copy);
     return st;
@@ -122,13 +125,13 @@ static void test_limit(void **state)
 
     (void)state;
     buffer_add_text(&text, "key value\n");
-    while (text.len <= POSTMAP_LINE_MAX)
+    while (text.len <= SOURCE_LINE_MAX)
         buffer_add_text(&text, " 0123456789012345678901234567890123456789012345678901234567890\n");
     assert_int_equal(read_all(text.ptr, text.len, &got, &err), SLUICE_NOT_FOUND);
     buffer_clear(&got);
-    while (text.len <= 2 * POSTMAP_LINE_MAX)
+    while (text.len <= 2 * SOURCE_LINE_MAX)
         buffer_add_text(&text, " 0123456789012345678901234567890123456789012345678901234567890\n");
-    assert_int_equal(read_all(text.ptr, text.len, &got, &err), SLUICE_PERM);
+    assert_int_equal(read_all(text.ptr, text.len, &got, &err), SLUICE_TEMP);
     assert_string_equal(err.text, "F, line 1: longer than 1048576 bytes");
     buffer_done(&text);
     buffer_done(&got);
@@ -136,18 +139,20 @@ static void test_limit(void **state)
 
 static void test_read_error(void **state)
 {
-    struct postmap_source source;
+    struct source source;
     struct sluice_span key, value;
     struct buffer got = BUFFER_INIT;
     struct error err = ERROR_INIT;
     FILE *folder = fopen("/", "r");
+    struct error_sink sink;
 
     (void)state;
     assert_non_null(folder);
-    postmap_source_init(&source, folder, "F", take_warning, &got);
-    assert_int_equal(postmap_source_read(&source, &key, &value, &err), SLUICE_TEMP);
+    error_sink_init(&sink, &err);
+    source_init(&source, folder, "F", take_warning, &got);
+    assert_int_equal(source_entry(&source, &sink.sdk, &key, &value), SLUICE_TEMP);
     assert_string_equal(err.text, "read F: Is a directory");
-    postmap_source_done(&source);
+    source_done(&source);
     (void)fclose(folder);
     buffer_done(&got);
 }
