@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # peers.sh FOLDER: unpacks Debian packages that must not be installed, because they would replace a
 # mail server or start one, or are wanted for a few files only. Needs apt-get's lists.
-#   postfix                      smtp-source and smtp-sink; postmap and its tables
+#   postfix, postfix-*           smtp-source and smtp-sink; postmap and its tables
 #   dovecot-core, dovecot-lmtpd  a mail store with LMTP; then libraries that it needs
 #   fetchmail                    a client that sends ETRN
 #   pflogsumm, fail2ban         readers of the log
@@ -11,7 +11,8 @@
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
-packages="postfix dovecot-core dovecot-lmtpd libapparmor1 libexttextcat-2.0-0 liblua5.4-0
+packages="postfix postfix-cdb postfix-lmdb postfix-sqlite dovecot-core dovecot-lmtpd
+    libapparmor1 libexttextcat-2.0-0 liblua5.4-0
     libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail cron
     pflogsumm fail2ban prometheus libpython3.11-testsuite spamassassin"
 [ "$(cat "$folder/complete" 2>/dev/null)" = "$packages" ] && exit 0

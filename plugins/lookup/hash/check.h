@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check: is this a Berkeley DB hash file that the library can be trusted with?
+ * check: is this a Berkeley DB file of the plugin's sort that the library can be trusted with?
  *
  * A table may be half copied, cut off, or something else altogether. The library takes a page that
  * is not there for an empty one, so that a key on it would be "not found" and mail refused for

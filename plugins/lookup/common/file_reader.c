@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reader: answers from NAME.db, and notices by itself when the file is another one.
+ * file_reader: answers from NAME and its suffix, and notices by itself when the file is another one.
  *
  * A small file is copied when it is opened, and the library reads the copy, which no writer touches:
  * a find needs no lock, and whether the file is another one now is asked every LOOK_MS. That leaves a
@@ -10,9 +10,7 @@
  * what it said when the file was opened. What cannot be opened is tried again when it changes, else
  * once a second.
  */
-#include "hash.h"
-
-#include "check.h"
+#include "file_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +25,6 @@
 
 #define COPY_MAX ((off_t)4 * 1024 * 1024) /* larger files are not copied */
 #define LOOK_MS 100
-#define CACHE_BYTES (1024 * 1024) /* of pages, for each table that is no copy */
 #define RETRY_MS 1000
 #define EDIT_SECONDS 100 /* a text this young may still be edited */
 
@@ -45,18 +42,18 @@ enum key_style { STYLE_UNKNOWN, STYLE_WITH_NUL, STYLE_WITHOUT_NUL };
 struct sluice_lookup {
     const struct sluice_host *host;
     const struct sluice_clock *clock;
-    char *path;
+    char *path, *companion; /* the latter NULL: needs none */
     char *key; /* scratch: the key with its NUL */
     size_t key_size;
 
     int fd; /* of the file or of its copy; -1: not open */
     int is_copy;
     int64_t look_ms; /* a copy needs no look at the file before */
-    DB *db; /* NULL: not open */
+    void *data;      /* the format's; NULL: not open */
     enum key_style style;
     struct stamp stamp; /* of what is open, or of what could not be opened */
     int64_t retry_ms;   /* what could not be opened is left alone until then */
-    char why[HASH_TEXT_MAX];
+    char why[FILE_TEXT_MAX];
 };
 
 static struct stamp stamp_of(const struct stat *file)
@@ -79,11 +76,10 @@ static int is_same(const struct stamp *a, const struct stamp *b)
 
 static void table_shut(struct sluice_lookup *lookup)
 {
-    if (lookup->db != NULL)
-        (void)lookup->db->close(lookup->db, DB_NOSYNC); /* only read */
+    file_format.close(lookup->data);
     if (lookup->fd != -1)
         (void)close(lookup->fd); /* and with it the lock */
-    lookup->db = NULL;
+    lookup->data = NULL;
     lookup->fd = -1;
     lookup->is_copy = 0;
 }
@@ -108,7 +104,7 @@ static int lock_file(int fd)
 static sluice_status being_rewritten(const struct sluice_lookup *lookup,
                                      const struct sluice_errors *errors)
 {
-    return hash_fail(errors, SLUICE_TEMP, "database %s: is being rewritten", lookup->path);
+    return file_fail(errors, SLUICE_TEMP, "database %s: is being rewritten", lookup->path);
 }
 
 static int copy_bytes(int from, int to, off_t size)
@@ -139,25 +135,21 @@ static void make_copy(struct sluice_lookup *lookup)
     lookup->is_copy = 1;
 }
 
-static const char *open_library(struct sluice_lookup *lookup)
+static const char *open_format(struct sluice_lookup *lookup)
 {
     char copy_path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-    const char *path = lookup->is_copy ? copy_path : lookup->path;
-    /* A mapped file that its writer cuts off would end the process. */
-    u_int32_t flags = lookup->is_copy ? DB_RDONLY : DB_RDONLY | DB_NOMMAP;
-    int error = hash_db_new(&lookup->db);
+    struct file_source source = {
+        .fd = lookup->fd,
+        .path = lookup->is_copy ? copy_path : lookup->path,
+        .is_copy = lookup->is_copy,
+        .size = (uint64_t)lookup->stamp.size,
+    };
 
-    if (error != 0)
-        return db_strerror(error);
     (void)snprintf(copy_path, sizeof(copy_path), "/proc/self/fd/%d", lookup->fd);
-    if (!lookup->is_copy)
-        error = lookup->db->set_cachesize(lookup->db, 0, CACHE_BYTES, 1);
-    if (error == 0)
-        error = lookup->db->open(lookup->db, NULL, path, NULL, DB_HASH, flags, 0);
-    return error != 0 ? db_strerror(error) : NULL;
+    return file_format.open(&source, &lookup->data);
 }
 
-/* With the file open and locked: looks it through and hands it to the library. */
+/* With the file open and locked: hands it to the format. */
 static const char *open_checked(struct sluice_lookup *lookup)
 {
     struct stat file, named;
@@ -170,12 +162,10 @@ static const char *open_checked(struct sluice_lookup *lookup)
     if (!S_ISREG(file.st_mode))
         return "not a regular file";
     make_copy(lookup);
-    wrong = check_file(lookup->fd, (uint64_t)file.st_size);
-    if (wrong == NULL)
-        wrong = open_library(lookup);
+    wrong = open_format(lookup);
     if (wrong != NULL || lookup->is_copy)
         return wrong;
-    /* The library opened by name: was that the file that has been checked? */
+    /* A library opens by name: was that the file that has been checked? */
     if (stat(lookup->path, &named) == -1)
         return strerror(errno);
     stamp = stamp_of(&named);
@@ -221,6 +211,11 @@ static sluice_status table_known(struct sluice_lookup *lookup, const struct stam
     return SLUICE_TEMP;
 }
 
+static int has_companion(const struct sluice_lookup *lookup)
+{
+    return lookup->companion == NULL || access(lookup->companion, F_OK) == 0;
+}
+
 /* OK: the file that is there now is open, and locked if it is no copy; table_end() is due. */
 static sluice_status table_begin(struct sluice_lookup *lookup, const struct sluice_errors *errors)
 {
@@ -233,7 +228,7 @@ static sluice_status table_begin(struct sluice_lookup *lookup, const struct slui
         return SLUICE_OK;
     if (lookup->fd != -1 && !lookup->is_copy && !lock_file(lookup->fd))
         return being_rewritten(lookup, errors);
-    if (stat(lookup->path, &file) == -1)
+    if (stat(lookup->path, &file) == -1 || !has_companion(lookup))
         return table_give_up(lookup, strerror(errno), errors);
     lookup->look_ms = now_ms + LOOK_MS;
     stamp = stamp_of(&file);
@@ -254,7 +249,7 @@ static void warn_if_older(const struct sluice_lookup *lookup, const char *source
 {
     const struct sluice_host *host = lookup->host;
     const struct sluice_log *log = host->get_service(host, SLUICE_LOG_ID);
-    char line[HASH_TEXT_MAX];
+    char line[FILE_TEXT_MAX];
     struct stat text;
 
     if (log == NULL || stat(source, &text) == -1 ||
@@ -266,7 +261,19 @@ static void warn_if_older(const struct sluice_lookup *lookup, const char *source
     log->write(host, SLUICE_LOG_WARNING, line);
 }
 
-sluice_status hash_open(const struct sluice_host *host, const struct sluice_config *config,
+static int set_paths(struct sluice_lookup *lookup, const char *name)
+{
+    if (asprintf(&lookup->path, "%s%s", name, file_format.suffix) == -1)
+        lookup->path = NULL;
+    if (file_format.companion_suffix != NULL &&
+        asprintf(&lookup->companion, "%s%s", name, file_format.companion_suffix) == -1) {
+        lookup->companion = NULL;
+        return 0;
+    }
+    return lookup->path != NULL;
+}
+
+sluice_status file_open(const struct sluice_host *host, const struct sluice_config *config,
                         const char *name, const struct sluice_errors *errors,
                         struct sluice_lookup **ret_lookup)
 {
@@ -274,24 +281,23 @@ sluice_status hash_open(const struct sluice_host *host, const struct sluice_conf
 
     (void)config; /* its only option is the writer's */
     if (name[0] == '\0')
-        return hash_fail(errors, SLUICE_CONFIG, "hash: needs the path of a table");
+        return file_fail(errors, SLUICE_CONFIG, "needs the path of a table");
     lookup = calloc(1, sizeof(*lookup));
     if (lookup == NULL)
-        return hash_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+        return file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     lookup->host = host;
     lookup->fd = -1;
     lookup->clock = host->get_service(host, SLUICE_CLOCK_ID);
     if (lookup->clock == NULL) {
-        hash_close(lookup);
-        return hash_fail(errors, SLUICE_CONFIG, "hash: the host has no clock");
+        file_close(lookup);
+        return file_fail(errors, SLUICE_CONFIG, "the host has no clock");
     }
-    if (asprintf(&lookup->path, "%s" HASH_SUFFIX, name) == -1) {
-        lookup->path = NULL;
-        hash_close(lookup);
-        return hash_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+    if (!set_paths(lookup, name)) {
+        file_close(lookup);
+        return file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     }
     if (table_begin(lookup, errors) != SLUICE_OK) {
-        hash_close(lookup);
+        file_close(lookup);
         return SLUICE_CONFIG;
     }
     table_end(lookup);
@@ -300,12 +306,13 @@ sluice_status hash_open(const struct sluice_host *host, const struct sluice_conf
     return SLUICE_OK;
 }
 
-void hash_close(struct sluice_lookup *lookup)
+void file_close(struct sluice_lookup *lookup)
 {
     if (lookup == NULL)
         return;
     table_shut(lookup);
     free(lookup->path);
+    free(lookup->companion);
     free(lookup->key);
     free(lookup);
 }
@@ -327,48 +334,56 @@ static const char *terminated(struct sluice_lookup *lookup, struct sluice_span k
     return lookup->key;
 }
 
-/* An error number of the library; a hit settles how this file's keys end. */
-static int get_styled(struct sluice_lookup *lookup, const char *key, size_t len, DBT *value)
+/* Asks in the style of the file; a hit settles which that is. */
+static sluice_status get_styled(struct sluice_lookup *lookup, struct sluice_span key,
+                                struct sluice_span *ret_value, const char **ret_why)
 {
-    int error = DB_NOTFOUND;
+    struct sluice_span with_nul = {key.ptr, key.len + 1};
+    sluice_status status = SLUICE_NOT_FOUND;
 
     if (lookup->style != STYLE_WITHOUT_NUL) {
-        DBT with_nul = hash_dbt(key, len + 1);
-
-        error = lookup->db->get(lookup->db, NULL, &with_nul, value, 0);
-        if (error == 0)
+        status = file_format.get(lookup->data, with_nul, ret_value, ret_why);
+        if (status == SLUICE_OK)
             lookup->style = STYLE_WITH_NUL;
     }
-    if (error == DB_NOTFOUND && lookup->style != STYLE_WITH_NUL) {
-        DBT without_nul = hash_dbt(key, len);
-
-        error = lookup->db->get(lookup->db, NULL, &without_nul, value, 0);
-        if (error == 0)
+    if (status == SLUICE_NOT_FOUND && lookup->style != STYLE_WITH_NUL) {
+        status = file_format.get(lookup->data, key, ret_value, ret_why);
+        if (status == SLUICE_OK)
             lookup->style = STYLE_WITHOUT_NUL;
     }
-    return error;
+    return status;
 }
 
-static sluice_status find_locked(struct sluice_lookup *lookup, struct sluice_span key,
-                                 const struct sluice_lookup_sink *sink,
-                                 const struct sluice_errors *errors)
+/* The value that was stored: up to its first NUL byte (spec T-53). */
+static struct sluice_span value_of(struct sluice_span stored)
 {
-    DBT value = hash_dbt(NULL, 0);
+    const char *nul = stored.len > 0 ? memchr(stored.ptr, '\0', stored.len) : NULL;
+
+    if (nul != NULL)
+        stored.len = (size_t)(nul - stored.ptr);
+    return stored;
+}
+
+static sluice_status find_open(struct sluice_lookup *lookup, struct sluice_span key,
+                               const struct sluice_lookup_sink *sink,
+                               const struct sluice_errors *errors)
+{
     const char *copy = terminated(lookup, key);
-    int error;
+    const char *why = NULL;
+    struct sluice_span value;
+    sluice_status status;
 
     if (copy == NULL || key.len >= UINT32_MAX)
-        return hash_fail(errors, SLUICE_TEMP, "database %s: out of memory", lookup->path);
-    error = get_styled(lookup, copy, key.len, &value);
-    if (error == DB_NOTFOUND)
-        return SLUICE_NOT_FOUND;
-    if (error != 0)
-        return table_give_up(lookup, db_strerror(error), errors);
-    sink->value(sink, hash_value(&value));
-    return SLUICE_OK;
+        return file_fail(errors, SLUICE_TEMP, "database %s: out of memory", lookup->path);
+    status = get_styled(lookup, (struct sluice_span){copy, key.len}, &value, &why);
+    if (status == SLUICE_OK)
+        sink->value(sink, value_of(value));
+    else if (status != SLUICE_NOT_FOUND)
+        return table_give_up(lookup, why, errors);
+    return status;
 }
 
-sluice_status hash_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
+sluice_status file_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
                         const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
 {
     sluice_status status = table_begin(lookup, errors);
@@ -376,20 +391,20 @@ sluice_status hash_find(struct sluice_lookup *lookup, struct sluice_span key, in
     (void)deadline_ms; /* does not wait */
     if (status != SLUICE_OK)
         return status;
-    status = find_locked(lookup, key, sink, errors);
+    status = find_open(lookup, key, sink, errors);
     table_end(lookup);
     return status;
 }
 
 /* FNV-1a over the stamp: no more is promised than another number for another state. */
-sluice_status hash_generation(struct sluice_lookup *lookup, uint64_t *ret_generation)
+sluice_status file_generation(struct sluice_lookup *lookup, uint64_t *ret_generation)
 {
     uint64_t generation = UINT64_C(14695981039346656037);
     struct stat file;
     struct stamp stamp;
     unsigned char bytes[sizeof(stamp)];
 
-    if (stat(lookup->path, &file) == -1)
+    if (stat(lookup->path, &file) == -1 || !has_companion(lookup))
         return SLUICE_TEMP;
     stamp = stamp_of(&file);
     memcpy(bytes, &stamp, sizeof(bytes));
@@ -399,17 +414,35 @@ sluice_status hash_generation(struct sluice_lookup *lookup, uint64_t *ret_genera
     return SLUICE_OK;
 }
 
-sluice_status hash_list(struct sluice_lookup *lookup, const struct sluice_lookup_entry_sink *sink,
+/* Between a format and the sink: entries without the NUL bytes of their style. */
+struct trim {
+    struct sluice_lookup_entry_sink sdk;
+    const struct sluice_lookup_entry_sink *sink;
+};
+
+static sluice_status trim_entry(const struct sluice_lookup_entry_sink *sdk, struct sluice_span key,
+                                struct sluice_span value)
+{
+    const struct trim *trim = (const struct trim *)(const void *)sdk; /* its first member */
+
+    if (key.len > 0 && key.ptr[key.len - 1] == '\0')
+        key.len--;
+    return trim->sink->entry(trim->sink, key, value_of(value));
+}
+
+sluice_status file_list(struct sluice_lookup *lookup, const struct sluice_lookup_entry_sink *sink,
                         const struct sluice_errors *errors)
 {
-    int error = 0;
+    struct trim trim = {.sdk = {.struct_size = sizeof(trim.sdk), .entry = trim_entry},
+                        .sink = sink};
+    const char *why = NULL;
     sluice_status status = table_begin(lookup, errors);
 
     if (status != SLUICE_OK)
         return status;
-    status = hash_each(lookup->db, sink, &error);
-    if (error != 0)
-        status = table_give_up(lookup, db_strerror(error), errors);
+    status = file_format.each(lookup->data, &trim.sdk, &why);
+    if (why != NULL)
+        status = table_give_up(lookup, why, errors);
     table_end(lookup);
     return status;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * writer: builds NAME.db.new and puts it in NAME.db's place.
+ * file_writer: builds NAME.db.new (of the format's suffix) and puts it in NAME.db's place.
  *
  * The new file is also the lock between writers: whoever holds it writes, and a waiting one that
  * gets it after the rename sees that it is no longer NAME.db.new and begins again. What a crash
  * leaves behind is taken over by the next writer.
  */
-#include "hash.h"
+#include "file_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,25 +16,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NEW_SUFFIX HASH_SUFFIX ".new"
-#define ENTRIES_EXPECTED 4096 /* Postfix's hint to the library */
-#define CACHE_BYTES (16 * 1024 * 1024)
+#define NEW_SUFFIX ".new"
 #define LOCK_TRIES 1000 /* writers that may be ahead of us */
 
 struct sluice_lookup_writer {
+    char *name;
     char *path;     /* NAME.db */
     char *new_path; /* NAME.db.new */
     int fd;         /* of the new file, with the lock; -1: none */
-    DB *db;
+    mode_t mode;
+    void *data; /* the format's; NULL: not begun */
     int32_t is_terminated;
 };
 
 static void writer_free(struct sluice_lookup_writer *writer)
 {
-    if (writer->db != NULL)
-        (void)writer->db->close(writer->db, DB_NOSYNC); /* given up, or closed before */
+    file_format.discard(writer->data);
     if (writer->fd != -1)
         (void)close(writer->fd); /* synced before where it matters */
+    free(writer->name);
     free(writer->path);
     free(writer->new_path);
     free(writer);
@@ -43,7 +43,7 @@ static void writer_free(struct sluice_lookup_writer *writer)
 static sluice_status fail_errno(const struct sluice_errors *errors, const char *what,
                                 const char *path)
 {
-    return hash_fail(errors, SLUICE_TEMP, "%s %s: %s", what, path, strerror(errno));
+    return file_fail(errors, SLUICE_TEMP, "%s %s: %s", what, path, strerror(errno));
 }
 
 /* Opens the new file and waits for its lock. NOT_FOUND: another writer has just renamed it. */
@@ -64,7 +64,7 @@ static sluice_status lock_once(struct sluice_lookup_writer *writer,
         return SLUICE_NOT_FOUND;
     /* In a folder that is everybody's, somebody may have put it there for us to fill. */
     if (!S_ISREG(mine.st_mode) || mine.st_uid != geteuid() || mine.st_nlink != 1)
-        return hash_fail(errors, SLUICE_TEMP, "%s: is in the way", writer->new_path);
+        return file_fail(errors, SLUICE_TEMP, "%s: is in the way", writer->new_path);
     return SLUICE_OK;
 }
 
@@ -82,7 +82,7 @@ static sluice_status lock_new_file(struct sluice_lookup_writer *writer,
         if (status != SLUICE_NOT_FOUND)
             return status;
     }
-    return hash_fail(errors, SLUICE_TEMP, "lock %s: too many others", writer->new_path);
+    return file_fail(errors, SLUICE_TEMP, "lock %s: too many others", writer->new_path);
 }
 
 /* A table that is there keeps its permissions; mode is for a new one. */
@@ -95,25 +95,18 @@ static mode_t mode_of(const struct sluice_lookup_writer *writer, uint32_t mode)
     return (mode & 0777) | S_IRUSR | S_IWUSR;
 }
 
-/* The file is empty, which the library takes for a new one. */
-static sluice_status open_library(struct sluice_lookup_writer *writer, uint32_t mode,
-                                  const struct sluice_errors *errors)
+static sluice_status begin(struct sluice_lookup_writer *writer, uint32_t mode,
+                           const struct sluice_errors *errors)
 {
-    int error;
+    const char *why;
 
-    if (ftruncate(writer->fd, 0) == -1 || fchmod(writer->fd, mode_of(writer, mode)) == -1)
+    writer->mode = mode_of(writer, mode);
+    if (ftruncate(writer->fd, 0) == -1 || fchmod(writer->fd, writer->mode) == -1)
         return fail_errno(errors, "open database", writer->new_path);
-    error = hash_db_new(&writer->db);
-    if (error == 0)
-        error = writer->db->set_h_nelem(writer->db, ENTRIES_EXPECTED);
-    if (error == 0)
-        error = writer->db->set_cachesize(writer->db, 0, CACHE_BYTES, 1);
-    if (error == 0)
-        error = writer->db->open(writer->db, NULL, writer->new_path, NULL, DB_HASH, DB_CREATE, 0);
-    if (error == 0)
+    why = file_format.create(writer->new_path, writer->fd, &writer->data);
+    if (why == NULL)
         return SLUICE_OK;
-    return hash_fail(errors, SLUICE_TEMP, "open database %s: %s", writer->new_path,
-                     db_strerror(error));
+    return file_fail(errors, SLUICE_TEMP, "open database %s: %s", writer->new_path, why);
 }
 
 /* ---- an update begins with the entries that are there ---------------------------------------- */
@@ -129,7 +122,7 @@ static sluice_status copy_entry(const struct sluice_lookup_entry_sink *sink, str
 {
     const struct copy *copy = (const struct copy *)(const void *)sink;
 
-    return hash_write_put(copy->writer, key, value, 1, copy->errors);
+    return file_write_put(copy->writer, key, value, 1, copy->errors);
 }
 
 /* Through the reader, which refuses a damaged file instead of losing half of it. */
@@ -147,17 +140,27 @@ static sluice_status copy_old(struct sluice_lookup_writer *writer, const struct 
 
     if (access(writer->path, F_OK) == -1 && errno == ENOENT)
         return SLUICE_OK;
-    status = hash_open(host, config, name, errors, &old);
+    status = file_open(host, config, name, errors, &old);
     if (status != SLUICE_OK)
         return status;
-    status = hash_list(old, &copy.sink, errors);
-    hash_close(old);
+    status = file_list(old, &copy.sink, errors);
+    file_close(old);
     return status;
 }
 
 /* ---- the writer's operations ----------------------------------------------------------------- */
 
-sluice_status hash_write_open(const struct sluice_host *host, const struct sluice_config *config,
+static int set_paths(struct sluice_lookup_writer *writer, const char *name)
+{
+    writer->name = strdup(name);
+    if (asprintf(&writer->path, "%s%s", name, file_format.suffix) == -1)
+        writer->path = NULL;
+    if (asprintf(&writer->new_path, "%s%s" NEW_SUFFIX, name, file_format.suffix) == -1)
+        writer->new_path = NULL;
+    return writer->name != NULL && writer->path != NULL && writer->new_path != NULL;
+}
+
+sluice_status file_write_open(const struct sluice_host *host, const struct sluice_config *config,
                               const char *name, int32_t is_update, uint32_t mode,
                               const struct sluice_errors *errors,
                               struct sluice_lookup_writer **ret_writer)
@@ -166,88 +169,86 @@ sluice_status hash_write_open(const struct sluice_host *host, const struct sluic
     sluice_status status;
 
     if (name[0] == '\0')
-        return hash_fail(errors, SLUICE_CONFIG, "hash: needs the path of a table");
+        return file_fail(errors, SLUICE_CONFIG, "needs the path of a table");
     writer = calloc(1, sizeof(*writer));
     if (writer == NULL)
-        return hash_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+        return file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     writer->fd = -1;
     writer->is_terminated = (int32_t)config->get_number(config, "terminated");
-    if (asprintf(&writer->path, "%s" HASH_SUFFIX, name) == -1)
-        writer->path = NULL;
-    if (asprintf(&writer->new_path, "%s" NEW_SUFFIX, name) == -1)
-        writer->new_path = NULL;
-    if (writer->path == NULL || writer->new_path == NULL)
-        status = hash_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+    if (!set_paths(writer, name))
+        status = file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     else
         status = lock_new_file(writer, errors);
     if (status == SLUICE_OK)
-        status = open_library(writer, mode, errors);
+        status = begin(writer, mode, errors);
     if (status == SLUICE_OK && is_update != 0)
         status = copy_old(writer, host, config, name, errors);
     if (status != SLUICE_OK) {
-        hash_write_abort(writer);
+        file_write_abort(writer);
         return status;
     }
     *ret_writer = writer;
     return SLUICE_OK;
 }
 
-/* A copy with the table's terminator in *ret_dbt, whose data the caller frees. */
+/* A copy with the table's terminator in *ret_stored, which the caller frees. */
 static sluice_status stored(const struct sluice_lookup_writer *writer, struct sluice_span span,
-                            const struct sluice_errors *errors, DBT *ret_dbt)
+                            const struct sluice_errors *errors, struct sluice_span *ret_stored,
+                            char **ret_owned)
 {
     char *copy = span.len < UINT32_MAX ? malloc(span.len + 1) : NULL;
 
     if (copy == NULL)
-        return hash_fail(errors, SLUICE_TEMP, "write to %s: out of memory", writer->new_path);
+        return file_fail(errors, SLUICE_TEMP, "write to %s: out of memory", writer->new_path);
     if (span.len > 0)
         memcpy(copy, span.ptr, span.len);
     copy[span.len] = '\0';
-    *ret_dbt = hash_dbt(copy, span.len + (writer->is_terminated != 0 ? 1 : 0));
+    *ret_stored = (struct sluice_span){copy, span.len + (writer->is_terminated != 0 ? 1 : 0)};
+    *ret_owned = copy;
     return SLUICE_OK;
 }
 
-sluice_status hash_write_put(struct sluice_lookup_writer *writer, struct sluice_span key,
+static sluice_status explained(const struct sluice_lookup_writer *writer, sluice_status status,
+                               const char *what, const char *why,
+                               const struct sluice_errors *errors)
+{
+    if (why == NULL)
+        return status;
+    return file_fail(errors, SLUICE_TEMP, "%s %s: %s", what, writer->new_path, why);
+}
+
+sluice_status file_write_put(struct sluice_lookup_writer *writer, struct sluice_span key,
                              struct sluice_span value, int32_t replace,
                              const struct sluice_errors *errors)
 {
-    DBT stored_key = hash_dbt(NULL, 0);
-    DBT stored_value = hash_dbt(NULL, 0);
-    int error = 0;
-    sluice_status status = stored(writer, key, errors, &stored_key);
+    char *key_copy = NULL;
+    char *value_copy = NULL;
+    const char *why = NULL;
+    sluice_status status = stored(writer, key, errors, &key, &key_copy);
 
     if (status == SLUICE_OK)
-        status = stored(writer, value, errors, &stored_value);
-    if (status == SLUICE_OK)
-        error = writer->db->put(writer->db, NULL, &stored_key, &stored_value,
-                                replace != 0 ? 0 : DB_NOOVERWRITE);
-    if (error == DB_KEYEXIST)
-        status = SLUICE_NOT_FOUND;
-    else if (error != 0)
-        status =
-            hash_fail(errors, SLUICE_TEMP, "write to %s: %s", writer->new_path, db_strerror(error));
-    free(stored_key.data);
-    free(stored_value.data);
+        status = stored(writer, value, errors, &value, &value_copy);
+    if (status == SLUICE_OK) {
+        status = file_format.put(writer->data, key, value, replace != 0, &why);
+        status = explained(writer, status, "write to", why, errors);
+    }
+    free(key_copy);
+    free(value_copy);
     return status;
 }
 
-sluice_status hash_write_remove(struct sluice_lookup_writer *writer, struct sluice_span key,
+sluice_status file_write_remove(struct sluice_lookup_writer *writer, struct sluice_span key,
                                 const struct sluice_errors *errors)
 {
-    DBT stored_key = hash_dbt(NULL, 0);
-    sluice_status status = stored(writer, key, errors, &stored_key);
-    int error;
+    char *copy = NULL;
+    const char *why = NULL;
+    sluice_status status = stored(writer, key, errors, &key, &copy);
 
     if (status != SLUICE_OK)
         return status;
-    error = writer->db->del(writer->db, NULL, &stored_key, 0);
-    free(stored_key.data);
-    if (error == 0)
-        return SLUICE_OK;
-    if (error == DB_NOTFOUND)
-        return SLUICE_NOT_FOUND;
-    return hash_fail(errors, SLUICE_TEMP, "remove from %s: %s", writer->new_path,
-                     db_strerror(error));
+    status = file_format.remove(writer->data, key, &why);
+    free(copy);
+    return explained(writer, status, "remove from", why, errors);
 }
 
 /* The rename survives a power cut only when the folder is on the disk too. */
@@ -259,7 +260,7 @@ static sluice_status sync_folder(const char *path, const struct sluice_errors *e
     int fd;
 
     if (folder == NULL)
-        return hash_fail(errors, SLUICE_TEMP, "sync the folder of %s: out of memory", path);
+        return file_fail(errors, SLUICE_TEMP, "sync the folder of %s: out of memory", path);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd == -1 || fsync(fd) == -1)
         status = fail_errno(errors, "sync", folder);
@@ -269,18 +270,19 @@ static sluice_status sync_folder(const char *path, const struct sluice_errors *e
     return status;
 }
 
-sluice_status hash_write_commit(struct sluice_lookup_writer *writer,
+sluice_status file_write_commit(struct sluice_lookup_writer *writer,
                                 const struct sluice_errors *errors)
 {
     sluice_status status;
-    int error = writer->db->close(writer->db, 0);
+    const char *why = file_format.finish(writer->data);
 
-    writer->db = NULL;
-    if (error != 0)
-        status =
-            hash_fail(errors, SLUICE_TEMP, "write %s: %s", writer->new_path, db_strerror(error));
-    else if (fsync(writer->fd) == -1)
-        status = fail_errno(errors, "sync", writer->new_path);
+    writer->data = NULL;
+    if (why == NULL && fsync(writer->fd) == -1)
+        why = strerror(errno);
+    if (why == NULL && file_format.write_companion != NULL)
+        why = file_format.write_companion(writer->name, writer->mode);
+    if (why != NULL)
+        status = file_fail(errors, SLUICE_TEMP, "write %s: %s", writer->new_path, why);
     else if (rename(writer->new_path, writer->path) == -1)
         status = fail_errno(errors, "rename", writer->new_path);
     else {
@@ -288,11 +290,11 @@ sluice_status hash_write_commit(struct sluice_lookup_writer *writer,
         writer_free(writer);
         return status;
     }
-    hash_write_abort(writer);
+    file_write_abort(writer);
     return status;
 }
 
-void hash_write_abort(struct sluice_lookup_writer *writer)
+void file_write_abort(struct sluice_lookup_writer *writer)
 {
     if (writer == NULL)
         return;

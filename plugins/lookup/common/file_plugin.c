@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * file_plugin: the operations of a table in a file, and how it explains failures.
+ */
+#include "file_table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+sluice_status file_fail(const struct sluice_errors *errors, sluice_status status,
+                        const char *format, ...)
+{
+    char text[FILE_TEXT_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut off if need be */
+    va_end(arguments);
+    errors->explain(errors, "4.3.0", text);
+    return status;
+}
+
+const struct sluice_lookup_ops file_table_ops = {
+    .struct_size = sizeof(file_table_ops),
+    .flags = SLUICE_LOOKUP_WRITABLE,
+    .open = file_open,
+    .close = file_close,
+    .find = file_find,
+    .generation = file_generation,
+    .list = file_list,
+    .write_open = file_write_open,
+    .write_put = file_write_put,
+    .write_remove = file_write_remove,
+    .write_commit = file_write_commit,
+    .write_abort = file_write_abort,
+};
