@@ -276,6 +276,29 @@ def test_sizes_at_the_limits(make_hub, sink):
     assert sorted(sink.bodies()) == sorted(map(content, sizes))
 
 
+def test_many_large_messages_at_once(make_hub, sink):
+    """What comes in is in memory as far as there is credit for it; the rest is in files. All arrives."""
+    daemon = make_hub(nexthop=sink.nexthop, receive_processes=1)
+    contents = [b"X: %d\r\n\r\n" % number + b"%070d\r\n" % number * 12500 for number in range(40)]
+    before = {name: resident(pid) for name, pid in daemon.roles().items()}
+    with Unharmed(daemon):
+        clients = [Client(daemon.port) for _ in contents]
+        for client, content in zip(clients, contents):
+            client.expect("MAIL FROM:<s@isp.example>", "250")
+            client.expect("RCPT TO:<u@customer.tld>", "250")
+            client.expect("DATA", "354")
+            client.send(content)
+        for name, pid in daemon.roles().items():
+            assert resident(pid) - before[name] < 32 * MIB, name
+        for client in clients:
+            client.send(b".\r\n")
+        for client in clients:
+            assert client.reply().startswith("250")
+            client.close()
+        wait_for(lambda: sink.count == len(contents), 60)
+    assert sorted(sink.bodies()) == sorted(contents)
+
+
 def test_thousands_of_recipients(make_hub, sink):
     daemon = make_hub(nexthop=sink.nexthop, smtpd_recipient_limit=5000)
     with Unharmed(daemon), Client(daemon.port) as client:
