@@ -49,7 +49,8 @@ struct sluice_queue_change {
     uint32_t flags;             /* the host's; given back by scan and read */
     int32_t content_fd;         /* PUT: -1, or the staged file that holds the content */
     struct sluice_span record;  /* PUT, UPDATE */
-    struct sluice_span content; /* PUT with content_fd -1 */
+    struct sluice_span content; /* PUT with content_fd -1: of any size where the store has no stage();
+                                   else larger ones are staged, today those over 1 MiB */
 };
 
 /* Where read and scan put what they found. Spans are borrowed for the call. */
