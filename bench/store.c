@@ -36,7 +36,7 @@
 #define PATH_SIZE 512
 #define MAINTAIN_MS 5
 #define LOOK_SECONDS 0.05 /* when there was nothing to do */
-#define FOLDERS_MAX 8 /* open at once */
+#define FOLDERS_MAX 8     /* open at once */
 
 static struct sluice_span content = {.len = 4096};
 static bool is_cold;

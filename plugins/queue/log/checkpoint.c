@@ -203,8 +203,7 @@ bool checkpoint_next(struct checkpoint *checkpoint)
 const uint8_t *checkpoint_record(struct checkpoint *checkpoint)
 {
     const struct frame *frame = &checkpoint->frame;
-    const uint8_t *bytes =
-        window_get(&checkpoint->records, checkpoint->record, frame->record_size);
+    const uint8_t *bytes = window_get(&checkpoint->records, checkpoint->record, frame->record_size);
 
     if (bytes == NULL || format_crc(bytes, frame->record_size) != frame->record_crc)
         return NULL;
@@ -251,8 +250,8 @@ sluice_status checkpoint_open(int folder, uint32_t number, uint64_t salt,
     st = window_init(&checkpoint.frames, checkpoint.fd);
     if (st == SLUICE_OK)
         st = window_init(&checkpoint.records, checkpoint.fd);
-    if (st == SLUICE_OK && !(read_header(checkpoint.fd, number, salt, &checkpoint.header) &&
-                             is_whole(&checkpoint)))
+    if (st == SLUICE_OK &&
+        !(read_header(checkpoint.fd, number, salt, &checkpoint.header) && is_whole(&checkpoint)))
         st = SLUICE_NOT_FOUND;
     if (st != SLUICE_OK) {
         checkpoint_close(&checkpoint);

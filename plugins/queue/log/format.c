@@ -77,6 +77,14 @@ enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
     return ret_header->version <= FORMAT_VERSION ? FORMAT_OK : FORMAT_NEWER;
 }
 
+bool format_is_torn_header(const uint8_t in[FORMAT_HEADER_SIZE + FORMAT_FRAME_SIZE])
+{
+    static const uint8_t nothing[FORMAT_FRAME_SIZE];
+
+    return memcmp(in, segment_magic, sizeof(segment_magic)) == 0 &&
+           memcmp(in + FORMAT_HEADER_SIZE, nothing, sizeof(nothing)) == 0;
+}
+
 void format_checkpoint(uint8_t out[FORMAT_HEADER_SIZE], const struct checkpoint_header *header)
 {
     memset(out, 0, FORMAT_HEADER_SIZE);

@@ -73,6 +73,10 @@ void format_header(uint8_t out[FORMAT_HEADER_SIZE], const struct segment_header 
 enum format_result format_parse_header(const uint8_t in[FORMAT_HEADER_SIZE],
                                        struct segment_header *ret_header);
 
+/* Of a segment's first 128 bytes, where the header cannot be parsed: it tore when it was written over that of
+ * an unused segment, and no batch followed it. */
+bool format_is_torn_header(const uint8_t in[FORMAT_HEADER_SIZE + FORMAT_FRAME_SIZE]);
+
 void format_checkpoint(uint8_t out[FORMAT_HEADER_SIZE], const struct checkpoint_header *header);
 enum format_result format_parse_checkpoint(const uint8_t in[FORMAT_HEADER_SIZE],
                                            struct checkpoint_header *ret_header);

@@ -84,6 +84,10 @@ static sluice_status find_header(struct head *head, int folder, int fd, const ui
 {
     const uint8_t *first = bytes + FORMAT_HEADER_SIZE;
 
+    if (format_is_torn_header(bytes)) {
+        head->header = (struct segment_header){.number = head->number};
+        return SLUICE_OK;
+    }
     if (make_up_header(head, format_peek_salt(first), first, hints->least) ||
         ask_checkpoint(head, folder, hints->least) ||
         (hints->may_search && search(head, fd, hints->least)))

@@ -262,7 +262,8 @@ sluice_status log_read_record(struct sluice_queue *queue, const struct index_ent
         return SLUICE_OK;
     }
     fetched_done(&fetched);
-    return has_moved(queue, entry) ? SLUICE_NOT_FOUND : damaged(errors, entry->id, entry->record, "record");
+    return has_moved(queue, entry) ? SLUICE_NOT_FOUND
+                                   : damaged(errors, entry->id, entry->record, "record");
 }
 
 /* ---- the scan ------------------------------------------------------------------------------- */
@@ -316,8 +317,8 @@ static sluice_status scan_checkpoint(const struct sluice_queue *queue, struct se
     sluice_status st = SLUICE_OK;
 
     segment->scanned = 0;
-    if (!segment->has_checkpoint || checkpoint_open(queue->folder, segment->number, segment->salt,
-                                                    &checkpoint) != SLUICE_OK)
+    if (!segment->has_checkpoint ||
+        checkpoint_open(queue->folder, segment->number, segment->salt, &checkpoint) != SLUICE_OK)
         return SLUICE_OK;
     while (st == SLUICE_OK && checkpoint_next(&checkpoint))
         st = scan_frame(queue, &checkpoint, sink, errors);

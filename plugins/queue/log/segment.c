@@ -35,8 +35,9 @@ sluice_status segment_write_header(int fd, const struct segment_header *header,
     return write_start(fd, bytes, sizeof(bytes), errors);
 }
 
-/* And nothing where the first frame will be: if the header could not be read one day, it would be
- * made up from that frame, and what the file held before would live again. */
+/* And nothing where the first frame will be. If the header tears when it is written over, that tells that
+ * no batch followed; and it is not made up from a frame that the file held before, which would live
+ * again. */
 static sluice_status write_unused_header(struct segment_file *file,
                                          const struct sluice_errors *errors)
 {

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NUMBER_MAX (UINT32_MAX - 3) /* it may take three to make a segment */
+
 /* ---- the pool ------------------------------------------------------------------------------- */
 
 /* After each change: for those who ask without the lock. */
@@ -92,8 +94,8 @@ bool spare_retire(struct sluice_queue *queue, uint32_t number, uint64_t size)
 
     log_unlock(queue);
     (void)name_unlink(queue->folder, NAME_CHECKPOINT, number); /* or the next start does */
-    is_gone = is_kept ? rename_to_spare(queue, number)
-                      : name_unlink(queue->folder, NAME_SEGMENT, number);
+    is_gone =
+        is_kept ? rename_to_spare(queue, number) : name_unlink(queue->folder, NAME_SEGMENT, number);
     log_lock(queue);
     if (is_kept && is_gone)
         add(queue, number, false);
@@ -141,9 +143,8 @@ static bool is_sound(const struct sluice_queue *queue, const char *name)
 {
     struct stat info;
 
-    return fstatat(queue->folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(info.st_mode) && info.st_nlink == 1 &&
-           (uint64_t)info.st_blocks * 512 >= (uint64_t)info.st_size &&
+    return fstatat(queue->folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
+           info.st_nlink == 1 && (uint64_t)info.st_blocks * 512 >= (uint64_t)info.st_size &&
            is_wanted(queue, (uint64_t)info.st_size);
 }
 
@@ -222,7 +223,7 @@ sluice_status spare_take(struct sluice_queue *queue, uint64_t size, enum append_
     }
     if (ready.fd != -1)
         put_back(queue, &ready); /* numbers ascend: its turn would be over */
-    if (queue->last_number >= UINT32_MAX - 3)
+    if (queue->last_number >= NUMBER_MAX)
         return failure(errors, SLUICE_TEMP, "4.3.0", "no number left for a segment");
     st = make_now(queue, whole_size, has_way_out ? NULL : errors, ret_file);
     if (st == SLUICE_OK || !has_way_out)
@@ -243,7 +244,7 @@ static bool has_usable(const struct spares *spares)
 /* The reserve comes first; and rather of a segment that is just being given up than new. */
 static bool should_prepare(const struct sluice_queue *queue)
 {
-    return queue->ready.fd == -1 && queue->reserve.is_whole && queue->last_number < UINT32_MAX - 3 &&
+    return queue->ready.fd == -1 && queue->reserve.is_whole && queue->last_number < NUMBER_MAX &&
            (has_usable(&queue->spares) || (!queue->ledger.may_reap && has_space(queue)));
 }
 

@@ -32,6 +32,20 @@ static void test_after_failed_sync(void **state)
                                               .cuts_power = true});
 }
 
+/* And the store, opened again, still finds it in memory. */
+static void test_after_failed_syncs(void **state)
+{
+    (void)state;
+    scenario_run_everywhere((struct scenario){.make = model_make,
+                                              .seed = 13,
+                                              .batches = SCENARIO_BATCHES,
+                                              .fault = FAULT_EIO,
+                                              .second = FAULT_EIO,
+                                              .after = 1,
+                                              .only = FAULTS_SYNCS,
+                                              .cuts_power = true});
+}
+
 /* A process that was killed leaves what it wrote; the next one takes it for granted. */
 static void test_after_recovery(void **state)
 {
@@ -76,6 +90,7 @@ int run_power_cases(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_power_cut),      cmocka_unit_test(test_after_failed_sync),
+        cmocka_unit_test(test_after_failed_syncs),
         cmocka_unit_test(test_after_recovery), cmocka_unit_test(test_after_recovery_of_removals),
         cmocka_unit_test(test_while_tidying),
     };

@@ -31,16 +31,11 @@ struct piece {
 };
 
 static const struct piece pieces[] = {
-    {FRAME_PUT, false, 10, 100},
-    {FRAME_PUT, true, 200, 5000},
-    {FRAME_COMMIT, false, 0, 0},
-    {FRAME_REMOVE, false, 0, 0},
-    {FRAME_UPDATE, false, 77, 0},
-    {FRAME_PUT, false, LONG_RECORD, 0},
-    {FRAME_COMMIT, false, 0, 0},
-    {FRAME_COPY, false, 400, LONG_CONTENT},
-    {FRAME_UPDATE, false, 1, 0},
-    {FRAME_COMMIT, false, 0, 0},
+    {FRAME_PUT, false, 10, 100},  {FRAME_PUT, true, 200, 5000},
+    {FRAME_COMMIT, false, 0, 0},  {FRAME_REMOVE, false, 0, 0},
+    {FRAME_UPDATE, false, 77, 0}, {FRAME_PUT, false, LONG_RECORD, 0},
+    {FRAME_COMMIT, false, 0, 0},  {FRAME_COPY, false, 400, LONG_CONTENT},
+    {FRAME_UPDATE, false, 1, 0},  {FRAME_COMMIT, false, 0, 0},
 };
 
 #define PIECES (sizeof(pieces) / sizeof(pieces[0]))
@@ -348,10 +343,12 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_read),           CASE(test_missing),      CASE(test_other_salt),
-        CASE(test_other_number),   CASE(test_torn),         CASE(test_wrong_checksum),
-        CASE(test_wrong_record),   CASE(test_newer_version), CASE(test_too_few),
-        CASE(test_unreadable_segment), CASE(test_again),
+        CASE(test_read),         CASE(test_missing),
+        CASE(test_other_salt),   CASE(test_other_number),
+        CASE(test_torn),         CASE(test_wrong_checksum),
+        CASE(test_wrong_record), CASE(test_newer_version),
+        CASE(test_too_few),      CASE(test_unreadable_segment),
+        CASE(test_again),
     };
 
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
