@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "config/table_name.h"
 #include "plugin/load.h"
 
 #include <ctype.h>
@@ -106,6 +107,7 @@ sluice_status postmap_table_init(struct postmap_table *table, struct draft *draf
     const char *plugin_name;
     sluice_status st;
 
+    name = table_name_plain(name);
     *table = (struct postmap_table){
         .type = arena_printf(&draft->arena, "%.*s", (int)strcspn(name, ":"), name),
         .host = {.struct_size = sizeof(table->host),

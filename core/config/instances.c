@@ -5,6 +5,7 @@
 #include "config/instances.h"
 
 #include "base/span.h"
+#include "config/table_name.h"
 #include "net/address.h"
 #include "sluice/access.h"
 #include "sluice/deferral.h"
@@ -275,10 +276,13 @@ static size_t table_type_len(const char *item)
 struct draft_instance *draft_add_table(struct draft *draft, const char *table, struct place place,
                                        uint32_t roles)
 {
-    struct draft_instance *instance = draft_instance_find(draft, SLUICE_LOOKUP_ID, table);
-    size_t len = table_type_len(table);
+    struct draft_instance *instance;
     const char *type;
+    size_t len;
 
+    table = table_name_plain(table);
+    len = table_type_len(table);
+    instance = draft_instance_find(draft, SLUICE_LOOKUP_ID, table);
     if (instance != NULL || len == 0)
         return instance;
     type = arena_printf(&draft->arena, "%.*s", (int)len, table);

@@ -260,17 +260,36 @@ static void list_add(const struct options *options, struct list *list, struct sl
     list->items[list->count++] = arena_text(options->arena, item);
 }
 
-/* As Postfix does: parted by commas and white space. */
-static void list_split(const struct options *options, struct list *list, const char *text)
+/* As Postfix does: parted by commas and white space; what stands in braces stays together. */
+bool list_next(struct sluice_span *rest, struct sluice_span *ret_item)
 {
     static const char separators[] = ", \t\r\n";
+    struct sluice_span text = *rest;
+    size_t depth = 0;
+    size_t len = 0;
 
-    for (text += strspn(text, separators); *text != '\0'; text += strspn(text, separators)) {
-        size_t len = strcspn(text, separators);
-
-        list_add(options, list, (struct sluice_span){.ptr = text, .len = len});
-        text += len;
+    while (text.len > 0 && strchr(separators, text.ptr[0]) != NULL)
+        text = span_skip(text, 1);
+    for (; len < text.len; len++) {
+        if (text.ptr[len] == '{')
+            depth++;
+        else if (text.ptr[len] == '}' && depth > 0)
+            depth--;
+        else if (depth == 0 && strchr(separators, text.ptr[len]) != NULL)
+            break;
     }
+    *ret_item = span_first(text, len);
+    *rest = span_skip(text, len);
+    return len > 0;
+}
+
+static void list_split(const struct options *options, struct list *list, const char *text)
+{
+    struct sluice_span rest = sluice_span_of(text);
+    struct sluice_span item;
+
+    while (list_next(&rest, &item))
+        list_add(options, list, item);
 }
 
 static void set_list(const struct list *list, struct value *value)

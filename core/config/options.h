@@ -46,6 +46,10 @@ bool option_from_setting(const struct options *options, const struct sluice_opti
 bool option_from_text(const struct options *options, const struct sluice_option *option,
                       const char *text, struct place place, struct value *ret_value);
 
+/* Takes the next item of a list in Postfix's notation from the beginning of *rest; NUL bytes must not
+ * be in it. False: there is none. */
+bool list_next(struct sluice_span *rest, struct sluice_span *ret_item);
+
 /* The word for a type: "duration". */
 const char *option_type_name(int32_t type);
 /* "sluice.conf:12" or "default". */

@@ -5,6 +5,7 @@
 #include "config/rules.h"
 
 #include "base/span.h"
+#include "config/table_name.h"
 #include "net/address.h"
 #include "sluice/lookup.h"
 #include "sluice/transport.h"
@@ -38,6 +39,11 @@ static struct place place_of(struct draft *draft, const char *name, const char *
 static const struct value *value_of(struct draft *draft, const char *name)
 {
     return &draft_parameter(draft, name)->value;
+}
+
+static bool is_table(struct draft *draft, const char *item)
+{
+    return draft_instance_find(draft, SLUICE_LOOKUP_ID, table_name_plain(item)) != NULL;
 }
 
 /* ---- addresses ------------------------------------------------------------------------------ */
@@ -106,7 +112,7 @@ static void check_networks(struct draft *draft)
         struct error err = ERROR_INIT;
         struct network network;
 
-        if (item[0] == '/' || draft_instance_find(draft, SLUICE_LOOKUP_ID, item) != NULL)
+        if (item[0] == '/' || is_table(draft, item))
             continue;
         if (network_parse(sluice_span_of(item), &network, &err) != SLUICE_OK)
             report_error(&draft->report, place_of(draft, "mynetworks", list->items[i]),
@@ -191,7 +197,7 @@ static void check_domains(struct draft *draft)
 
             while (first < later && !has_item(value_of(draft, lists[first]), item))
                 first++;
-            if (first < later && draft_instance_find(draft, SLUICE_LOOKUP_ID, item) == NULL)
+            if (first < later && !is_table(draft, item))
                 report_warning(&draft->report, place_of(draft, lists[later], item),
                                "do not list domain %s in BOTH %s and %s", item, lists[first],
                                lists[later]);

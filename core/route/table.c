@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/table_name.h"
 #include "plugin/instance.h"
 #include "task/pool.h"
 
@@ -150,6 +151,7 @@ sluice_status tables_get(struct tables *tables, const char *name, struct table *
 {
     struct table *table = NULL;
 
+    name = table_name_plain(name);
     HASH_FIND_STR(tables->by_name, name, table);
     if (table == NULL)
         return configure(tables, name, ret_table, err);

@@ -5,7 +5,8 @@
  *   contract-lookup PLUGIN.so TABLE [KEY VALUE]...
  *
  * The keys and values are all that the table has; with "@" for TABLE the plugin's own writer builds
- * it first.
+ * it first, and with "<TEXT" it is a file with that text, in which a "@" ends a line. The key "*" stands
+ * for every other one: a value is then its answer, and "!" a temporary failure.
  */
 #include "answers.h"
 #include "host.h"
@@ -26,6 +27,7 @@ static struct {
     const char *key, *value;
 } entries[ENTRIES_MAX];
 static size_t entry_count;
+static const char *other_value; /* of every other key; NULL: there are none */
 
 struct fixture {
     struct test_host host;
@@ -36,15 +38,21 @@ struct fixture {
     char folder[64], name[128];
 };
 
-/* Into a folder of our own, through the plugin's writer. */
+/* A folder of our own. */
+static void make_folder(struct fixture *fixture)
+{
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/sluice-lookup-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->name, sizeof(fixture->name), "%s/table", fixture->folder);
+}
+
+/* Through the plugin's writer. */
 static void build(struct fixture *fixture)
 {
     struct sluice_lookup_writer *writer = NULL;
     const struct sluice_lookup_ops *ops = fixture->ops;
 
-    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/sluice-lookup-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    snprintf(fixture->name, sizeof(fixture->name), "%s/table", fixture->folder);
+    make_folder(fixture);
     assert_int_equal(ops->write_open(&fixture->host.sdk, fixture->config, fixture->name, 0, 0600,
                                      &fixture->errors.sdk, &writer),
                      SLUICE_OK);
@@ -53,6 +61,18 @@ static void build(struct fixture *fixture)
                                         sluice_span_of(entries[i].value), 0, &fixture->errors.sdk),
                          SLUICE_OK);
     assert_int_equal(ops->write_commit(writer, &fixture->errors.sdk), SLUICE_OK);
+}
+
+static void write_source(struct fixture *fixture, const char *text)
+{
+    FILE *file;
+
+    make_folder(fixture);
+    file = fopen(fixture->name, "w");
+    assert_non_null(file);
+    for (; *text != '\0'; text++)
+        assert_int_not_equal(fputc(*text == '@' ? '\n' : *text, file), EOF);
+    assert_int_equal(fclose(file), 0);
 }
 
 static int setup(void **state)
@@ -67,6 +87,8 @@ static int setup(void **state)
     fixture.config = test_config_new(desc, NULL);
     if (strcmp(table_name, "@") == 0)
         build(&fixture);
+    else if (table_name[0] == '<')
+        write_source(&fixture, table_name + 1);
     else
         snprintf(fixture.name, sizeof(fixture.name), "%s", table_name);
     assert_int_equal(fixture.ops->open(&fixture.host.sdk, fixture.config, fixture.name,
@@ -96,6 +118,23 @@ static sluice_status find(struct fixture *fixture, struct sluice_span key, struc
                               &fixture->errors.sdk);
 }
 
+static void assert_other(struct fixture *fixture, struct sluice_span key)
+{
+    struct answer answer;
+    sluice_status status = find(fixture, key, &answer);
+
+    if (other_value != NULL && strcmp(other_value, "!") != 0) {
+        assert_int_equal(status, SLUICE_OK);
+        assert_string_equal(answer.value, other_value);
+        return;
+    }
+    assert_int_equal(status, other_value == NULL ? SLUICE_NOT_FOUND : SLUICE_TEMP);
+    assert_int_equal(answer.count, 0);
+    /* A miss is an answer, a failure has a reason. */
+    assert_int_equal(fixture->errors.count, other_value == NULL ? 0 : 1);
+    test_errors_init(&fixture->errors);
+}
+
 static void test_hits(void **state)
 {
     struct answer answer;
@@ -115,15 +154,11 @@ static void test_misses(void **state)
     static const char *const keys[] = {
         "other.tld", "tld", "ustomer.tld", "customer.tl", "customer.tld.", "smtp", "=", ",", "\xff",
     };
-    struct fixture *fixture = *state;
-    struct answer answer;
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         print_message("%s\n", keys[i]);
-        assert_int_equal(find(fixture, sluice_span_of(keys[i]), &answer), SLUICE_NOT_FOUND);
-        assert_int_equal(answer.count, 0);
+        assert_other(*state, sluice_span_of(keys[i]));
     }
-    assert_int_equal(fixture->errors.count, 0); /* a miss is an answer */
 }
 
 /* Keys that no table of text can have; a span may have NUL bytes, and no NUL at its end. */
@@ -134,18 +169,16 @@ static void test_odd_keys(void **state)
 
     assert_non_null(long_key);
     memset(long_key, 'x', LONG_KEY);
-    assert_int_equal(find(*state, (struct sluice_span){long_key, LONG_KEY}, &answer),
-                     SLUICE_NOT_FOUND);
+    assert_other(*state, (struct sluice_span){long_key, LONG_KEY});
     free(long_key);
-    assert_int_equal(find(*state, (struct sluice_span){NULL, 0}, &answer), SLUICE_NOT_FOUND);
-    assert_int_equal(find(*state, (struct sluice_span){"", 0}, &answer), SLUICE_NOT_FOUND);
+    assert_other(*state, (struct sluice_span){NULL, 0});
+    assert_other(*state, (struct sluice_span){"", 0});
     for (size_t i = 0; i < entry_count; i++) {
         char key[64];
         size_t len = strlen(entries[i].key);
 
         snprintf(key, sizeof(key), "%s%cx", entries[i].key, '\0');
-        assert_int_equal(find(*state, (struct sluice_span){key, len + 2}, &answer),
-                         SLUICE_NOT_FOUND);
+        assert_other(*state, (struct sluice_span){key, len + 2});
         key[len] = 'x'; /* behind the span */
         assert_int_equal(find(*state, (struct sluice_span){key, len}, &answer), SLUICE_OK);
     }
@@ -155,26 +188,24 @@ static void test_two_instances(void **state)
 {
     struct fixture *fixture = *state;
     struct fixture other = *fixture;
-    struct answer answer;
 
     assert_int_equal(other.ops->open(&other.host.sdk, other.config, other.name, &other.errors.sdk,
                                      &other.lookup),
                      SLUICE_OK);
     other.ops->close(fixture->lookup);
     fixture->lookup = other.lookup; /* teardown closes it */
-    assert_int_equal(find(fixture, sluice_span_of("nothing"), &answer), SLUICE_NOT_FOUND);
+    assert_other(fixture, sluice_span_of("nothing"));
 }
 
 static void test_generation_stays(void **state)
 {
     struct fixture *fixture = *state;
     uint64_t first, second;
-    struct answer answer;
 
     if (!SLUICE_HAS(struct sluice_lookup_ops, fixture->ops, generation))
         return; /* optional */
     assert_int_equal(fixture->ops->generation(fixture->lookup, &first), SLUICE_OK);
-    assert_int_equal(find(fixture, sluice_span_of("nothing"), &answer), SLUICE_NOT_FOUND);
+    assert_other(fixture, sluice_span_of("nothing"));
     assert_int_equal(fixture->ops->generation(fixture->lookup, &second), SLUICE_OK);
     assert_int_equal(first, second);
 }
@@ -234,12 +265,16 @@ int main(int argc, char **argv)
     };
 
     if (argc < 3 || argc % 2 == 0 || argc > 3 + 2 * ENTRIES_MAX) {
-        fprintf(stderr, "usage: %s PLUGIN.so TABLE|@ [KEY VALUE]...\n", argv[0]);
+        fprintf(stderr, "usage: %s PLUGIN.so TABLE|@|<TEXT [KEY VALUE]...\n", argv[0]);
         return 2;
     }
     plugin_path = argv[1];
     table_name = argv[2];
     for (int i = 3; i < argc; i += 2) {
+        if (strcmp(argv[i], "*") == 0) {
+            other_value = argv[i + 1];
+            continue;
+        }
         entries[entry_count].key = argv[i];
         entries[entry_count++].value = argv[i + 1];
     }
