@@ -26,6 +26,12 @@ static int is_page(uint8_t type)
     return type == TYPE_INTERNAL || type == TYPE_LEAF;
 }
 
+/* The library does not keep the neighbours of internal pages. */
+static int is_leaf(uint8_t type)
+{
+    return type == TYPE_LEAF;
+}
+
 /* room: bytes from the item to the end of the page; data: where its bytes begin. */
 static const char *check_item(const struct check *check, const unsigned char *item, uint32_t room,
                               uint32_t data)
@@ -48,12 +54,12 @@ static const char *check_item(const struct check *check, const unsigned char *it
 
 static const char *check_items(const struct check *check, const unsigned char *page)
 {
-    int is_leaf = page[PAGE_TYPE] == TYPE_LEAF;
+    int has_values = is_leaf(page[PAGE_TYPE]);
     uint32_t count = get16(page + PAGE_ENTRIES);
     uint32_t floor = PAGE_OFFSETS + 2 * count;
 
-    if (floor > check->page_size || (is_leaf && count % 2 != 0) ||
-        (page[PAGE_LEVEL] == LEVEL_LEAF) != is_leaf)
+    if (floor > check->page_size || (has_values && count % 2 != 0) ||
+        (page[PAGE_LEVEL] == LEVEL_LEAF) != has_values)
         return check_damaged;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t offset = get16(page + PAGE_OFFSETS + 2 * i);
@@ -62,7 +68,7 @@ static const char *check_items(const struct check *check, const unsigned char *p
         if (offset < floor || offset >= check->page_size)
             return check_damaged;
         wrong = check_item(check, page + offset, check->page_size - offset,
-                           is_leaf ? LEAF_DATA : INTERNAL_DATA);
+                           has_values ? LEAF_DATA : INTERNAL_DATA);
         if (wrong != NULL)
             return wrong;
     }
@@ -142,6 +148,7 @@ const struct check_method check_method = {
     .meta_type = 9,
     .foreign = "not a Berkeley DB B-tree file",
     .is_page = is_page,
+    .is_chained = is_leaf,
     .check_items = check_items,
     .check_whole = check_tree,
 };

@@ -77,9 +77,10 @@ static const char *check_page(const struct check *check, uint32_t number, const 
     link->level = page[PAGE_LEVEL];
     link->previous = get32(page + PAGE_PREVIOUS);
     link->next = get32(page + PAGE_NEXT);
-    if (link->type == TYPE_UNUSED) /* never written, or given back: no part of a chain */
+    /* Never written, given back, or of a sort that is in no chain. */
+    if (link->type != TYPE_OVERFLOW && !check_method.is_chained(link->type))
         link->previous = link->next = 0;
-    else if (get32(page + PAGE_NUMBER) != number)
+    if (link->type != TYPE_UNUSED && get32(page + PAGE_NUMBER) != number)
         return check_damaged;
     switch (link->type) {
     case TYPE_UNUSED:
@@ -117,8 +118,8 @@ static const char *check_links(const struct check *check)
         if (link->next >= check->page_count || link->previous >= check->page_count)
             return check_damaged;
         if (link->next != 0 && (check->links[link->next].previous != i ||
-                                check_method.is_page(check->links[link->next].type) !=
-                                    check_method.is_page(link->type)))
+                                check_method.is_chained(check->links[link->next].type) !=
+                                    check_method.is_chained(link->type)))
             return check_damaged;
         if (link->is_head != 0 && (link->type != TYPE_OVERFLOW || link->previous != 0))
             return check_damaged;

@@ -85,6 +85,7 @@ const struct check_method check_method = {
     .meta_type = 8,
     .foreign = "not a Berkeley DB hash file",
     .is_page = is_page,
+    .is_chained = is_page,
     .check_items = check_items,
     .check_whole = check_buckets,
 };

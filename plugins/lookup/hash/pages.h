@@ -57,7 +57,8 @@ struct check_method {
     uint32_t version_min, version_max;
     uint8_t meta_type;
     const char *foreign; /* what a file of another kind is called */
-    int (*is_page)(uint8_t type); /* one that has items */
+    int (*is_page)(uint8_t type);    /* one that has items */
+    int (*is_chained)(uint8_t type); /* and neighbours that count */
     const char *(*check_items)(const struct check *check, const unsigned char *page);
     /* Every page has been looked at, and chains have an end: do they make a whole table? */
     const char *(*check_whole)(const struct check *check, int fd);
