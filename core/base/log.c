@@ -140,18 +140,17 @@ static void write_out(const struct entry *entry, const char *bytes)
     log_sink_put(&line);
 }
 
-/* A line that is to be put there; the lock is held. The first one starts the gathering. What is wrong
- * is not to be lost with the process that says so; and there must be room for more: each half of the
- * ring is written when it is full. */
-static void wake_thread(const struct entry *entry)
+/* Whether to wake the thread for a line that has been put there; the lock is held. The first one starts
+ * the gathering. What is wrong is not to be lost with the process that says so; and there must be room
+ * for more: each half of the ring is written when it is full. */
+static bool wakes_thread(const struct entry *entry)
 {
     const uint32_t half = LOG_RING_BYTES / 2;
 
     if (entry->level <= LOG_LEVEL_WARNING || ring.count == LOG_RING_LINES / 2 ||
         entry->offset / half != (entry->offset + entry->size) / half)
         ring.is_urgent = true;
-    if (ring.count == 1 || ring.is_urgent)
-        pthread_cond_signal(&ring.changed);
+    return ring.count == 1 || ring.is_urgent;
 }
 
 /* What a line is made in. Not on the stack: a task's keeps all pages that were touched once, and an idle
@@ -169,6 +168,7 @@ static void put_line(enum log_level level, const char *component,
     struct entry entry = {.level = level,
                           .wall_ms = clock_wall_ms(),
                           .size = pack(component, rendered, bytes)};
+    bool wakes = false;
 
     pthread_mutex_lock(&ring.lock);
     if (ring.bytes == NULL) { /* no thread either */
@@ -178,13 +178,15 @@ static void put_line(enum log_level level, const char *component,
         memcpy(ring.bytes + entry.offset, bytes, entry.size);
         ring.entries[(ring.first + ring.count) % LOG_RING_LINES] = entry;
         ring.count++;
-        wake_thread(&entry);
+        wakes = wakes_thread(&entry);
         ring.next_byte = entry.offset + entry.size;
     } else {
         ring.dropped++;
         metric_add(metric_get(METRIC_LOG_LOST, NULL, NULL, NULL), 1);
     }
     pthread_mutex_unlock(&ring.lock);
+    if (wakes) /* not earlier: it would wake up and wait for the lock */
+        pthread_cond_signal(&ring.changed);
 }
 
 /* ---- saying ---------------------------------------------------------------------------------- */

@@ -150,9 +150,10 @@ static sluice_status enqueue(struct pool *pool, struct job *job)
         job->is_queued = true;
         DL_APPEND(pool->queued, job);
         pool->queued_count++;
-        pthread_cond_signal(&pool->work_came);
     }
     pthread_mutex_unlock(&pool->lock);
+    if (status == SLUICE_OK) /* not earlier: the thread would wake up and wait for the lock */
+        pthread_cond_signal(&pool->work_came);
     return status;
 }
 
