@@ -15,6 +15,7 @@
 #include "ipc/channel.h"
 #include "task/crash.h"
 #include "task/pool.h"
+#include "task/slice.h"
 #include "task/task.h"
 #include "task/watchdog.h"
 
@@ -546,6 +547,8 @@ int role_run(const struct role_ops *ops)
     runtime.ops = ops;
     runtime.role.name = ops->name;
     prepare_process(ops->name);
+    if (ops->is_awaited)
+        slice_ask_short();
     if (task_loop_init() != SLUICE_OK)
         return EX_OSERR;
     (void)uv_timer_init(task_loop(), &runtime.relink); /* cannot fail */

@@ -39,6 +39,7 @@ struct role {
 
 struct role_ops {
     const char *name;
+    bool is_awaited; /* others wait for each of its answers: it is to run soon after it is woken */
     /* Everything that may fail for want of something. On a task. An error ends the process, with
      * EX_CONFIG for CONFIG, else EX_TEMPFAIL. */
     sluice_status (*start)(struct role *role, struct error *err);

@@ -212,7 +212,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if ((events & UV_READABLE) == 0)
         return;
     for (int i = 0; i < READS_IN_A_TURN && !channel->is_closed; i++) {
-        if (!read_once(channel))
+        if (!read_once(channel) || channel->inbox.is_short) /* if more comes we are told again */
             break;
     }
 }

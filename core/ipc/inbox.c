@@ -88,6 +88,7 @@ sluice_status inbox_receive(struct inbox *inbox, int socket, const char **ret_re
         return errno == EAGAIN ? SLUICE_TEMP : SLUICE_PERM;
     }
     inbox->end += (size_t)n;
+    inbox->is_short = inbox->end < inbox->capacity && CMSG_FIRSTHDR(&message) == NULL;
     bool is_kept = keep_descriptor(inbox, &message);
     if ((message.msg_flags & MSG_CTRUNC) != 0) {
         *ret_reason = "a descriptor was lost: more than one, or the limit of open files is reached";

@@ -24,6 +24,7 @@ struct inbox {
     size_t end;
     int fds[INBOX_DESCRIPTORS_MAX]; /* received and not taken, the oldest first */
     size_t fd_count;
+    bool is_short; /* the last read took all that there was */
 };
 
 /* One recvmsg. OK; TEMP: nothing there now; NOT_FOUND: the peer has closed; PERM: it is of no

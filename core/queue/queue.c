@@ -438,6 +438,7 @@ const struct role_ops *queue_role_ops(void)
 {
     static const struct role_ops ops = {
         .name = "queue",
+        .is_awaited = true,
         .start = queue_start,
         .link = queue_link,
         .died = queue_died,
