@@ -2,7 +2,6 @@
 #include "deliver/resolve.h"
 
 #include "base/clock.h"
-#include "base/span.h"
 #include "ipc/messages.h"
 
 /* The table complains itself. */
@@ -18,8 +17,7 @@ static void resolve_one(const struct routes *routes, struct sluice_span address,
         found.status = SLUICE_OK;
         found.transport = route.transport;
         found.nexthop = route.nexthop;
-        found.is_by_domain = is_by_domain && route.class != ROUTE_LOCAL &&
-                             span_find(address, '@') < address.len;
+        found.is_by_domain = is_by_domain && route.is_of_domain;
     }
     message_route_add(&found, answer);
     route_done(&route);

@@ -16,6 +16,7 @@ struct draft {
     int64_t deadline_ms;
     struct mailbox mailbox;
     enum route_class class;
+    bool is_of_domain;
     struct sluice_span transport;
     struct sluice_span nexthop;
     struct buffer from_transport_maps; /* what spans may point into */
@@ -190,6 +191,7 @@ static sluice_status finish(struct draft *draft, struct route *ret_route, struct
         return no_memory(err);
     ret_route->memory = memory;
     ret_route->class = draft->class;
+    ret_route->is_of_domain = draft->is_of_domain;
     ret_route->transport = put(&at, draft->transport);
     ret_route->nexthop = put(&at, draft->nexthop);
     ret_route->mailbox = draft->mailbox;
@@ -207,6 +209,8 @@ static sluice_status resolve_address(struct draft *draft, const struct mailbox *
         st = classify(draft, err);
     if (st != SLUICE_OK)
         return st;
+    draft->is_of_domain =
+        draft->class != ROUTE_LOCAL && span_equal(draft->mailbox.domain, mailbox->domain);
     use_class(draft);
     st = ask_transport_maps(draft, err);
     if (st == SLUICE_OK)
@@ -256,8 +260,10 @@ static sluice_status resolve_postmaster(struct draft *draft, const struct mailbo
     }
     st = resolve_address(draft, &target, ret_route, err);
     mailbox_done(&target);
-    if (st == SLUICE_OK)
+    if (st == SLUICE_OK) {
         ret_route->class = ROUTE_LOCAL; /* everybody may write to it */
+        ret_route->is_of_domain = false;
+    }
     return st;
 }
 

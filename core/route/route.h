@@ -43,6 +43,7 @@ struct router {
 struct route {
     char *memory; /* what transport and nexthop point into */
     enum route_class class;
+    bool is_of_domain; /* but for tables that have addresses, the domain alone has led to it */
     struct sluice_span transport;
     struct sluice_span nexthop;
     struct mailbox mailbox;       /* the recipient */
@@ -68,8 +69,8 @@ bool route_is_postmaster(const struct mailbox *mailbox);
 sluice_status route_resolve(const struct router *router, const struct mailbox *mailbox,
                             int64_t deadline_ms, struct route *ret_route, struct error *err);
 void route_done(struct route *route);
-/* True if it is certain that all addresses of a domain have one transport and next hop, now; of one that
- * is not our own, where local parts count. [task] */
+/* True if it is certain that no table tells addresses of one domain apart, now: then a route that
+ * is_of_domain has the transport and next hop of all of its domain. [task] */
 bool route_goes_by_domain(const struct router *router);
 
 #endif

@@ -581,6 +581,41 @@ static void test_whether_domains_alone_are_told_apart(void **state)
     router_done(&router);
 }
 
+static const struct {
+    const char *path;
+    bool is_of_domain;
+} domain_cases[] = {
+    {"<u@other.tld>", true},
+    {"<u@customer.tld>", true},
+    {"<a%b.tld@other.tld>", true},
+    {"<a%b.tld@local.tld>", false}, /* goes where mail of b.tld goes, others of local.tld do not */
+    {"<u@local.tld>", false},
+    {"<u>", false},
+    {"<postmaster>", false},
+};
+
+static void test_whether_the_domain_has_led_to_a_route(void **state)
+{
+    struct fixture *f = *state;
+    struct router router;
+
+    set_up_router(f, &router);
+    router.postmaster_route = "admin@other.tld";
+    for (size_t i = 0; i < sizeof(domain_cases) / sizeof(domain_cases[0]); i++) {
+        struct mailbox mailbox = MAILBOX_INIT;
+        struct route route = ROUTE_INIT;
+        struct error err = ERROR_INIT;
+
+        print_message("%s\n", domain_cases[i].path);
+        assert_int_equal(mailbox_parse(sluice_span_of(domain_cases[i].path), &mailbox), SLUICE_OK);
+        assert_int_equal(route_resolve(&router, &mailbox, CLOCK_NEVER, &route, &err), SLUICE_OK);
+        assert_int_equal(route.is_of_domain, domain_cases[i].is_of_domain);
+        route_done(&route);
+        mailbox_done(&mailbox);
+    }
+    router_done(&router);
+}
+
 static void test_next_hop_of_the_class(void **state)
 {
     static const struct fake_entry entries[] = {{"reset.customer.tld", "relay"}, {NULL, NULL}};
@@ -657,6 +692,7 @@ int main(void)
         TEST(test_keys_in_order),
         TEST(test_patterns_see_whole_addresses),
         TEST(test_whether_domains_alone_are_told_apart),
+        TEST(test_whether_the_domain_has_led_to_a_route),
         TEST(test_next_hop_of_the_class),
         TEST(test_failures_are_temporary),
         TEST(test_postmaster),
