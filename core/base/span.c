@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define BLOCK_SIZE ((size_t)128) /* the compiler makes vectors of loops of a fixed length */
+
 static char fold(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -54,6 +56,19 @@ size_t span_find_last(struct sluice_span text, char c)
     const char *at = text.len > 0 ? memrchr(text.ptr, c, text.len) : NULL;
 
     return at != NULL ? (size_t)(at - text.ptr) : text.len;
+}
+
+bool span_has_8bit(struct sluice_span text)
+{
+    unsigned char all = 0;
+    size_t i = 0;
+
+    for (; text.len - i >= BLOCK_SIZE; i += BLOCK_SIZE)
+        for (size_t k = 0; k < BLOCK_SIZE; k++)
+            all |= (unsigned char)text.ptr[i + k];
+    for (; i < text.len; i++)
+        all |= (unsigned char)text.ptr[i];
+    return (all & 0x80) != 0;
 }
 
 static bool is_blank(char c)

@@ -35,6 +35,8 @@ static inline struct sluice_span span_first(struct sluice_span text, size_t n)
 {
     return (struct sluice_span){.ptr = text.ptr, .len = n < text.len ? n : text.len};
 }
+/* True if a byte is above 127. */
+bool span_has_8bit(struct sluice_span text);
 /* Without blanks and tabs at both ends. */
 struct sluice_span span_trim(struct sluice_span text);
 /* A decimal number without sign that fits; the whole span must be digits. */

@@ -228,7 +228,7 @@ static sluice_status write_envelope(const struct work *work, const struct reader
     struct sluice_span content = buffer_span(&letter->content);
     struct envelope envelope = {
         .sender = reader->sender,
-        .body = report_is_8bit(content) ? SLUICE_BODY_8BITMIME : SLUICE_BODY_7BIT,
+        .body = span_has_8bit(content) ? SLUICE_BODY_8BITMIME : SLUICE_BODY_7BIT,
         .is_smtputf8 = work->notice->envelope.is_smtputf8,
         .arrival_ms = clock_wall_ms(),
         .content_size = content.len,

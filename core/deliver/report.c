@@ -29,15 +29,6 @@ struct draft {
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-bool report_is_8bit(struct sluice_span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] >= 0x80)
-            return true;
-    }
-    return false;
-}
-
 size_t report_header_len(struct sluice_span content)
 {
     size_t len = 0;
@@ -200,7 +191,7 @@ static void write_notice(struct draft *draft)
     buffer_add_text(&draft->notice, "Content-Description: Notification\r\n");
     buffer_printf(&draft->notice, "Content-Type: text/plain; charset=%s\r\n",
                   is_global(draft) ? "utf-8" : "us-ascii");
-    if (report_is_8bit(buffer_span(&text)))
+    if (span_has_8bit(buffer_span(&text)))
         buffer_add_text(&draft->notice, "Content-Transfer-Encoding: 8bit\r\n");
     buffer_add_text(&draft->notice, "\r\n");
     buffer_add_span(&draft->notice, buffer_span(&text));
@@ -239,7 +230,7 @@ static void add_typed_field(struct draft *draft, const char *name, const char *t
 
 static const char *address_type(const struct draft *draft, struct sluice_span address)
 {
-    return is_global(draft) && report_is_8bit(address) ? "utf-8" : "rfc822";
+    return is_global(draft) && span_has_8bit(address) ? "utf-8" : "rfc822";
 }
 
 static void add_address_field(struct draft *draft, const char *name, struct sluice_span address)
@@ -371,7 +362,7 @@ static void write_returned(struct draft *draft)
     buffer_printf(&draft->returned, "Content-Description: %s%s\r\n", words[subject->kind],
                   subject->is_whole ? "" : " Headers");
     buffer_printf(&draft->returned, "Content-Type: %s\r\n", returned_type(draft));
-    if (report_is_8bit(subject->returned))
+    if (span_has_8bit(subject->returned))
         buffer_add_text(&draft->returned, "Content-Transfer-Encoding: 8bit\r\n");
     buffer_add_text(&draft->returned, "\r\n");
 }
@@ -417,9 +408,9 @@ static const char *title_of(const struct report_subject *subject)
 
 static bool is_8bit(const struct draft *draft)
 {
-    return (has_returned(draft) && report_is_8bit(draft->subject->returned)) ||
-           report_is_8bit(buffer_span(&draft->notice)) ||
-           report_is_8bit(buffer_span(&draft->status));
+    return (has_returned(draft) && span_has_8bit(draft->subject->returned)) ||
+           span_has_8bit(buffer_span(&draft->notice)) ||
+           span_has_8bit(buffer_span(&draft->status));
 }
 
 static void write_header(const struct draft *draft, struct buffer *out)

@@ -36,8 +36,6 @@ struct report_subject {
 /* The report behind what is in out, its lines ended by CRLF. */
 void report_compose(const struct report_origin *origin, const struct report_subject *subject,
                     struct buffer *out);
-/* True if it is 8-bit. */
-bool report_is_8bit(struct sluice_span text);
 /* Length of the header that the bytes of a message begin with, without the empty line; whole lines
  * alone if its end is not there. */
 size_t report_header_len(struct sluice_span content);

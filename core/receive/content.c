@@ -207,25 +207,13 @@ static bool take_blocks(struct pass *pass, const char *in)
 
 /* ---- what is in it --------------------------------------------------------------------------- */
 
-static bool has_8bit(const char *bytes, size_t len)
-{
-    unsigned char all = 0;
-    size_t i = 0;
-
-    for (; len - i >= BLOCK_SIZE; i += BLOCK_SIZE)
-        for (size_t k = 0; k < BLOCK_SIZE; k++)
-            all |= (unsigned char)bytes[i + k];
-    for (; i < len; i++)
-        all |= (unsigned char)bytes[i];
-    return (all & 0x80) != 0;
-}
-
 static void look_at(struct content *content, const char *bytes, size_t len)
 {
     if (len == 0)
         return;
     content->size += len;
-    content->has_8bit = content->has_8bit || has_8bit(bytes, len);
+    content->has_8bit =
+        content->has_8bit || span_has_8bit((struct sluice_span){.ptr = bytes, .len = len});
     for (size_t i = 0; i < content->reject_characters.len && !content->has_rejected; i++)
         content->has_rejected = memchr(bytes, content->reject_characters.ptr[i], len) != NULL;
     if (!content->header.is_over)

@@ -36,7 +36,7 @@ struct content {
     bool is_after_bare_lf; /* the line before the present one ended in a bare LF */
     bool is_done;          /* the end of data has been reached */
     bool has_bare_lf;
-    bool has_8bit;
+    bool has_8bit;     /* the caller may set it, for what it puts before or behind */
     bool has_rejected; /* one of reject_characters */
     uint64_t size;     /* of the content so far */
     struct header_scan header;

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/span.h"
 #include "receive/body.h"
 #include "receive/content.h"
 #include "receive/judge.h"
@@ -46,11 +47,13 @@ static void stop_keeping(struct upload *upload)
 
 /* ---- storing --------------------------------------------------------------------------------- */
 
+/* What has not come through the content's machine. */
 static void store(struct upload *upload, struct sluice_span bytes)
 {
     char *room;
     size_t size;
 
+    upload->content.has_8bit = upload->content.has_8bit || span_has_8bit(bytes);
     if (body_room(&upload->body, bytes.len, &room, &size, &upload->err) != SLUICE_OK) {
         stop_keeping(upload);
         return;

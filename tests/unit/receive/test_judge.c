@@ -71,12 +71,39 @@ static void test_verdicts(void **state)
     run_on_loop(*state, verdicts_body);
 }
 
+static void prepended_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, "192.0.2.1");
+    const char *want = "X-Note: gr\xc3\xbc\xc3\x9f" "e\r\nReceived: ";
+
+    check(f, set_list(f, RESTRICTIONS_SENDER, "say 13.0.X-Note:_gr\xc3\xbc\xc3\x9f" "e"), "restrictions");
+    talk(f, stream, "MAIL FROM:<a@b.test>\r\n", "250 2.1.0 Ok\r\n");
+    talk(f, stream, "RCPT TO:<u@relay.test>\r\n", "250 2.1.5 Ok\r\n");
+    talk(f, stream, "DATA\r\n", "354 End data with <CR><LF>.<CR><LF>\r\n");
+    talk(f, stream, "Subject: x\r\n\r\nbody\r\n.\r\n",
+         "250 2.0.0 Ok: queued as 0000000000000010\r\n");
+    check(f, memcmp(f->queue.content, want, strlen(want)) == 0, "%.*s", (int)f->queue.content_len,
+          f->queue.content);
+    check(f, strstr(f->queue.envelope, " ESMTP 0 1 ]") != NULL, "%s", f->queue.envelope);
+    stream_close(stream);
+}
+
+/* Deliver does not look for 8-bit bytes where the envelope says that there are none. */
+static void test_what_is_put_before_the_content_is_looked_at(void **state)
+{
+    struct fixture *f = *state;
+
+    link_queue(f);
+    run_on_loop(f, prepended_body);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_verdicts),
+        TEST(test_what_is_put_before_the_content_is_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
