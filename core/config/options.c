@@ -181,7 +181,8 @@ static const char *expanded(const struct options *options, const struct sluice_o
     struct error err = ERROR_INIT;
     const char *result = NULL;
 
-    if (strchr(text, '$') == NULL || (option->flags & SLUICE_OPT_SECRET) != 0)
+    if (strchr(text, '$') == NULL ||
+        (option->flags & (SLUICE_OPT_SECRET | SLUICE_OPT_VERBATIM)) != 0)
         return text;
     if (expand(text, &options->parameters, &out, &err) == SLUICE_OK && !buffer_failed(&out))
         result = arena_text(options->arena, buffer_span(&out));

@@ -306,6 +306,24 @@ static bool read_mx(struct sluice_span data, char text[DNS_NAME_MAX],
     return true;
 }
 
+/* RFC 1035 3.3.14: strings, each behind its length; together they are the text. */
+static bool read_text(struct sluice_span data, char text[DNS_NAME_MAX],
+                      struct sluice_dns_record *record)
+{
+    size_t len = 0;
+
+    while (data.len > 0) {
+        struct sluice_span part = span_first(span_skip(data, 1), (unsigned char)data.ptr[0]);
+        data = span_skip(data, part.len + 1);
+        part = span_first(part, DNS_NAME_MAX - len);
+        if (part.len > 0)
+            memcpy(text + len, part.ptr, part.len);
+        len += part.len;
+    }
+    record->target = (struct sluice_span){.ptr = text, .len = len};
+    return true;
+}
+
 static bool read_record(uint32_t type, struct sluice_span data, char text[DNS_NAME_MAX],
                         struct sluice_dns_record *record)
 {
@@ -315,7 +333,10 @@ static bool read_record(uint32_t type, struct sluice_span data, char text[DNS_NA
     case SLUICE_DNS_AAAA:
         return read_address(AF_INET6, 16, data, text, record);
     case SLUICE_DNS_PTR:
+    case SLUICE_DNS_NS:
         return read_name(data, text, record);
+    case SLUICE_DNS_TXT:
+        return read_text(data, text, record);
     case SLUICE_DNS_MX:
         return read_mx(data, text, record);
     default:

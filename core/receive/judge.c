@@ -57,6 +57,11 @@ static void format(const struct ruling *ruling, const struct access_verdict *ver
     struct sluice_span name;
     const char *what;
 
+    if (verdict->about == SLUICE_ABOUT_NOTHING) {
+        (void)snprintf(line, LINE_MAX_BYTES, "%d %s %s", (int)verdict->code, verdict->dsn,
+                       verdict->text);
+        return;
+    }
     name_rejected(ruling, verdict->about, &name, &what);
     (void)snprintf(line, LINE_MAX_BYTES, "%d %s <%.*s>: %s%s%s", (int)verdict->code, verdict->dsn,
                    SPAN_ARGS(name), verdict->is_bare ? "" : what,
@@ -77,6 +82,12 @@ bool ruling_fail(struct ruling *ruling, const struct error *err)
     return false;
 }
 
+/* RFC 5321 3.8, RFC 7504: a server that says so ends the session. */
+static bool is_goodbye(int code)
+{
+    return code == 421 || code == 521;
+}
+
 bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
 {
     char line[LINE_MAX_BYTES];
@@ -86,6 +97,8 @@ bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
         verdict = &ruling->defer_if_reject;
     format(ruling, verdict, line);
     session_reject(ruling->session, ruling->command, recipient_of(ruling), "%s", line);
+    if (is_goodbye(verdict->code))
+        ruling->session->is_closing = true;
     return false;
 }
 
@@ -98,16 +111,37 @@ static void warn(const struct ruling *ruling, const struct access_verdict *verdi
     session_log_note(ruling->session, "reject_warning", ruling->command, recipient_of(ruling), line);
 }
 
-static const char *action_of(int32_t verdict)
-{
-    static const char *const actions[] = {
-        [SLUICE_VERDICT_WARN] = "warn",         [SLUICE_VERDICT_INFO] = "info",
-        [SLUICE_VERDICT_HOLD] = "hold",         [SLUICE_VERDICT_DISCARD] = "discard",
-        [SLUICE_VERDICT_REDIRECT] = "redirect", [SLUICE_VERDICT_BCC] = "bcc",
-        [SLUICE_VERDICT_PREPEND] = "prepend",
-    };
+/* What the log says of verdicts that are neither yes nor no, in Postfix's words; of PREPEND nothing. */
+static const struct {
+    const char *action;
+    const char *trigger;
+    bool has_address; /* the text is one, and no reason */
+} notes[] = {
+    [SLUICE_VERDICT_WARN] = {"warn", NULL, false},
+    [SLUICE_VERDICT_INFO] = {"info", NULL, false},
+    [SLUICE_VERDICT_HOLD] = {"hold", "HOLD action", false},
+    [SLUICE_VERDICT_DISCARD] = {"discard", "DISCARD action", false},
+    [SLUICE_VERDICT_REDIRECT] = {"redirect", "REDIRECT ", true},
+    [SLUICE_VERDICT_BCC] = {"bcc", "BCC ", true},
+    [SLUICE_VERDICT_PREPEND] = {NULL, NULL, false},
+};
 
-    return actions[verdict];
+static void format_note(const struct ruling *ruling, const struct access_verdict *verdict,
+                        char line[LINE_MAX_BYTES])
+{
+    const char *trigger = notes[verdict->verdict].trigger;
+    bool has_address = notes[verdict->verdict].has_address;
+    struct sluice_span name;
+    const char *what;
+
+    name_rejected(ruling, verdict->about, &name, &what);
+    if (trigger == NULL)
+        (void)snprintf(line, LINE_MAX_BYTES, "%s", verdict->text);
+    else if (verdict->text[0] != '\0' && !has_address)
+        (void)snprintf(line, LINE_MAX_BYTES, "<%.*s>: %s %s", SPAN_ARGS(name), what, verdict->text);
+    else
+        (void)snprintf(line, LINE_MAX_BYTES, "<%.*s>: %s triggers %s%s", SPAN_ARGS(name), what,
+                       trigger, verdict->text);
 }
 
 /* Something other than yes or no. */
@@ -115,18 +149,16 @@ static sluice_status note(const struct ruling *ruling, const struct access_verdi
                           struct error *err)
 {
     struct transaction *transaction = ruling->session->transaction;
-    const char *action = action_of(verdict->verdict);
+    const char *action = notes[verdict->verdict].action;
     char line[LINE_MAX_BYTES];
-    struct sluice_span name;
-    const char *what;
 
-    name_rejected(ruling, verdict->about, &name, &what);
-    (void)snprintf(line, sizeof(line), "<%.*s>: %s triggers %s%s%s", SPAN_ARGS(name), what, action,
-                   verdict->text[0] != '\0' ? " " : "", verdict->text);
-    session_log_note(ruling->session, action, ruling->command, recipient_of(ruling), line);
+    if (action != NULL) {
+        format_note(ruling, verdict, line);
+        session_log_note(ruling->session, action, ruling->command, recipient_of(ruling), line);
+    }
     if (transaction == NULL || effects_add(&transaction->effects, verdict) == SLUICE_OK)
         return SLUICE_OK;
-    return error_set(err, SLUICE_TEMP, "no memory for %s", action);
+    return error_set(err, SLUICE_TEMP, "no memory for what a restriction wants");
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -134,6 +166,22 @@ static sluice_status note(const struct ruling *ruling, const struct access_verdi
 static sluice_status ask_list(struct ruling *ruling, const struct restriction_list *list,
                               int32_t about, struct access_verdict *ret_verdict,
                               struct error *err);
+
+/* Found out once for each ruling, and only if a word wants it. */
+static sluice_status find_sender_class(struct ruling *ruling, struct error *err)
+{
+    bool is_ours = false;
+
+    if (ruling->knows_sender)
+        return SLUICE_OK;
+    sluice_status st = session_sender_is_ours(ruling->session, &is_ours, err);
+    if (st != SLUICE_OK)
+        return st;
+    ruling->knows_sender = true;
+    if (is_ours)
+        ruling->facts |= SLUICE_FACT_SENDER_OURS;
+    return SLUICE_OK;
+}
 
 static void fill_in(const struct ruling *ruling, int32_t about, char address[ADDRESS_TEXT_SIZE],
                     struct sluice_access_request *request)
@@ -146,23 +194,29 @@ static void fill_in(const struct ruling *ruling, int32_t about, char address[ADD
         .facts = ruling->facts,
         .client_address = sluice_span_of(address_format(&session->client, address)),
         .client_name = session_wait_name(session),
+        .reverse_name = session_reverse_name(session),
         .helo = sluice_span_of(session->helo),
         .recipient = ruling->subject,
         .about = about,
         .size = ruling->size,
     };
+    if (session->name_is_temporary)
+        request->facts |= SLUICE_FACT_NAME_TEMP;
     if (session->transaction != NULL) {
         request->sender = session->transaction->given_sender;
         request->recipient_count = (uint32_t)session->transaction->envelope.recipient_count;
     }
 }
 
-static sluice_status ask_plugin(const struct ruling *ruling, const struct restriction *restriction,
+static sluice_status ask_plugin(struct ruling *ruling, const struct restriction *restriction,
                                 int32_t about, struct access_verdict *verdict, struct error *err)
 {
     struct sluice_access_request request;
     char address[ADDRESS_TEXT_SIZE];
 
+    if ((restriction->word.declared->flags & SLUICE_RESTRICTION_SENDER) != 0 &&
+        find_sender_class(ruling, err) != SLUICE_OK)
+        return SLUICE_TEMP;
     fill_in(ruling, about, address, &request);
     request.argument = sluice_span_of(restriction->argument);
     sluice_status st = access_ask(&restriction->word, restriction->label, &request,
@@ -174,7 +228,7 @@ static sluice_status ask_plugin(const struct ruling *ruling, const struct restri
     return st;
 }
 
-/* What a table had for a result: restrictions. */
+/* What a table had for a result: restrictions, or what is none. */
 static sluice_status evaluate(struct ruling *ruling, int32_t about, const char *text,
                               struct access_verdict *verdict, struct error *err)
 {
@@ -186,7 +240,16 @@ static sluice_status evaluate(struct ruling *ruling, int32_t about, const char *
     if (st == SLUICE_OK)
         st = ask_list(ruling, &list, about, verdict, err);
     restriction_list_done(&list);
-    return st == SLUICE_OK ? SLUICE_OK : SLUICE_TEMP;
+    if (st != SLUICE_CONFIG)
+        return st;
+    log_warning("result \"%s\" of an access table: %s", text, err->text);
+    *verdict = (struct access_verdict){.verdict = SLUICE_VERDICT_DEFER,
+                                       .about = SLUICE_ABOUT_NOTHING,
+                                       .code = 451,
+                                       .dsn = "4.3.5",
+                                       .text = "Server configuration error"};
+    *err = (struct error)ERROR_INIT;
+    return SLUICE_OK;
 }
 
 static sluice_status ask_one(struct ruling *ruling, const struct restriction *restriction,
@@ -216,6 +279,17 @@ static sluice_status ask_one(struct ruling *ruling, const struct restriction *re
     return st;
 }
 
+/* The first reason of each kind is the one that is told. */
+static void remember(struct ruling *ruling, const struct access_verdict *verdict)
+{
+    struct access_verdict *kept = verdict->verdict == SLUICE_VERDICT_DEFER_IF_REJECT
+                                      ? &ruling->defer_if_reject
+                                      : &ruling->defer_if_permit;
+
+    if (kept->verdict == SLUICE_VERDICT_NONE)
+        *kept = *verdict;
+}
+
 /* *ret_ends: the verdict ends the list; else what it asks for is noted. */
 static sluice_status take_verdict(struct ruling *ruling, const struct access_verdict *verdict,
                                   bool *ret_ends, struct error *err)
@@ -240,11 +314,12 @@ static sluice_status take_verdict(struct ruling *ruling, const struct access_ver
     case SLUICE_VERDICT_DEFER_IF_PERMIT:
         if (is_warning)
             warn(ruling, verdict);
-        else if (verdict->verdict == SLUICE_VERDICT_DEFER_IF_REJECT)
-            ruling->defer_if_reject = *verdict;
         else
-            ruling->defer_if_permit = *verdict;
+            remember(ruling, verdict);
         break;
+    case SLUICE_VERDICT_DISCARD:
+        *ret_ends = true;
+        return note(ruling, verdict, err);
     default:
         return note(ruling, verdict, err);
     }

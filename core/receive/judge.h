@@ -24,6 +24,7 @@ struct ruling {
     uint64_t facts;             /* SLUICE_FACT_... */
     struct sluice_span subject; /* the recipient, or ETRN's domain */
     const struct route *route;  /* RCPT: the recipient's; else NULL */
+    bool knows_sender;          /* SLUICE_FACT_SENDER_OURS has been found out */
     uint64_t size;              /* of the message */
     struct access_verdict defer_if_reject; /* verdict NONE: there is none */
     struct access_verdict defer_if_permit;

@@ -29,24 +29,30 @@ static bool parse_sender(struct session *session, struct sluice_span path, struc
     return st == SLUICE_OK;
 }
 
-/* canonical_maps may have another sender for the one that was given. */
-static void open_transaction(struct session *session, const struct mailbox *given,
+/* What the client said, and what it means: canonical_maps may have another sender for that yet. */
+struct sender {
+    struct mailbox given;
+    struct mailbox whole; /* with a domain */
+};
+
+static void open_transaction(struct session *session, const struct sender *sender,
                              const struct esmtp_mail *parameters)
 {
     struct receiver *receiver = session->receiver;
     struct mailbox other = MAILBOX_INIT;
     struct error err = ERROR_INIT;
 
-    sluice_status st = rewrite_sender(&receiver->rewriter, given, session_lookup_deadline(session),
-                                      &other, &err);
+    sluice_status st = rewrite_sender(&receiver->rewriter, &sender->whole,
+                                      session_lookup_deadline(session), &other, &err);
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
         log_warning("MAIL from %s: %s", session_name(session), err.text);
         session_reject(session, "MAIL", SPAN_EMPTY, "451 4.3.0 <%.*s>: Temporary lookup failure",
-                       SPAN_ARGS(given->plain));
+                       SPAN_ARGS(sender->given.plain));
         return;
     }
-    session->transaction = transaction_new(given, st == SLUICE_OK ? &other : given, parameters,
-                                           &receiver->transaction_memory);
+    session->transaction =
+        transaction_new(&sender->given, st == SLUICE_OK ? &other : &sender->whole, parameters,
+                        &receiver->transaction_memory);
     mailbox_done(&other);
     if (session->transaction == NULL)
         session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
@@ -54,7 +60,7 @@ static void open_transaction(struct session *session, const struct mailbox *give
         session_reply(session, "250 2.1.0 Ok");
 }
 
-static void begin(struct session *session, const struct mailbox *sender,
+static void begin(struct session *session, const struct sender *sender,
                   struct sluice_span parameter_text)
 {
     struct receiver *receiver = session->receiver;
@@ -74,9 +80,10 @@ static void begin(struct session *session, const struct mailbox *sender,
 }
 
 /* A sender without a domain is one of ours (spec M-20). */
-static bool complete(struct session *session, struct mailbox *sender)
+static bool complete(struct session *session, struct sender *sender)
 {
-    if (session_complete(session, sender) == SLUICE_OK)
+    if (mailbox_copy(&sender->given, &sender->whole) == SLUICE_OK &&
+        session_complete(session, &sender->whole) == SLUICE_OK)
         return true;
     session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
     return false;
@@ -84,7 +91,7 @@ static bool complete(struct session *session, struct mailbox *sender)
 
 void command_mail(struct session *session, struct sluice_span argument)
 {
-    struct mailbox sender = MAILBOX_INIT;
+    struct sender sender = {.given = MAILBOX_INIT, .whole = MAILBOX_INIT};
     struct sluice_span path;
     struct sluice_span parameters;
 
@@ -94,8 +101,9 @@ void command_mail(struct session *session, struct sluice_span argument)
         session_reply(session, "501 5.5.4 Syntax: MAIL FROM:<address>");
         return;
     }
-    if (parse_sender(session, path, &sender) && complete(session, &sender) &&
+    if (parse_sender(session, path, &sender.given) && complete(session, &sender) &&
         limits_allow(session, CLIENT_MESSAGE))
         begin(session, &sender, parameters);
-    mailbox_done(&sender);
+    mailbox_done(&sender.given);
+    mailbox_done(&sender.whole);
 }

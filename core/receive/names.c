@@ -62,7 +62,8 @@ static void compare_address(const struct sluice_dns_sink *sdk,
         *sink->is_found = true;
 }
 
-static bool has_address(const char *name, const struct address *address, int64_t deadline_ms)
+/* OK, or why not: NOT_FOUND or TEMP. */
+static sluice_status confirm(const char *name, const struct address *address, int64_t deadline_ms)
 {
     uint32_t type = address_bytes(address).len == 4 ? SLUICE_DNS_A : SLUICE_DNS_AAAA;
     bool is_found = false;
@@ -75,28 +76,28 @@ static bool has_address(const char *name, const struct address *address, int64_t
     struct error err = ERROR_INIT;
 
     sluice_status st = dns_query(sluice_span_of(name), type, deadline_ms, &sink.sdk, &err);
-    if (!is_found)
-        log_warning("hostname %s does not resolve to address %s%s%s", name,
-                    address_format(address, text), st == SLUICE_TEMP ? ": " : "", err.text);
-    return is_found;
+    if (is_found)
+        return SLUICE_OK;
+    log_warning("hostname %s does not resolve to address %s%s%s", name,
+                address_format(address, text), st == SLUICE_TEMP ? ": " : "", err.text);
+    return st == SLUICE_TEMP ? SLUICE_TEMP : SLUICE_NOT_FOUND;
 }
 
-/* name: NAMES_UNKNOWN, which it stays if there is no better one. */
-static void look_up(const struct address *address, char name[NAME_SIZE])
+/* reverse: the name that the address has, or "". OK: it is the client's. */
+static sluice_status look_up(const struct address *address, char reverse[NAME_SIZE])
 {
     int64_t deadline_ms = clock_monotonic_ms() + LOOKUP_MS;
-    char found[NAME_SIZE] = "";
     const struct name_sink sink = {.sdk = {.struct_size = sizeof(sink.sdk), .record = take_name},
-                                   .name = found};
-    char reverse[DNS_REVERSE_NAME_SIZE];
+                                   .name = reverse};
+    char question[DNS_REVERSE_NAME_SIZE];
     struct error err = ERROR_INIT;
 
-    dns_reverse_name(address, reverse);
-    if (dns_query(sluice_span_of(reverse), SLUICE_DNS_PTR, deadline_ms, &sink.sdk, &err) !=
-            SLUICE_OK ||
-        found[0] == '\0' || !has_address(found, address, deadline_ms))
-        return;
-    (void)snprintf(name, NAME_SIZE, "%s", found);
+    dns_reverse_name(address, question);
+    sluice_status st =
+        dns_query(sluice_span_of(question), SLUICE_DNS_PTR, deadline_ms, &sink.sdk, &err);
+    if (st == SLUICE_OK)
+        st = reverse[0] != '\0' ? confirm(reverse, address, deadline_ms) : SLUICE_NOT_FOUND;
+    return st;
 }
 
 /* ---- queries --------------------------------------------------------------------------------- */
@@ -120,11 +121,16 @@ static void query_run(void *arg)
 {
     struct name_query *query = arg;
     struct names *names = query->names;
-    char name[NAME_SIZE] = NAMES_UNKNOWN;
+    char reverse[NAME_SIZE] = "";
 
-    look_up(&query->address, name);
+    sluice_status st = look_up(&query->address, reverse);
+    const struct names_found found = {
+        .name = st == SLUICE_OK ? reverse : NAMES_UNKNOWN,
+        .reverse_name = reverse[0] != '\0' ? reverse : NAMES_UNKNOWN,
+        .is_temporary = st != SLUICE_OK && st != SLUICE_NOT_FOUND,
+    };
     if (query->fn != NULL)
-        query->fn(query->user, name);
+        query->fn(query->user, &found);
     DL_DELETE(names->running, query);
     names->running_count--;
     free(query);

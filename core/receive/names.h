@@ -29,8 +29,14 @@ struct names {
     struct task_queue ended;
 };
 
-/* Called once, but not before names_ask has returned. name: or NAMES_UNKNOWN. */
-typedef void names_fn(void *user, const char *name);
+struct names_found {
+    const char *name;         /* or NAMES_UNKNOWN */
+    const char *reverse_name; /* of the address, whether it has that address or not; or NAMES_UNKNOWN */
+    bool is_temporary;        /* what is unknown may be known later: a name server did not answer */
+};
+
+/* Called once, but not before names_ask has returned. */
+typedef void names_fn(void *user, const struct names_found *found);
 
 /* The name where no question is needed; NULL: ask. */
 const char *names_find(struct names *names, const struct address *address);

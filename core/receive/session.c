@@ -64,6 +64,26 @@ sluice_status session_facts(struct session *session, uint64_t *ret_facts, struct
     return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
 }
 
+sluice_status session_sender_is_ours(const struct session *session, bool *ret_is_ours,
+                                     struct error *err)
+{
+    struct mailbox sender = MAILBOX_INIT;
+    struct route route = ROUTE_INIT;
+    sluice_status st = SLUICE_OK;
+
+    *ret_is_ours = false;
+    if (session->transaction == NULL || session->transaction->given_sender.len == 0)
+        return SLUICE_OK;
+    if (mailbox_parse(session->transaction->given_sender, &sender) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "no memory for an address");
+    st = route_resolve(&session->receiver->router, &sender, session_lookup_deadline(session),
+                       &route, err);
+    *ret_is_ours = st == SLUICE_OK && route.class != ROUTE_RELAY && route.class != ROUTE_DEFAULT;
+    route_done(&route);
+    mailbox_done(&sender);
+    return st;
+}
+
 sluice_status session_complete(const struct session *session, struct mailbox *mailbox)
 {
     struct buffer path = BUFFER_INIT;
@@ -87,10 +107,13 @@ sluice_status session_complete(const struct session *session, struct mailbox *ma
 /* ---- the client's name ----------------------------------------------------------------------- */
 
 /* For good; a name that is found later is too late. */
-static void settle_name(struct session *session, const char *name)
+static void settle_name(struct session *session, const struct names_found *found)
 {
     char address[ADDRESS_TEXT_SIZE];
 
+    session->name_is_temporary = found->is_temporary;
+    if (strcmp(found->reverse_name, NAMES_UNKNOWN) != 0)
+        session->reverse_name = span_dup(sluice_span_of(found->reverse_name));
     names_forget(session->naming);
     session->naming = NULL;
     struct text text = text_open(session->name, sizeof(session->name));
@@ -98,7 +121,7 @@ static void settle_name(struct session *session, const char *name)
         text_add(&text, "local[uid ");
         text_add_number(&text, (uint64_t)session->uid, 1);
     } else {
-        text_add(&text, name);
+        text_add(&text, found->name);
         text_add(&text, "[");
         text_add(&text, address_format(&session->client, address));
     }
@@ -107,9 +130,17 @@ static void settle_name(struct session *session, const char *name)
     task_queue_wake_all(&session->named);
 }
 
-static void on_name(void *user, const char *name)
+static void on_name(void *user, const struct names_found *found)
 {
-    settle_name(user, name);
+    settle_name(user, found);
+}
+
+static void settle_nameless(struct session *session)
+{
+    const struct names_found nothing = {
+        .name = NAMES_UNKNOWN, .reverse_name = NAMES_UNKNOWN, .is_temporary = true};
+
+    settle_name(session, &nothing);
 }
 
 static void start_naming(struct session *session)
@@ -117,18 +148,20 @@ static void start_naming(struct session *session)
     struct names *names = &session->receiver->names;
     const char *name = session->is_local ? "local" : names_find(names, &session->client);
 
-    if (name == NULL) {
-        session->naming = names_ask(names, &session->client, on_name, session);
-        name = session->naming == NULL ? NAMES_UNKNOWN : NULL;
+    if (name != NULL) {
+        const struct names_found found = {.name = name, .reverse_name = name};
+        settle_name(session, &found);
+        return;
     }
-    if (name != NULL)
-        settle_name(session, name);
+    session->naming = names_ask(names, &session->client, on_name, session);
+    if (session->naming == NULL)
+        settle_nameless(session);
 }
 
 const char *session_name(struct session *session)
 {
     if (session->name[0] == '\0')
-        settle_name(session, NAMES_UNKNOWN);
+        settle_nameless(session);
     return session->name;
 }
 
@@ -142,6 +175,12 @@ struct sluice_span session_wait_name(struct session *session)
     }
     struct sluice_span name = sluice_span_of(session_name(session));
     return span_first(name, span_find(name, '['));
+}
+
+struct sluice_span session_reverse_name(const struct session *session)
+{
+    return session->reverse_name != NULL ? sluice_span_of(session->reverse_name)
+                                         : SPAN_LITERAL(NAMES_UNKNOWN);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -339,6 +378,7 @@ static void session_free(struct session *session)
     session_reset(session);
     buffer_done(&session->out);
     stream_close(session->stream);
+    free(session->reverse_name);
     free(session->helo);
     free(session);
 }

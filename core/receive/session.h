@@ -39,6 +39,8 @@ struct session {
     struct name_query *naming;   /* under way */
     struct task_queue named;     /* who waits for it */
     char name[SESSION_NAME_MAX]; /* "" until it is settled: session_name() */
+    char *reverse_name;          /* of its address; NULL: unknown */
+    bool name_is_temporary;      /* a name is unknown because nobody has answered so far */
     char *helo;                  /* NULL: none yet */
     bool is_esmtp;               /* EHLO */
     bool is_closing;
@@ -106,11 +108,17 @@ const char *session_last_verb(const struct session *session);
 const char *session_name(struct session *session);
 /* The client's name alone, or "unknown". [task: waits until it is known, but not for long] */
 struct sluice_span session_wait_name(struct session *session);
+/* The name of its address, whether that has the address or not, or "unknown"; once the other one is
+ * known. */
+struct sluice_span session_reverse_name(const struct session *session);
 /* Ends a transaction. */
 void session_reset(struct session *session);
 /* Adds myorigin to an address without a domain. TEMP: no memory. */
 sluice_status session_complete(const struct session *session, struct mailbox *mailbox);
 /* SLUICE_FACT_...: what is known of the client. TEMP with a text. [task: may wait] */
 sluice_status session_facts(struct session *session, uint64_t *ret_facts, struct error *err);
+/* Whether the sender is in a domain of local or virtual mail. TEMP with a text. [task: may wait] */
+sluice_status session_sender_is_ours(const struct session *session, bool *ret_is_ours,
+                                     struct error *err);
 
 #endif

@@ -44,6 +44,7 @@ struct sluice_access; /* the plugin's own */
 #define SLUICE_ABOUT_DATA ((int32_t)5)
 #define SLUICE_ABOUT_END_OF_DATA ((int32_t)6)
 #define SLUICE_ABOUT_ETRN ((int32_t)7)
+#define SLUICE_ABOUT_NOTHING ((int32_t)8) /* verdicts: the text is all of the reply */
 
 /* What the host found out already. */
 #define SLUICE_FACT_MYNETWORKS ((uint64_t)1 << 0)       /* the client is in mynetworks */
@@ -54,9 +55,12 @@ struct sluice_access; /* the plugin's own */
                                                            for a domain of our own */
 #define SLUICE_FACT_OURS ((uint64_t)1 << 3)              /* the recipient's domain is of local or virtual
                                                            mail: it ends here */
-#define SLUICE_FACT_SENDER_OURS ((uint64_t)1 << 4)       /* so is the sender's */
+#define SLUICE_FACT_SENDER_OURS ((uint64_t)1 << 4)       /* so is the sender's; for words with
+                                                           SLUICE_RESTRICTION_SENDER alone */
 #define SLUICE_FACT_LOCAL ((uint64_t)1 << 5)             /* the client is a program of this machine */
 #define SLUICE_FACT_OWN_ADDRESS ((uint64_t)1 << 6)       /* the client's address is one of ours */
+#define SLUICE_FACT_NAME_TEMP ((uint64_t)1 << 7)         /* where a name of the client is "unknown",
+                                                           no name server gave an answer so far */
 
 struct sluice_access_request {
     uint32_t struct_size;
@@ -80,14 +84,15 @@ struct sluice_access_request {
 #define SLUICE_VERDICT_PERMIT ((int32_t)1) /* ends this list; nothing more is asked of it */
 #define SLUICE_VERDICT_REJECT ((int32_t)2) /* refuse; code 5xx */
 #define SLUICE_VERDICT_DEFER ((int32_t)3)  /* refuse for now; code 4xx */
-/* since 1.3. Unlike those above, none of them but EVALUATE ends anything: the next word is asked. */
+/* since 1.3. Unlike those above, none of them but EVALUATE and DISCARD ends anything: the next word is
+ * asked. */
 #define SLUICE_VERDICT_DEFER_IF_REJECT ((int32_t)4) /* DEFER, if a word rejects later */
 #define SLUICE_VERDICT_DEFER_IF_PERMIT ((int32_t)5) /* DEFER, if none rejects */
 #define SLUICE_VERDICT_EVALUATE ((int32_t)6)        /* text: restrictions, asked in this one's place */
 #define SLUICE_VERDICT_WARN ((int32_t)7)            /* text: goes to the log */
 #define SLUICE_VERDICT_INFO ((int32_t)8)
 #define SLUICE_VERDICT_HOLD ((int32_t)9)      /* the message, once it is accepted; text: why */
-#define SLUICE_VERDICT_DISCARD ((int32_t)10)  /* accepts the message and throws it away */
+#define SLUICE_VERDICT_DISCARD ((int32_t)10)  /* PERMIT; the message is accepted and thrown away */
 #define SLUICE_VERDICT_REDIRECT ((int32_t)11) /* text: the address that gets it in the place of all
                                                  recipients */
 #define SLUICE_VERDICT_BCC ((int32_t)12)      /* text: an address that gets it, too */
@@ -118,13 +123,16 @@ struct sluice_access_sink {
                    const struct sluice_access_verdict *verdict);
 };
 
-#define SLUICE_RESTRICTION_REFUSES ((uint32_t)1 << 0) /* at RCPT gives REJECT or DEFER to everybody
-                                                         who has none of the facts: a list with one
+#define SLUICE_RESTRICTION_REFUSES ((uint32_t)1 << 0) /* at RCPT gives REJECT, DEFER or
+                                                         DEFER_IF_PERMIT to everybody who has none of
+                                                         the facts: a list with one
                                                          of these is no open relay. Not for a word
                                                          that looks at what a client may choose */
 #define SLUICE_RESTRICTION_ARGUMENT ((uint32_t)1 << 1) /* takes the next word of the list as argument */
 #define SLUICE_RESTRICTION_TABLE ((uint32_t)1 << 2)    /* and that is a table, type:name, which
                                                          sluice.tables/1 then finds keys in */
+#define SLUICE_RESTRICTION_SENDER ((uint32_t)1 << 3)   /* since 1.3: wants SLUICE_FACT_SENDER_OURS, which
+                                                         costs a look-up of the sender's domain */
 
 struct sluice_restriction {
     const char *name;

@@ -11,7 +11,7 @@
  * Which service where: log, clock and memory from any thread; io, dns, offload and tables only on a
  * task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
  *
- * Changes: 1.0 first version.
+ * Changes: 1.0 first version. 1.3 NS and TXT; tables: find_part.
  */
 #ifndef SLUICE_HOST_H
 #define SLUICE_HOST_H
@@ -143,8 +143,10 @@ struct sluice_io {
 
 #define SLUICE_DNS_ID "sluice.dns/1"
 #define SLUICE_DNS_A ((uint32_t)1)
+#define SLUICE_DNS_NS ((uint32_t)2) /* since 1.3 */
 #define SLUICE_DNS_PTR ((uint32_t)12)
 #define SLUICE_DNS_MX ((uint32_t)15)
+#define SLUICE_DNS_TXT ((uint32_t)16) /* since 1.3 */
 #define SLUICE_DNS_AAAA ((uint32_t)28)
 
 struct sluice_dns_record {
@@ -152,8 +154,8 @@ struct sluice_dns_record {
     uint32_t type;
     uint32_t preference;       /* MX */
     uint32_t ttl_s;
-    struct sluice_span target; /* A, AAAA: numeric address. MX, PTR: host name without the final
-                                  dot, empty for the root */
+    struct sluice_span target; /* A, AAAA: numeric address. MX, PTR, NS: host name without the final
+                                  dot, empty for the root. TXT: the text, long ones cut */
 };
 
 struct sluice_dns_sink {
@@ -212,6 +214,12 @@ struct sluice_tables {
                           struct sluice_span key, int64_t deadline_ms, void *user,
                           void (*value)(void *user, struct sluice_span value),
                           const struct sluice_errors *errors);
+    /* since 1.3: the same for a key that is a part of what is looked for (a parent domain): tables of
+     * patterns, which are matched whole, are not asked. [task: waits] */
+    sluice_status (*find_part)(const struct sluice_host *host, const char *table,
+                               struct sluice_span key, int64_t deadline_ms, void *user,
+                               void (*value)(void *user, struct sluice_span value),
+                               const struct sluice_errors *errors);
 };
 
 #ifdef __cplusplus

@@ -13,7 +13,7 @@
  *   4. open() of that interface, once for each configured instance; then its work; then close().
  * Code is never unloaded while the process lives.
  *
- * Changes: 1.0 first version.
+ * Changes: 1.0 first version. 1.3 SLUICE_OPT_VERBATIM.
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H
@@ -52,6 +52,8 @@ extern "C" {
 #define SLUICE_OPT_GLOBAL ((uint32_t)1 << 4)     /* where the instance's group does not set it, the
                                                     top-level parameter of the same name counts,
                                                     which need not be one of Sluice's */
+#define SLUICE_OPT_VERBATIM ((uint32_t)1 << 5)   /* since 1.3. $name stands for itself, and not for
+                                                    the parameter of that name */
 
 /* One key that the plugin accepts in the configuration group of its instances. Transports, tables and
  * the queue store have such groups; what nexthop, access and deferral plugins are to be told must be

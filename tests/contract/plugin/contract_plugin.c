@@ -190,7 +190,8 @@ static void check_value(const struct sluice_option *option)
 static void check_option(const struct sluice_option *option)
 {
     const uint32_t flags = SLUICE_OPT_REQUIRED | SLUICE_OPT_SECRET | SLUICE_OPT_RELOADABLE |
-                           SLUICE_OPT_DEPRECATED | SLUICE_OPT_GLOBAL;
+                           SLUICE_OPT_DEPRECATED | SLUICE_OPT_GLOBAL |
+                           SLUICE_OPT_VERBATIM;
 
     print_message("%s\n", option->key);
     assert_true(isalpha((unsigned char)option->key[0])); /* libconfig's names */

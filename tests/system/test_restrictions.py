@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: ISC
+"""
+Who may do what: the words of access/basic with their exact replies; spec S23-S27, S12, M-33, M-35 to M-38, M-87, M-91,
+R-40 to R-47, and access(5).
+
+One daemon answers for the whole table: each case is a restriction class, and its recipient's entry in an access table
+names the class.
+"""
+
+import re
+import subprocess
+
+import pytest
+
+from client import Client, send
+from daemon import ENVIRONMENT, wait_for
+
+HOME = "127.0.0.1"      # in mynetworks
+STRANGER = "127.0.0.9"  # has a name, and that name its address
+NAMELESS = "127.0.0.8"
+LIAR = "127.0.0.7"      # its name has another address
+US = "127.0.0.3"        # one of our own addresses
+PROXY = "127.0.0.4"     # proxy_interfaces
+
+OK = "250 2.1.5 Ok"
+DENIED = "Access denied"
+
+NAMES = [
+    # clients
+    f"host-record=stranger.client.tld,{STRANGER}",
+    "ptr-record=7.0.0.127.in-addr.arpa,liar.client.tld", "address=/liar.client.tld/192.0.2.77",
+    # domains
+    "address=/host.tld/192.0.2.10", "mx-host=mail.tld,host.tld,10", "dns-rr=nullmx.tld,15,000000",
+    "server=/broken.tld/#",
+    # backup MX: best first
+    f"address=/us.tld/{US}", f"address=/proxy.tld/{PROXY}", "cname=alias.backup.tld,us.tld",
+    "mx-host=backup.tld,host.tld,10", "mx-host=backup.tld,alias.backup.tld,20",
+    "mx-host=natted.tld,host.tld,10", "mx-host=natted.tld,proxy.tld,20",
+    "mx-host=ghost.tld,gone.tld,10", "mx-host=ghost.tld,us.tld,20",
+    "mx-host=primary.tld,us.tld,10", "mx-host=primary.tld,host.tld,20",
+    "mx-host=solo.tld,us.tld,10", "mx-host=others.tld,host.tld,10",
+    # block lists
+    "address=/9.0.0.127.bl.tld/127.0.0.4", "txt-record=9.0.0.127.bl.tld,sends spam",
+    "address=/bad.tld.rhs.tld/127.0.1.2", "address=/stranger.client.tld.rhs.tld/127.0.1.2",
+    # servers: the name server of served.tld is ns.evil.tld
+    "dns-rr=served.tld,2,026e73046576696c03746c6400", "address=/ns.evil.tld/192.0.2.66",
+    "address=/in.served.tld/192.0.2.11", "address=/served.tld/192.0.2.11",
+]
+
+# Access tables, by name.
+TABLES = {
+    "clients": "client.tld REJECT by name\n127.0.0.8 REJECT by address\n127.0.0 OK\n",
+    "helos": "helo.tld 521 5.7.9 go away\n",
+    "senders": "full@s.tld OK\ndsn@s.tld 550 5.1.1 no\nuser+ext@s.tld 550 5.7.2 with extension\nuser@s.tld 450 without\ns.tld REJECT domain\n"
+               "up.s.tld DUNNO\npost@ DEFER\n<> 501 null\n",
+    "mxs": "host.tld REJECT mail exchanger\n192.0.2.11 REJECT address\nns.evil.tld REJECT name server\n"
+           "us.tld OK\n",
+    "results": "ok@r.tld OK\nrelay@r.tld relay\nnumber@r.tld 12345\nfew@r.tld 550\nreject@r.tld reject\n"
+               "rejecttext@r.tld REJECT 4.7.0 not today\ndefer@r.tld DEFER\ndefertext@r.tld DEFER 4.2.1 full\n"
+               "ifreject@r.tld DEFER_IF_REJECT\nifpermit@r.tld DEFER_IF_PERMIT 4.7.5 later\n"
+               "five@r.tld 554 5.7.7 by table\nfour@r.tld 451 by table\ndunno@r.tld DUNNO whatever\n"
+               "words@r.tld reject_non_fqdn_sender, defer\nclass@r.tld refuse_all\nnonsense@r.tld no_such_word\n"
+               "table@r.tld check_client_access hash:/x\nfilter@r.tld FILTER smtp:x\nwrong@r.tld REDIRECT nobody\n"
+               "goodbye@r.tld 421 4.7.0 closing\n",
+}
+
+
+def table(name):
+    return f"@{name}"
+
+
+# What is asked; the recipient is RECIPIENT unless the case names one. {r} is the recipient in replies.
+CASES = [
+    # name, restrictions, settings of the transaction, reply
+    ("permit", "permit, reject", {}, OK),
+    ("reject", "reject", {}, "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("defer", "defer", {}, "450 4.3.2 <{r}>: Recipient address rejected: Try again later"),
+    ("defer_if_permit", "defer_if_permit, permit", {},
+     "450 4.3.2 <{r}>: Recipient address rejected: defer_if_permit requested"),
+    ("defer_if_permit, rejected", "defer_if_permit, reject", {},
+     "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("M-38 defer_if_reject", "defer_if_reject, reject", {},
+     "450 4.3.2 <{r}>: Recipient address rejected: defer_if_reject requested"),
+    ("M-38 defer_if_reject, permitted", "defer_if_reject, permit", {}, OK),
+    ("warn_if_reject", "warn_if_reject reject, permit", {}, OK),
+    ("sleep", "sleep 0, permit", {}, OK),
+    ("sleep well", "sleep well, permit", {}, "451 4.3.5 Server configuration error"),
+
+    # S23 to S25, S12, M-33, M-35, R-10
+    ("S24 mynetworks", "permit_mynetworks, reject", {"source": HOME}, OK),
+    ("S24 not in mynetworks", "permit_mynetworks, reject", {},
+     "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("own address", "permit_inet_interfaces, reject", {"source": US}, OK),
+    ("not our address", "permit_inet_interfaces, reject", {},
+     "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("S12 relay domain", "reject_unauth_destination", {}, OK),
+    ("S23 foreign", "reject_unauth_destination", {"recipient": "f1@mail.tld"},
+     "554 5.7.1 <f1@mail.tld>: Relay access denied"),
+    ("foreign, deferred", "defer_unauth_destination", {"recipient": "f2@mail.tld"},
+     "454 4.7.1 <f2@mail.tld>: Relay access denied"),
+    ("permit_auth_destination", "permit_auth_destination, reject", {}, OK),
+    ("permit_auth_destination, foreign", "permit_auth_destination, reject", {"recipient": "f3@mail.tld"},
+     "554 5.7.1 <f3@mail.tld>: Recipient address rejected: Access denied"),
+    ("S25 percent", "reject_unauth_destination", {"recipient": "u%other.tld@relay.tld"},
+     "554 5.7.1 <u%other.tld@relay.tld>: Relay access denied"),
+    ("S25 bang", "reject_unauth_destination", {"recipient": "other.tld!u@relay.tld"},
+     "554 5.7.1 <other.tld!u@relay.tld>: Relay access denied"),
+    ("S25, M-35 quoted", "reject_unauth_destination",
+     {"recipient": '"u@other.tld"@relay.tld', "key": "u@other.tld@relay.tld"},
+     "554 5.7.1 <u@other.tld@relay.tld>: Relay access denied"),
+
+    # what clients say
+    ("HELO without domain", "reject_non_fqdn_helo_hostname", {"helo": "box"},
+     "504 5.5.2 <box>: Helo command rejected: need fully-qualified hostname"),
+    ("the old spelling", "reject_non_fqdn_hostname", {"helo": "box"},
+     "504 5.5.2 <box>: Helo command rejected: need fully-qualified hostname"),
+    ("HELO with domain", "reject_non_fqdn_helo_hostname, reject_invalid_helo_hostname", {"helo": "box.tld."}, OK),
+    ("HELO literal", "reject_non_fqdn_helo_hostname, reject_invalid_helo_hostname", {"helo": "[192.0.2.1]"}, OK),
+    ("HELO bad literal", "reject_invalid_helo_hostname", {"helo": "[192.0.2.999]"},
+     "501 5.5.2 <[192.0.2.999]>: Helo command rejected: invalid ip address"),
+    ("HELO no name", "reject_invalid_helo_hostname", {"helo": "-bad-"},
+     "501 5.5.2 <-bad->: Helo command rejected: Invalid name"),
+    ("HELO unknown", "reject_unknown_helo_hostname", {"helo": "nowhere.tld"},
+     "450 4.7.1 <nowhere.tld>: Helo command rejected: Host not found"),
+    ("HELO known", "reject_unknown_helo_hostname", {"helo": "host.tld"}, OK),
+    ("HELO without answer", "reject_unknown_helo_hostname, permit", {"helo": "broken.tld"},
+     "450 4.7.1 <broken.tld>: Helo command rejected: Host not found"),
+    ("sender without domain", "reject_non_fqdn_sender", {"sender": "user"},
+     "504 5.5.2 <user>: Sender address rejected: need fully-qualified address"),
+    ("sender of one label", "reject_non_fqdn_sender", {"sender": "user@box"},
+     "504 5.5.2 <user@box>: Sender address rejected: need fully-qualified address"),
+    ("null sender", "reject_non_fqdn_sender, reject_unknown_sender_domain", {"sender": ""}, OK),
+    ("recipient of one label", "reject_non_fqdn_recipient", {"recipient": "u@box"},
+     "504 5.5.2 <u@box>: Recipient address rejected: need fully-qualified address"),
+
+    # M-91, and the DNS
+    ("sender's domain unknown", "reject_unknown_sender_domain", {"sender": "u@nowhere.tld"},
+     "450 4.1.8 <u@nowhere.tld>: Sender address rejected: Domain not found"),
+    ("sender's domain known", "reject_unknown_sender_domain", {"sender": "u@mail.tld"}, OK),
+    ("sender is ours", "reject_unknown_sender_domain", {"sender": "u@local.tld"}, OK),
+    ("M-91 sender", "reject_unknown_sender_domain", {"sender": "u@nullmx.tld"},
+     "550 5.7.27 <u@nullmx.tld>: Sender address rejected: Domain nullmx.tld does not accept mail (nullMX)"),
+    ("M-91 recipient", "reject_unknown_recipient_domain", {"recipient": "u@nullmx.tld"},
+     "556 5.1.10 <u@nullmx.tld>: Recipient address rejected: Domain nullmx.tld does not accept mail (nullMX)"),
+    ("M-91 recipient's domain unknown", "reject_unknown_recipient_domain", {"recipient": "u@nowhere.tld"},
+     "450 4.1.2 <u@nowhere.tld>: Recipient address rejected: Domain not found"),
+    ("no answer", "reject_unknown_sender_domain, permit", {"sender": "u@broken.tld"},
+     "450 4.1.8 <u@broken.tld>: Sender address rejected: Domain not found"),
+    ("no answer, rejected", "reject_unknown_sender_domain, reject", {"sender": "u@broken.tld"},
+     "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("client without name", "reject_unknown_client_hostname", {"source": NAMELESS},
+     f"450 4.7.25 Client host rejected: cannot find your hostname, [{NAMELESS}]"),
+    ("client without reverse name", "reject_unknown_reverse_client_hostname", {"source": NAMELESS},
+     f"450 4.7.1 Client host rejected: cannot find your reverse hostname, [{NAMELESS}]"),
+    ("client with another's name", "reject_unknown_client_hostname", {"source": LIAR},
+     f"450 4.7.25 Client host rejected: cannot find your hostname, [{LIAR}]"),
+    ("its reverse name is there", "reject_unknown_reverse_client_hostname", {"source": LIAR}, OK),
+    ("client with a name", "reject_unknown_client_hostname, reject_unknown_reverse_client_hostname", {}, OK),
+
+    # R-40 to R-46, S27
+    ("R-41, R-43, R-44 backup", "permit_mx_backup, reject", {"recipient": "any@backup.tld"}, OK),
+    ("S27 R-42 proxy", "permit_mx_backup, reject", {"recipient": "any@natted.tld"}, OK),
+    ("R-43 primary unknown", "permit_mx_backup, reject", {"recipient": "any@ghost.tld"}, OK),
+    ("R-40.7 we are primary", "permit_mx_backup, reject", {"recipient": "any@primary.tld"},
+     "554 5.7.1 <any@primary.tld>: Recipient address rejected: Access denied"),
+    ("R-40.8 we are none", "permit_mx_backup, reject", {"recipient": "any@others.tld"},
+     "554 5.7.1 <any@others.tld>: Recipient address rejected: Access denied"),
+    ("R-40.5 null MX", "permit_mx_backup, reject", {"recipient": "v@nullmx.tld"},
+     "554 5.7.1 <v@nullmx.tld>: Recipient address rejected: Access denied"),
+    ("R-40.5 no MX", "permit_mx_backup, reject", {"recipient": "v@host.tld"},
+     "554 5.7.1 <v@host.tld>: Recipient address rejected: Access denied"),
+    ("R-40.4 literal", "permit_mx_backup, reject", {"recipient": "v@[192.0.2.1]"},
+     "554 5.7.1 <v@[192.0.2.1]>: Recipient address rejected: Access denied"),
+    ("R-40.3 relay domain", "permit_mx_backup, reject", {}, OK),
+    ("R-40.2 routed", "permit_mx_backup, reject", {"recipient": "v%x.tld@backup.tld"},
+     "554 5.7.1 <v%x.tld@backup.tld>: Recipient address rejected: Access denied"),
+    ("M-38 MX without answer, permitted", "permit_mx_backup, permit", {"recipient": "v@broken.tld"}, OK),
+    ("M-38 MX without answer, rejected", "permit_mx_backup, reject", {"recipient": "w@broken.tld"},
+     re.compile(r"450 4\.4\.4 <w@broken\.tld>: Recipient address rejected: Unable to look up mail exchanger "
+                r"information: .+")),
+
+    # access(5): keys
+    ("client's name", f"check_client_access {table('clients')}", {},
+     f"554 5.7.1 <stranger.client.tld[{STRANGER}]>: Client host rejected: by name"),
+    ("client's address", f"check_client_access {table('clients')}", {"source": NAMELESS},
+     f"554 5.7.1 <unknown[{NAMELESS}]>: Client host rejected: by address"),
+    ("client's network", f"check_client_access {table('clients')}, reject", {"source": LIAR}, OK),
+    ("unconfirmed name", f"check_reverse_client_hostname_access {table('clients')}", {"source": LIAR},
+     f"554 5.7.1 <unknown[{LIAR}]>: Client host rejected: by name"),
+    ("HELO and its parents", f"check_helo_access {table('helos')}", {"helo": "x.y.helo.tld"},
+     "521 5.7.9 <x.y.helo.tld>: Helo command rejected: go away"),
+    ("sender", f"check_sender_access {table('senders')}, reject", {"sender": "full@s.tld"}, OK),
+    ("sender with extension", f"check_sender_access {table('senders')}", {"sender": "user+ext@s.tld"},
+     "550 5.7.2 <user+ext@s.tld>: Sender address rejected: with extension"),
+    ("sender without extension", f"check_sender_access {table('senders')}", {"sender": "user+no@s.tld"},
+     "450 4.7.1 <user+no@s.tld>: Sender address rejected: without"),
+    ("an enhanced code of recipients", f"check_sender_access {table('senders')}", {"sender": "dsn@s.tld"},
+     "550 5.1.0 <dsn@s.tld>: Sender address rejected: no"),
+    ("sender's domain", f"check_sender_access {table('senders')}", {"sender": "other@s.tld"},
+     "554 5.7.1 <other@s.tld>: Sender address rejected: domain"),
+    ("a parent domain", f"check_sender_access {table('senders')}", {"sender": "other@low.s.tld"},
+     "554 5.7.1 <other@low.s.tld>: Sender address rejected: domain"),
+    ("DUNNO ends the search", f"check_sender_access {table('senders')}", {"sender": "other@up.s.tld"}, OK),
+    ("user@", f"check_sender_access {table('senders')}", {"sender": "post@x.tld"},
+     "450 4.7.1 <post@x.tld>: Sender address rejected: Access denied"),
+    ("the null sender's key", f"check_sender_access {table('senders')}", {"sender": ""},
+     "501 5.7.1 <>: Sender address rejected: null"),
+    ("T-3 a table that cannot be asked", "check_sender_access hash:/no/such/table", {},
+     "451 4.3.5 <s@mail.tld>: Sender address rejected: Server configuration error"),
+    ("mail exchangers", f"check_sender_mx_access {table('mxs')}", {"sender": "u@mail.tld"},
+     "554 5.7.1 <u@mail.tld>: Sender address rejected: mail exchanger"),
+    ("who has none is its own", f"check_recipient_mx_access {table('mxs')}", {"recipient": "u@in.served.tld"},
+     "554 5.7.1 <u@in.served.tld>: Recipient address rejected: address"),
+    ("OK is not for servers", f"check_sender_mx_access {table('mxs')}", {"sender": "u@solo.tld"},
+     "451 4.3.5 Server configuration error"),
+    ("name servers", f"check_helo_ns_access {table('mxs')}", {"helo": "low.served.tld"},
+     "554 5.7.1 <low.served.tld>: Helo command rejected: name server"),
+    ("addresses", f"check_helo_a_access {table('mxs')}", {"helo": "in.served.tld"},
+     "554 5.7.1 <in.served.tld>: Helo command rejected: address"),
+
+    # block lists
+    ("listed", "reject_rbl_client bl.tld", {},
+     f"554 5.7.1 Service unavailable; Client host [{STRANGER}] blocked using bl.tld; sends spam"),
+    ("not listed", "reject_rbl_client bl.tld", {"source": NAMELESS}, OK),
+    ("a list without answer", "reject_rbl_client broken.tld", {}, OK),
+    ("filter", "reject_rbl_client bl.tld=127.0.0.4", {},
+     f"554 5.7.1 Service unavailable; Client host [{STRANGER}] blocked using bl.tld; sends spam"),
+    ("other filter", "reject_rbl_client bl.tld=127.0.0.5", {}, OK),
+    ("ranges", "reject_rbl_client bl.tld=127.0.[0..2].[1;3..5]", {},
+     f"554 5.7.1 Service unavailable; Client host [{STRANGER}] blocked using bl.tld; sends spam"),
+    ("other ranges", "reject_rbl_client bl.tld=127.0.0.[1;5..9]", {}, OK),
+    ("sender's domain listed", "reject_rhsbl_sender rhs.tld", {"sender": "u@bad.tld"},
+     "554 5.7.1 Service unavailable; Sender address [u@bad.tld] blocked using rhs.tld"),
+    ("recipient's domain listed", "reject_rhsbl_recipient rhs.tld", {"recipient": "u@bad.tld"},
+     "554 5.7.1 Service unavailable; Recipient address [u@bad.tld] blocked using rhs.tld"),
+    ("HELO listed", "reject_rhsbl_helo rhs.tld", {"helo": "bad.tld"},
+     "554 5.7.1 Service unavailable; Helo command [bad.tld] blocked using rhs.tld"),
+    ("client's name listed", "reject_rhsbl_client rhs.tld", {},
+     "554 5.7.1 Service unavailable; Client host [stranger.client.tld] blocked using rhs.tld"),
+    ("a reply of its own", "reject_rhsbl_sender rhs.tld=127.0.1.2", {"sender": "u@bad.tld"},
+     "550 5.7.8 u@bad.tld is no good"),
+    ("welcome", "permit_dnswl_client bl.tld, reject", {}, OK),
+    ("welcome, but not to relay", "permit_dnswl_client bl.tld, reject", {"recipient": "g1@mail.tld"},
+     "554 5.7.1 <g1@mail.tld>: Recipient address rejected: Access denied"),
+    ("a good list without answer", "permit_dnswl_client broken.tld, reject", {},
+     f"450 4.7.1 <stranger.client.tld[{STRANGER}]>: Client host rejected: Service unavailable"),
+
+    # the rest
+    ("reports have one recipient", "reject_multi_recipient_bounce", {"sender": "", "before": "z@relay.tld"},
+     "550 5.5.3 <{r}>: Recipient address rejected: Multi-recipient bounce"),
+    ("no encryption", "reject_plaintext_session", {}, "450 4.7.1 Session encryption is required"),
+    ("no logins", "permit_sasl_authenticated, reject_sender_login_mismatch, reject_unauth_pipelining, reject", {},
+     "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+]
+
+# access(5): the results of one table, by recipient, and what follows the table.
+RESULTS = [
+    ("ok", "reject", OK), ("relay", "reject", OK), ("number", "reject", OK), ("few", "reject", OK),
+    ("reject", "permit", "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("rejecttext", "permit", "554 5.7.0 <{r}>: Recipient address rejected: not today"),
+    ("defer", "permit", "450 4.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("defertext", "permit", "450 4.2.1 <{r}>: Recipient address rejected: full"),
+    ("ifreject", "permit", OK),
+    ("ifreject", "reject", "450 4.7.1 <{r}>: Recipient address rejected: Service unavailable"),
+    ("ifpermit", "permit", "450 4.7.5 <{r}>: Recipient address rejected: later"),
+    ("ifpermit", "reject", "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("five", "permit", "554 5.7.7 <{r}>: Recipient address rejected: by table"),
+    ("four", "permit", "451 4.7.1 <{r}>: Recipient address rejected: by table"),
+    ("dunno", "permit", OK), ("wrong", "permit", OK),
+    ("words", "permit", "450 4.3.2 <{r}>: Recipient address rejected: Try again later"),
+    ("class", "permit", "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
+    ("nonsense", "permit", "451 4.3.5 Server configuration error"),
+    ("table", "permit", "451 4.3.5 Server configuration error"),
+    ("filter", "permit", "451 4.3.5 Server configuration error"),
+]
+
+
+def all_cases():
+    """(name, restrictions, settings, reply), each with a recipient of its own."""
+    cases = [(name, words, {"recipient": f"c{i}@relay.tld", **settings}, reply)
+             for i, (name, words, settings, reply) in enumerate(CASES)]
+    cases += [(f"result {name}, {then}", f"check_recipient_access {table('results')}, {then}",
+               {"recipient": f"{name}+{i}@r.tld"}, reply) for i, (name, then, reply) in enumerate(RESULTS)]
+    return cases
+
+
+def converse(port, settings):
+    """The reply to RCPT."""
+    with Client(port, hello=settings.get("helo", "client.example"), source=settings.get("source", STRANGER)) as client:
+        client.expect(f"MAIL FROM:<{settings.get('sender', 's@mail.tld')}>", "250")
+        if "before" in settings:
+            client.expect(f"RCPT TO:<{settings['before']}>", "250")
+        return client.command(f"RCPT TO:<{settings['recipient']}>")
+
+
+def configure(daemon, names, cases, **settings):
+    """A class for each case, and a table that names it by its recipient."""
+    files = {name: daemon.table(name, text) for name, text in TABLES.items()}
+    keys = [case[2].get("key", case[2]["recipient"]) for case in cases]
+    lookup = daemon.table("cases", "".join(f"{key} case_{i}\n" for i, key in enumerate(keys)))
+    classes = {f"case_{i}": re.sub(r"@(\w+)", lambda found: files[found[1]], words)
+               for i, (_, words, _, _) in enumerate(cases)}
+    daemon.change({
+        "relay_domains": ["relay.tld"], "mydestination": ["local.tld"], "mynetworks": [f"{HOME}/32"],
+        "inet_interfaces": [HOME, US], "proxy_interfaces": [PROXY], "recipient_delimiter": "+",
+        "dns_servers": [names.server], "smtpd_relay_restrictions": "",
+        "smtpd_recipient_restrictions": ["check_recipient_access", lookup, "reject_unauth_destination"],
+        "smtpd_restriction_classes": [*classes, "refuse_all"], **classes, "refuse_all": "reject",
+        "rbl_reply_maps": [daemon.table("replies", "rhs.tld=127.0.1.2 550 5.7.8 $rbl_what is no good\n")],
+        **settings})
+    daemon.start()
+
+
+def wrong_replies(daemon, cases):
+    wrong = {}
+    for name, _, settings, expected in cases:
+        reply = converse(daemon.port, settings)
+        if isinstance(expected, re.Pattern):
+            is_right = expected.fullmatch(reply)
+        else:
+            is_right = reply == expected.replace("{r}", settings["recipient"])
+        if not is_right:
+            wrong[name] = reply
+    return wrong
+
+
+def test_words_and_replies(make_daemon, make_names):
+    cases = all_cases()
+    assert len({case[2]["recipient"] for case in cases}) == len(cases), "each case needs a recipient of its own"
+    daemon = make_daemon(start=False)
+    configure(daemon, make_names(NAMES), cases)
+    assert wrong_replies(daemon, cases) == {}
+    log = daemon.log()
+    # M-36: each refusal is one line
+    found = re.findall(r"NOQUEUE: reject: RCPT from .*: 554 5.7.1 <f1@mail.tld>: Relay access denied; "
+                       r"from=<s@mail.tld> to=<f1@mail.tld> proto=ESMTP helo=<client.example>", log)
+    assert len(found) == 1, found
+    assert re.search(r"reject_warning: RCPT from .*Recipient address rejected: Access denied", log)
+    assert "content filters are not supported" in log
