@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * file_plugin: the operations of a table in a file, and how it explains failures.
+ * file_plugin: the operations of a table in a file.
  */
 #include "file_table.h"
-
-#include <stdarg.h>
-#include <stdio.h>
-
-sluice_status file_fail(const struct sluice_errors *errors, sluice_status status,
-                        const char *format, ...)
-{
-    char text[FILE_TEXT_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut off if need be */
-    va_end(arguments);
-    errors->explain(errors, "4.3.0", text);
-    return status;
-}
 
 const struct sluice_lookup_ops file_table_ops = {
     .struct_size = sizeof(file_table_ops),

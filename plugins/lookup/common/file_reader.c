@@ -12,6 +12,8 @@
  */
 #include "file_table.h"
 
+#include "explain.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,7 +55,7 @@ struct sluice_lookup {
     enum key_style style;
     struct stamp stamp; /* of what is open, or of what could not be opened */
     int64_t retry_ms;   /* what could not be opened is left alone until then */
-    char why[FILE_TEXT_MAX];
+    char why[EXPLAIN_MAX];
 };
 
 static struct stamp stamp_of(const struct stat *file)
@@ -104,7 +106,7 @@ static int lock_file(int fd)
 static sluice_status being_rewritten(const struct sluice_lookup *lookup,
                                      const struct sluice_errors *errors)
 {
-    return file_fail(errors, SLUICE_TEMP, "database %s: is being rewritten", lookup->path);
+    return explain(errors, SLUICE_TEMP, "database %s: is being rewritten", lookup->path);
 }
 
 static int copy_bytes(int from, int to, off_t size)
@@ -249,7 +251,7 @@ static void warn_if_older(const struct sluice_lookup *lookup, const char *source
 {
     const struct sluice_host *host = lookup->host;
     const struct sluice_log *log = host->get_service(host, SLUICE_LOG_ID);
-    char line[FILE_TEXT_MAX];
+    char line[EXPLAIN_MAX];
     struct stat text;
 
     if (log == NULL || stat(source, &text) == -1 ||
@@ -281,20 +283,20 @@ sluice_status file_open(const struct sluice_host *host, const struct sluice_conf
 
     (void)config; /* its only option is the writer's */
     if (name[0] == '\0')
-        return file_fail(errors, SLUICE_CONFIG, "needs the path of a table");
+        return explain(errors, SLUICE_CONFIG, "needs the path of a table");
     lookup = calloc(1, sizeof(*lookup));
     if (lookup == NULL)
-        return file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+        return explain(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     lookup->host = host;
     lookup->fd = -1;
     lookup->clock = host->get_service(host, SLUICE_CLOCK_ID);
     if (lookup->clock == NULL) {
         file_close(lookup);
-        return file_fail(errors, SLUICE_CONFIG, "the host has no clock");
+        return explain(errors, SLUICE_CONFIG, "the host has no clock");
     }
     if (!set_paths(lookup, name)) {
         file_close(lookup);
-        return file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+        return explain(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     }
     if (table_begin(lookup, errors) != SLUICE_OK) {
         file_close(lookup);
@@ -374,7 +376,7 @@ static sluice_status find_open(struct sluice_lookup *lookup, struct sluice_span 
     sluice_status status;
 
     if (copy == NULL || key.len >= UINT32_MAX)
-        return file_fail(errors, SLUICE_TEMP, "database %s: out of memory", lookup->path);
+        return explain(errors, SLUICE_TEMP, "database %s: out of memory", lookup->path);
     status = get_styled(lookup, (struct sluice_span){copy, key.len}, &value, &why);
     if (status == SLUICE_OK)
         sink->value(sink, value_of(value));

@@ -21,8 +21,6 @@
 
 #include <sys/stat.h>
 
-#define FILE_TEXT_MAX 512 /* of one explanation */
-
 /* A file that a format is to read. */
 struct file_source {
     int fd;           /* borrowed until close(): the file, or a copy of it that nobody writes */
@@ -71,10 +69,6 @@ extern const struct file_format file_format;
             "Build tables with a NUL byte after each key and value, as Postfix does"               \
     }
 extern const struct sluice_lookup_ops file_table_ops;
-
-/* Explains a failure in printf's way and returns status. */
-__attribute__((format(printf, 3, 4))) sluice_status
-file_fail(const struct sluice_errors *errors, sluice_status status, const char *format, ...);
 
 /* ---- between reader, writer and plugin ------------------------------------------------------- */
 

@@ -8,6 +8,8 @@
  */
 #include "file_table.h"
 
+#include "explain.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +45,7 @@ static void writer_free(struct sluice_lookup_writer *writer)
 static sluice_status fail_errno(const struct sluice_errors *errors, const char *what,
                                 const char *path)
 {
-    return file_fail(errors, SLUICE_TEMP, "%s %s: %s", what, path, strerror(errno));
+    return explain(errors, SLUICE_TEMP, "%s %s: %s", what, path, strerror(errno));
 }
 
 /* Opens the new file and waits for its lock. NOT_FOUND: another writer has just renamed it. */
@@ -64,7 +66,7 @@ static sluice_status lock_once(struct sluice_lookup_writer *writer,
         return SLUICE_NOT_FOUND;
     /* In a folder that is everybody's, somebody may have put it there for us to fill. */
     if (!S_ISREG(mine.st_mode) || mine.st_uid != geteuid() || mine.st_nlink != 1)
-        return file_fail(errors, SLUICE_TEMP, "%s: is in the way", writer->new_path);
+        return explain(errors, SLUICE_TEMP, "%s: is in the way", writer->new_path);
     return SLUICE_OK;
 }
 
@@ -82,7 +84,7 @@ static sluice_status lock_new_file(struct sluice_lookup_writer *writer,
         if (status != SLUICE_NOT_FOUND)
             return status;
     }
-    return file_fail(errors, SLUICE_TEMP, "lock %s: too many others", writer->new_path);
+    return explain(errors, SLUICE_TEMP, "lock %s: too many others", writer->new_path);
 }
 
 /* A table that is there keeps its permissions; mode is for a new one. */
@@ -106,7 +108,7 @@ static sluice_status begin(struct sluice_lookup_writer *writer, uint32_t mode,
     why = file_format.create(writer->new_path, writer->fd, &writer->data);
     if (why == NULL)
         return SLUICE_OK;
-    return file_fail(errors, SLUICE_TEMP, "open database %s: %s", writer->new_path, why);
+    return explain(errors, SLUICE_TEMP, "open database %s: %s", writer->new_path, why);
 }
 
 /* ---- an update begins with the entries that are there ---------------------------------------- */
@@ -169,14 +171,14 @@ sluice_status file_write_open(const struct sluice_host *host, const struct sluic
     sluice_status status;
 
     if (name[0] == '\0')
-        return file_fail(errors, SLUICE_CONFIG, "needs the path of a table");
+        return explain(errors, SLUICE_CONFIG, "needs the path of a table");
     writer = calloc(1, sizeof(*writer));
     if (writer == NULL)
-        return file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+        return explain(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     writer->fd = -1;
     writer->is_terminated = (int32_t)config->get_number(config, "terminated");
     if (!set_paths(writer, name))
-        status = file_fail(errors, SLUICE_TEMP, "open database %s: out of memory", name);
+        status = explain(errors, SLUICE_TEMP, "open database %s: out of memory", name);
     else
         status = lock_new_file(writer, errors);
     if (status == SLUICE_OK)
@@ -199,7 +201,7 @@ static sluice_status stored(const struct sluice_lookup_writer *writer, struct sl
     char *copy = span.len < UINT32_MAX ? malloc(span.len + 1) : NULL;
 
     if (copy == NULL)
-        return file_fail(errors, SLUICE_TEMP, "write to %s: out of memory", writer->new_path);
+        return explain(errors, SLUICE_TEMP, "write to %s: out of memory", writer->new_path);
     if (span.len > 0)
         memcpy(copy, span.ptr, span.len);
     copy[span.len] = '\0';
@@ -214,7 +216,7 @@ static sluice_status explained(const struct sluice_lookup_writer *writer, sluice
 {
     if (why == NULL)
         return status;
-    return file_fail(errors, SLUICE_TEMP, "%s %s: %s", what, writer->new_path, why);
+    return explain(errors, SLUICE_TEMP, "%s %s: %s", what, writer->new_path, why);
 }
 
 sluice_status file_write_put(struct sluice_lookup_writer *writer, struct sluice_span key,
@@ -260,7 +262,7 @@ static sluice_status sync_folder(const char *path, const struct sluice_errors *e
     int fd;
 
     if (folder == NULL)
-        return file_fail(errors, SLUICE_TEMP, "sync the folder of %s: out of memory", path);
+        return explain(errors, SLUICE_TEMP, "sync the folder of %s: out of memory", path);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd == -1 || fsync(fd) == -1)
         status = fail_errno(errors, "sync", folder);
@@ -282,7 +284,7 @@ sluice_status file_write_commit(struct sluice_lookup_writer *writer,
     if (why == NULL && file_format.write_companion != NULL)
         why = file_format.write_companion(writer->name, writer->mode);
     if (why != NULL)
-        status = file_fail(errors, SLUICE_TEMP, "write %s: %s", writer->new_path, why);
+        status = explain(errors, SLUICE_TEMP, "write %s: %s", writer->new_path, why);
     else if (rename(writer->new_path, writer->path) == -1)
         status = fail_errno(errors, "rename", writer->new_path);
     else {
