@@ -287,8 +287,8 @@ static void run_sleeper(void *arg)
 static void test_deadlines_come_in_order(void **state)
 {
     int64_t now_ms = clock_monotonic_ms();
-    struct sleeper sleepers[] = {{"d", now_ms + 40}, {"a", now_ms + 10}, {"c", now_ms + 30},
-                                 {"now", now_ms},    {"b", now_ms + 20}, {"past", 0}};
+    struct sleeper sleepers[] = {{"d", now_ms + 400}, {"a", now_ms + 100}, {"c", now_ms + 300},
+                                 {"now", now_ms},    {"b", now_ms + 200}, {"past", 0}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(sleepers) / sizeof(sleepers[0]); i++)
