@@ -54,6 +54,56 @@ static void memory_free(const struct sluice_host *host, void *ptr)
     free(ptr);
 }
 
+static int equals(struct sluice_span span, const char *text)
+{
+    return span.len == strlen(text) && memcmp(span.ptr, text, span.len) == 0;
+}
+
+static sluice_status dns_query(const struct sluice_host *host, struct sluice_span name,
+                               uint32_t type, int64_t deadline_ms,
+                               const struct sluice_dns_sink *sink,
+                               const struct sluice_errors *errors)
+{
+    sluice_status st = SLUICE_NOT_FOUND;
+
+    (void)deadline_ms;
+    for (const struct test_record *at = host_of(host)->records; at->name != NULL; at++) {
+        struct sluice_dns_record record = {.struct_size = sizeof(record),
+                                           .type = type,
+                                           .preference = at->preference,
+                                           .target = sluice_span_of(at->target)};
+
+        if (at->type != type || !equals(name, at->name))
+            continue;
+        if (at->target == NULL) {
+            errors->explain(errors, "4.4.3", "no answer");
+            return SLUICE_TEMP;
+        }
+        sink->record(sink, &record);
+        st = SLUICE_OK;
+    }
+    return st;
+}
+
+static sluice_status tables_find(const struct sluice_host *host, const char *table,
+                                 struct sluice_span key, int64_t deadline_ms, void *user,
+                                 void (*value)(void *user, struct sluice_span value),
+                                 const struct sluice_errors *errors)
+{
+    (void)deadline_ms;
+    for (const struct test_entry *at = host_of(host)->entries; at->table != NULL; at++) {
+        if (strcmp(at->table, table) != 0 || !equals(key, at->key))
+            continue;
+        if (at->value == NULL) {
+            errors->explain(errors, "4.3.0", "cannot be asked");
+            return SLUICE_TEMP;
+        }
+        value(user, sluice_span_of(at->value));
+        return SLUICE_OK;
+    }
+    return SLUICE_NOT_FOUND;
+}
+
 static const void *get_service(const struct sluice_host *host, const char *id)
 {
     static const struct sluice_log log = {.struct_size = sizeof(log), .write = log_write};
@@ -61,14 +111,20 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         .struct_size = sizeof(clock), .wall_ms = clock_wall, .monotonic_ms = clock_monotonic};
     static const struct sluice_memory memory = {
         .struct_size = sizeof(memory), .alloc = memory_alloc, .free = memory_free};
+    static const struct sluice_dns dns = {.struct_size = sizeof(dns), .query = dns_query};
+    static const struct sluice_tables tables = {
+        .struct_size = sizeof(tables), .find = tables_find, .find_part = tables_find};
 
-    (void)host;
     if (strcmp(id, SLUICE_LOG_ID) == 0)
         return &log;
     if (strcmp(id, SLUICE_CLOCK_ID) == 0)
         return &clock;
     if (strcmp(id, SLUICE_MEMORY_ID) == 0)
         return &memory;
+    if (strcmp(id, SLUICE_DNS_ID) == 0 && host_of(host)->records != NULL)
+        return &dns;
+    if (strcmp(id, SLUICE_TABLES_ID) == 0 && host_of(host)->entries != NULL)
+        return &tables;
     return NULL;
 }
 

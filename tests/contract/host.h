@@ -14,9 +14,25 @@
 
 /* ---- services -------------------------------------------------------------------------------- */
 
+/* What the DNS says, up to one without a name. */
+struct test_record {
+    const char *name;
+    uint32_t type;
+    const char *target; /* NULL: no answer comes */
+    uint32_t preference;
+};
+
+/* What a table has, up to one without a table. */
+struct test_entry {
+    const char *table, *key;
+    const char *value; /* NULL: the table cannot be asked */
+};
+
 /* The time is what the test says; the last line that was logged is kept. */
 struct test_host {
     struct sluice_host sdk;
+    const struct test_record *records; /* NULL: there is no DNS */
+    const struct test_entry *entries;  /* NULL: there are no tables */
     int64_t wall_ms, monotonic_ms;
     char log[TEST_TEXT_MAX];
 };

@@ -330,10 +330,195 @@ def test_words_and_replies(make_daemon, make_names):
     daemon = make_daemon(start=False)
     configure(daemon, make_names(NAMES), cases)
     assert wrong_replies(daemon, cases) == {}
+    daemon.wait_for_log("content filters are not supported")
     log = daemon.log()
     # M-36: each refusal is one line
     found = re.findall(r"NOQUEUE: reject: RCPT from .*: 554 5.7.1 <f1@mail.tld>: Relay access denied; "
                        r"from=<s@mail.tld> to=<f1@mail.tld> proto=ESMTP helo=<client.example>", log)
     assert len(found) == 1, found
     assert re.search(r"reject_warning: RCPT from .*Recipient address rejected: Access denied", log)
-    assert "content filters are not supported" in log
+
+
+def test_other_codes(make_daemon, make_names):
+    """Each code is a parameter; 4xx and 5xx decide which kind of refusal it is (S45's list of codes in postconf(5))."""
+    denied = "<{r}>: Recipient address rejected: Access denied"
+    cases = [
+        ("reject", "reject", {}, f"451 4.7.1 {denied}"),
+        ("relay", "reject_unauth_destination", {"recipient": "x@mail.tld"}, "550 5.7.1 <x@mail.tld>: Relay access denied"),
+        ("relay for now", "defer_unauth_destination", {"recipient": "y@mail.tld"},
+         "450 4.7.1 <y@mail.tld>: Relay access denied"),
+        ("table", f"check_recipient_access {table('results')}", {"recipient": "reject+0@r.tld"}, f"550 5.7.1 {denied}"),
+        ("table for now", f"check_recipient_access {table('results')}", {"recipient": "defer+0@r.tld"}, f"421 4.7.1 {denied}"),
+        ("non_fqdn", "reject_non_fqdn_sender", {"sender": "u@box"},
+         "550 5.5.2 <u@box>: Sender address rejected: need fully-qualified address"),
+        ("unknown domain", "reject_unknown_sender_domain", {"sender": "u@nowhere.tld"},
+         "550 5.1.8 <u@nowhere.tld>: Sender address rejected: Domain not found"),
+        ("unknown client", "reject_unknown_client_hostname", {"source": NAMELESS},
+         f"550 5.7.25 Client host rejected: cannot find your hostname, [{NAMELESS}]"),
+        ("unknown HELO", "reject_unknown_helo_hostname", {"helo": "nowhere.tld"},
+         "550 5.7.1 <nowhere.tld>: Helo command rejected: Host not found"),
+        ("no answer", "reject_unknown_sender_domain, permit", {"sender": "u@broken.tld"},
+         "450 4.1.8 <u@broken.tld>: Sender address rejected: Domain not found"),
+        ("list", "reject_rbl_client bl.tld", {}, "550 5.7.1 $ bl.tld lists {STRANGER}: sends spam".replace("{STRANGER}", STRANGER)),
+        ("encryption", "reject_plaintext_session", {}, "530 5.7.1 Session encryption is required"),
+        ("key of a sub-domain", f"check_sender_access {table('senders')}, reject", {"sender": "other@low.s.tld"}, f"451 4.7.1 {denied}"),
+        ("R-40.9 primary in the networks", "permit_mx_backup, reject", {"recipient": "u@backup.tld"}, OK),
+        ("R-40.9 primary elsewhere", "permit_mx_backup, reject", {"recipient": "u@elsewhere.tld"}, f"451 4.7.1 {denied}"),
+        ("R-40.9 primary unknown", "permit_mx_backup, permit", {"recipient": "u@ghost.tld"}, OK),
+    ]
+    cases = [(name, words, {"recipient": f"c{i}@relay.tld", **settings}, reply)
+             for i, (name, words, settings, reply) in enumerate(cases)]
+    daemon = make_daemon(start=False)
+    names = make_names([*NAMES, "mx-host=elsewhere.tld,stranger.client.tld,10", "mx-host=elsewhere.tld,us.tld,20"])
+    configure(daemon, names, cases, reject_code=451, relay_domains_reject_code=550, access_map_reject_code=550,
+              access_map_defer_code=421, non_fqdn_reject_code=550, unknown_address_reject_code=550,
+              unknown_client_reject_code=550, unknown_hostname_reject_code=550, maps_rbl_reject_code=550,
+              reject_tempfail_action="defer", plaintext_reject_code=530,
+              default_rbl_reply="$rbl_code $$ ${rbl_domain} lists ${client_address}${rbl_reason?: $rbl_reason}",
+              parent_domain_matches_subdomains="relay_domains", permit_mx_backup_networks=["192.0.2.0/24"])
+    assert wrong_replies(daemon, cases) == {}
+
+
+@pytest.mark.parametrize("settings, line", [
+    ({"smtpd_relay_restrictions": "permit_mynetworks"}, "smtpd_relay_restrictions = "),
+    ({"smtpd_relay_restrictions": "", "smtpd_recipient_restrictions": "warn_if_reject reject_unauth_destination"},
+     "smtpd_relay_restrictions = "),
+    ({"smtpd_relay_restrictions": "ours", "smtpd_restriction_classes": "ours", "ours": "permit_mynetworks"},
+     "smtpd_relay_restrictions = "),
+    ({"smtpd_relay_restrictions": ["check_recipient_access", "hash:/x"]}, "smtpd_relay_restrictions = "),
+])
+def test_no_open_relay(make_daemon, settings, line):
+    """S26: neither a start nor -t takes a configuration that refuses nobody; a class counts for what it has."""
+    daemon = make_daemon(start=False)
+    daemon.change(settings)
+    number = 1 + [text.startswith(line) for text in daemon.config.read_text().splitlines()].index(True)
+    for options in (["-t"], ["-f"]):
+        done = subprocess.run([daemon.bin / "sluiced", "-c", daemon.config, *options], text=True, timeout=60,
+                              capture_output=True, env=ENVIRONMENT)
+        assert done.returncode == 78
+        assert re.search(rf"sluice\.conf:{number}: smtpd_relay_restrictions and smtpd_recipient_restrictions refuse "
+                         r"nobody: this would be an open relay", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("words", ["reject", "defer", "defer_if_permit", "defer_unauth_destination", "ours"])
+def test_what_refuses_is_enough(make_daemon, words):
+    """S26: any of these, also by way of a class."""
+    daemon = make_daemon(start=False)
+    daemon.change({"smtpd_relay_restrictions": words, "smtpd_restriction_classes": "ours",
+                   "ours": "permit_mynetworks, reject_unauth_destination"})
+    done = subprocess.run([daemon.bin / "sluiced", "-c", daemon.config, "-t"], text=True, timeout=60,
+                          capture_output=True, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words, text", [
+    ("check_policy_service inet:127.0.0.1:10023", "check_policy_service: policy services are not supported"),
+    ("reject_unverified_sender", "reject_unverified_sender: probes of addresses are not supported"),
+    ("reject_rbl_client", "reject_rbl_client wants an argument"),
+    ("check_sender_access permit", 'check_sender_access wants a table, type:name, not "permit"'),
+    (["reject_rbl_client bl.tld"], '"reject_rbl_client bl.tld": in an array each word is an item of its own'),
+])
+def test_what_is_not_understood(make_daemon, words, text):
+    daemon = make_daemon(start=False)
+    daemon.change({"smtpd_sender_restrictions": words})
+    done = subprocess.run([daemon.bin / "sluiced", "-c", daemon.config, "-t"], text=True, timeout=60,
+                          capture_output=True, env=ENVIRONMENT)
+    assert done.returncode == 78
+    assert f"smtpd_sender_restrictions: {text}\n" in done.stderr, done.stderr
+
+
+def test_lists_at_rcpt_and_etrn(make_daemon, make_names):
+    """M-37, M-87: the lists for clients and HELO are asked at RCPT and at ETRN, and not before."""
+    daemon = make_daemon(start=False)
+    clients = daemon.table("clients", "127.0.0.8 REJECT\n")
+    etrn = daemon.table("etrn", "relay.tld OK\nsub.relay.tld 550 5.7.3 not that one\n")
+    daemon.change({"relay_domains": ["relay.tld"], "mynetworks": [f"{HOME}/32"], "dns_servers": [make_names(NAMES).server],
+                   "smtpd_client_restrictions": ["check_client_access", clients], "smtpd_restriction_classes": "named",
+                   "named": "reject_invalid_helo_hostname", "smtpd_helo_restrictions": "named",
+                   "smtpd_etrn_restrictions": ["permit_mynetworks", "check_etrn_access", etrn, "reject"]})
+    daemon.start()
+    by_client = f"554 5.7.1 <unknown[{NAMELESS}]>: Client host rejected: Access denied"
+    by_helo = "501 5.5.2 <-x->: Helo command rejected: Invalid name"
+    with Client(daemon.port, source=NAMELESS) as client:
+        assert client.command("ETRN relay.tld") == by_client
+        client.expect("MAIL FROM:<s@mail.tld>", "250")
+        assert client.command("RCPT TO:<u@relay.tld>") == by_client
+    with Client(daemon.port, source=STRANGER, hello="-x-") as client:
+        assert client.command("ETRN relay.tld") == by_helo
+        client.expect("MAIL FROM:<s@mail.tld>", "250")
+        assert client.command("RCPT TO:<u@relay.tld>") == by_helo
+    with Client(daemon.port, source=STRANGER) as client:
+        assert client.command("ETRN relay.tld") == "250 Queuing started"
+        assert client.command("ETRN sub.relay.tld") == "550 5.7.3 <sub.relay.tld>: Etrn command rejected: not that one"
+        assert client.command("ETRN other.tld") == "554 5.7.1 <other.tld>: Etrn command rejected: Access denied"
+    daemon.wait_for_log(r"reject: ETRN from stranger.client.tld\[127.0.0.9\]: 501 5.5.2 <-x->: Helo command rejected")
+
+
+def test_a_table_may_end_the_session(make_daemon):
+    """RFC 5321 3.8: after 421 nothing more is said; 521 is the same for good."""
+    daemon = make_daemon(start=False)
+    daemon.change({"relay_domains": ["relay.tld"], "smtpd_sender_restrictions": [
+        "check_sender_access", daemon.table("senders", "a@s.tld 421 4.7.0 closing\nb@s.tld 521 away\n")]})
+    daemon.start()
+    for sender, reply in (("a@s.tld", "421 4.7.0 <a@s.tld>: Sender address rejected: closing"),
+                          ("b@s.tld", "521 5.7.1 <b@s.tld>: Sender address rejected: away")):
+        with Client(daemon.port) as client:
+            client.expect(f"MAIL FROM:<{sender}>", "250")
+            assert client.command("RCPT TO:<u@relay.tld>") == reply
+            assert client.reply() == ""
+
+
+def test_effects(make_daemon, sink):
+    """access(5): what an entry does to the message, from RCPT to its delivery, and Postfix's lines in the log."""
+    daemon = make_daemon(start=False)
+    entries = daemon.table("entries", "hold@s.tld HOLD looked at first\nheld@s.tld HOLD\ndiscard@s.tld DISCARD\n"
+                           "redirect@s.tld REDIRECT other@relay.tld\nbcc@s.tld BCC copy@relay.tld\n"
+                           "prepend@s.tld PREPEND X-Seen: yes\nwarn@s.tld WARN strange\ninfo@s.tld INFO fine\n")
+    daemon.change({"relay_domains": ["relay.tld"], "transport_maps": [
+        daemon.table("transport", f"relay.tld relay:{sink.nexthop}\n")],
+        "smtpd_sender_restrictions": ["check_sender_access", entries, "permit"]})
+    daemon.start()
+    for who in ("discard", "redirect", "bcc", "prepend", "warn", "info"):
+        send(daemon.port, sender=f"{who}@s.tld", recipients=["u@relay.tld"])
+    wait_for(lambda: daemon.queue() == [] and sum(len(message.recipients) for message in sink.messages) == 6)
+    got = {}
+    for message in sink.messages:
+        got.setdefault(re.search(r"<(\w+)@s.tld>", message.mail)[1], []).extend(message.recipients)
+    assert {who: sorted(recipients) for who, recipients in got.items()} == {
+        "redirect": ["<other@relay.tld>"], "bcc": ["<copy@relay.tld>", "<u@relay.tld>"],
+        "prepend": ["<u@relay.tld>"], "warn": ["<u@relay.tld>"], "info": ["<u@relay.tld>"]}
+    [prepended] = [message for message in sink.messages if "prepend@" in message.mail]
+    assert prepended.data.startswith(b"X-Seen: yes\r\nReceived: ")
+    held = send(daemon.port, sender="hold@s.tld", recipients=["u@relay.tld"])
+    assert [(message["queue_id"], message["queue_name"]) for message in daemon.queue()] == [(held, "hold")]
+    send(daemon.port, sender="held@s.tld", recipients=["u@relay.tld"])
+    about = r"RCPT from localhost\[127\.0\.0\.1\]: "
+    for line in (r"hold: " + about + r"<hold@s\.tld>: Sender address looked at first; from=<hold@s\.tld>",
+                 r"hold: " + about + r"<held@s\.tld>: Sender address triggers HOLD action; ",
+                 r"discard: " + about + r"<discard@s\.tld>: Sender address triggers DISCARD action; ",
+                 r"redirect: " + about + r"<redirect@s\.tld>: Sender address triggers REDIRECT other@relay\.tld; ",
+                 r"bcc: " + about + r"<bcc@s\.tld>: Sender address triggers BCC copy@relay\.tld; ",
+                 r"warn: " + about + r"strange; ", r"info: " + about + r"fine; "):
+        daemon.wait_for_log(line)
+
+
+def test_mx_backup_to_the_end(make_daemon, make_names, make_sink):
+    """R-45: what permit_mx_backup lets in leaves by default_transport, to the better exchangers. R-47: who may ETRN."""
+    primary = make_sink(address="127.0.0.5")
+    names = make_names(["address=/primary.tld/127.0.0.5", f"address=/us.tld/{HOME}", "mx-host=backup.tld,primary.tld,10",
+                        "mx-host=backup.tld,us.tld,20"])
+    daemon = make_daemon(start=False)
+    daemon.change({"dns_servers": [names.server], "mynetworks": ["127.0.0.2/32"],
+                   "smtpd_relay_restrictions": "permit_mx_backup, reject_unauth_destination",
+                   "smtpd_etrn_restrictions": "permit",
+                   "transports": [{"name": "smtp", "plugin": "smtp", "smtp_tcp_port": primary.port}]})
+    daemon.start()
+    send(daemon.port, recipients=["any@backup.tld"])
+    wait_for(lambda: primary.count == 1)
+    daemon.wait_for_log(r"to=<any@backup\.tld>, relay=primary\.tld\[127\.0\.0\.5\]:\d+, .*status=sent")
+    with Client(daemon.port) as client:
+        assert client.command("ETRN backup.tld") == "459 <backup.tld>: service unavailable"
+    daemon.change({"fast_flush_domains": ["backup.tld"]})
+    daemon.command("sluice", "reload")
+    with Client(daemon.port) as client:
+        assert client.command("ETRN backup.tld").startswith("250")

@@ -52,6 +52,7 @@ static bool read_network(char *text, struct network *network)
         end[-1] = '\0';
         text++;
     }
+    text[strcspn(text, "%")] = '\0'; /* fe80::1%eth0: the link is not compared */
     if (!read_address(text, &network->address))
         return false;
     network->bits = (unsigned)network->address.size * 8;
