@@ -69,6 +69,13 @@ static uint64_t waste_of(const struct segment *segment)
     return segment->live < segment->size ? segment->size - segment->live : 0;
 }
 
+/* Without what is kept back no mail is taken: then any gain will do. */
+static bool is_worth_it(const struct sluice_queue *queue, uint64_t live, uint64_t waste)
+{
+    return !queue->reserve.is_whole || !queue->room.is_whole ||
+           (waste >= live / WASTE_PART && waste >= 2 * queue->segment_size);
+}
+
 /* With the lock. NULL: it is not worth it. */
 static const struct segment *find_victim(const struct sluice_queue *queue)
 {
@@ -85,7 +92,7 @@ static const struct segment *find_victim(const struct sluice_queue *queue)
         if (is_better(segment, victim))
             victim = segment;
     }
-    if (victim == NULL || waste < live / WASTE_PART || waste < 2 * queue->segment_size ||
+    if (victim == NULL || !is_worth_it(queue, live, waste) ||
         waste_of(victim) < victim->size / GAIN_PART)
         return NULL;
     return victim;

@@ -4,7 +4,7 @@
  * nor changed, and what cannot be read stays where it is.
  *
  * Maintenance is called by hand, so that each run is the same. This program defines pread, so that a place
- * of a file can be made unreadable.
+ * of a file can be made unreadable, and fallocate, so that the disk can be small.
  */
 #include "scratch.h"
 #include "subject.h"
@@ -70,6 +70,41 @@ static bool is_in_hole(int fd, off_t at, size_t size)
 DEFINE_PREAD(pread)
 DEFINE_PREAD(pread64)
 
+static uint64_t disk_size; /* 0: as it is */
+static uint64_t allocated_bytes;
+
+/* What is smaller was not allocated. */
+static int add_allocated(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    (void)path;
+    (void)ftw;
+    if (type == FTW_F && info->st_size >= SEGMENT_SIZE)
+        allocated_bytes += (uint64_t)info->st_size;
+    return 0;
+}
+
+static bool has_space(off_t size)
+{
+    allocated_bytes = 0;
+    return disk_size == 0 || (nftw(folder, add_allocated, 4, FTW_PHYS) == 0 &&
+                              allocated_bytes + (uint64_t)size <= disk_size);
+}
+
+int fallocate64(int, int, off_t, off_t);
+
+#define DEFINE_FALLOCATE(name)                                                                     \
+    __attribute__((visibility("default"))) int name(int fd, int mode, off_t at, off_t size)        \
+    {                                                                                              \
+        if (!has_space(size)) {                                                                    \
+            errno = ENOSPC;                                                                        \
+            return -1;                                                                             \
+        }                                                                                          \
+        return (int)syscall(SYS_fallocate, fd, mode, at, size);                                    \
+    }
+
+DEFINE_FALLOCATE(fallocate)
+DEFINE_FALLOCATE(fallocate64)
+
 /* ---- what a message is ----------------------------------------------------------------------- */
 
 static void fill(char *bytes, size_t size, uint64_t id, unsigned version)
@@ -100,11 +135,22 @@ static void apply_ok(struct sluice_queue *queue, struct change change)
         fail_msg("apply: %s", explained.text);
 }
 
+/* False: it is not taken. */
+static bool try_put(struct sluice_queue *queue, uint64_t id)
+{
+    struct change change = change_put(id, 0, record_of(id), content_of(id));
+
+    if (subject_apply(queue, &change, 1) != SLUICE_OK)
+        return false;
+    messages[id] = (struct message){.is_there = true};
+    live_bytes += RECORD_SIZE + CONTENT_SIZE;
+    return true;
+}
+
 static void put(struct sluice_queue *queue, uint64_t id)
 {
-    messages[id] = (struct message){.is_there = true};
-    apply_ok(queue, change_put(id, 0, record_of(id), content_of(id)));
-    live_bytes += RECORD_SIZE + CONTENT_SIZE;
+    if (!try_put(queue, id))
+        fail_msg("put: %s", explained.text);
 }
 
 static void update(struct sluice_queue *queue, uint64_t id)
@@ -212,6 +258,7 @@ static int teardown(void **state)
 {
     (void)state;
     hole_begin = hole_end = 0;
+    disk_size = 0;
     scratch_remove(folder);
     return 0;
 }
@@ -220,6 +267,34 @@ static struct sluice_queue *reopen(struct sluice_queue *queue)
 {
     subject_close(queue);
     return open_ok();
+}
+
+/* ---- small disks ----------------------------------------------------------------------------- */
+
+#define DISK_SEGMENTS 3 /* two of which are kept back */
+
+/* There are never two segments' worth of waste; but without the results' reserve no mail is taken. */
+static void test_full_disk_of_few_segments(void **state)
+{
+    struct sluice_queue *queue;
+    uint64_t count = 1;
+
+    (void)state;
+    disk_size = DISK_SEGMENTS * SEGMENT_SIZE;
+    queue = open_ok();
+    while (try_put(queue, count))
+        count++;
+    assert_true(count > 1);
+    for (uint64_t id = 1; id < count; id++)
+        update(queue, id); /* in the reserve */
+    for (uint64_t id = 2; id < count; id++)
+        take_away(queue, id);
+    maintain(queue);
+    put(queue, count);
+    check(queue);
+    queue = reopen(queue);
+    check(queue);
+    subject_close(queue);
 }
 
 /* ---- what goes through ----------------------------------------------------------------------- */
@@ -478,6 +553,7 @@ int main(int argc, char **argv)
         CASE(test_damaged_message_is_kept),
         CASE(test_victim_that_is_lost_half_way),
         CASE(test_large_content),
+        CASE(test_full_disk_of_few_segments),
     };
 
     if (argc != 2)
