@@ -51,10 +51,12 @@ static void slice_free(struct slice *slice)
 
 /* ---- the victim ------------------------------------------------------------------------------ */
 
+/* One in which nothing is live is given up, if that can be done, and not read again and again. */
 static bool is_movable(const struct sluice_queue *queue, const struct segment *segment)
 {
-    return segment != queue->current && !segment->is_damaged && !segment->is_retired &&
-           !segment->is_stuck && !ledger_is_held(&queue->ledger, segment);
+    return segment != queue->current && segment->frames > 0 && segment->live > 0 &&
+           !segment->is_damaged && !segment->is_retired && !segment->is_stuck &&
+           !ledger_is_held(&queue->ledger, segment);
 }
 
 /* Less of it is live, for its size. */

@@ -36,8 +36,37 @@ struct segment *ledger_find_segment(const struct ledger *ledger, uint32_t number
     return segment;
 }
 
-static void take_needs(struct segment *segment, struct segment *before)
+/* Drops what is neither firm nor for REMOVEs any more. */
+static void drop_empty_needs(struct segment *segment)
 {
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < segment->need_count; i++) {
+        if (segment->needs[i].is_firm || segment->needs[i].removes > 0)
+            segment->needs[kept++] = segment->needs[i];
+    }
+    segment->need_count = kept;
+}
+
+static void drop_need(struct segment *segment, struct need *need, bool is_firm_too)
+{
+    segment->live -= (uint64_t)need->removes * FORMAT_FRAME_SIZE;
+    need->removes = 0;
+    need->is_firm = need->is_firm && !is_firm_too;
+}
+
+void ledger_drop_removes(struct ledger *ledger, struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment->need_count; i++)
+        drop_need(segment, &segment->needs[i], false);
+    drop_empty_needs(segment);
+    ledger->may_reap = true;
+}
+
+/* Its REMOVEs are void: they are neither needed nor live. */
+static void take_needs(struct ledger *ledger, struct segment *segment, struct segment *before)
+{
+    ledger_drop_removes(ledger, before);
     segment->needs = before->needs;
     segment->need_count = before->need_count;
     segment->need_capacity = before->need_capacity;
@@ -67,7 +96,7 @@ sluice_status ledger_add_segment(struct ledger *ledger, const struct segment_hea
     }
     before = segment->hh.prev;
     if (before != NULL && before->durable == header->durable)
-        take_needs(segment, before);
+        take_needs(ledger, segment, before);
     ledger->segment_bytes += size;
     ledger->may_reap = true;
     *ret_segment = segment;
@@ -133,33 +162,6 @@ sluice_status ledger_prepare(const struct ledger *ledger, struct segment *segmen
         return SLUICE_OK;
     entry = index_find(&ledger->index, frame->id);
     return entry == NULL ? SLUICE_OK : ledger_add_need(segment, entry->put.segment);
-}
-
-/* Drops what is neither firm nor for REMOVEs any more. */
-static void drop_empty_needs(struct segment *segment)
-{
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < segment->need_count; i++) {
-        if (segment->needs[i].is_firm || segment->needs[i].removes > 0)
-            segment->needs[kept++] = segment->needs[i];
-    }
-    segment->need_count = kept;
-}
-
-static void drop_need(struct segment *segment, struct need *need, bool is_firm_too)
-{
-    segment->live -= (uint64_t)need->removes * FORMAT_FRAME_SIZE;
-    need->removes = 0;
-    need->is_firm = need->is_firm && !is_firm_too;
-}
-
-void ledger_drop_removes(struct ledger *ledger, struct segment *segment)
-{
-    for (uint32_t i = 0; i < segment->need_count; i++)
-        drop_need(segment, &segment->needs[i], false);
-    drop_empty_needs(segment);
-    ledger->may_reap = true;
 }
 
 /* The segment of that number is gone: none must outlive it any more. */

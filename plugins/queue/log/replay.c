@@ -317,7 +317,7 @@ static sluice_status take_up(struct replay *replay)
         return SLUICE_OK;
     }
     close(fd);
-    if (may_follow)
+    if (!replay->is_torn && !replay->segment->is_damaged)
         return SLUICE_OK;
     queue->void_number = replay->head->number;
     if (queue->next < queue->durable + 2)
