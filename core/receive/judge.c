@@ -187,13 +187,14 @@ static void fill_in(const struct ruling *ruling, int32_t about, char address[ADD
                     struct sluice_access_request *request)
 {
     struct session *session = ruling->session;
+    struct sluice_span client_name = session_wait_name(session); /* the other name is known then, too */
 
     *request = (struct sluice_access_request){
         .struct_size = sizeof(*request),
         .stage = ruling->stage,
         .facts = ruling->facts,
         .client_address = sluice_span_of(address_format(&session->client, address)),
-        .client_name = session_wait_name(session),
+        .client_name = client_name,
         .reverse_name = session_reverse_name(session),
         .helo = sluice_span_of(session->helo),
         .recipient = ruling->subject,

@@ -340,7 +340,7 @@ def test_words_and_replies(make_daemon, make_names):
 
 
 def test_other_codes(make_daemon, make_names):
-    """Each code is a parameter; 4xx and 5xx decide which kind of refusal it is (S45's list of codes in postconf(5))."""
+    """Each code is a parameter; 4xx and 5xx decide which kind of refusal it is."""
     denied = "<{r}>: Recipient address rejected: Access denied"
     cases = [
         ("reject", "reject", {}, f"451 4.7.1 {denied}"),

@@ -2,8 +2,6 @@
 /* address: whether what the client says looks like a name. */
 #include "basic.h"
 
-#include <arpa/inet.h>
-
 #define LABEL_MAX 63
 
 static bool is_word_character(char c)
@@ -50,15 +48,6 @@ static bool has_dot(struct sluice_span name)
     return name.len > 0 && memchr(name.ptr, '.', name.len) != NULL;
 }
 
-static bool is_address(struct sluice_span text)
-{
-    char copy[INET6_ADDRSTRLEN];
-    unsigned char bytes[16];
-
-    return to_text(text, copy, sizeof(copy)) &&
-           (inet_pton(AF_INET, copy, bytes) == 1 || inet_pton(AF_INET6, copy, bytes) == 1);
-}
-
 /* What has brackets must be an address in them. */
 static bool is_bracketed(struct sluice_span name)
 {
@@ -77,7 +66,7 @@ static bool is_literal(struct sluice_span name)
         inner.ptr += sizeof(tag) - 1;
         inner.len -= sizeof(tag) - 1;
     }
-    return is_address(inner);
+    return networks_is_address(inner);
 }
 
 static sluice_status refuse_literal(const struct question *question)
@@ -94,7 +83,7 @@ sluice_status decide_invalid_name(const struct question *question)
         return SLUICE_OK;
     if (is_bracketed(name))
         return is_literal(name) ? SLUICE_OK : refuse_literal(question);
-    if (is_host_name(without_dot(name)) || is_address(name))
+    if (is_host_name(without_dot(name)) || networks_is_address(name))
         return SLUICE_OK;
     return refuse(question, question->word->about, question->access->codes.invalid_name, "5.2",
                   "Invalid name");

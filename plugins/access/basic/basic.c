@@ -81,9 +81,9 @@ sluice_status decide_sleep(const struct question *question)
 #define RECIPIENT .about = SLUICE_ABOUT_RECIPIENT
 #define ETRN .about = SLUICE_ABOUT_ETRN
 #define REVERSE .about = SLUICE_ABOUT_CLIENT, .is_reverse = true
-#define A .type = SLUICE_DNS_A
-#define MX .type = SLUICE_DNS_MX
-#define NS .type = SLUICE_DNS_NS
+#define BY_ADDRESS .type = SLUICE_DNS_A
+#define BY_MX .type = SLUICE_DNS_MX
+#define BY_NS .type = SLUICE_DNS_NS
 
 /* clang-format off: a table */
 static const struct word words[] = {
@@ -124,21 +124,21 @@ static const struct word words[] = {
     WORD("check_sender_access", TABLE, "What an access table says of the sender", .decide = decide_access, SENDER),
     WORD("check_recipient_access", TABLE, "What an access table says of the recipient", .decide = decide_access, RECIPIENT),
     WORD("check_etrn_access", TABLE, "What an access table says of ETRN's domain", .decide = decide_access, ETRN),
-    WORD("check_client_a_access", TABLE, "What an access table says of the addresses of the client's name", .decide = decide_server_access, CLIENT, A),
-    WORD("check_client_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, CLIENT, MX),
-    WORD("check_client_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, CLIENT, NS),
-    WORD("check_reverse_client_hostname_a_access", TABLE, "What an access table says of the addresses of the client's unconfirmed name", .decide = decide_server_access, REVERSE, A),
-    WORD("check_reverse_client_hostname_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, REVERSE, MX),
-    WORD("check_reverse_client_hostname_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, REVERSE, NS),
-    WORD("check_helo_a_access", TABLE, "What an access table says of the addresses of the client's HELO", .decide = decide_server_access, HELO, A),
-    WORD("check_helo_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, HELO, MX),
-    WORD("check_helo_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, HELO, NS),
-    WORD("check_sender_a_access", TABLE, "What an access table says of the addresses of the sender's domain", .decide = decide_server_access, SENDER, A),
-    WORD("check_sender_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, SENDER, MX),
-    WORD("check_sender_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, SENDER, NS),
-    WORD("check_recipient_a_access", TABLE, "What an access table says of the addresses of the recipient's domain", .decide = decide_server_access, RECIPIENT, A),
-    WORD("check_recipient_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, RECIPIENT, MX),
-    WORD("check_recipient_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, RECIPIENT, NS),
+    WORD("check_client_a_access", TABLE, "What an access table says of the addresses of the client's name", .decide = decide_server_access, CLIENT, BY_ADDRESS),
+    WORD("check_client_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, CLIENT, BY_MX),
+    WORD("check_client_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, CLIENT, BY_NS),
+    WORD("check_reverse_client_hostname_a_access", TABLE, "What an access table says of the addresses of the client's unconfirmed name", .decide = decide_server_access, REVERSE, BY_ADDRESS),
+    WORD("check_reverse_client_hostname_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, REVERSE, BY_MX),
+    WORD("check_reverse_client_hostname_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, REVERSE, BY_NS),
+    WORD("check_helo_a_access", TABLE, "What an access table says of the addresses of the client's HELO", .decide = decide_server_access, HELO, BY_ADDRESS),
+    WORD("check_helo_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, HELO, BY_MX),
+    WORD("check_helo_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, HELO, BY_NS),
+    WORD("check_sender_a_access", TABLE, "What an access table says of the addresses of the sender's domain", .decide = decide_server_access, SENDER, BY_ADDRESS),
+    WORD("check_sender_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, SENDER, BY_MX),
+    WORD("check_sender_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, SENDER, BY_NS),
+    WORD("check_recipient_a_access", TABLE, "What an access table says of the addresses of the recipient's domain", .decide = decide_server_access, RECIPIENT, BY_ADDRESS),
+    WORD("check_recipient_mx_access", TABLE, "The same of its mail exchangers", .decide = decide_server_access, RECIPIENT, BY_MX),
+    WORD("check_recipient_ns_access", TABLE, "The same of its name servers", .decide = decide_server_access, RECIPIENT, BY_NS),
 
     WORD("reject_rbl_client", ARGUMENT, "Reject if a DNS list has the client's address", .decide = decide_blocked_client, CLIENT),
     WORD("reject_rhsbl_client", ARGUMENT, "Reject if a DNS list has the client's name", .decide = decide_blocked_domain, CLIENT),
@@ -345,8 +345,7 @@ static sluice_status basic_decide(struct sluice_access *access, const char *rest
     struct question question = {.access = access,
                                 .request = request,
                                 .deadline_ms = deadline_ms,
-                                .sink = sink,
-                                .errors = errors};
+                                .sink = sink};
 
     for (size_t i = 0; i < WORD_COUNT; i++) {
         if (strcmp(restriction, words[i].declared.name) == 0) {

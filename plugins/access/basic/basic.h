@@ -54,7 +54,6 @@ struct question {
     const struct word *word;
     int64_t deadline_ms;
     const struct sluice_access_sink *sink;
-    const struct sluice_errors *errors;
 };
 
 typedef sluice_status decider(const struct question *question);

@@ -67,20 +67,11 @@ static sluice_status find(const struct question *question, struct sluice_span ke
     return keys_find_one(question, table, key, is_part, ret_value);
 }
 
-static bool is_address(struct sluice_span name)
-{
-    char text[INET6_ADDRSTRLEN];
-    unsigned char bytes[16];
-
-    return to_text(name, text, sizeof(text)) &&
-           (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1);
-}
-
 /* The name and its parents: "tld", or ".tld", as parent_domain_matches_subdomains says. */
 static sluice_status find_domain(const struct question *question, struct sluice_span name,
                                  bool is_part, char **ret_value)
 {
-    bool has_parents = !is_address(name);
+    bool has_parents = !networks_is_address(name);
     sluice_status st = find(question, name, is_part, ret_value);
 
     while (st == SLUICE_NOT_FOUND && has_parents && name.len > 1) {

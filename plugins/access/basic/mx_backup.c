@@ -52,13 +52,12 @@ static bool is_one_of_us(const struct exchangers *exchangers, size_t from, size_
 }
 
 /* For now, if nobody permits it otherwise. */
-static sluice_status unsure(const struct question *question, const char *what, const char *name,
-                            const char *why)
+static sluice_status unsure(const struct question *question, const char *what, const char *why)
 {
     char text[TEXT_MAX_LEN + 1];
 
-    (void)snprintf(text, sizeof(text), "Unable to look up %s: %s",
-                   what, why[0] != '\0' ? why : name);
+    (void)snprintf(text, sizeof(text), "Unable to look up %s: %s", what,
+                   why[0] != '\0' ? why : "not found");
     return postpone(question, SLUICE_VERDICT_DEFER_IF_REJECT, SLUICE_ABOUT_RECIPIENT, 450, "4.4",
                     text);
 }
@@ -88,7 +87,7 @@ static sluice_status judge_primaries(const struct exchangers *exchangers)
 
         (void)snprintf(what, sizeof(what), "mail exchanger host %s", name);
         sluice_status said = st == SLUICE_TEMP
-                                 ? unsure(question, what, "host not found", addresses.why)
+                                 ? unsure(question, what, addresses.why)
                                  : SLUICE_OK;
         hosts_done(&addresses);
         if (st != SLUICE_OK)
@@ -117,7 +116,7 @@ static sluice_status ask_for_exchangers(const struct question *question, const c
     sluice_status st = hosts_find(question, domain, SLUICE_DNS_MX, &exchangers.hosts);
 
     if (st == SLUICE_TEMP)
-        result = unsure(question, "mail exchanger information", domain, exchangers.hosts.why);
+        result = unsure(question, "mail exchanger information", exchangers.hosts.why);
     else if (st == SLUICE_OK && !hosts_is_null_mx(&exchangers.hosts))
         result = judge(&exchangers);
     hosts_done(&exchangers.hosts);

@@ -38,6 +38,14 @@ static bool read_address(const char *text, struct address *ret_address)
     return true;
 }
 
+bool networks_is_address(struct sluice_span text)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct address address;
+
+    return to_text(text, copy, sizeof(copy)) && read_address(copy, &address);
+}
+
 /* "192.0.2.0/24", "[2001:db8::]/32", and the same without length. The text is cut into pieces. */
 static bool read_network(char *text, struct network *network)
 {

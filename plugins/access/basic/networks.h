@@ -18,6 +18,8 @@ struct networks {
 
 struct question;
 
+/* A numeric address. */
+bool networks_is_address(struct sluice_span text);
 /* CONFIG or TEMP, explained. */
 sluice_status networks_add(struct networks *networks, const char *pattern,
                            const struct sluice_errors *errors);
