@@ -4,9 +4,9 @@
 #   needs_packages PACKAGE...   says what is missing; as root installs it, else exits with 69
 #   needs_users                 as root: the two users that the roles drop to
 
-NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libcdb-dev libconfig-dev libdb5.3-dev libdeflate-dev libgdbm-compat-dev libjansson-dev
-    liblmdb-dev libltdl-dev
-    libmicrohttpd-dev libsqlite3-dev libunbound-dev libuv1-dev make pkg-config uthash-dev"
+NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libcdb-dev libconfig-dev libdb5.3-dev
+    libdeflate-dev libgdbm-compat-dev libjansson-dev liblmdb-dev libltdl-dev libmicrohttpd-dev
+    libsqlite3-dev libunbound-dev libuv1-dev make pkg-config uthash-dev"
 NEEDS_RUN="python3 python3-aiosmtpd"
 # g++: the SDK's headers are compiled as C++ too. dnsmasq-base is the program alone, without a service.
 NEEDS_CHECK="binutils curl dnsmasq-base file g++ git git-email groff-base iproute2 libcmocka-dev

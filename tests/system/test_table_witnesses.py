@@ -15,7 +15,8 @@ import time
 import pytest
 
 import peers
-from daemon import BUILD
+from client import Client
+from daemon import BUILD, wait_for
 
 SUFFIXES = {"hash": ".db", "btree": ".db", "cdb": ".cdb", "lmdb": ".lmdb"}
 FILE_TYPES = {**SUFFIXES, "dbm": ".pag"}
@@ -221,6 +222,26 @@ def test_killed_while_it_builds(ours, folder, kind):
     assert not list(folder.glob("*.new"))
 
 
+@every_file
+def test_a_changed_table_is_seen(make_daemon, ours, kind):
+    """T-8, T-9: without a reload; what is not there yet is temporary."""
+    daemon = make_daemon(start=False)
+    source = daemon.folder / "table"
+    daemon.change({"relay_domains": ["relay.tld"], "relay_recipient_maps": [f"{kind}:{source}"]})
+    daemon.start()
+
+    def rcpt(address):
+        with Client(daemon.port) as client:
+            client.expect("MAIL FROM:<s@else.tld>", "250")
+            return client.command(f"RCPT TO:<{address}>")[:9]
+
+    assert rcpt("a@relay.tld") == "451 4.3.0"
+    for known, unknown in (("a@relay.tld", "b@relay.tld"), ("b@relay.tld", "a@relay.tld")):
+        source.write_text(f"{known} x\n")
+        good(ours(f"{kind}:{source}"))
+        wait_for(lambda: rcpt(known) == "250 2.1.5" and rcpt(unknown) == "550 5.1.1", 10)
+
+
 # ---- sqlite -------------------------------------------------------------------------------------
 
 ROWS = [("customer.tld", "etrn-only:[mail]"), ("o'brien@d.test", "a@x.y"), ("two@d.test", "a@x.y"),
@@ -257,6 +278,21 @@ def test_sqlite_answers_as_postfix_s(ours, theirs, folder):
         else:
             assert (own.returncode, own.stdout) == (other.returncode, other.stdout), (
                 template, own.stderr)
+
+
+def test_sqlite_keeps_the_contract(folder):
+    """The contract test of every lookup plugin, which cannot make a database by itself."""
+    database = sqlite3.connect(folder / "data")
+    database.execute("CREATE TABLE t (k TEXT, v TEXT)")
+    entries = [("customer.tld", "etrn-only:[mail.customer.tld]"), ("isp.tld", "smtp")]
+    database.executemany("INSERT INTO t VALUES (?, ?)", entries)
+    database.commit()
+    database.close()
+    (folder / "q.cf").write_text(f"dbpath = {folder}/data\nquery = SELECT v FROM t WHERE k = '%s'\n")
+    done = subprocess.run([BUILD / "tests/contract-lookup", BUILD.resolve() / "plugins/lookup/sqlite.so",
+                           str(folder / "q.cf"), *[word for entry in entries for word in entry]],
+                          capture_output=True, text=True, errors="replace", timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_sqlite_keys_are_never_sql(ours, folder):
