@@ -8,7 +8,9 @@ names the class.
 """
 
 import re
+import socketserver
 import subprocess
+import threading
 
 import pytest
 
@@ -51,7 +53,8 @@ NAMES = [
 TABLES = {
     "clients": "client.tld REJECT by name\n127.0.0.8 REJECT by address\n127.0.0 OK\n",
     "helos": "helo.tld 521 5.7.9 go away\n",
-    "senders": "full@s.tld OK\ndsn@s.tld 550 5.1.1 no\nuser+ext@s.tld 550 5.7.2 with extension\nuser@s.tld 450 without\ns.tld REJECT domain\n"
+    "senders": "full@s.tld OK\ndsn@s.tld 550 5.1.1 no\nuser+ext@s.tld 550 5.7.2 with extension\n"
+               "user@s.tld 450 without\ns.tld REJECT domain\n"
                "up.s.tld DUNNO\npost@ DEFER\n<> 501 null\n",
     "mxs": "host.tld REJECT mail exchanger\n192.0.2.11 REJECT address\nns.evil.tld REJECT name server\n"
            "us.tld OK\n",
@@ -348,7 +351,8 @@ def test_other_codes(make_daemon, make_names):
         ("relay for now", "defer_unauth_destination", {"recipient": "y@mail.tld"},
          "450 4.7.1 <y@mail.tld>: Relay access denied"),
         ("table", f"check_recipient_access {table('results')}", {"recipient": "reject+0@r.tld"}, f"550 5.7.1 {denied}"),
-        ("table for now", f"check_recipient_access {table('results')}", {"recipient": "defer+0@r.tld"}, f"421 4.7.1 {denied}"),
+        ("table for now", f"check_recipient_access {table('results')}", {"recipient": "defer+0@r.tld"},
+         f"421 4.7.1 {denied}"),
         ("non_fqdn", "reject_non_fqdn_sender", {"sender": "u@box"},
          "550 5.5.2 <u@box>: Sender address rejected: need fully-qualified address"),
         ("unknown domain", "reject_unknown_sender_domain", {"sender": "u@nowhere.tld"},
@@ -359,9 +363,10 @@ def test_other_codes(make_daemon, make_names):
          "550 5.7.1 <nowhere.tld>: Helo command rejected: Host not found"),
         ("no answer", "reject_unknown_sender_domain, permit", {"sender": "u@broken.tld"},
          "450 4.1.8 <u@broken.tld>: Sender address rejected: Domain not found"),
-        ("list", "reject_rbl_client bl.tld", {}, "550 5.7.1 $ bl.tld lists {STRANGER}: sends spam".replace("{STRANGER}", STRANGER)),
+        ("list", "reject_rbl_client bl.tld", {}, f"550 5.7.1 $ bl.tld lists {STRANGER}: sends spam"),
         ("encryption", "reject_plaintext_session", {}, "530 5.7.1 Session encryption is required"),
-        ("key of a sub-domain", f"check_sender_access {table('senders')}, reject", {"sender": "other@low.s.tld"}, f"451 4.7.1 {denied}"),
+        ("key of a sub-domain", f"check_sender_access {table('senders')}, reject", {"sender": "other@low.s.tld"},
+         f"451 4.7.1 {denied}"),
         ("R-40.9 primary in the networks", "permit_mx_backup, reject", {"recipient": "u@backup.tld"}, OK),
         ("R-40.9 primary elsewhere", "permit_mx_backup, reject", {"recipient": "u@elsewhere.tld"}, f"451 4.7.1 {denied}"),
         ("R-40.9 primary unknown", "permit_mx_backup, permit", {"recipient": "u@ghost.tld"}, OK),
@@ -522,3 +527,27 @@ def test_mx_backup_to_the_end(make_daemon, make_names, make_sink):
     daemon.command("sluice", "reload")
     with Client(daemon.port) as client:
         assert client.command("ETRN backup.tld").startswith("250")
+
+
+class TableServer(socketserver.StreamRequestHandler):
+    """A tcp: table that has nothing, and remembers what it was asked for."""
+
+    def handle(self):
+        for line in self.rfile:
+            self.server.keys.append(line.decode().split()[1])
+            self.wfile.write(b"500 not found\n")
+
+
+def test_a_table_of_patterns_is_asked_for_the_whole_alone(make_daemon):
+    """T-7: no parents and no parts of an address."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), TableServer) as server:
+        server.daemon_threads = True
+        server.keys = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        daemon = make_daemon(start=False)
+        daemon.change({"relay_domains": ["relay.tld"], "smtpd_sender_restrictions": [
+            "check_sender_access", f"tcp:127.0.0.1:{server.server_address[1]}"]})
+        daemon.start()
+        assert converse(daemon.port, {"sender": "user@low.s.tld", "recipient": "u@relay.tld"}) == OK
+        assert server.keys == ["user@low.s.tld"]
+        server.shutdown()

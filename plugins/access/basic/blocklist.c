@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * blocklist: lists in the DNS: of addresses (RFC 5782) and of domains, with reasons to refuse or to permit.
- * A list that gives no answer blocks nobody.
+ * blocklist: lists in the DNS, of addresses (RFC 5782) and of domains, as reasons to refuse or to
+ * permit. A list that gives no answer blocks nobody.
  */
 #include "basic.h"
 

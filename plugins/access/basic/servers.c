@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * servers: check_sender_mx_access and its like: access tables with the names and addresses of the
- * servers that the DNS has for a domain, or with those of a name itself (the type A). What is not in the DNS is not
- * judged.
+ * servers that the DNS has for a domain, or with those of a name itself (the type A). What is not in
+ * the DNS is not judged.
  */
 #include "basic.h"
 
