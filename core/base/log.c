@@ -3,8 +3,8 @@
  * log: the ring, and the thread that empties it.
  *
  * The ring and its thread are one for each process, hence the static struct: whoever logs must be
- * able to, without being handed anything. A line is rendered on the caller's stack and copied into
- * the ring under a mutex that nobody holds while writing out. The sink belongs to the thread: who
+ * able to, without being handed anything. A line is rendered in memory of the caller's thread and copied
+ * into the ring under a mutex that nobody holds while writing out. The sink belongs to the thread: who
  * changes the settings leaves them in the ring.
  */
 #include "base/log.h"

@@ -113,7 +113,6 @@ static struct deferral *deferral_of(const struct queue *queue, const char *trans
     return deferrals_find(&queue->deferrals, name);
 }
 
-/* Of a transport that is not there any more too: mail may still wait for it. */
 static struct concurrency_limits concurrency_of(const struct sluice_config *options)
 {
     const struct sluice_config *c = options;
@@ -129,6 +128,7 @@ static struct concurrency_limits concurrency_of(const struct sluice_config *opti
     };
 }
 
+/* Of a transport that is not there any more too: mail may still wait for it. */
 static struct site_limits limits_of(void *user, struct sluice_span transport)
 {
     const struct queue *queue = user;

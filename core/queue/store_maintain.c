@@ -5,8 +5,8 @@
  * A store that allows it (SLUICE_QUEUE_MAINTAIN_ASIDE) does so on a thread of its own, from a task
  * of its own, at once again while there is something to do. While commits go on it gets a bounded part
  * of the time, since both need the same disk: a larger one where less space is free than used, all of it
- * on a full disk, since nothing is committed then that takes space. Any other store is maintained by the committer when it has nothing else
- * to do.
+ * on a full disk, since nothing is committed then that takes space. Any other store is maintained by the
+ * committer when it has nothing else to do.
  */
 #include "queue/store_private.h"
 
