@@ -82,7 +82,7 @@ static sluice_status read_from(struct watched *watched, FILE *file, const char *
     sluice_status st;
 
     source_init(&source, file, name, warn, watched);
-    st = watched->kind->read(&source, errors, ret_content);
+    st = watched->kind->read(watched->kind->user, &source, errors, ret_content);
     source_done(&source);
     return st;
 }

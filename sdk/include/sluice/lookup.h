@@ -34,9 +34,13 @@ struct sluice_lookup; /* the plugin's own: one table */
 #define SLUICE_LOOKUP_PATTERNS ((uint32_t)1 << 1) /* keys are matched whole: no partial keys */
 #define SLUICE_LOOKUP_WRITABLE ((uint32_t)1 << 2) /* the writer members are there */
 
+/* Flags of a sink: what the answer is for. */
+#define SLUICE_SINK_NO_SUBSTITUTION ((uint32_t)1 << 0) /* a value must not have parts of the key in it:
+                                                          TEMP with a text instead [1.3] */
+
 struct sluice_lookup_sink {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t flags; /* SLUICE_SINK_...; 0 before 1.3 */
     /* One value; may be called more than once, the host joins the values with commas. */
     void (*value)(const struct sluice_lookup_sink *sink, struct sluice_span value);
 };
