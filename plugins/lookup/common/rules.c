@@ -163,7 +163,7 @@ static const char *check_value(const struct reading *reading, const char *value,
     const char *wrong;
 
     if (!reading->rules->engine->is_delimited)
-        return value[0] != '\0' ? NULL : "no value";
+        return value[0] != '\0' ? NULL : "no lookup result";
     wrong = rules_value_check(value, &highest);
     if (wrong == NULL && highest > reading->parts)
         wrong = "out of range replacement index";
