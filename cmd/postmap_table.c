@@ -39,8 +39,58 @@ static int64_t monotonic_ms(const struct sluice_host *host)
     return clock_monotonic_ms();
 }
 
+/* A table that this one asks, and has perhaps asked before. NULL with a text. */
+static struct postmap_table *find_other(struct postmap_table *table, const char *name,
+                                        struct error *err)
+{
+    struct postmap_table *other = table->others;
+
+    while (other != NULL && strcmp(other->host.instance, name) != 0)
+        other = other->next;
+    if (other != NULL)
+        return other;
+    other = calloc(1, sizeof(*other));
+    if (other == NULL) {
+        (void)error_set(err, SLUICE_TEMP, "out of memory");
+    } else if (postmap_table_init(other, table->draft,
+                                  arena_text(&table->draft->arena, sluice_span_of(name)),
+                                  err) != SLUICE_OK) {
+        free(other);
+        other = NULL;
+    } else {
+        other->next = table->others;
+        table->others = other;
+    }
+    return other;
+}
+
+static sluice_status find_for(const struct sluice_host *host, const char *name,
+                              struct sluice_span key, int64_t deadline_ms,
+                              const struct sluice_lookup_sink *sink,
+                              const struct sluice_errors *errors)
+{
+    struct postmap_table *table =
+        (struct postmap_table *)((const char *)host - offsetof(struct postmap_table, host));
+    struct buffer value = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+    struct postmap_table *other = find_other(table, name, &err);
+    sluice_status st = SLUICE_TEMP;
+
+    (void)deadline_ms; /* each has its own */
+    if (other != NULL)
+        st = postmap_table_find(other, key, &value, &err);
+    if (st == SLUICE_OK)
+        sink->value(sink, buffer_span(&value));
+    else if (st != SLUICE_NOT_FOUND)
+        errors->explain(errors, "4.3.0", err.text);
+    buffer_done(&value);
+    return st == SLUICE_OK || st == SLUICE_NOT_FOUND ? st : SLUICE_TEMP;
+}
+
 static const void *get_service(const struct sluice_host *host, const char *id)
 {
+    static const struct sluice_tables tables = {.struct_size = sizeof(tables),
+                                                .find_for = find_for};
     static const struct sluice_log log = {.struct_size = sizeof(log), .write = log_line};
     static const struct sluice_clock clock = {
         .struct_size = sizeof(clock), .wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
@@ -48,6 +98,8 @@ static const void *get_service(const struct sluice_host *host, const char *id)
     (void)host;
     if (strcmp(id, SLUICE_LOG_ID) == 0)
         return &log;
+    if (strcmp(id, SLUICE_TABLES_ID) == 0)
+        return &tables;
     return strcmp(id, SLUICE_CLOCK_ID) == 0 ? &clock : NULL;
 }
 
@@ -115,6 +167,7 @@ sluice_status postmap_table_init(struct postmap_table *table, struct draft *draf
                  .version = SLUICE_VERSION,
                  .instance = name,
                  .get_service = get_service},
+        .draft = draft,
     };
     if (!is_type(table->type))
         return error_set(err, SLUICE_UNSUPPORTED, "unsupported dictionary type: %s", table->type);
@@ -220,4 +273,11 @@ void postmap_table_done(struct postmap_table *table)
     if (table->lookup != NULL)
         table->ops->close(table->lookup);
     table->lookup = NULL;
+    while (table->others != NULL) {
+        struct postmap_table *other = table->others;
+
+        table->others = other->next;
+        postmap_table_done(other);
+        free(other);
+    }
 }

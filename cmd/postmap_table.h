@@ -22,6 +22,9 @@ struct postmap_table {
     struct values values;         /* of its options; &values.sdk is what the plugin gets */
     bool keeps_case;              /* keys are not folded */
     struct sluice_lookup *lookup; /* open after the first find or list */
+    struct draft *draft;
+    struct postmap_table *others; /* that this one asks, a list */
+    struct postmap_table *next;
 };
 
 /* name: "hash:/etc/sluice/transport". The draft has been read and must outlive the table, which

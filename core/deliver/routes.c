@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "deliver/routes.h"
 
+#include "route/table_service.h"
+
 #include <stdlib.h>
 
 struct routes {
@@ -19,6 +21,7 @@ sluice_status routes_open(const struct config *config, struct routes **ret_route
         free(routes);
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     }
+    table_service_provide(routes->tables);
     st = router_init(&routes->router, config, routes->tables, err);
     if (st == SLUICE_OK)
         st = rewriter_init(&routes->rewriter, &routes->router, config, routes->tables, err);
@@ -36,6 +39,7 @@ void routes_close(struct routes *routes)
         return;
     rewriter_done(&routes->rewriter);
     router_done(&routes->router);
+    table_service_provide(NULL);
     tables_free(routes->tables);
     free(routes);
 }

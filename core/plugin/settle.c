@@ -4,7 +4,10 @@
  */
 #include "plugin/settle.h"
 
+#include "config/options.h"
+#include "config/table_name.h"
 #include "plugin/derive.h"
+#include "sluice/lookup.h"
 
 #include <string.h>
 
@@ -15,6 +18,23 @@ static void *copy(struct draft *draft, const void *from, size_t size)
     if (size > 0)
         memcpy(to, from, size);
     return to;
+}
+
+/* A table that asks others names them: they become instances too, and their turn comes. */
+static void add_tables(struct draft *draft, const struct draft_instance *instance,
+                       const struct derivation *derivation)
+{
+    const struct sluice_lookup_ops *ops = derivation->base_ops;
+    struct sluice_span rest = table_names_inside(instance->argument);
+    struct place place = instance->place; /* adding moves the instances */
+    uint32_t roles = instance->roles;
+    struct sluice_span item;
+
+    if (strcmp(instance->interface, SLUICE_LOOKUP_ID) != 0 ||
+        (ops->flags & SLUICE_LOOKUP_OF_TABLES) == 0)
+        return;
+    while (list_next(&rest, &item))
+        (void)draft_add_table(draft, arena_text(&draft->arena, item), place, roles);
 }
 
 static void settle(struct draft *draft, struct draft_instance *instance)
@@ -35,6 +55,7 @@ static void settle(struct draft *draft, struct draft_instance *instance)
     instance->plugin_count = derivation.plugin_count;
     draft_declare(draft, instance->plugin, table, derivation.option_count);
     draft_settle(draft, instance, table, derivation.option_count);
+    add_tables(draft, instance, &derivation);
     derive_done(&derivation);
 }
 

@@ -323,6 +323,8 @@ sluice_status router_init(struct router *router, const struct config *config, st
         .myorigin = config_text(config, "myorigin"),
         .postmaster_route = config_text(config, "postmaster_route"),
         .recipient_delimiter = config_text(config, "recipient_delimiter"),
+        /* Spec R-21: no part of an address says where its mail goes. */
+        .transport_maps.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
         .hides_tables = !config_flag(config, "show_user_unknown_table_name"),
     };
     if (config_flag(config, "swap_bangpath"))

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/options.h"
 #include "config/table_name.h"
 #include "plugin/instance.h"
 #include "task/pool.h"
@@ -24,6 +25,7 @@ struct table {
     struct instance *instance;  /* NULL: came with tables_add */
     struct instance_side added; /* then these are its operations */
     struct pool *pool;          /* NULL: asked on the caller's task */
+    const struct table *first;  /* of a table that asks others: the first of them; else NULL */
     bool is_open;
     int64_t next_open_ms;
     struct error closed_because;
@@ -38,6 +40,21 @@ struct tables {
     const struct config *config;
     struct table *by_name;
 };
+
+/* The side that answers; its ops also carry the table's flags. */
+static const struct instance_side *finding_side(const struct table *table)
+{
+    if (table->instance == NULL)
+        return &table->added;
+    return INSTANCE_SIDE(table->instance, struct sluice_lookup_ops, find);
+}
+
+static uint32_t flags_of(const struct table *table)
+{
+    const struct instance_side *side = finding_side(table);
+
+    return side != NULL ? INSTANCE_OPS(side, struct sluice_lookup_ops)->flags : 0;
+}
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -116,6 +133,23 @@ void tables_free(struct tables *tables)
     free(tables);
 }
 
+/* A table that asks others has their kind of keys. One that is not there leaves it as it is: the
+ * plugin says so when it is asked. */
+static void find_first(struct tables *tables, struct table *table)
+{
+    struct sluice_span rest = table_names_inside(table->argument);
+    struct sluice_span item;
+    struct table *first;
+    char *name;
+
+    if ((flags_of(table) & SLUICE_LOOKUP_OF_TABLES) == 0 || !list_next(&rest, &item))
+        return;
+    name = span_dup(item);
+    if (name != NULL && tables_get(tables, name, &first, NULL) == SLUICE_OK)
+        table->first = first;
+    free(name);
+}
+
 static sluice_status configure(struct tables *tables, const char *name, struct table **ret_table,
                                struct error *err)
 {
@@ -142,6 +176,7 @@ static sluice_status configure(struct tables *tables, const char *name, struct t
         return error_set(err, SLUICE_TEMP, "no memory for the table %s", name);
     }
     try_open(table);
+    find_first(tables, table);
     *ret_table = table;
     return SLUICE_OK;
 }
@@ -180,21 +215,6 @@ sluice_status tables_add(struct tables *tables, const char *name,
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-/* The side that answers; its ops also carry the table's flags. */
-static const struct instance_side *finding_side(const struct table *table)
-{
-    if (table->instance == NULL)
-        return &table->added;
-    return INSTANCE_SIDE(table->instance, struct sluice_lookup_ops, find);
-}
-
-static uint32_t flags_of(const struct table *table)
-{
-    const struct instance_side *side = finding_side(table);
-
-    return side != NULL ? INSTANCE_OPS(side, struct sluice_lookup_ops)->flags : 0;
-}
-
 const char *table_name(const struct table *table)
 {
     return table->name;
@@ -202,6 +222,8 @@ const char *table_name(const struct table *table)
 
 bool table_has_patterns(const struct table *table)
 {
+    if (table->first != NULL)
+        return table_has_patterns(table->first);
     return (flags_of(table) & SLUICE_LOOKUP_PATTERNS) != 0;
 }
 
@@ -256,12 +278,12 @@ static sluice_status judge(const struct table *table, sluice_status st, const st
 }
 
 /* Where the plugin's mode lets us: on the caller's task, or on a thread of the instance's. */
-static sluice_status find_here(const struct table *table, struct sluice_span key,
+static sluice_status find_here(const struct table *table, struct sluice_span key, uint64_t flags,
                                int64_t deadline_ms, struct buffer *value, struct error *err)
 {
     const struct instance_side *side = finding_side(table);
     struct answer answer = {
-        .sdk = {.struct_size = sizeof(answer.sdk), .value = answer_value},
+        .sdk = {.struct_size = sizeof(answer.sdk), .value = answer_value, .flags = flags},
         .value = value,
         .start = value->len,
     };
@@ -284,6 +306,7 @@ static sluice_status find_here(const struct table *table, struct sluice_span key
 /* A call on a thread: copies that outlive a caller who gives up. */
 struct job {
     const struct table *table;
+    uint64_t flags; /* of the sink */
     int64_t deadline_ms;
     char *key;
     size_t key_len;
@@ -305,10 +328,11 @@ static sluice_status job_work(void *arg)
     struct job *job = arg;
     struct sluice_span key = {.ptr = job->key, .len = job->key_len};
 
-    return find_here(job->table, key, job->deadline_ms, &job->value, &job->err);
+    return find_here(job->table, key, job->flags, job->deadline_ms, &job->value, &job->err);
 }
 
-static struct job *job_new(const struct table *table, struct sluice_span key, int64_t deadline_ms)
+static struct job *job_new(const struct table *table, struct sluice_span key, uint64_t flags,
+                           int64_t deadline_ms)
 {
     struct job *job = calloc(1, sizeof(*job));
 
@@ -320,15 +344,16 @@ static struct job *job_new(const struct table *table, struct sluice_span key, in
         return NULL;
     }
     job->table = table;
+    job->flags = flags;
     job->deadline_ms = deadline_ms;
     job->key_len = key.len;
     return job;
 }
 
 static sluice_status find_on_thread(const struct table *table, struct sluice_span key,
-                                    int64_t deadline_ms, struct buffer *value, struct error *err)
+                                    uint64_t flags, int64_t deadline_ms, struct buffer *value, struct error *err)
 {
-    struct job *job = job_new(table, key, deadline_ms);
+    struct job *job = job_new(table, key, flags, deadline_ms);
     sluice_status st;
 
     if (job == NULL)
@@ -351,11 +376,12 @@ static bool is_available(struct table *table)
     return table->is_open;
 }
 
-static sluice_status find(struct table *table, struct sluice_span key, int64_t deadline_ms,
-                          struct buffer *value, struct error *err)
+static sluice_status find(struct table *table, struct sluice_span key, uint64_t flags,
+                          int64_t deadline_ms, struct buffer *value, struct error *err)
 {
-    sluice_status st = table->pool == NULL ? find_here(table, key, deadline_ms, value, err)
-                                           : find_on_thread(table, key, deadline_ms, value, err);
+    sluice_status st = table->pool == NULL
+                           ? find_here(table, key, flags, deadline_ms, value, err)
+                           : find_on_thread(table, key, flags, deadline_ms, value, err);
     if (st == SLUICE_TEMP)
         complain(&table->complaint, LOG_LEVEL_WARNING, "%s", err->text);
     else
@@ -363,8 +389,8 @@ static sluice_status find(struct table *table, struct sluice_span key, int64_t d
     return st;
 }
 
-sluice_status table_find(struct table *table, struct sluice_span key, int64_t deadline_ms,
-                         struct buffer *value, struct error *err)
+sluice_status table_find_for(struct table *table, struct sluice_span key, uint64_t flags,
+                             int64_t deadline_ms, struct buffer *value, struct error *err)
 {
     struct error own = ERROR_INIT;
 
@@ -380,11 +406,18 @@ sluice_status table_find(struct table *table, struct sluice_span key, int64_t de
         span_fold(folded, key.len);
 
     sluice_status st =
-        find(table, (struct sluice_span){.ptr = folded, .len = key.len}, deadline_ms, value, &own);
+        find(table, (struct sluice_span){.ptr = folded, .len = key.len}, flags, deadline_ms, value,
+             &own);
     free(folded);
     if (st == SLUICE_TEMP && err != NULL)
         *err = own;
     return st;
+}
+
+sluice_status table_find(struct table *table, struct sluice_span key, int64_t deadline_ms,
+                         struct buffer *value, struct error *err)
+{
+    return table_find_for(table, key, 0, deadline_ms, value, err);
 }
 
 /* ---- what it has ----------------------------------------------------------------------------- */
@@ -438,6 +471,24 @@ static sluice_status look_through(struct table *table, const struct instance_sid
     table->generation = generation;
     table->is_listed = true;
     return SLUICE_OK;
+}
+
+sluice_status table_generation(struct table *table, uint64_t *ret_generation)
+{
+    const struct instance_side *side = finding_side(table);
+    struct instance_call call;
+
+    if (!is_available(table) || table->pool != NULL ||
+        !SLUICE_HAS(struct sluice_lookup_ops, INSTANCE_OPS(side, struct sluice_lookup_ops),
+                    generation))
+        return SLUICE_TEMP;
+    if (table->instance != NULL)
+        instance_enter(&call, table->instance, CLOCK_NEVER);
+    sluice_status st = INSTANCE_OPS(side, struct sluice_lookup_ops)
+                           ->generation(side->self, ret_generation);
+    if (table->instance != NULL)
+        instance_leave(&call, st);
+    return st;
 }
 
 bool table_may_have_addresses(struct table *table)
@@ -502,7 +553,8 @@ sluice_status table_list_find(const struct table_list *list, struct sluice_span 
     for (size_t i = 0; i < list->count; i++) {
         if (is_partial && table_has_patterns(list->tables[i]))
             continue;
-        sluice_status st = table_find(list->tables[i], key, deadline_ms, value, err);
+        sluice_status st =
+            table_find_for(list->tables[i], key, list->sink_flags, deadline_ms, value, err);
         if (st != SLUICE_NOT_FOUND)
             return st;
     }

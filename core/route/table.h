@@ -53,10 +53,18 @@ bool table_may_have_addresses(struct table *table);
 sluice_status table_find(struct table *table, struct sluice_span key, int64_t deadline_ms,
                          struct buffer *value, struct error *err);
 
+/* As table_find, with what the answer is for: SLUICE_SINK_... [task: may wait] */
+sluice_status table_find_for(struct table *table, struct sluice_span key, uint64_t flags,
+                             int64_t deadline_ms, struct buffer *value, struct error *err);
+
+/* A number that is another one when the table's content has changed. TEMP: it is not known. [task] */
+sluice_status table_generation(struct table *table, uint64_t *ret_generation);
+
 /* The tables of one parameter, asked in order. Zero it to initialise. */
 struct table_list {
     struct table **tables;
     size_t count;
+    uint64_t sink_flags; /* SLUICE_SINK_...: what its answers are for */
 };
 
 /* Appends one table. CONFIG or TEMP with a text. [main] */

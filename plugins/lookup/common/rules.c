@@ -376,7 +376,7 @@ static sluice_status answer(const struct rules *rules, const struct rule *rule,
         return SLUICE_OK;
     }
     /* Whoever writes to us must not say where mail goes. */
-    if (rule->part_count > 0 && (sink->flags & SLUICE_SINK_NO_SUBSTITUTION) != 0)
+    if (rule->part_count > 0 && sluice_sink_has(sink, SLUICE_SINK_NO_SUBSTITUTION) != 0)
         return fail_rule(rules, rule, "regular expression substitution is not allowed here", errors);
     if (rules_value_expand(rule->value, parts, &text, &len) != SLUICE_OK)
         return fail_rule(rules, rule, "out of memory", errors);

@@ -11,7 +11,7 @@
  * Which service where: log, clock and memory from any thread; io, dns, offload and tables only on a
  * task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
  *
- * Changes: 1.0 first version. 1.3 NS and TXT; tables: find_part.
+ * Changes: 1.0 first version. 1.3 NS and TXT; tables: find_part, find_for, generation.
  */
 #ifndef SLUICE_HOST_H
 #define SLUICE_HOST_H
@@ -201,6 +201,8 @@ struct sluice_offload {
 
 #define SLUICE_TABLES_ID "sluice.tables/1"
 
+struct sluice_lookup_sink; /* lookup.h */
+
 struct sluice_tables {
     uint32_t struct_size;
     uint32_t reserved;
@@ -220,6 +222,15 @@ struct sluice_tables {
                                struct sluice_span key, int64_t deadline_ms, void *user,
                                void (*value)(void *user, struct sluice_span value),
                                const struct sluice_errors *errors);
+    /* As find, for a table that asks others: the value goes to a sink, and what the sink's flags ask
+     * for is kept to. [task: waits] [1.3] */
+    sluice_status (*find_for)(const struct sluice_host *host, const char *table,
+                              struct sluice_span key, int64_t deadline_ms,
+                              const struct sluice_lookup_sink *sink,
+                              const struct sluice_errors *errors);
+    /* As sluice_lookup_ops.generation; TEMP also where the table has none. [task] [1.3] */
+    sluice_status (*generation)(const struct sluice_host *host, const char *table,
+                                uint64_t *ret_generation);
 };
 
 #ifdef __cplusplus

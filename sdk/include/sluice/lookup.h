@@ -15,7 +15,7 @@
  *   find("customer.tld")                   the file is gone: errors->explain(...), TEMP
  *   close()
  *
- * Changes: 1.0 first version.
+ * Changes: 1.0 first version. 1.3 flags of a sink; tables of tables.
  */
 #ifndef SLUICE_LOOKUP_H
 #define SLUICE_LOOKUP_H
@@ -33,17 +33,27 @@ struct sluice_lookup; /* the plugin's own: one table */
 #define SLUICE_LOOKUP_EXACT ((uint32_t)1 << 0)    /* keys are not folded to lower case */
 #define SLUICE_LOOKUP_PATTERNS ((uint32_t)1 << 1) /* keys are matched whole: no partial keys */
 #define SLUICE_LOOKUP_WRITABLE ((uint32_t)1 << 2) /* the writer members are there */
+/* The name is a list of other tables, "{type:name, type:name}", which the host makes instances of, for
+ * the plugin to ask through SLUICE_TABLES_ID; to the host it is PATTERNS if the first of them is. [1.3] */
+#define SLUICE_LOOKUP_OF_TABLES ((uint32_t)1 << 3)
 
 /* Flags of a sink: what the answer is for. */
-#define SLUICE_SINK_NO_SUBSTITUTION ((uint32_t)1 << 0) /* a value must not have parts of the key in it:
-                                                          TEMP with a text instead [1.3] */
+/* A value must not have parts of the key in it: TEMP with a text instead. [1.3] */
+#define SLUICE_SINK_NO_SUBSTITUTION ((uint64_t)1 << 0)
 
 struct sluice_lookup_sink {
     uint32_t struct_size;
-    uint32_t flags; /* SLUICE_SINK_...; 0 before 1.3 */
+    uint32_t reserved;
     /* One value; may be called more than once, the host joins the values with commas. */
     void (*value)(const struct sluice_lookup_sink *sink, struct sluice_span value);
+    uint64_t flags; /* SLUICE_SINK_... [1.3] */
 };
+
+/* 1 if the sink has that flag; one of a host before 1.3 has none. */
+static inline int32_t sluice_sink_has(const struct sluice_lookup_sink *sink, uint64_t flag)
+{
+    return sink->struct_size >= sizeof(*sink) && (sink->flags & flag) != 0 ? 1 : 0;
+}
 
 /* For dumping a table. */
 struct sluice_lookup_entry_sink {

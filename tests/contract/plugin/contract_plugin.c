@@ -91,7 +91,8 @@ struct ops_head {
 static uint32_t flags_of(const char *interface)
 {
     if (strcmp(interface, SLUICE_LOOKUP_ID) == 0)
-        return SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS | SLUICE_LOOKUP_WRITABLE;
+        return SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS | SLUICE_LOOKUP_WRITABLE |
+               SLUICE_LOOKUP_OF_TABLES;
     if (strcmp(interface, SLUICE_QUEUE_ID) == 0)
         return SLUICE_QUEUE_MAINTAIN_ASIDE;
     return strcmp(interface, SLUICE_TRANSPORT_ID) == 0 ? SLUICE_TRANSPORT_VERIFIES : 0;

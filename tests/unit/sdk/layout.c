@@ -118,7 +118,9 @@ MEMBER(sluice_tables, struct_size, 0, uint32_t);
 MEMBER(sluice_tables, reserved, 4, uint32_t);
 MEMBER(sluice_tables, find, 8, sluice_status (*)(const struct sluice_host *, const char *, struct sluice_span, int64_t, void *, void (*)(void *, struct sluice_span), const struct sluice_errors *));
 MEMBER(sluice_tables, find_part, 16, sluice_status (*)(const struct sluice_host *, const char *, struct sluice_span, int64_t, void *, void (*)(void *, struct sluice_span), const struct sluice_errors *));
-SIZE(sluice_tables, 24);
+MEMBER(sluice_tables, find_for, 24, sluice_status (*)(const struct sluice_host *, const char *, struct sluice_span, int64_t, const struct sluice_lookup_sink *, const struct sluice_errors *));
+MEMBER(sluice_tables, generation, 32, sluice_status (*)(const struct sluice_host *, const char *, uint64_t *));
+SIZE(sluice_tables, 40);
 
 /* ---- plugin.h */
 
@@ -168,7 +170,8 @@ SIZE(sluice_base, 32);
 MEMBER(sluice_lookup_sink, struct_size, 0, uint32_t);
 MEMBER(sluice_lookup_sink, reserved, 4, uint32_t);
 MEMBER(sluice_lookup_sink, value, 8, void (*)(const struct sluice_lookup_sink *, struct sluice_span));
-SIZE(sluice_lookup_sink, 16);
+MEMBER(sluice_lookup_sink, flags, 16, uint64_t);
+SIZE(sluice_lookup_sink, 24);
 
 MEMBER(sluice_lookup_entry_sink, struct_size, 0, uint32_t);
 MEMBER(sluice_lookup_entry_sink, reserved, 4, uint32_t);
