@@ -19,8 +19,8 @@ struct settings {
 };
 
 /* As watched_kind.read and watched_kind.free. */
-sluice_status settings_read(struct source *source, const struct sluice_errors *errors,
-                            void **ret_settings);
+sluice_status settings_read(const void *user, struct source *source,
+                            const struct sluice_errors *errors, void **ret_settings);
 void settings_free(void *settings); /* accepts NULL */
 /* CONFIG or TEMP with a text. */
 sluice_status settings_of_group(const struct sluice_config *config,
