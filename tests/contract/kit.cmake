@@ -20,8 +20,8 @@ sluice_add_contract(deferral SOURCES deferral/contract_deferral.c)
 sluice_add_contract(transport SOURCES transport/contract_transport.c transport/fixture.c
     transport/net_host.c transport/peer.c LIBRARIES Threads::Threads)
 sluice_add_contract(queue SOURCES queue/main.c queue/test_contract.c queue/test_durable.c
-    queue/test_faults.c queue/test_power.c queue/test_sand.c queue/test_aftermath.c queue/test_walk.c
-    queue/scenario.c queue/subject.c queue/model.c queue/scratch.c queue/faults.c queue/shadow.c
+    queue/test_faults.c queue/test_power.c queue/test_names.c queue/test_sand.c
+    queue/test_aftermath.c queue/test_walk.c queue/scenario.c queue/subject.c queue/model.c queue/scratch.c queue/faults.c queue/shadow.c
     queue/cut.c queue/image.c LIBRARIES Threads::Threads)
 # The program's own pwrite() and so on must be seen by the plugin: faults.h.
 set_target_properties(contract-queue PROPERTIES ENABLE_EXPORTS ON)

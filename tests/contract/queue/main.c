@@ -31,9 +31,9 @@ static struct {
 } groups[] = {
     /* First what forks, as long as the process is small. */
     {"faults", run_fault_cases, false, true},        {"power", run_power_cases, false, true},
-    {"sand", run_sand_cases, false, true},           {"aftermath", run_aftermath_cases, false, true},
-    {"durable", run_durable_cases, false, true},     {"walk", run_walk_cases, false, false},
-    {"contract", run_contract_cases, false, false},
+    {"names", run_name_cases, false, true},          {"sand", run_sand_cases, false, true},
+    {"aftermath", run_aftermath_cases, false, true}, {"durable", run_durable_cases, false, true},
+    {"walk", run_walk_cases, false, false},          {"contract", run_contract_cases, false, false},
 };
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))

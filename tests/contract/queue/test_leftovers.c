@@ -23,13 +23,13 @@
 
 #define SEGMENT_SIZE (64 << 10) /* as set in main */
 #define ROUNDS_MAX 1000         /* of maintain, in a row */
-#define BATCH_SIZE 129         /* no write of a header is as long */
+#define BATCH_SIZE 129          /* no write of a header is as long */
 #define HELD_BYTES 40000        /* more than half a segment */
 
 static char folder[SCRATCH_PATH_MAX];
 static size_t failing_size = SIZE_MAX; /* writes of so many bytes fail */
-static bool is_keeping_names; /* no segment loses its name, */
-static bool is_without_names; /* no file gets one */
+static bool is_keeping_names;          /* no segment loses its name, */
+static bool is_without_names;          /* no file gets one */
 static uint64_t next_id;
 
 ssize_t pwrite64(int, const void *, size_t, off_t);
@@ -38,7 +38,7 @@ ssize_t pwrite64(int, const void *, size_t, off_t);
     __attribute__((visibility("default"))) ssize_t name(int fd, const void *data, size_t size,     \
                                                         off_t at)                                  \
     {                                                                                              \
-        if (size >= failing_size) {                                                      \
+        if (size >= failing_size) {                                                                \
             errno = EIO;                                                                           \
             return -1;                                                                             \
         }                                                                                          \
@@ -104,8 +104,8 @@ static uint64_t put(struct sluice_queue *queue, size_t size)
 {
     static const char content[HELD_BYTES];
 
-    apply_ok(queue, change_put(next_id, 0, sluice_span_of("record"),
-                               (struct sluice_span){content, size}));
+    apply_ok(queue,
+             change_put(next_id, 0, sluice_span_of("record"), (struct sluice_span){content, size}));
     return next_id++;
 }
 
@@ -216,8 +216,8 @@ static void test_segment_without_batches(void **state)
 {
     static const char record[HELD_BYTES];
     struct sluice_queue *queue = open_ok();
-    struct change changes[] = {
-        change_update(1, 0, (struct sluice_span){record, sizeof(record)}), change_remove(1)};
+    struct change changes[] = {change_update(1, 0, (struct sluice_span){record, sizeof(record)}),
+                               change_remove(1)};
 
     (void)state;
     make_waste(queue);
