@@ -1,14 +1,18 @@
-# sluice_add_plugin(<place>/<name> SOURCES <file>... [LIBRARIES <library>...])
+# sluice_add_plugin(<place>/<name> SOURCES <file>... [LIBRARIES <library>...] [COMPONENT <name>])
 #
 # Builds the shared object of a Sluice plugin, plugins/<place>/<name>.so under the build folder, with
 # the flags that every plugin needs: one exported symbol, no symbol left undefined, all of them bound
 # when the file is opened. <place>: lookup, transport, queue or access. Installs it where sluiced
-# looks for it. The target is plugin-<place>-<name>.
+# looks for it, in a component of its own if one is named. The target is plugin-<place>-<name>.
 
 set(SLUICE_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
 function(sluice_add_plugin PLACE_AND_NAME)
-    cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+    cmake_parse_arguments(ARG "" "COMPONENT" "SOURCES;LIBRARIES" ${ARGN})
+    set(component)
+    if(ARG_COMPONENT)
+        set(component COMPONENT ${ARG_COMPONENT})
+    endif()
     get_filename_component(place ${PLACE_AND_NAME} DIRECTORY)
     get_filename_component(name ${PLACE_AND_NAME} NAME)
     set(target plugin-${place}-${name})
@@ -25,6 +29,7 @@ function(sluice_add_plugin PLACE_AND_NAME)
     if(NOT (CMAKE_C_COMPILER_ID MATCHES "Clang" AND "${CMAKE_C_FLAGS}${SLUICE_SANITIZE}" MATCHES "address|thread"))
         target_link_options(${target} PRIVATE -Wl,-z,defs)
     endif()
-    install(TARGETS ${target} LIBRARY DESTINATION ${SLUICE_PLUGIN_DESTINATION}/${place})
+    install(TARGETS ${target} LIBRARY DESTINATION ${SLUICE_PLUGIN_DESTINATION}/${place}
+        ${component})
     set_property(GLOBAL APPEND PROPERTY SLUICE_PLUGINS ${PLACE_AND_NAME})
 endfunction()
