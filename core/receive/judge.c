@@ -31,7 +31,7 @@ static void name_rejected(const struct ruling *ruling, int32_t about, struct slu
         break;
     case SLUICE_ABOUT_SENDER:
         if (session->transaction != NULL)
-            *ret_name = session->transaction->given_sender;
+            *ret_name = session->transaction->plain_sender;
         *ret_what = "Sender address";
         break;
     case SLUICE_ABOUT_DATA:
@@ -204,7 +204,7 @@ static void fill_in(const struct ruling *ruling, int32_t about, char address[ADD
     if (session->name_is_temporary)
         request->facts |= SLUICE_FACT_NAME_TEMP;
     if (session->transaction != NULL) {
-        request->sender = session->transaction->given_sender;
+        request->sender = session->transaction->plain_sender;
         request->recipient_count = (uint32_t)session->transaction->envelope.recipient_count;
     }
 }

@@ -77,9 +77,10 @@ struct transaction *transaction_new(const struct mailbox *given, const struct ma
     envelope->body = parameters->body;
     envelope->is_verify = parameters->is_verify;
     transaction->given_sender = given->address;
+    transaction->plain_sender = given->plain;
     transaction->full_name = parameters->full_name;
     struct sluice_span *spans[] = {&envelope->sender, &envelope->envid, &transaction->given_sender,
-                                   &transaction->full_name};
+                                   &transaction->plain_sender, &transaction->full_name};
     if (keep(transaction, spans, sizeof(spans) / sizeof(spans[0])) != SLUICE_OK) {
         transaction_free(transaction);
         return NULL;

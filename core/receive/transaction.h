@@ -28,6 +28,7 @@ struct transaction {
     size_t memory;                    /* and as it is kept */
     size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
     struct sluice_span given_sender;  /* as the client said it; restrictions are for that */
+    struct sluice_span plain_sender;  /* the same without quotes: for rules and replies */
     struct effects effects;
     struct sluice_span full_name;     /* of the local user who sends, as xtext; empty: not said */
 };

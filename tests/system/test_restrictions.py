@@ -201,6 +201,8 @@ CASES = [
      "550 5.1.0 <dsn@s.tld>: Sender address rejected: no"),
     ("sender's domain", f"check_sender_access {table('senders')}", {"sender": "other@s.tld"},
      "554 5.7.1 <other@s.tld>: Sender address rejected: domain"),
+    ("M-35 a sender in quotes", f"check_sender_access {table('senders')}", {"sender": '"a b"@s.tld'},
+     "554 5.7.1 <a b@s.tld>: Sender address rejected: domain"),
     ("a parent domain", f"check_sender_access {table('senders')}", {"sender": "other@low.s.tld"},
      "554 5.7.1 <other@low.s.tld>: Sender address rejected: domain"),
     ("DUNNO ends the search", f"check_sender_access {table('senders')}", {"sender": "other@up.s.tld"}, OK),
