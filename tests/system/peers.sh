@@ -11,7 +11,7 @@
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
-packages="postfix postfix-cdb postfix-lmdb postfix-sqlite dovecot-core dovecot-lmtpd
+packages="postfix postfix-cdb postfix-lmdb postfix-pcre postfix-sqlite dovecot-core dovecot-lmtpd
     libapparmor1 libexttextcat-2.0-0 liblua5.4-0
     libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail cron
     pflogsumm fail2ban prometheus libpython3.11-testsuite spamassassin"
