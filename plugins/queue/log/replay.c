@@ -295,7 +295,8 @@ static sluice_status sync_again(const struct replay *replay, int fd)
     return SLUICE_OK;
 }
 
-/* A segment of an older version is left as it is: what knows that version only can still read it. */
+/* A segment of an older version is left as it is: what knows that version only can still read it. The next
+ * one makes void only what was seen here: it must outlive this segment then, and is not compacted before. */
 static sluice_status take_up(struct replay *replay)
 {
     struct sluice_queue *queue = replay->queue;

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CUTS 40 /* of two names that are not synced each set comes some ten times */
+#define CUTS 16 /* of two names that are not synced each set comes some times */
 #define CHILD_SECONDS 60
 #define CONTENT_SIZE 60000 /* four to a segment of 256 KiB */
 #define PUTS 5             /* go beyond one */
