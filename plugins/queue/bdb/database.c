@@ -106,7 +106,16 @@ static bool is_data_name(const char *name)
     return is_log_name(name) || strcmp(name, RECORDS) == 0 || strcmp(name, CONTENTS) == 0;
 }
 
+static bool is_region_name(const char *name)
+{
+    return strncmp(name, "__db.", 5) == 0;
+}
+
 /*
+ * Memory that Berkeley DB shares among processes is in files that it maps, and never syncs. Recovery
+ * makes them anew, but looks into the old ones first; where a power cut has left one shorter than it
+ * says of itself, that is SIGBUS, at each start. The store's lock is held: nobody else has them.
+ *
  * What was written and not synced, by a process that was killed or because a sync failed. Recovery
  * syncs the pages that it makes of what it reads in the log, but not that; after a power cut they
  * would be ahead of it, and the database could not be opened.
@@ -115,9 +124,10 @@ static sluice_status secure_leftovers(struct database *database, const struct sl
 {
     unsigned failures = disk_failures();
     bool has_failed = failures != database->failures_mended;
-    sluice_status st =
-        disk_write_again(database->folder, has_failed ? is_data_name : is_log_name, errors);
+    sluice_status st = disk_remove(database->folder, is_region_name, errors);
 
+    if (st == SLUICE_OK)
+        st = disk_write_again(database->folder, has_failed ? is_data_name : is_log_name, errors);
     if (st == SLUICE_OK)
         st = disk_sync_names(database->folder, errors);
     if (st == SLUICE_OK)
@@ -188,7 +198,7 @@ void database_close(struct database *database)
 bool database_owns(const char *name)
 {
     return strcmp(name, RECORDS) == 0 || strcmp(name, CONTENTS) == 0 ||
-           strncmp(name, "__db.", 5) == 0 || is_log_name(name);
+           is_region_name(name) || is_log_name(name);
 }
 
 /* ---- transactions --------------------------------------------------------------------------- */

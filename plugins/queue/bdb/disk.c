@@ -38,7 +38,7 @@ unsigned disk_failures(void)
 
 struct files {
     int folder;
-    bool (*is_wanted)(const char *name);
+    bool (*is_wanted)(const char *name); /* what is to be done to */
     const struct sluice_errors *errors;
 };
 
@@ -80,6 +80,23 @@ sluice_status disk_write_again(int folder, bool (*is_wanted)(const char *name),
     struct files files = {folder, is_wanted, errors};
 
     return folder_list(folder, write_again, &files, errors);
+}
+
+static sluice_status remove_unwanted(void *user, const char *name)
+{
+    const struct files *files = user;
+
+    if (!files->is_wanted(name) || unlinkat(files->folder, name, 0) == 0)
+        return SLUICE_OK;
+    return failure_errno(files->errors, "cannot remove", name);
+}
+
+sluice_status disk_remove(int folder, bool (*is_unwanted)(const char *name),
+                          const struct sluice_errors *errors)
+{
+    struct files files = {folder, is_unwanted, errors};
+
+    return folder_list(folder, remove_unwanted, &files, errors);
 }
 
 sluice_status disk_sync_names(int folder, const struct sluice_errors *errors)

@@ -24,6 +24,10 @@ unsigned disk_failures(void);
 sluice_status disk_write_again(int folder, bool (*is_wanted)(const char *name),
                                const struct sluice_errors *errors);
 
+/* Removes the files of the folder that is_unwanted names. */
+sluice_status disk_remove(int folder, bool (*is_unwanted)(const char *name),
+                          const struct sluice_errors *errors);
+
 /* The names of files. */
 sluice_status disk_sync_names(int folder, const struct sluice_errors *errors);
 
