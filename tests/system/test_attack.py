@@ -453,7 +453,7 @@ def test_hostile_tables(make_hub):
 
     with Unharmed(daemon):
         for name, spoil in TABLES.items():
-            # A small table is a copy, which the file is compared with now and then.
+            # A small table is a copy; the file is looked at once a millisecond.
             spoil(path, good)
             wait_for(lambda: reply_to_recipient(daemon).startswith("451 4.3.0"))
             restore()

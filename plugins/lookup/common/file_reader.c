@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define COPY_MAX ((off_t)4 * 1024 * 1024) /* larger files are not copied */
-#define LOOK_MS 100
+#define LOOK_MS 1 /* who has run postmap and asks again gets the new answer */
 #define RETRY_MS 1000
 #define EDIT_SECONDS 100 /* a text this young may still be edited */
 

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #define PATH_SIZE 128
-#define LOOK_MS 100 /* the plugin looks so often */
+#define LOOK_MS 1 /* the plugin looks so often */
 #define LARGE_COUNT 80000 /* entries that make more than it copies */
 #define ENTRY_COUNT 3000 /* enough for many pages and long ones */
 #define LONG_LEN 9000    /* more than a page */
