@@ -219,7 +219,7 @@ def test_a_changed_table_is_seen(ask, folder):
     assert rcpt("a@three.tld").startswith("554 ")
     table.write_text("three.tld x\n")
     answers("a@three.tld", "250 ")
-    assert rcpt("a@one.tld").startswith("554 ")
+    answers("a@one.tld", "554 ")  # each receive process looks for itself
     rules.write_text("/^two\\.tld$/ x\n/(/ y\n")
     answers("a@one.tld", "451 4.3.0 ")
     rcpt.daemon.wait_for_log(rf"regexp map {rules}, line 2: Unmatched")
