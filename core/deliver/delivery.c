@@ -81,6 +81,7 @@ static void delivery_add(struct delivery *delivery, size_t position)
         .notify = from->notify,
         .address = from->address,
         .orcpt = from->orcpt,
+        .original = from->original,
     };
 }
 
@@ -108,6 +109,12 @@ static void delivery_fill(struct delivery *delivery)
         .size = job_content_size(job),
         .read = delivery_read,
         .flags = flags_of(envelope),
+        .nexthop = job->header.nexthop,
+        .client_address = envelope->client_address,
+        .client_name = envelope->client_name,
+        .client_helo = envelope->helo,
+        .client_protocol = envelope->protocol,
+        .login = envelope->login,
     };
     delivery->report = (struct sluice_report){
         .struct_size = sizeof(struct sluice_report),

@@ -22,7 +22,8 @@
  *
  * Changes: 1.0 first version. 1.1 sluice_report.result: what a peer said itself, and who reports
  * success. 1.2 SLUICE_TRANSPORT_VERIFIES, sluice_message.flags: asking without delivering. 1.3
- * SLUICE_MESSAGE_7BIT: nobody need look for 8-bit bytes.
+ * SLUICE_MESSAGE_7BIT: nobody need look for 8-bit bytes; a recipient's original address, a message's
+ * next hop and client.
  */
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H
@@ -96,7 +97,21 @@ struct sluice_message {
                           size_t size, size_t *ret_len);
     uint32_t flags; /* SLUICE_MESSAGE_...; since 1.2: see sluice_message_has() */
     uint32_t reserved;
+    /* Since 1.3: where it goes and where it came from; see sluice_message_has_origin(). */
+    struct sluice_span nexthop;        /* as routed */
+    struct sluice_span client_address; /* these five may be empty: nobody knows, or it was made here */
+    struct sluice_span client_name;
+    struct sluice_span client_helo;
+    struct sluice_span client_protocol; /* "ESMTP" */
+    struct sluice_span login;
 };
+
+/* True if the host is not older than nexthop and the members behind it. */
+static inline int sluice_message_has_origin(const struct sluice_message *message)
+{
+    return message->struct_size >=
+           offsetof(struct sluice_message, login) + sizeof(message->login);
+}
 
 /* True if that bit of flags is set; also right where the host is older than flags. */
 static inline int sluice_message_has(const struct sluice_message *message, uint32_t flag)
@@ -118,7 +133,18 @@ struct sluice_recipient {
     uint32_t notify;              /* SLUICE_NOTIFY_... */
     struct sluice_span address;   /* without angle brackets */
     struct sluice_span orcpt;     /* RFC 3461, as received ("rfc822;a+2Bb@c"); empty: none */
+    struct sluice_span original;  /* since 1.3: what address stands for, as the client gave it; see
+                                     sluice_recipient_original() */
 };
+
+/* As the client gave it: the address itself, unless the host says otherwise. */
+static inline struct sluice_span sluice_recipient_original(const struct sluice_recipient *recipient)
+{
+    int is_known = recipient->struct_size >=
+                   offsetof(struct sluice_recipient, original) + sizeof(recipient->original);
+
+    return is_known && recipient->original.len > 0 ? recipient->original : recipient->address;
+}
 
 /* More that a result may say; bits of sluice_result.flags. */
 #define SLUICE_RESULT_DSN_PASSED ((uint32_t)1 << 0) /* OK: NOTIFY went on to the peer, which now owes

@@ -75,8 +75,11 @@ static struct job *make_job(const char *text, bool with_file)
 
     envelope.sender = SPAN_LITERAL("s@isp.example");
     envelope.content_size = strlen(text);
+    envelope.client_address = SPAN_LITERAL("192.0.2.1");
+    envelope.login = SPAN_LITERAL("alice");
     for (int i = 0; i < 3; i++)
         envelope_add(&envelope)->address = sluice_span_of(&"a@x\0b@x\0c@x"[(size_t)i * 4]);
+    envelope.recipients[2].original = SPAN_LITERAL("alias@x");
     envelope_encode(&envelope, &record);
     header.transport = SPAN_LITERAL("relay");
     header.nexthop = SPAN_LITERAL("[host]");
@@ -186,6 +189,29 @@ static void test_frames_that_make_no_sense(void **state)
     assert_true(err.text[0] != '\0');
 }
 
+static void test_a_delivery_says_where_the_message_came_from(void **state)
+{
+    struct job *job = make_job("x\r\n", false);
+    struct delivery *delivery = delivery_new(job);
+
+    (void)state;
+    assert_non_null(delivery);
+    assert_true(sluice_message_has_origin(&delivery->message));
+    assert_true(span_equal(delivery->message.nexthop, SPAN_LITERAL("[host]")));
+    assert_true(span_equal(delivery->message.client_address, SPAN_LITERAL("192.0.2.1")));
+    assert_true(span_equal(delivery->message.login, SPAN_LITERAL("alice")));
+    assert_int_equal(delivery->message.client_name.len, 0);
+    assert_true(span_equal(sluice_recipient_original(&delivery->recipients[0]), SPAN_LITERAL("a@x")));
+    assert_true(
+        span_equal(sluice_recipient_original(&delivery->recipients[2]), SPAN_LITERAL("alias@x")));
+    delivery->message.struct_size = offsetof(struct sluice_message, login); /* an older host */
+    delivery->recipients[2].struct_size = offsetof(struct sluice_recipient, original);
+    assert_false(sluice_message_has_origin(&delivery->message));
+    assert_true(span_equal(sluice_recipient_original(&delivery->recipients[2]), SPAN_LITERAL("c@x")));
+    delivery_free(delivery);
+    job_unref(job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_content_is_read_at_any_offset),
         cmocka_unit_test(test_a_file_that_has_shrunk_is_temporary),
         cmocka_unit_test(test_a_delivery_has_the_open_recipients_only),
+        cmocka_unit_test(test_a_delivery_says_where_the_message_came_from),
         cmocka_unit_test(test_a_recipient_without_report_is_temporary),
         cmocka_unit_test(test_frames_that_make_no_sense),
     };

@@ -343,13 +343,20 @@ MEMBER(sluice_message, size, 72, uint64_t);
 MEMBER(sluice_message, read, 80, sluice_status (*)(const struct sluice_message *, uint64_t, void *, size_t, size_t *));
 MEMBER(sluice_message, flags, 88, uint32_t);
 MEMBER(sluice_message, reserved, 92, uint32_t);
-SIZE(sluice_message, 96);
+MEMBER(sluice_message, nexthop, 96, struct sluice_span);
+MEMBER(sluice_message, client_address, 112, struct sluice_span);
+MEMBER(sluice_message, client_name, 128, struct sluice_span);
+MEMBER(sluice_message, client_helo, 144, struct sluice_span);
+MEMBER(sluice_message, client_protocol, 160, struct sluice_span);
+MEMBER(sluice_message, login, 176, struct sluice_span);
+SIZE(sluice_message, 192);
 
 MEMBER(sluice_recipient, struct_size, 0, uint32_t);
 MEMBER(sluice_recipient, notify, 4, uint32_t);
 MEMBER(sluice_recipient, address, 8, struct sluice_span);
 MEMBER(sluice_recipient, orcpt, 24, struct sluice_span);
-SIZE(sluice_recipient, 40);
+MEMBER(sluice_recipient, original, 40, struct sluice_span);
+SIZE(sluice_recipient, 56);
 
 MEMBER(sluice_report, struct_size, 0, uint32_t);
 MEMBER(sluice_report, reserved, 4, uint32_t);
