@@ -5,7 +5,7 @@
  * A key that is no address is in none of them. IPv6 networks may stand in brackets, with their length
  * inside or outside. The notation of the file is that of common/rules.h.
  */
-#include "../common/rules.h"
+#include "rules.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -145,7 +145,7 @@ static enum rules_verdict cidr_match(struct rules_pattern *network, const struct
     return RULES_MATCHES;
 }
 
-static const struct rules_engine engine = {
+const struct rules_engine rules_engine = {
     .type = "cidr",
     .compile = cidr_compile,
     .free = cidr_free,
@@ -153,26 +153,9 @@ static const struct rules_engine engine = {
     .match = cidr_match,
 };
 
-static sluice_status cidr_open(const struct sluice_host *host, const struct sluice_config *config,
-                                 const char *name, const struct sluice_errors *errors,
-                                 struct sluice_lookup **ret_lookup)
-{
-    (void)config; /* no options */
-    return rules_open(&engine, host, name, errors, ret_lookup);
-}
-
-static const struct sluice_lookup_ops ops = {
-    .struct_size = sizeof(ops),
-    .flags = SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS,
-    .open = cidr_open,
-    .close = rules_close,
-    .find = rules_find,
-    .generation = rules_generation,
-};
-
 static const void *get_interface(const char *id)
 {
-    return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &ops : NULL;
+    return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &rules_ops : NULL;
 }
 
 static const struct sluice_plugin_desc desc = {

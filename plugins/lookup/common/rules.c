@@ -26,18 +26,16 @@ struct rule {
 };
 
 struct rules {
-    const struct rules_engine *engine;
     char *name;
     struct rule *list;
     size_t count;
 };
 
-/* A table: each engine brings a reader of its own. */
-struct sluice_lookup {
-    struct watched_kind kind;
-    const struct rules_engine *engine;
-    struct watched *watched;
-};
+/* A table is no more than what its file has. */
+static struct watched *watched_of(struct sluice_lookup *lookup)
+{
+    return (struct watched *)(void *)lookup;
+}
 
 static void rules_free(void *content)
 {
@@ -46,7 +44,7 @@ static void rules_free(void *content)
     if (rules == NULL)
         return;
     for (size_t i = 0; i < rules->count; i++) {
-        rules->engine->free(rules->list[i].pattern);
+        rules_engine.free(rules->list[i].pattern);
         free(rules->list[i].value);
     }
     free(rules->list);
@@ -68,14 +66,14 @@ struct reading {
 static sluice_status refuse(const struct reading *reading, const char *why)
 {
     return explain(reading->errors, SLUICE_CONFIG, "%s map %s, line %lu: %s",
-                   reading->rules->engine->type, reading->source->name,
+                   rules_engine.type, reading->source->name,
                    reading->source->line_number, why);
 }
 
 /* What is odd, and yet clear. */
 static void warn(const struct reading *reading, const char *why)
 {
-    source_warn(reading->source, "%s map %s, line %lu: %s", reading->rules->engine->type,
+    source_warn(reading->source, "%s map %s, line %lu: %s", rules_engine.type,
                 reading->source->name, reading->source->line_number, why);
 }
 
@@ -122,7 +120,6 @@ static const char *split_word(char **at, char **ret_pattern, char **ret_flags)
 /* "! /pattern/flags": into rule. Moves *at behind it and the white space there. */
 static sluice_status read_pattern(struct reading *reading, char **at, struct rule *rule)
 {
-    const struct rules_engine *engine = reading->rules->engine;
     char why[RULES_WHY_MAX] = "";
     char *pattern, *flags;
     const char *wrong;
@@ -131,12 +128,12 @@ static sluice_status read_pattern(struct reading *reading, char **at, struct rul
         rule->is_negated = rule->is_negated != (**at == '!');
     if (**at == '\0')
         return refuse(reading, "no pattern");
-    wrong = engine->is_delimited ? split_delimited(at, &pattern, &flags)
+    wrong = rules_engine.is_delimited ? split_delimited(at, &pattern, &flags)
                                  : split_word(at, &pattern, &flags);
     if (wrong != NULL)
         return refuse(reading, wrong);
     *at = skip_space(*at);
-    rule->pattern = engine->compile(pattern, flags, &reading->parts, why);
+    rule->pattern = rules_engine.compile(pattern, flags, &reading->parts, why);
     return rule->pattern != NULL ? SLUICE_OK : refuse(reading, why);
 }
 
@@ -147,7 +144,7 @@ static sluice_status add_rule(struct reading *reading, const struct rule *rule)
     struct rule *list = reallocarray(rules->list, rules->count + 1, sizeof(*list));
 
     if (list == NULL) {
-        rules->engine->free(rule->pattern);
+        rules_engine.free(rule->pattern);
         free(rule->value);
         return refuse(reading, "out of memory");
     }
@@ -162,7 +159,7 @@ static const char *check_value(const struct reading *reading, const char *value,
     size_t highest;
     const char *wrong;
 
-    if (!reading->rules->engine->is_delimited)
+    if (!rules_engine.is_delimited)
         return value[0] != '\0' ? NULL : "no lookup result";
     wrong = rules_value_check(value, &highest);
     if (wrong == NULL && highest > reading->parts)
@@ -189,7 +186,7 @@ static sluice_status read_match(struct reading *reading, char *at)
         wrong = rule.value == NULL ? "out of memory" : NULL;
     }
     if (wrong != NULL) {
-        reading->rules->engine->free(rule.pattern);
+        rules_engine.free(rule.pattern);
         return refuse(reading, wrong);
     }
     return add_rule(reading, &rule);
@@ -241,22 +238,20 @@ static sluice_status read_rule(struct reading *reading)
         return read_if(reading, line + 2);
     if (is_statement(line, "endif"))
         return read_endif(reading, line + 5);
-    if (reading->rules->engine->is_delimited && isalnum((unsigned char)line[0]))
+    if (rules_engine.is_delimited && isalnum((unsigned char)line[0]))
         return refuse(reading, "unrecognized request");
     return read_match(reading, line);
 }
 
-static sluice_status read_rules(const void *engine, struct source *source,
-                                const struct sluice_errors *errors, void **ret_content)
+static sluice_status read_rules(struct source *source, const struct sluice_errors *errors,
+                                void **ret_content)
 {
     struct rules *rules = calloc(1, sizeof(*rules));
     struct reading reading = {.source = source, .errors = errors, .rules = rules};
     sluice_status st = SLUICE_TEMP;
 
-    if (rules != NULL) {
-        rules->engine = engine;
+    if (rules != NULL)
         rules->name = strdup(source->name);
-    }
     if (rules == NULL || rules->name == NULL)
         (void)explain(errors, st, "read %s: out of memory", source->name);
     else
@@ -303,56 +298,48 @@ static const char *unfold(const char *name, char **ret_text)
     return wrong;
 }
 
-static sluice_status open_inline(struct sluice_lookup *lookup, const struct sluice_host *host,
-                                 const char *name, const struct sluice_errors *errors)
+static sluice_status open_inline(const struct sluice_host *host, const struct watched_kind *kind,
+                                 const char *name, const struct sluice_errors *errors,
+                                 struct watched **ret_watched)
 {
     char *text = NULL;
     const char *wrong = unfold(name, &text);
     sluice_status st;
 
     if (wrong != NULL)
-        return explain(errors, SLUICE_CONFIG, "%s map: %s \"%s\"", lookup->engine->type, wrong,
-                       name);
-    st = watched_open_text(host, &lookup->kind, "(inline)", text, errors, &lookup->watched);
+        return explain(errors, SLUICE_CONFIG, "%s map: %s \"%s\"", kind->type, wrong, name);
+    st = watched_open_text(host, kind, "(inline)", text, errors, ret_watched);
     free(text);
     return st;
 }
 
-sluice_status rules_open(const struct rules_engine *engine, const struct sluice_host *host,
-                         const char *name, const struct sluice_errors *errors,
-                         struct sluice_lookup **ret_lookup)
+static sluice_status rules_open(const struct sluice_host *host, const struct sluice_config *config,
+                                const char *name, const struct sluice_errors *errors,
+                                struct sluice_lookup **ret_lookup)
 {
-    struct sluice_lookup *lookup = calloc(1, sizeof(*lookup));
+    const struct watched_kind kind = {
+        .type = rules_engine.type, .read = read_rules, .free = rules_free};
+    struct watched *watched = NULL;
     sluice_status st;
 
-    if (lookup == NULL)
-        return explain(errors, SLUICE_TEMP, "%s: out of memory", engine->type);
-    lookup->engine = engine;
-    lookup->kind = (struct watched_kind){
-        .type = engine->type, .user = engine, .read = read_rules, .free = rules_free};
+    (void)config; /* no options */
     if (name[0] == '{')
-        st = open_inline(lookup, host, name, errors);
+        st = open_inline(host, &kind, name, errors, &watched);
     else
-        st = watched_open(host, &lookup->kind, name, errors, &lookup->watched);
-    if (st != SLUICE_OK) {
-        rules_close(lookup);
-        return st;
-    }
-    *ret_lookup = lookup;
-    return SLUICE_OK;
+        st = watched_open(host, &kind, name, errors, &watched);
+    if (st == SLUICE_OK)
+        *ret_lookup = (struct sluice_lookup *)(void *)watched;
+    return st;
 }
 
-void rules_close(struct sluice_lookup *lookup)
+static void rules_close(struct sluice_lookup *lookup)
 {
-    if (lookup == NULL)
-        return;
-    watched_close(lookup->watched);
-    free(lookup);
+    watched_close(watched_of(lookup));
 }
 
-sluice_status rules_generation(struct sluice_lookup *lookup, uint64_t *ret_generation)
+static sluice_status rules_generation(struct sluice_lookup *lookup, uint64_t *ret_generation)
 {
-    return watched_generation(lookup->watched, ret_generation);
+    return watched_generation(watched_of(lookup), ret_generation);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -360,7 +347,7 @@ sluice_status rules_generation(struct sluice_lookup *lookup, uint64_t *ret_gener
 static sluice_status fail_rule(const struct rules *rules, const struct rule *rule, const char *why,
                                const struct sluice_errors *errors)
 {
-    return explain(errors, SLUICE_TEMP, "%s map %s, line %lu: %s", rules->engine->type, rules->name,
+    return explain(errors, SLUICE_TEMP, "%s map %s, line %lu: %s", rules_engine.type, rules->name,
                    rule->line, why);
 }
 
@@ -371,7 +358,7 @@ static sluice_status answer(const struct rules *rules, const struct rule *rule,
     size_t len;
     char *text;
 
-    if (!rules->engine->is_delimited || strchr(rule->value, '$') == NULL) {
+    if (!rules_engine.is_delimited || strchr(rule->value, '$') == NULL) {
         sink->value(sink, sluice_span_of(rule->value));
         return SLUICE_OK;
     }
@@ -393,7 +380,7 @@ static sluice_status find(const struct rules *rules, const struct rules_key *key
     for (size_t i = 0; i < rules->count;) {
         const struct rule *rule = &rules->list[i];
         enum rules_verdict verdict =
-            rules->engine->match(rule->pattern, key, parts, rule->part_count);
+            rules_engine.match(rule->pattern, key, parts, rule->part_count);
         bool is_hit = verdict == (rule->is_negated ? RULES_DIFFERS : RULES_MATCHES);
 
         if (verdict == RULES_FAILED)
@@ -410,12 +397,12 @@ static sluice_status find(const struct rules *rules, const struct rules_key *key
     return SLUICE_NOT_FOUND;
 }
 
-sluice_status rules_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
+static sluice_status rules_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
                          const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
 {
     struct rules_key prepared = {.text.len = key.len};
     const void *rules;
-    sluice_status st = watched_get(lookup->watched, errors, &rules);
+    sluice_status st = watched_get(watched_of(lookup), errors, &rules);
     char *copy;
 
     (void)deadline_ms; /* does not wait */
@@ -423,14 +410,23 @@ sluice_status rules_find(struct sluice_lookup *lookup, struct sluice_span key, i
         return st;
     copy = calloc(1, key.len + 1);
     if (copy == NULL)
-        return explain(errors, SLUICE_TEMP, "%s: out of memory", lookup->engine->type);
+        return explain(errors, SLUICE_TEMP, "%s: out of memory", rules_engine.type);
     if (key.len > 0)
         memcpy(copy, key.ptr, key.len);
     prepared.text.ptr = copy;
-    if (lookup->engine->prepare != NULL && !lookup->engine->prepare(&prepared))
+    if (rules_engine.prepare != NULL && !rules_engine.prepare(&prepared))
         st = SLUICE_NOT_FOUND;
     else
         st = find(rules, &prepared, sink, errors);
     free(copy);
     return st;
 }
+
+const struct sluice_lookup_ops rules_ops = {
+    .struct_size = sizeof(rules_ops),
+    .flags = SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS,
+    .open = rules_open,
+    .close = rules_close,
+    .find = rules_find,
+    .generation = rules_generation,
+};

@@ -52,13 +52,10 @@ struct rules_engine {
                                 struct sluice_span *parts, size_t part_count);
 };
 
-/* A plugin's operations of the same names, for a table of that engine's patterns. */
-sluice_status rules_open(const struct rules_engine *engine, const struct sluice_host *host,
-                         const char *name, const struct sluice_errors *errors,
-                         struct sluice_lookup **ret_lookup);
-void rules_close(struct sluice_lookup *lookup);
-sluice_status rules_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
-                         const struct sluice_lookup_sink *sink, const struct sluice_errors *errors);
-sluice_status rules_generation(struct sluice_lookup *lookup, uint64_t *ret_generation);
+/* The plugin's own. */
+extern const struct rules_engine rules_engine;
+
+/* For the descriptor: the operations of a table of that engine's patterns. */
+extern const struct sluice_lookup_ops rules_ops;
 
 #endif /* SLUICE_TABLE_RULES_H */

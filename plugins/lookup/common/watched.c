@@ -26,7 +26,7 @@ struct watched {
     const struct sluice_host *host;
     const struct sluice_clock *clock;
     const struct sluice_log *log; /* or NULL */
-    const struct watched_kind *kind;
+    struct watched_kind kind;
     char *path; /* NULL: there is no file that could change */
     int64_t look_ms;
     struct stamp seen;  /* at the latest look */
@@ -82,7 +82,7 @@ static sluice_status read_from(struct watched *watched, FILE *file, const char *
     sluice_status st;
 
     source_init(&source, file, name, warn, watched);
-    st = watched->kind->read(watched->kind->user, &source, errors, ret_content);
+    st = watched->kind.read(&source, errors, ret_content);
     source_done(&source);
     return st;
 }
@@ -106,7 +106,7 @@ static sluice_status read_whole(struct watched *watched, FILE *file,
     stamp = stamp_of(&after);
     if (is_same(&stamp, &watched->stamp))
         return SLUICE_OK;
-    watched->kind->free(*ret_content);
+    watched->kind.free(*ret_content);
     return SLUICE_NOT_FOUND;
 }
 
@@ -133,7 +133,7 @@ static void read_file(struct watched *watched)
     if (st == SLUICE_NOT_FOUND)
         (void)explain(&keeper.sdk, SLUICE_TEMP, "%s: changes while it is read", watched->path);
     if (watched->content != NULL)
-        watched->kind->free(watched->content);
+        watched->kind.free(watched->content);
     watched->content = st == SLUICE_OK ? content : NULL;
 }
 
@@ -165,7 +165,7 @@ void watched_close(struct watched *watched)
     if (watched == NULL)
         return;
     if (watched->content != NULL)
-        watched->kind->free(watched->content);
+        watched->kind.free(watched->content);
     free(watched->path);
     free(watched);
 }
@@ -184,7 +184,7 @@ static sluice_status watched_new(const struct sluice_host *host, const struct wa
         return explain(errors, SLUICE_TEMP, "%s: out of memory", kind->type);
     }
     watched->host = host;
-    watched->kind = kind;
+    watched->kind = *kind;
     watched->log = host->get_service(host, SLUICE_LOG_ID);
     watched->clock = host->get_service(host, SLUICE_CLOCK_ID);
     if (watched->clock == NULL) {

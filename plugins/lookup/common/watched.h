@@ -19,14 +19,13 @@ struct watched;
 
 struct watched_kind {
     const char *type; /* "texthash", for messages */
-    const void *user; /* for read */
     /* Reads all of the text. *ret_content, which must not be NULL, only on OK; else a text. */
-    sluice_status (*read)(const void *user, struct source *source,
-                          const struct sluice_errors *errors, void **ret_content);
+    sluice_status (*read)(struct source *source, const struct sluice_errors *errors,
+                          void **ret_content);
     void (*free)(void *content);
 };
 
-/* CONFIG with a text if the file cannot be read. The kind must outlive what is opened. */
+/* CONFIG with a text if the file cannot be read. */
 sluice_status watched_open(const struct sluice_host *host, const struct watched_kind *kind,
                            const char *path, const struct sluice_errors *errors,
                            struct watched **ret_watched);

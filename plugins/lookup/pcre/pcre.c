@@ -7,7 +7,7 @@
  * very end only, U not greedy; X means nothing any more. The notation of the file is that of
  * common/rules.h. How far a match may search has a limit: keys come from strangers.
  */
-#include "../common/rules.h"
+#include "rules.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -117,7 +117,7 @@ static enum rules_verdict pcre_match(struct rules_pattern *pattern, const struct
     return RULES_MATCHES;
 }
 
-static const struct rules_engine engine = {
+const struct rules_engine rules_engine = {
     .type = "pcre",
     .is_delimited = true,
     .compile = pcre_compile,
@@ -125,26 +125,9 @@ static const struct rules_engine engine = {
     .match = pcre_match,
 };
 
-static sluice_status pcre_open(const struct sluice_host *host, const struct sluice_config *config,
-                                 const char *name, const struct sluice_errors *errors,
-                                 struct sluice_lookup **ret_lookup)
-{
-    (void)config; /* no options */
-    return rules_open(&engine, host, name, errors, ret_lookup);
-}
-
-static const struct sluice_lookup_ops ops = {
-    .struct_size = sizeof(ops),
-    .flags = SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS,
-    .open = pcre_open,
-    .close = rules_close,
-    .find = rules_find,
-    .generation = rules_generation,
-};
-
 static const void *get_interface(const char *id)
 {
-    return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &ops : NULL;
+    return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &rules_ops : NULL;
 }
 
 static const struct sluice_plugin_desc desc = {

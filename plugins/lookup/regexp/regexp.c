@@ -5,7 +5,7 @@
  * Flags, each of which turns something over: i (on) letters alike in both cases, x (on) extended
  * expressions, m (off) lines within a key. The notation of the file is that of common/rules.h.
  */
-#include "../common/rules.h"
+#include "rules.h"
 
 #include <regex.h>
 #include <stdio.h>
@@ -83,7 +83,7 @@ static enum rules_verdict regexp_match(struct rules_pattern *pattern, const stru
     return RULES_MATCHES;
 }
 
-static const struct rules_engine engine = {
+const struct rules_engine rules_engine = {
     .type = "regexp",
     .is_delimited = true,
     .compile = regexp_compile,
@@ -91,26 +91,9 @@ static const struct rules_engine engine = {
     .match = regexp_match,
 };
 
-static sluice_status regexp_open(const struct sluice_host *host, const struct sluice_config *config,
-                                 const char *name, const struct sluice_errors *errors,
-                                 struct sluice_lookup **ret_lookup)
-{
-    (void)config; /* no options */
-    return rules_open(&engine, host, name, errors, ret_lookup);
-}
-
-static const struct sluice_lookup_ops ops = {
-    .struct_size = sizeof(ops),
-    .flags = SLUICE_LOOKUP_EXACT | SLUICE_LOOKUP_PATTERNS,
-    .open = regexp_open,
-    .close = rules_close,
-    .find = rules_find,
-    .generation = rules_generation,
-};
-
 static const void *get_interface(const char *id)
 {
-    return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &ops : NULL;
+    return strcmp(id, SLUICE_LOOKUP_ID) == 0 ? &rules_ops : NULL;
 }
 
 static const struct sluice_plugin_desc desc = {

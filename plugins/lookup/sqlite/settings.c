@@ -105,13 +105,12 @@ static sluice_status read_line(struct source *source, struct settings *settings,
     return SLUICE_OK;
 }
 
-sluice_status settings_read(const void *user, struct source *source,
+sluice_status settings_read(struct source *source,
                             const struct sluice_errors *errors, void **ret_settings)
 {
     struct settings *settings = settings_new();
     sluice_status st;
 
-    (void)user;
     if (settings == NULL)
         return explain(errors, SLUICE_TEMP, "%s: out of memory", source->name);
     while ((st = source_line(source, errors)) == SLUICE_OK) {

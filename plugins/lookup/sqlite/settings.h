@@ -19,7 +19,7 @@ struct settings {
 };
 
 /* As watched_kind.read and watched_kind.free. */
-sluice_status settings_read(const void *user, struct source *source,
+sluice_status settings_read(struct source *source,
                             const struct sluice_errors *errors, void **ret_settings);
 void settings_free(void *settings); /* accepts NULL */
 /* CONFIG or TEMP with a text. */

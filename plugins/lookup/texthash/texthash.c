@@ -37,13 +37,12 @@ static sluice_status read_all(struct source *source, const struct sluice_errors 
     return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
 }
 
-static sluice_status read_entries(const void *user, struct source *source,
+static sluice_status read_entries(struct source *source,
                                   const struct sluice_errors *errors, void **ret_content)
 {
     struct entries *entries = entries_new();
     sluice_status st;
 
-    (void)user;
     if (entries == NULL)
         return explain(errors, SLUICE_TEMP, "read %s: out of memory", source->name);
     st = read_all(source, errors, entries);
