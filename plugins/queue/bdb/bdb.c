@@ -31,6 +31,7 @@
 #include "database.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ struct sluice_queue {
     pthread_rwlock_t guard;
     struct database database;
     uint64_t reserve_size;
-    bool has_reserve;
+    atomic_bool has_reserve;
     bool has_removed; /* messages, since the database was last shrunk */
     uint64_t cache_size;
     uint64_t message_count; /* without id 0 */
@@ -108,14 +109,17 @@ static sluice_status exists(void *user, uint64_t id)
     return st;
 }
 
-/* A PUT also needs room for the reserve, if that was given away. */
+/* Free on disk and not for batches. A PUT also needs room for the reserve, if that was given away. */
+static uint64_t headroom(const struct sluice_queue *queue, bool has_put)
+{
+    return HEADROOM + queue->cache_size +
+           (has_put && !queue->has_reserve ? queue->reserve_size : 0);
+}
+
 static bool has_room(const struct sluice_queue *queue, const struct batch *batch, bool has_put)
 {
-    uint64_t needed = HEADROOM + queue->cache_size + batch_bytes(batch) * GROWTH;
-
-    if (has_put && !queue->has_reserve)
-        needed += queue->reserve_size;
-    return folder_free_bytes(queue->folder) >= needed;
+    return folder_free_bytes(queue->folder) >=
+           headroom(queue, has_put) + batch_bytes(batch) * GROWTH;
 }
 
 /* Only after a removal: without one there is nothing to gain. */
@@ -350,12 +354,13 @@ static sluice_status bdb_scan(struct sluice_queue *queue, const struct sluice_qu
 static sluice_status bdb_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space)
 {
     uint64_t free_bytes = folder_free_bytes(queue->folder);
+    uint64_t kept_bytes = headroom(queue, true);
 
     pthread_rwlock_rdlock(&queue->guard);
     ret_space->used_bytes = queue->content_bytes;
     ret_space->message_count = queue->message_count;
     pthread_rwlock_unlock(&queue->guard);
-    ret_space->free_bytes = free_bytes > HEADROOM ? free_bytes - HEADROOM : 0;
+    ret_space->free_bytes = free_bytes > kept_bytes ? (free_bytes - kept_bytes) / GROWTH : 0;
     ret_space->reserved_bytes = queue->reserve_size;
     return SLUICE_OK;
 }

@@ -109,20 +109,28 @@ static sluice_status log_open(const struct sluice_host *host, const struct sluic
     return SLUICE_OK;
 }
 
+static uint64_t missing(const struct kept *kept)
+{
+    return kept->is_whole ? 0 : kept->size;
+}
+
 static sluice_status log_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space)
 {
+    uint64_t short_bytes = missing(&queue->reserve) + missing(&queue->room);
+    uint64_t free_bytes = folder_free_bytes(queue->folder);
     uint64_t room = 0;
 
     pthread_rwlock_rdlock(&queue->guard);
     if (queue->current != NULL)
         room = queue->current->size - queue->current->end;
     ret_space->used_bytes = queue->ledger.segment_bytes - room + queue->ledger.large_bytes;
-    ret_space->free_bytes = room + queue->spare_bytes;
+    free_bytes += queue->spare_bytes;
     ret_space->message_count = queue->ledger.index.count;
     if (index_find(&queue->ledger.index, 0) != NULL)
         ret_space->message_count--;
     pthread_rwlock_unlock(&queue->guard);
-    ret_space->free_bytes += folder_free_bytes(queue->folder);
+    /* Mail is refused until what is kept back is whole again. */
+    ret_space->free_bytes = free_bytes >= short_bytes ? free_bytes - short_bytes + room : 0;
     ret_space->reserved_bytes = queue->reserve.size + queue->room.size;
     return SLUICE_OK;
 }

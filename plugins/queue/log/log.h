@@ -27,6 +27,7 @@
 #include "spare.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Contents up to this lie in segments, with one sync for many; longer ones in files of their own. */
 #define LOG_CONTENT_MAX ((size_t)1 << 20)
@@ -35,7 +36,7 @@
 struct kept {
     const char *name;
     uint64_t size;
-    bool is_whole;
+    atomic_bool is_whole; /* changes under lock */
 };
 
 struct sluice_queue {

@@ -195,6 +195,10 @@ static int fill_disk(const char *folder)
         change = small_update(id, 1);
         MUST(subject_apply(queue, &change, 1) == SLUICE_OK);
     }
+    change = change_put(count, 0, sluice_span_of("record"), body);
+    MUST(subject_apply(queue, &change, 1) == SLUICE_TEMP);
+    /* What would be refused is not promised. */
+    MUST(subject_space(queue, &space) == SLUICE_OK && space.free_bytes < sizeof(content));
     subject_close(queue);
     MUST(subject_open(folder, &queue) == SLUICE_OK);
     MUST(subject_space(queue, &space) == SLUICE_OK && space.message_count == count - 1);
