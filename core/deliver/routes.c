@@ -55,14 +55,14 @@ static sluice_status parse(struct sluice_span address, struct mailbox *mailbox, 
     return error_set_dsn(err, SLUICE_PERM, "5.1.3", "bad address syntax");
 }
 
-sluice_status routes_find(const struct routes *routes, struct sluice_span address,
-                          int64_t deadline_ms, struct route *ret_route, struct error *err)
+sluice_status routes_find(const struct routes *routes, struct sluice_span sender,
+                          struct sluice_span address, int64_t deadline_ms, struct route *ret_route, struct error *err)
 {
     struct mailbox mailbox = MAILBOX_INIT;
     sluice_status st = parse(address, &mailbox, err);
 
     if (st == SLUICE_OK)
-        st = route_resolve(&routes->router, &mailbox, deadline_ms, ret_route, err);
+        st = route_resolve(&routes->router, sender, &mailbox, deadline_ms, ret_route, err);
     mailbox_done(&mailbox);
     return st;
 }
@@ -92,7 +92,7 @@ static sluice_status resolve_all(const struct routes *routes, const struct mailb
     if (list->items == NULL)
         return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
     for (; st == SLUICE_OK && list->count < count; list->count++)
-        st = route_resolve(&routes->router, &mailboxes[list->count], deadline_ms,
+        st = route_resolve(&routes->router, SPAN_EMPTY, &mailboxes[list->count], deadline_ms,
                            &list->items[list->count], err);
     return st;
 }

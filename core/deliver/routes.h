@@ -17,10 +17,10 @@ sluice_status routes_open(const struct config *config, struct routes **ret_route
                           struct error *err);
 void routes_close(struct routes *routes); /* accepts NULL */
 
-/* OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn and text.
- * [task: may wait] */
-sluice_status routes_find(const struct routes *routes, struct sluice_span address,
-                          int64_t deadline_ms, struct route *ret_route, struct error *err);
+/* For mail from sender. OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn
+ * and text. [task: may wait] */
+sluice_status routes_find(const struct routes *routes, struct sluice_span sender,
+                          struct sluice_span address, int64_t deadline_ms, struct route *ret_route, struct error *err);
 /* As route_goes_by_domain. [task] */
 bool routes_go_by_domain(const struct routes *routes);
 
@@ -30,8 +30,8 @@ struct route_list {
     size_t count;
 };
 
-/* All that the address stands for (core/route/rewrite.h), for mail that is made here; answers as
- * routes_find. [task: may wait] */
+/* All that the address stands for (core/route/rewrite.h), for mail that is made here, and so has no
+ * sender; answers as routes_find. [task: may wait] */
 sluice_status routes_expand(const struct routes *routes, struct sluice_span address,
                             int64_t deadline_ms, struct route_list *ret_list, struct error *err);
 void route_list_done(struct route_list *list);

@@ -376,6 +376,18 @@ static const struct record_member route_members[] = {
     RECORD_MEMBER(4, RECORD_BOOL, struct message_route, is_by_domain),
 };
 
+static const struct record_member question_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_question, address),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_question, sender),
+};
+
+static void add_item(struct buffer *item, struct buffer *body)
+{
+    codec_put_field(body, ROUTE_ITEM, buffer_span(item));
+    body->failed = body->failed || buffer_failed(item);
+    buffer_done(item);
+}
+
 static sluice_status next_item(struct sluice_span *body, struct sluice_span *ret_item)
 {
     struct codec_field field;
@@ -390,14 +402,20 @@ static sluice_status next_item(struct sluice_span *body, struct sluice_span *ret
     return status;
 }
 
-void message_resolve_add(struct sluice_span address, struct buffer *body)
+void message_question_add(const struct message_question *question, struct buffer *body)
 {
-    codec_put_field(body, ROUTE_ITEM, address);
+    struct buffer item = BUFFER_INIT;
+
+    ENCODE(question_members, question, &item);
+    add_item(&item, body);
 }
 
-sluice_status message_resolve_next(struct sluice_span *body, struct sluice_span *ret_address)
+sluice_status message_question_next(struct sluice_span *body, struct message_question *ret_question)
 {
-    return next_item(body, ret_address);
+    struct sluice_span item;
+    sluice_status status = next_item(body, &item);
+
+    return status == SLUICE_OK ? DECODE(question_members, item, ret_question) : status;
 }
 
 void message_route_add(const struct message_route *route, struct buffer *body)
@@ -405,9 +423,7 @@ void message_route_add(const struct message_route *route, struct buffer *body)
     struct buffer item = BUFFER_INIT;
 
     ENCODE(route_members, route, &item);
-    codec_put_field(body, ROUTE_ITEM, buffer_span(&item));
-    body->failed = body->failed || buffer_failed(&item);
-    buffer_done(&item);
+    add_item(&item, body);
 }
 
 sluice_status message_route_next(struct sluice_span *body, struct message_route *ret_route)

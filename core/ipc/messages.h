@@ -207,7 +207,13 @@ struct message_result {
     size_t outcome_count;
 };
 
-/* RESOLVE: a body of addresses; RESOLVED: of as many of these, in the same order. */
+/* RESOLVE: a body of these, perhaps of none. */
+struct message_question {
+    struct sluice_span address;
+    struct sluice_span sender; /* empty: none, or where mail goes does not depend on it */
+};
+
+/* RESOLVED: a body of as many of these, in the same order. */
 struct message_route {
     sluice_status status; /* OK; TEMP: not known now, the route that there is stays */
     struct sluice_span transport;
@@ -286,8 +292,9 @@ void message_result_encode(const struct message_result *result, struct buffer *b
 sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result);
 void message_result_done(struct message_result *result);
 /* Appends one to a body, or takes one off it: OK, NOT_FOUND at its end, PERM. */
-void message_resolve_add(struct sluice_span address, struct buffer *body);
-sluice_status message_resolve_next(struct sluice_span *body, struct sluice_span *ret_address);
+void message_question_add(const struct message_question *question, struct buffer *body);
+sluice_status message_question_next(struct sluice_span *body,
+                                    struct message_question *ret_question);
 void message_route_add(const struct message_route *route, struct buffer *body);
 sluice_status message_route_next(struct sluice_span *body, struct message_route *ret_route);
 

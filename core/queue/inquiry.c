@@ -8,13 +8,22 @@
 
 #include <stdlib.h>
 
-static void make_key(const struct envelope_recipient *recipient, struct buffer *key)
+/* The sender, where it counts. */
+static struct sluice_span counted(const struct inquiry *inquiry, struct sluice_span sender)
+{
+    return inquiry->is_by_sender ? sender : SPAN_EMPTY;
+}
+
+static void make_key(struct sluice_span sender, const struct envelope_recipient *recipient,
+                     struct buffer *key)
 {
     buffer_add_span(key, recipient->address);
     buffer_add_byte(key, '\0');
     buffer_add_span(key, recipient->transport);
     buffer_add_byte(key, '\0');
     buffer_add_span(key, recipient->nexthop);
+    buffer_add_byte(key, '\0');
+    buffer_add_span(key, sender);
 }
 
 static struct inquiry_entry *find_entry(const struct inquiry *inquiry, struct sluice_span key)
@@ -25,7 +34,8 @@ static struct inquiry_entry *find_entry(const struct inquiry *inquiry, struct sl
     return entry;
 }
 
-static void add_entry(struct inquiry *inquiry, struct sluice_span key, size_t address_len)
+static void add_entry(struct inquiry *inquiry, struct sluice_span key, size_t address_len,
+                      size_t sender_len)
 {
     struct inquiry_entry *entry = calloc(1, sizeof(*entry) + key.len);
 
@@ -34,6 +44,7 @@ static void add_entry(struct inquiry *inquiry, struct sluice_span key, size_t ad
     memcpy(entry->key, key.ptr, key.len);
     entry->key_len = key.len;
     entry->address_len = address_len;
+    entry->sender_len = sender_len;
     HASH_ADD_KEYPTR(hh, inquiry->entries, entry->key, entry->key_len, entry);
     if (hash_has(entry))
         inquiry->bytes += key.len;
@@ -41,13 +52,15 @@ static void add_entry(struct inquiry *inquiry, struct sluice_span key, size_t ad
         free(entry);
 }
 
-void inquiry_add(struct inquiry *inquiry, const struct envelope_recipient *recipient)
+void inquiry_add(struct inquiry *inquiry, struct sluice_span sender,
+                 const struct envelope_recipient *recipient)
 {
     struct buffer key = BUFFER_INIT;
 
-    make_key(recipient, &key);
+    sender = counted(inquiry, sender);
+    make_key(sender, recipient, &key);
     if (!buffer_failed(&key) && find_entry(inquiry, buffer_span(&key)) == NULL)
-        add_entry(inquiry, buffer_span(&key), recipient->address.len);
+        add_entry(inquiry, buffer_span(&key), recipient->address.len, sender.len);
     buffer_done(&key);
 }
 
@@ -68,10 +81,21 @@ struct sluice_span inquiry_address(const struct inquiry_entry *entry)
     return (struct sluice_span){.ptr = entry->key, .len = entry->address_len};
 }
 
+static struct sluice_span sender_of(const struct inquiry_entry *entry)
+{
+    return (struct sluice_span){.ptr = entry->key + entry->key_len - entry->sender_len,
+                                .len = entry->sender_len};
+}
+
 void inquiry_encode(const struct inquiry *inquiry, struct buffer *body)
 {
-    for (const struct inquiry_entry *entry = inquiry->entries; entry != NULL; entry = entry->hh.next)
-        message_resolve_add(inquiry_address(entry), body);
+    for (const struct inquiry_entry *entry = inquiry->entries; entry != NULL;
+         entry = entry->hh.next) {
+        const struct message_question question = {.address = inquiry_address(entry),
+                                                  .sender = sender_of(entry)};
+
+        message_question_add(&question, body);
+    }
 }
 
 static bool is_new(const struct inquiry_entry *entry, struct buffer *key)
@@ -85,7 +109,7 @@ static bool is_new(const struct inquiry_entry *entry, struct buffer *key)
     if (entry->route.status != SLUICE_OK)
         return false;
     buffer_clear(key);
-    make_key(&routed, key);
+    make_key(sender_of(entry), &routed, key);
     return !buffer_failed(key) &&
            !span_equal(buffer_span(key),
                        (struct sluice_span){.ptr = entry->key, .len = entry->key_len});
@@ -109,12 +133,13 @@ bool inquiry_answer(struct inquiry *inquiry, struct sluice_span answer)
 }
 
 const struct message_route *inquiry_new_route(const struct inquiry *inquiry,
+                                              struct sluice_span sender,
                                               const struct envelope_recipient *recipient)
 {
     struct buffer key = BUFFER_INIT;
     const struct inquiry_entry *entry = NULL;
 
-    make_key(recipient, &key);
+    make_key(counted(inquiry, sender), recipient, &key);
     if (!buffer_failed(&key))
         entry = find_entry(inquiry, buffer_span(&key));
     buffer_done(&key);

@@ -15,18 +15,21 @@ struct inquiry_entry {
     bool is_moved;              /* it is another one */
     UT_hash_handle hh;
     size_t address_len;
+    size_t sender_len;
     size_t key_len;
-    char key[]; /* address, NUL, transport, NUL, nexthop */
+    char key[]; /* address, NUL, transport, NUL, nexthop, NUL, sender */
 };
 
 /* Zero it to initialise. */
 struct inquiry {
+    bool is_by_sender; /* where an address goes depends on who sends */
     struct inquiry_entry *entries;
     size_t bytes; /* of addresses and routes */
 };
 
-/* The address of a recipient, with its route. Without memory it keeps that route. */
-void inquiry_add(struct inquiry *inquiry, const struct envelope_recipient *recipient);
+/* The address of a recipient, with its route and who sends to it. Without memory it keeps that route. */
+void inquiry_add(struct inquiry *inquiry, struct sluice_span sender,
+                 const struct envelope_recipient *recipient);
 void inquiry_done(struct inquiry *inquiry);
 
 /* The body of RESOLVE. */
@@ -35,6 +38,7 @@ void inquiry_encode(const struct inquiry *inquiry, struct buffer *body);
 bool inquiry_answer(struct inquiry *inquiry, struct sluice_span answer);
 /* Where the recipient goes now, if it is somewhere else; else NULL. */
 const struct message_route *inquiry_new_route(const struct inquiry *inquiry,
+                                              struct sluice_span sender,
                                               const struct envelope_recipient *recipient);
 
 struct sluice_span inquiry_address(const struct inquiry_entry *entry);

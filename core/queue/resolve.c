@@ -85,7 +85,7 @@ static void collect_addresses(struct batch *batch, const struct active *active)
     if (envelope_decode(buffer_span(&active->record), &envelope, NULL) == SLUICE_OK) {
         for (size_t i = 0; i < envelope.recipient_count; i++) {
             if (envelope.recipients[i].state == RECIPIENT_WAITING)
-                inquiry_add(&batch->inquiry, &envelope.recipients[i]);
+                inquiry_add(&batch->inquiry, envelope.sender, &envelope.recipients[i]);
         }
     }
     envelope_done(&envelope);
@@ -189,10 +189,10 @@ static bool move_recipients(const struct batch *batch, const struct active *acti
 
     for (size_t i = 0; i < envelope->recipient_count; i++) {
         struct envelope_recipient *recipient = &envelope->recipients[i];
-        const struct message_route *route = recipient->state == RECIPIENT_WAITING
-                                                ? inquiry_new_route(&batch->inquiry, recipient)
-                                                : NULL;
+        const struct message_route *route = NULL;
 
+        if (recipient->state == RECIPIENT_WAITING)
+            route = inquiry_new_route(&batch->inquiry, envelope->sender, recipient);
         if (route == NULL)
             continue;
         log_move(active, recipient, route);
@@ -423,6 +423,7 @@ static int64_t pause_after(int64_t time_ms)
 static int64_t run_batch(struct queue *queue)
 {
     struct batch batch = {.queue = queue,
+                          .inquiry.is_by_sender = queue->settings.is_routed_by_sender,
                           .ids = calloc(RESOLVE_BATCH_MESSAGES, sizeof(*batch.ids))};
     int64_t begin_ms = clock_monotonic_ms();
 

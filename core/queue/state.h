@@ -37,6 +37,7 @@ struct queue_settings {
     int64_t connection_cache_ms;
     struct concurrency_limits concurrency; /* of transports that are not there any more */
     unsigned destination_recipients; /* default_destination_recipient_limit */
+    bool is_routed_by_sender; /* sender_dependent_..._maps */
 };
 
 struct queue {

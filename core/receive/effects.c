@@ -89,7 +89,8 @@ static sluice_status add_recipient(struct transaction *transaction, const struct
     if (st != SLUICE_OK || mailbox.address.len == 0)
         st = error_set(err, SLUICE_TEMP, "\"%s\" is no address", address);
     if (st == SLUICE_OK)
-        st = route_resolve(router, &mailbox, deadline_ms, &route, err);
+        st = route_resolve(router, transaction->envelope.sender, &mailbox, deadline_ms, &route,
+                           err);
     if (st == SLUICE_OK && transaction_add(transaction, &mailbox, &route, &parameters) != SLUICE_OK)
         st = error_set(err, SLUICE_TEMP, "no memory for a recipient");
     route_done(&route);

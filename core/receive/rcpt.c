@@ -37,6 +37,12 @@ static uint64_t facts_of(const struct route *route)
     return facts;
 }
 
+/* VRFY comes without. */
+static struct sluice_span sender_of(const struct session *session)
+{
+    return session->transaction != NULL ? session->transaction->envelope.sender : SPAN_EMPTY;
+}
+
 /* Route and facts. False: refused. */
 static bool find_out(struct candidate *candidate, struct ruling *ruling)
 {
@@ -45,7 +51,7 @@ static bool find_out(struct candidate *candidate, struct ruling *ruling)
     bool is_postmaster = route_is_postmaster(&candidate->mailbox);
 
     sluice_status st =
-        route_resolve(&session->receiver->router, &candidate->mailbox,
+        route_resolve(&session->receiver->router, sender_of(session), &candidate->mailbox,
                       session_lookup_deadline(session), &candidate->route, &err);
     if (st != SLUICE_OK && is_postmaster) {
         session_reject(session, candidate->command, candidate->mailbox.plain,
@@ -167,8 +173,9 @@ static sluice_status add_aliases(struct candidate *candidate, const struct esmtp
     for (size_t i = 0; st == SLUICE_OK && i < candidate->aliases.count; i++) {
         struct route route = ROUTE_INIT;
 
-        st = route_resolve(&session->receiver->router, &candidate->aliases.items[i],
-                           session_lookup_deadline(session), &route, err);
+        st = route_resolve(&session->receiver->router, sender_of(session),
+                           &candidate->aliases.items[i], session_lookup_deadline(session), &route,
+                           err);
         if (st == SLUICE_OK)
             st = transaction_add(transaction, &candidate->mailbox, &route, parameters);
         route_done(&route);

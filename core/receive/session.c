@@ -76,8 +76,8 @@ sluice_status session_sender_is_ours(const struct session *session, bool *ret_is
         return SLUICE_OK;
     if (mailbox_parse(session->transaction->given_sender, &sender) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for an address");
-    st = route_resolve(&session->receiver->router, &sender, session_lookup_deadline(session),
-                       &route, err);
+    st = route_resolve(&session->receiver->router, SPAN_EMPTY, &sender,
+                       session_lookup_deadline(session), &route, err);
     *ret_is_ours = st == SLUICE_OK && route.class != ROUTE_RELAY && route.class != ROUTE_DEFAULT;
     route_done(&route);
     mailbox_done(&sender);

@@ -117,8 +117,8 @@ sluice_status unlisted_sender(const struct session *session, struct access_verdi
         return SLUICE_OK;
     if (mailbox_parse(session->transaction->given_sender, &mailbox) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for an address");
-    st = route_resolve(&session->receiver->router, &mailbox, session_lookup_deadline(session),
-                       &route, err);
+    st = route_resolve(&session->receiver->router, SPAN_EMPTY, &mailbox,
+                       session_lookup_deadline(session), &route, err);
     if (st == SLUICE_OK) {
         st = find_alias(session, &route, err);
         if (st == SLUICE_NOT_FOUND)

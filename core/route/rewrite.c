@@ -73,11 +73,10 @@ static sluice_status find_out_ours(const struct lookup *lookup, bool *ret_is_our
     const struct router *router = lookup->rewriter->router;
     struct sluice_span domain = lookup->key->domain;
     enum route_class class = ROUTE_LOCAL;
-    sluice_status st = SLUICE_OK;
+    sluice_status st =
+        route_classes_find(&router->classes, domain, lookup->deadline_ms, &class, err);
 
-    if (!span_equal_case(domain, sluice_span_of(router->myorigin)))
-        st = route_classes_find(&router->classes, domain, lookup->deadline_ms, &class, err);
-    *ret_is_ours = class == ROUTE_LOCAL;
+    *ret_is_ours = route_is_bare(router, domain, class);
     return st;
 }
 

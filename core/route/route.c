@@ -13,19 +13,24 @@
 /* A route being worked out. The spans point into memory that outlives the working out. */
 struct draft {
     const struct router *router;
+    struct sluice_span sender;
     int64_t deadline_ms;
     struct mailbox mailbox;
     enum route_class class;
     bool is_of_domain;
     struct sluice_span transport;
     struct sluice_span nexthop;
-    struct buffer from_transport_maps; /* what spans may point into */
+    struct buffer from_sender_transports; /* what spans may point into */
+    struct buffer from_sender_relayhosts;
+    struct buffer from_transport_maps;
     struct buffer from_relocated_maps;
 };
 
 static void draft_done(struct draft *draft)
 {
     mailbox_done(&draft->mailbox);
+    buffer_done(&draft->from_sender_transports);
+    buffer_done(&draft->from_sender_relayhosts);
     buffer_done(&draft->from_transport_maps);
     buffer_done(&draft->from_relocated_maps);
 }
@@ -71,6 +76,57 @@ static sluice_status classify(struct draft *draft, struct error *err)
     return SLUICE_OK;
 }
 
+bool route_is_bare(const struct router *router, struct sluice_span domain, enum route_class class)
+{
+    return class == ROUTE_LOCAL || span_equal_case(domain, sluice_span_of(router->myorigin));
+}
+
+/* ---- what the sender decides ----------------------------------------------------------------- */
+
+static sluice_status look_up_sender(const struct draft *draft, const struct sender_maps *maps,
+                                    struct buffer *value, struct error *err)
+{
+    const struct router *router = draft->router;
+    struct mailbox sender = MAILBOX_INIT;
+    enum route_class class = ROUTE_DEFAULT;
+
+    if (draft->sender.len == 0)
+        return table_list_find(&maps->tables, sluice_span_of(maps->null_key), false,
+                               draft->deadline_ms, value, err);
+    sluice_status st = mailbox_parse(draft->sender, &sender);
+    if (st == SLUICE_TEMP)
+        return no_memory(err);
+    if (st != SLUICE_OK || sender.domain.len == 0)
+        st = SLUICE_NOT_FOUND; /* not one of receive's making */
+    else
+        st = route_classes_find(&router->classes, sender.domain, draft->deadline_ms, &class, err);
+    const struct address_question question = {
+        .mailbox = &sender,
+        .delimiters = router->recipient_delimiter,
+        .is_ours = route_is_bare(router, sender.domain, class),
+        .forms = KEY_BARE | KEY_AT_DOMAIN,
+        .deadline_ms = draft->deadline_ms,
+    };
+    if (st == SLUICE_OK)
+        st = address_map_find(&maps->tables, &question, value, NULL, err);
+    mailbox_done(&sender);
+    return st;
+}
+
+/* Replaces *setting for the senders that the tables have; DUNNO leaves it as it is. */
+static sluice_status ask_for_sender(struct draft *draft, const struct sender_maps *maps,
+                                    struct buffer *value, struct sluice_span *setting,
+                                    struct error *err)
+{
+    if (maps->tables.count == 0)
+        return SLUICE_OK;
+    draft->is_of_domain = false;
+    sluice_status st = look_up_sender(draft, maps, value, err);
+    if (st == SLUICE_OK && !span_equal_case(span_trim(buffer_span(value)), SPAN_LITERAL("DUNNO")))
+        *setting = span_trim(buffer_span(value));
+    return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
+}
+
 /* ---- transport and next hop ------------------------------------------------------------------ */
 
 /* "transport:nexthop", parted at the first colon. */
@@ -90,24 +146,49 @@ static void use_error(struct draft *draft, struct sluice_span reason)
     draft->nexthop = reason;
 }
 
-static void use_class(struct draft *draft)
+/* Mail of others: its transport may be the sender's, and so may be the host that all of it goes to. */
+static sluice_status use_sender(struct draft *draft, struct sluice_span *setting,
+                                struct sluice_span *relayhost, struct error *err)
 {
     const struct router *router = draft->router;
-    struct sluice_span setting;
+    sluice_status st = SLUICE_OK;
+
+    if (draft->class == ROUTE_DEFAULT)
+        st = ask_for_sender(draft, &router->sender_transports, &draft->from_sender_transports,
+                            setting, err);
+    if (st == SLUICE_OK && transport_of(*setting).len == 0)
+        st = error_set_dsn(err, SLUICE_TEMP, "4.3.0", "\"%.*s\" for <%.*s> names no transport",
+                           SPAN_ARGS(*setting), SPAN_ARGS(draft->sender));
+    if (st == SLUICE_OK)
+        st = ask_for_sender(draft, &router->sender_relayhosts, &draft->from_sender_relayhosts,
+                            relayhost, err);
+    return st;
+}
+
+static sluice_status use_class(struct draft *draft, struct error *err)
+{
+    const struct router *router = draft->router;
+    struct sluice_span relayhost = SPAN_EMPTY;
+    sluice_status st = SLUICE_OK;
 
     if (draft->class == ROUTE_VIRTUAL_ALIAS) {
         use_error(draft, router->hides_tables
                              ? SPAN_LITERAL("5.1.1 User unknown")
                              : SPAN_LITERAL("5.1.1 User unknown in virtual alias table"));
-        return;
+        return SLUICE_OK;
     }
-    setting = sluice_span_of(router->transports[draft->class]);
+    struct sluice_span setting = sluice_span_of(router->transports[draft->class]);
+    if (draft->class >= ROUTE_RELAY) {
+        relayhost = sluice_span_of(router->relayhost);
+        st = use_sender(draft, &setting, &relayhost, err);
+    }
     draft->transport = transport_of(setting);
     draft->nexthop = nexthop_of(setting);
-    if (draft->nexthop.len == 0 && draft->class >= ROUTE_RELAY)
-        draft->nexthop = sluice_span_of(router->relayhost);
+    if (draft->nexthop.len == 0)
+        draft->nexthop = relayhost;
     if (draft->nexthop.len == 0)
         draft->nexthop = draft->mailbox.domain;
+    return st;
 }
 
 /* What a result of transport_maps changes: "t:n" both, ":n" the next hop, "t" and "t:" the
@@ -134,7 +215,7 @@ static sluice_status find(const struct draft *draft, const struct table_list *ma
     const struct address_question question = {
         .mailbox = &draft->mailbox,
         .delimiters = draft->router->recipient_delimiter,
-        .is_ours = draft->class == ROUTE_LOCAL,
+        .is_ours = route_is_bare(draft->router, draft->mailbox.domain, draft->class),
         .forms = forms,
         .deadline_ms = draft->deadline_ms,
     };
@@ -211,8 +292,9 @@ static sluice_status resolve_address(struct draft *draft, const struct mailbox *
         return st;
     draft->is_of_domain =
         draft->class != ROUTE_LOCAL && span_equal(draft->mailbox.domain, mailbox->domain);
-    use_class(draft);
-    st = ask_transport_maps(draft, err);
+    st = use_class(draft, err);
+    if (st == SLUICE_OK)
+        st = ask_transport_maps(draft, err);
     if (st == SLUICE_OK)
         st = ask_relocated_maps(draft, err);
     return st == SLUICE_OK ? finish(draft, ret_route, err) : st;
@@ -272,10 +354,11 @@ bool route_is_postmaster(const struct mailbox *mailbox)
     return mailbox->domain.len == 0 && span_equal_case(mailbox->local, SPAN_LITERAL("postmaster"));
 }
 
-sluice_status route_resolve(const struct router *router, const struct mailbox *mailbox,
-                            int64_t deadline_ms, struct route *ret_route, struct error *err)
+sluice_status route_resolve(const struct router *router, struct sluice_span sender,
+                            const struct mailbox *mailbox, int64_t deadline_ms,
+                            struct route *ret_route, struct error *err)
 {
-    struct draft draft = {.router = router, .deadline_ms = deadline_ms};
+    struct draft draft = {.router = router, .sender = sender, .deadline_ms = deadline_ms};
     sluice_status st;
 
     if (route_is_postmaster(mailbox))
@@ -325,6 +408,12 @@ sluice_status router_init(struct router *router, const struct config *config, st
         .recipient_delimiter = config_text(config, "recipient_delimiter"),
         /* Spec R-21: no part of an address says where its mail goes. */
         .transport_maps.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
+        .sender_transports = {.tables.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
+                              .null_key = config_text(
+                                  config, "empty_address_default_transport_maps_lookup_key")},
+        .sender_relayhosts = {.tables.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
+                              .null_key = config_text(
+                                  config, "empty_address_relayhost_maps_lookup_key")},
         .hides_tables = !config_flag(config, "show_user_unknown_table_name"),
     };
     if (config_flag(config, "swap_bangpath"))
@@ -336,6 +425,12 @@ sluice_status router_init(struct router *router, const struct config *config, st
         st = table_list_read(&router->transport_maps, tables, config, "transport_maps", err);
     if (st == SLUICE_OK)
         st = table_list_read(&router->relocated_maps, tables, config, "relocated_maps", err);
+    if (st == SLUICE_OK)
+        st = table_list_read(&router->sender_transports.tables, tables, config,
+                             "sender_dependent_default_transport_maps", err);
+    if (st == SLUICE_OK)
+        st = table_list_read(&router->sender_relayhosts.tables, tables, config,
+                             "sender_dependent_relayhost_maps", err);
     return st;
 }
 
@@ -344,4 +439,6 @@ void router_done(struct router *router)
     route_classes_done(&router->classes);
     table_list_done(&router->transport_maps);
     table_list_done(&router->relocated_maps);
+    table_list_done(&router->sender_transports.tables);
+    table_list_done(&router->sender_relayhosts.tables);
 }

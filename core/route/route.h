@@ -6,7 +6,8 @@
  *                    part is followed: a%b@ours is a@b (spec R-9)
  *   its class        gives the transport: local_transport, virtual_transport, relay_transport,
  *                    default_transport. relayhost is where mail of the last two goes, unless their
- *                    setting says where (R-23)
+ *                    setting says where (R-23). sender_dependent_default_transport_maps and
+ *                    sender_dependent_relayhost_maps have others for some senders
  *   transport_maps   may change transport, next hop or both (R-20 to R-22)
  *   relocated_maps   turn it into an error that says where the user has gone
  *
@@ -25,11 +26,19 @@
 #include "route/mailbox.h"
 #include "route/table.h"
 
+/* Tables of what replaces a parameter for some senders. */
+struct sender_maps {
+    struct table_list tables;
+    const char *null_key; /* what a null sender is looked up as */
+};
+
 /* Public so that tests can fill it in; the texts are borrowed. */
 struct router {
     struct route_classes classes;
     const char *transports[ROUTE_CLASS_COUNT]; /* "relay", "relay:[host]"; none of virtual aliases */
     const char *relayhost;                     /* empty: none */
+    struct sender_maps sender_transports;      /* instead of that of ROUTE_DEFAULT */
+    struct sender_maps sender_relayhosts;
     struct table_list transport_maps;
     bool transport_maps_with_parents; /* named in parent_domain_matches_subdomains */
     struct table_list relocated_maps;
@@ -63,14 +72,17 @@ void router_done(struct router *router);
 /* True for <postmaster> without a domain, in any case. */
 bool route_is_postmaster(const struct mailbox *mailbox);
 /*
- * OK; TEMP with dsn and text when a table could not be asked or there is no memory. No address is
- * without a route. [task: may wait]
+ * sender: of the message, as in its envelope. OK; TEMP with dsn and text when a table could not be
+ * asked or there is no memory. No address is without a route. [task: may wait]
  */
-sluice_status route_resolve(const struct router *router, const struct mailbox *mailbox,
-                            int64_t deadline_ms, struct route *ret_route, struct error *err);
+sluice_status route_resolve(const struct router *router, struct sluice_span sender,
+                            const struct mailbox *mailbox, int64_t deadline_ms,
+                            struct route *ret_route, struct error *err);
 void route_done(struct route *route);
 /* True if it is certain that no table tells addresses of one domain apart, now: then a route that
  * is_of_domain has the transport and next hop of all of its domain. [task] */
 bool route_goes_by_domain(const struct router *router);
+/* Whether a user of that domain, which is of that class, can be named without it. */
+bool route_is_bare(const struct router *router, struct sluice_span domain, enum route_class class);
 
 #endif

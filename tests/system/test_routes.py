@@ -65,3 +65,26 @@ def test_requeued_mail_is_routed_afresh(make_daemon, sink):
     daemon.command("postsuper", "-r", "ALL")
     wait_for(lambda: sink.count == 3)
     wait_for(lambda: routes(daemon) == {("c@other.tld", "etrn-only")})
+
+
+def test_the_sender_may_decide(make_daemon, sink, make_sink):
+    """R-23: sender_dependent_default_transport_maps and ..._relayhost_maps, also for mail in the queue."""
+    other = make_sink()
+    daemon = make_daemon(start=False)
+    daemon.change({
+        "relayhost": sink.nexthop, "recipient_delimiter": "+",
+        "sender_dependent_default_transport_maps": [daemon.table("transports", "held@me.tld etrn-only\n")],
+        "sender_dependent_relayhost_maps": [daemon.table("relayhosts", f"@me.tld {other.nexthop}\n<> DUNNO\n")]})
+    daemon.start()
+    for sender in ("me+x@me.tld", "you@else.tld", "", "held@me.tld", "held+2@me.tld"):
+        send(daemon.port, sender=sender, recipients=["u@x.tld"])
+    wait_for(lambda: sink.count == 2 and other.count == 1)
+    assert {message.mail.split()[0] for message in sink.messages} == {"FROM:<you@else.tld>", "FROM:<>"}
+    assert {(recipient["transport"], recipient["nexthop"]) for message in daemon.queue()
+            for recipient in message["recipients"]} == {("etrn-only", other.nexthop)}
+
+    daemon.table("transports", "held+2@me.tld smtp\n")
+    daemon.table("relayhosts", f"held@me.tld {sink.nexthop}\n")
+    restart(daemon)
+    wait_for(lambda: daemon.queue() == [] and sink.count == 4)
+    assert other.count == 1

@@ -12,26 +12,27 @@ static const sluice_status all_good[16] = {SLUICE_OK};
 /* What the queue asks, as "a@x.test b@y.test". */
 static void expect_question(struct fixture *f, struct frame **ret_frame, char *out, size_t size)
 {
-    struct sluice_span address;
+    struct message_question question;
     size_t len = 0;
 
     *ret_frame = peer_expect(&f->deliver, MESSAGE_RESOLVE);
     struct sluice_span body = frame_body(*ret_frame);
     out[0] = '\0';
-    while (message_resolve_next(&body, &address) == SLUICE_OK)
-        len += (size_t)snprintf(out + len, size - len, "%s%.*s", len > 0 ? " " : "",
-                                SPAN_ARGS(address));
+    while (message_question_next(&body, &question) == SLUICE_OK)
+        len += (size_t)snprintf(out + len, size - len, "%s%.*s%s%.*s", len > 0 ? " " : "",
+                                SPAN_ARGS(question.address), question.sender.len > 0 ? "<" : "",
+                                SPAN_ARGS(question.sender));
 }
 
 /* The same route for all of them; returns how many there are. */
 static size_t answer_with(struct fixture *f, struct frame *frame, const struct message_route *route)
 {
     struct sluice_span body = frame_body(frame);
-    struct sluice_span address;
+    struct message_question question;
     struct buffer answer = BUFFER_INIT;
     size_t count = 0;
 
-    while (message_resolve_next(&body, &address) == SLUICE_OK) {
+    while (message_question_next(&body, &question) == SLUICE_OK) {
         message_route_add(route, &answer);
         count++;
     }

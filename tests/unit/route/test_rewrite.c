@@ -218,7 +218,7 @@ static sluice_status is_there(struct fixture *f, const char *path)
 
     print_message("  %s\n", path);
     assert_int_equal(mailbox_parse(sluice_span_of(path), &mailbox), SLUICE_OK);
-    assert_int_equal(route_resolve(&f->router, &mailbox, CLOCK_NEVER, &route, &err), SLUICE_OK);
+    assert_int_equal(route_resolve(&f->router, SPAN_EMPTY, &mailbox, CLOCK_NEVER, &route, &err), SLUICE_OK);
     f->table.asked[0] = '\0';
     sluice_status st = recipients_find(&f->recipients, &f->router, &route, CLOCK_NEVER, &err);
     route_done(&route);

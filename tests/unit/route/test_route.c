@@ -354,7 +354,7 @@ static void assert_route(const struct router *router, const char *path, sluice_s
     char got[512];
 
     assert_int_equal(mailbox_parse(sluice_span_of(path), &mailbox), SLUICE_OK);
-    assert_int_equal(route_resolve(router, &mailbox, CLOCK_NEVER, &route, &err), want);
+    assert_int_equal(route_resolve(router, SPAN_EMPTY, &mailbox, CLOCK_NEVER, &route, &err), want);
     mailbox_done(&mailbox);
     if (want != SLUICE_OK)
         return;
@@ -608,7 +608,7 @@ static void test_whether_the_domain_has_led_to_a_route(void **state)
 
         print_message("%s\n", domain_cases[i].path);
         assert_int_equal(mailbox_parse(sluice_span_of(domain_cases[i].path), &mailbox), SLUICE_OK);
-        assert_int_equal(route_resolve(&router, &mailbox, CLOCK_NEVER, &route, &err), SLUICE_OK);
+        assert_int_equal(route_resolve(&router, SPAN_EMPTY, &mailbox, CLOCK_NEVER, &route, &err), SLUICE_OK);
         assert_int_equal(route.is_of_domain, domain_cases[i].is_of_domain);
         route_done(&route);
         mailbox_done(&mailbox);
