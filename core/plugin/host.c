@@ -181,6 +181,28 @@ static sluice_status io_sleep(const struct sluice_host *host, int64_t deadline_m
     return task_sleep_until(deadline_ms);
 }
 
+static sluice_status io_wait_fd(const struct sluice_host *host, int32_t fd, uint32_t events,
+                                int64_t deadline_ms)
+{
+    int wanted = ((events & SLUICE_IO_READABLE) != 0 ? TASK_READABLE : 0) |
+                 ((events & SLUICE_IO_WRITABLE) != 0 ? TASK_WRITABLE : 0);
+
+    (void)host;
+    return task_wait_fd(fd, wanted, deadline_ms);
+}
+
+static sluice_status io_keep_fd(const struct sluice_host *host, int32_t fd)
+{
+    (void)host;
+    return task_keep_fd(fd);
+}
+
+static void io_forget_fd(const struct sluice_host *host, int32_t fd)
+{
+    (void)host;
+    task_forget_fd(fd);
+}
+
 static const struct sluice_io io_service = {
     .struct_size = sizeof(io_service),
     .connect = io_connect,
@@ -190,6 +212,56 @@ static const struct sluice_io io_service = {
     .explain = io_explain,
     .close = io_close,
     .sleep = io_sleep,
+    .wait_fd = io_wait_fd,
+    .keep_fd = io_keep_fd,
+    .forget_fd = io_forget_fd,
+};
+
+/* ---- gates: a struct sluice_gate is a struct task_queue -------------------------------------- */
+
+static struct task_queue *queue_of(struct sluice_gate *gate)
+{
+    return (struct task_queue *)(void *)gate;
+}
+
+static sluice_status gates_make(const struct sluice_host *host, struct sluice_gate **ret_gate)
+{
+    struct task_queue *queue = calloc(1, sizeof(*queue));
+
+    (void)host;
+    if (queue == NULL)
+        return SLUICE_TEMP;
+    *ret_gate = (struct sluice_gate *)(void *)queue;
+    return SLUICE_OK;
+}
+
+static sluice_status gates_wait(struct sluice_gate *gate, int64_t deadline_ms)
+{
+    return task_queue_wait(queue_of(gate), deadline_ms);
+}
+
+static int32_t gates_open_one(struct sluice_gate *gate)
+{
+    return task_queue_wake_one(queue_of(gate)) ? 1 : 0;
+}
+
+static void gates_open_all(struct sluice_gate *gate)
+{
+    task_queue_wake_all(queue_of(gate));
+}
+
+static void gates_free(struct sluice_gate *gate)
+{
+    free(gate);
+}
+
+static const struct sluice_gates gates_service = {
+    .struct_size = sizeof(gates_service),
+    .make = gates_make,
+    .wait = gates_wait,
+    .open_one = gates_open_one,
+    .open_all = gates_open_all,
+    .free = gates_free,
 };
 
 /* ---- dns, offload --------------------------------------------------------------------------- */
@@ -251,7 +323,7 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         {SLUICE_LOG_ID, &log_service},       {SLUICE_CLOCK_ID, &clock_service},
         {SLUICE_MEMORY_ID, &memory_service}, {SLUICE_IO_ID, &io_service},
         {SLUICE_DNS_ID, &dns_service},       {SLUICE_OFFLOAD_ID, &offload_service},
-        {SLUICE_METRICS_ID, &metrics_service},
+        {SLUICE_METRICS_ID, &metrics_service}, {SLUICE_GATES_ID, &gates_service},
     };
 
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {

@@ -8,10 +8,11 @@
  *
  *   const struct sluice_log *log = host->get_service(host, SLUICE_LOG_ID);
  *
- * Which service where: log, clock and memory from any thread; io, dns, offload and tables only on a
- * task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
+ * Which service where: log, clock and memory from any thread; io, gates, dns, offload and tables only
+ * on a task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
  *
- * Changes: 1.0 first version. 1.3 NS and TXT; tables: find_part, find_for, generation.
+ * Changes: 1.0 first version. 1.3 NS and TXT; tables: find_part, find_for, generation. 1.4 io:
+ * wait_fd and its friends; gates.
  */
 #ifndef SLUICE_HOST_H
 #define SLUICE_HOST_H
@@ -114,6 +115,9 @@ struct sluice_endpoint {
     struct sluice_span address; /* "192.0.2.1", "2001:db8::1", "/run/dovecot/lmtp" */
 };
 
+#define SLUICE_IO_READABLE ((uint32_t)1 << 0)
+#define SLUICE_IO_WRITABLE ((uint32_t)1 << 1)
+
 struct sluice_io {
     uint32_t struct_size;
     uint32_t reserved;
@@ -137,6 +141,42 @@ struct sluice_io {
     void (*close)(struct sluice_stream *stream);
     /* Until then or until the task is cancelled (TEMP). [task: waits] */
     sluice_status (*sleep)(const struct sluice_host *host, int64_t deadline_ms);
+    /*
+     * Since 1.4: for a library with a descriptor of its own. Until it is readable or writable (events:
+     * SLUICE_IO_...), or has an error: OK, only a hint, so look again; TEMP at the deadline or when the
+     * task is cancelled. One task for each descriptor and direction. [task: waits]
+     */
+    sluice_status (*wait_fd)(const struct sluice_host *host, int32_t fd, uint32_t events,
+                             int64_t deadline_ms);
+    /* Since 1.4: makes later waits for that descriptor cheap, until forget_fd, which must come before
+     * it is closed. TEMP: no memory; waits work all the same. [task] */
+    sluice_status (*keep_fd)(const struct sluice_host *host, int32_t fd);
+    /* Nobody may be waiting for it. One that is not kept is ignored. [task] */
+    void (*forget_fd)(const struct sluice_host *host, int32_t fd);
+};
+
+/* ---- gates ---------------------------------------------------------------------------------- */
+
+#define SLUICE_GATES_ID "sluice.gates/1"
+
+struct sluice_gate; /* where tasks of a plugin wait for each other */
+
+/* Since 1.4. */
+struct sluice_gates {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* TEMP: no memory. [task] */
+    sluice_status (*make)(const struct sluice_host *host, struct sluice_gate **ret_gate);
+    /* Until another task opens the gate for this one: OK. TEMP at the deadline or when the task is
+     * cancelled. [task: waits] */
+    sluice_status (*wait)(struct sluice_gate *gate, int64_t deadline_ms);
+    /* Lets who has waited longest go on, at the next turn; 0: nobody waits, and nothing is kept for
+     * who comes later. [task] */
+    int32_t (*open_one)(struct sluice_gate *gate);
+    /* The same for all who wait now. [task] */
+    void (*open_all)(struct sluice_gate *gate);
+    /* Nobody may be waiting. Accepts NULL. [task] */
+    void (*free)(struct sluice_gate *gate);
 };
 
 /* ---- dns ------------------------------------------------------------------------------------ */

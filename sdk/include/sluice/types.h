@@ -20,7 +20,7 @@
  *              milliseconds of the monotonic clock; instants are milliseconds since 1970 UTC.
  *   Text       Spans of bytes, not NUL-terminated, unless the type is const char *.
  *
- * Changes: 1.0 first version. 1.1, 1.2 transport.h. 1.3 queue.h, transport.h.
+ * Changes: 1.0 first version. 1.1, 1.2 transport.h. 1.3 queue.h, transport.h. 1.4 host.h.
  */
 #ifndef SLUICE_TYPES_H
 #define SLUICE_TYPES_H
@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* For messages and bug reports; nobody branches on it. */
-#define SLUICE_ABI_MINOR 3
+#define SLUICE_ABI_MINOR 4
 
 /* True if ops was built by a side that knows the member fn, and fn is filled in. */
 #define SLUICE_HAS(type, ops, fn)                                                                  \

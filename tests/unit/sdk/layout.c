@@ -90,7 +90,19 @@ MEMBER(sluice_io, is_readable, 32, int32_t (*)(struct sluice_stream *));
 MEMBER(sluice_io, explain, 40, const char *(*)(struct sluice_stream *));
 MEMBER(sluice_io, close, 48, void (*)(struct sluice_stream *));
 MEMBER(sluice_io, sleep, 56, sluice_status (*)(const struct sluice_host *, int64_t));
-SIZE(sluice_io, 64);
+MEMBER(sluice_io, wait_fd, 64, sluice_status (*)(const struct sluice_host *, int32_t, uint32_t, int64_t));
+MEMBER(sluice_io, keep_fd, 72, sluice_status (*)(const struct sluice_host *, int32_t));
+MEMBER(sluice_io, forget_fd, 80, void (*)(const struct sluice_host *, int32_t));
+SIZE(sluice_io, 88);
+
+MEMBER(sluice_gates, struct_size, 0, uint32_t);
+MEMBER(sluice_gates, reserved, 4, uint32_t);
+MEMBER(sluice_gates, make, 8, sluice_status (*)(const struct sluice_host *, struct sluice_gate **));
+MEMBER(sluice_gates, wait, 16, sluice_status (*)(struct sluice_gate *, int64_t));
+MEMBER(sluice_gates, open_one, 24, int32_t (*)(struct sluice_gate *));
+MEMBER(sluice_gates, open_all, 32, void (*)(struct sluice_gate *));
+MEMBER(sluice_gates, free, 40, void (*)(struct sluice_gate *));
+SIZE(sluice_gates, 48);
 
 MEMBER(sluice_dns_record, struct_size, 0, uint32_t);
 MEMBER(sluice_dns_record, type, 4, uint32_t);
