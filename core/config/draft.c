@@ -378,6 +378,15 @@ static void report_unknown_keys(struct draft *draft, const struct draft_instance
     }
 }
 
+/* The plugin's row for an option of the core's, which may have another default or be required. */
+static const struct sluice_option *own_row(const struct sluice_option *own,
+                                           const struct sluice_option *table, size_t count)
+{
+    const struct sluice_option *row = options_find(table, count, own->key);
+
+    return row != NULL && row->type == own->type ? row : own;
+}
+
 void draft_settle(struct draft *draft, struct draft_instance *instance,
                   const struct sluice_option *table, size_t count)
 {
@@ -387,7 +396,8 @@ void draft_settle(struct draft *draft, struct draft_instance *instance,
     instance->values =
         arena_alloc(&draft->arena, (count + own_count + 1) * sizeof(*instance->values));
     for (size_t i = 0; i < own_count; i++)
-        settle_one(draft, instance, &own[i], &instance->values[instance->value_count++]);
+        settle_one(draft, instance, own_row(&own[i], table, count),
+                   &instance->values[instance->value_count++]);
     for (size_t i = 0; i < count; i++) {
         if (options_find(own, own_count, table[i].key) == NULL)
             settle_one(draft, instance, &table[i], &instance->values[instance->value_count++]);

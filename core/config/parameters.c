@@ -350,6 +350,9 @@ static const struct sluice_option transport_parameters[] = {
      "1..1000", "Most recipients of one delivery by this transport"},
     {"time_limit", SLUICE_OPT_DURATION, 0, "2h", "1s..",
      "How long one attempt by this transport may take"},
+    {"user", SLUICE_OPT_STRING, 0, "", NULL,
+     "Who its deliver process runs as, user or user:group; recipient: one that becomes who the mail is "
+     "for; empty: network_owner"},
     {"deferral", SLUICE_OPT_STRING, 0, "", NULL,
      "Deferral plugin that says when its mail goes; empty: on-demand or backoff, as defer_transports has it"},
 };

@@ -55,6 +55,7 @@ static struct {
     const struct role_ops *ops;
     struct channel *master;
     struct config *config;
+    char *crew;
     struct handed plugins;
     struct handed addresses;
     struct handed shared;
@@ -141,6 +142,10 @@ static sluice_status take_setup(const struct channel_frame *frame, struct error 
     runtime.is_log_started = true;
     runtime.role.generation = setup.generation;
     runtime.role.index = setup.index;
+    runtime.crew = span_dup(setup.crew);
+    runtime.role.crew = runtime.crew;
+    if (runtime.crew == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
     runtime.role.config = runtime.config;
     return status;
 }
@@ -272,9 +277,10 @@ static sluice_status take_death(const struct channel_frame *frame, struct error 
     return SLUICE_OK;
 }
 
-bool role_isolate(const struct role *role, bool is_wanted)
+bool role_isolate(const struct role *role, const char *crew)
 {
-    struct message_isolate isolate = {.is_wanted = is_wanted};
+    struct message_isolate isolate = {.is_wanted = crew != NULL,
+                                      .crew = sluice_span_of(crew != NULL ? crew : "")};
     struct buffer body = BUFFER_INIT;
 
     assert(role == &runtime.role);
@@ -526,6 +532,7 @@ static void free_runtime(void)
     if (runtime.inherited_fd != -1)
         (void)close(runtime.inherited_fd); /* only read */
     free(runtime.listeners);
+    free(runtime.crew);
     config_close(runtime.config);
     if (runtime.is_log_started)
         log_stop();

@@ -30,6 +30,7 @@ struct role {
     const char *name; /* "receive" */
     unsigned index;
     uint64_t generation;
+    const char *crew; /* of a deliver process (crews.h); "": the common one */
     const struct config *config;
     const struct role_listener *listeners;
     size_t listener_count;
@@ -91,8 +92,9 @@ sluice_status role_ask_for_reload(const struct role *role, int asker_fd);
 /* For receive, which drains while others go on: gives the listening sockets up. */
 void role_close_listeners(struct role *role);
 
-/* For queue: suspects wait for a deliver process of their own, or no more. False: not said, try again. */
-bool role_isolate(const struct role *role, bool is_wanted);
+/* For queue: suspects wait for a deliver process of their own, of that crew; NULL: no more. False: not
+ * said, try again. */
+bool role_isolate(const struct role *role, const char *crew);
 
 /* The descriptor of a plugin's file ("lookup/hash"), or -1. It stays the role's. */
 int role_plugin_fd(const char *plugin);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/crews.h"
 #include "config/resolver.h"
 #include "config/role.h"
 #include "deliver/attempt.h"
@@ -11,6 +12,7 @@
 #include "deliver/notice.h"
 #include "deliver/resolve.h"
 #include "net/dns.h"
+#include "route/table_service.h"
 #include "task/task.h"
 
 #include <assert.h>
@@ -28,6 +30,7 @@ struct deliver {
     struct attempt_means means;
     struct transport **transports;
     size_t transport_count;
+    struct tables *tables;
     struct notices *notices;
     struct errands errands;
     struct routes *routes;
@@ -291,6 +294,7 @@ static void deliver_link(struct role *role, const struct message_link *link, int
     errands_connect(&deliver->errands, channel);
 }
 
+/* Only those of the process's own crew: no other is to run with its rights. */
 static sluice_status open_transports(struct deliver *deliver, struct error *err)
 {
     const struct config *config = deliver->role->config;
@@ -303,7 +307,8 @@ static sluice_status open_transports(struct deliver *deliver, struct error *err)
         const struct config_instance *instance = config_instance_at(config, i);
         sluice_status st;
 
-        if (strcmp(instance->interface, SLUICE_TRANSPORT_ID) != 0)
+        if (strcmp(instance->interface, SLUICE_TRANSPORT_ID) != 0 ||
+            strcmp(crew_of_transport(instance), deliver->role->crew) != 0)
             continue;
         st = transport_open(instance, &deliver->transports[deliver->transport_count], err);
         if (st != SLUICE_OK) {
@@ -313,6 +318,34 @@ static sluice_status open_transports(struct deliver *deliver, struct error *err)
         deliver->transport_count++;
     }
     return SLUICE_OK;
+}
+
+static sluice_status open_tables(struct deliver *deliver, struct error *err)
+{
+    if (tables_new(deliver->role->config, &deliver->tables) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    table_service_provide(deliver->tables);
+    return SLUICE_OK;
+}
+
+/* Routes and reports are the common crew's. */
+static sluice_status open_routes(struct deliver *deliver, struct error *err)
+{
+    const struct config *config = deliver->role->config;
+    sluice_status st = routes_open(config, deliver->tables, &deliver->routes, err);
+
+    if (st == SLUICE_OK)
+        st = notices_open(config, deliver->routes, &deliver->notices, err);
+    return st;
+}
+
+static bool needs_hosts(const struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->transport_count; i++) {
+        if (transport_has_connect(deliver->transports[i]))
+            return true;
+    }
+    return false;
 }
 
 static sluice_status deliver_start(struct role *role, struct error *err)
@@ -331,13 +364,13 @@ static sluice_status deliver_start(struct role *role, struct error *err)
         st = cache_new(config_number(role->config, "connection_cache_time_limit"),
                        &deliver->means.cache, err);
     if (st == SLUICE_OK)
-        st = nexthop_chain_open(role->config, &deliver->means.chain, err);
+        st = open_tables(deliver, err);
     if (st == SLUICE_OK)
         st = open_transports(deliver, err);
-    if (st == SLUICE_OK)
-        st = routes_open(role->config, &deliver->routes, err);
-    if (st == SLUICE_OK)
-        st = notices_open(role->config, deliver->routes, &deliver->notices, err);
+    if (st == SLUICE_OK && needs_hosts(deliver))
+        st = nexthop_chain_open(role->config, &deliver->means.chain, err);
+    if (st == SLUICE_OK && strcmp(role->crew, "") == 0)
+        st = open_routes(deliver, err);
     return st;
 }
 
@@ -389,6 +422,8 @@ static void deliver_stop(struct role *role)
     notices_close(deliver->notices);
     nexthop_chain_close(deliver->means.chain);
     routes_close(deliver->routes);
+    table_service_provide(NULL);
+    tables_free(deliver->tables);
     dns_done();
     free(deliver);
 }

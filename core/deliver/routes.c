@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "deliver/routes.h"
 
-#include "route/table_service.h"
-
 #include <stdlib.h>
 
 struct routes {
-    struct tables *tables;
     struct router router;
     struct rewriter rewriter;
 };
 
-sluice_status routes_open(const struct config *config, struct routes **ret_routes,
-                          struct error *err)
+sluice_status routes_open(const struct config *config, struct tables *tables,
+                          struct routes **ret_routes, struct error *err)
 {
     struct routes *routes = calloc(1, sizeof(*routes));
     sluice_status st;
 
-    if (routes == NULL || tables_new(config, &routes->tables) != SLUICE_OK) {
-        free(routes);
-        return error_set(err, SLUICE_TEMP, "no memory for tables");
-    }
-    table_service_provide(routes->tables);
-    st = router_init(&routes->router, config, routes->tables, err);
+    if (routes == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    st = router_init(&routes->router, config, tables, err);
     if (st == SLUICE_OK)
-        st = rewriter_init(&routes->rewriter, &routes->router, config, routes->tables, err);
+        st = rewriter_init(&routes->rewriter, &routes->router, config, tables, err);
     if (st != SLUICE_OK) {
         routes_close(routes);
         return st;
@@ -39,8 +33,6 @@ void routes_close(struct routes *routes)
         return;
     rewriter_done(&routes->rewriter);
     router_done(&routes->router);
-    table_service_provide(NULL);
-    tables_free(routes->tables);
     free(routes);
 }
 

@@ -9,12 +9,13 @@
 #include "config/config.h"
 #include "route/rewrite.h"
 #include "route/route.h"
+#include "route/table.h"
 
 struct routes;
 
-/* config must stay. CONFIG or TEMP with a text. [main] */
-sluice_status routes_open(const struct config *config, struct routes **ret_routes,
-                          struct error *err);
+/* config and tables must stay. CONFIG or TEMP with a text. [main] */
+sluice_status routes_open(const struct config *config, struct tables *tables,
+                          struct routes **ret_routes, struct error *err);
 void routes_close(struct routes *routes); /* accepts NULL */
 
 /* For mail from sender. OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn

@@ -16,6 +16,7 @@ static const struct record_member setup_members[] = {
     RECORD_MEMBER(1, RECORD_U64, struct message_setup, generation),
     RECORD_MEMBER(2, RECORD_U32, struct message_setup, index),
     RECORD_MEMBER(3, RECORD_U32, struct message_setup, log_target),
+    RECORD_MEMBER(4, RECORD_SPAN, struct message_setup, crew),
 };
 
 static const struct record_member link_members[] = {
@@ -24,6 +25,7 @@ static const struct record_member link_members[] = {
     RECORD_MEMBER(3, RECORD_U64, struct message_link, generation),
     RECORD_MEMBER(4, RECORD_BOOL, struct message_link, is_isolated),
     RECORD_MEMBER(5, RECORD_I32, struct message_link, pid),
+    RECORD_MEMBER(6, RECORD_SPAN, struct message_link, crew),
 };
 
 static const struct record_member died_members[] = {
@@ -36,6 +38,7 @@ static const struct record_member died_members[] = {
 
 static const struct record_member isolate_members[] = {
     RECORD_MEMBER(1, RECORD_BOOL, struct message_isolate, is_wanted),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_isolate, crew),
 };
 
 static const struct record_member replace_members[] = {

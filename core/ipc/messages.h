@@ -101,6 +101,7 @@ struct message_setup {
     uint64_t generation;
     uint32_t index;      /* which of the processes of this role */
     uint32_t log_target; /* enum log_target */
+    struct sluice_span crew; /* config/crews.h */
 };
 
 struct message_link {
@@ -109,6 +110,7 @@ struct message_link {
     uint64_t generation;
     bool is_isolated; /* a deliver process for suspects alone */
     int32_t pid;      /* the peer's */
+    struct sluice_span crew; /* of a deliver process (config/crews.h) */
 };
 
 /* Comes before the link to the process that is started in its place. */
@@ -122,6 +124,7 @@ struct message_died {
 
 struct message_isolate {
     bool is_wanted;
+    struct sluice_span crew;
 };
 
 struct message_replace {

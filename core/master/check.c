@@ -6,6 +6,7 @@
 #include "master/check.h"
 
 #include "base/span.h"
+#include "config/crews.h"
 #include "config/role.h"
 #include "config/rules.h"
 #include "config/snapshot.h"
@@ -18,6 +19,7 @@
 #include "plugin/load.h"
 #include "plugin/settle.h"
 #include "sluice/lookup.h"
+#include "sluice/transport.h"
 #include "task/task.h"
 
 #include <stdio.h>
@@ -39,6 +41,7 @@ static const struct {
 struct check {
     struct draft draft;
     struct channel *channel;
+    struct privileges mail;
     struct privileges network;
     int exit_status;
 };
@@ -73,11 +76,11 @@ static bool find_user(struct draft *draft, const char *parameter, struct privile
 static bool find_users(struct check *check)
 {
     struct draft *draft = &check->draft;
-    struct privileges mail;
-    bool has_mail = find_user(draft, "mail_owner", &mail);
+    bool has_mail = find_user(draft, "mail_owner", &check->mail);
     bool has_network = find_user(draft, "network_owner", &check->network);
 
-    if (has_mail && has_network && mail.is_root && mail.uid == check->network.uid) {
+    if (has_mail && has_network && check->mail.is_root &&
+        check->mail.uid == check->network.uid) {
         report_error(&draft->report, draft_place(draft, "network_owner"),
                      "network_owner: it is mail_owner too; nothing would keep the network's side "
                      "from the queue");
@@ -140,6 +143,50 @@ static bool prepare(struct check *check, const char *config_path)
         return false;
     }
     return true;
+}
+
+/* ---- crews ----------------------------------------------------------------------------------- */
+
+static const struct value *user_of(const struct draft_instance *instance)
+{
+    for (size_t i = 0; i < instance->value_count; i++) {
+        if (strcmp(instance->values[i].key, "user") == 0)
+            return &instance->values[i];
+    }
+    return NULL;
+}
+
+/* The crew of a transport, and whether there can be one. */
+static void check_crew(struct check *check, const struct draft_instance *transport,
+                       struct crews *crews)
+{
+    const struct value *user = user_of(transport);
+    struct error err = ERROR_INIT;
+    struct privileges found;
+
+    if (user == NULL || user->text == NULL ||
+        crews_find(crews, sluice_span_of(user->text)) != CREW_UNKNOWN)
+        return;
+    struct place place = draft_error_place(&check->draft, transport, "user");
+    if (crews->count == CREWS_MAX)
+        report_error(&check->draft.report, place, "%s: transports have more than %d users",
+                     transport->name, CREWS_MAX - 1);
+    else if (privileges_find_crew(user->text, &check->mail, &check->network, &found, &err) !=
+             SLUICE_OK)
+        report_error(&check->draft.report, place, "%s: %s", transport->name, err.text);
+    else
+        crews->names[crews->count++] = user->text;
+}
+
+static void check_crews(struct check *check)
+{
+    struct draft *draft = &check->draft;
+    struct crews crews = {.names = {""}, .count = 1};
+
+    for (size_t i = 0; i < draft->instance_count; i++) {
+        if (strcmp(draft->instances[i].interface, SLUICE_TRANSPORT_ID) == 0)
+            check_crew(check, &draft->instances[i], &crews);
+    }
 }
 
 /* ---- the answer ----------------------------------------------------------------------------- */
@@ -244,6 +291,7 @@ static void run(struct check *check, const char *config_path, bool is_test_only)
 
     if (prepare(check, config_path)) {
         settle_instances(&check->draft);
+        check_crews(check);
         trial_run(&check->draft);
     }
     if (report->text.len > 0)

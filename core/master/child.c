@@ -32,6 +32,11 @@ bool child_is(const struct child *child, const char *role)
     return strcmp(child->role->name, role) == 0;
 }
 
+struct sluice_span child_crew(const struct child *child)
+{
+    return sluice_span_of(child->crew != NULL ? child->crew->name : "");
+}
+
 /* ---- what it says ---------------------------------------------------------------------------- */
 
 static void drop_inheritance(struct child *child)
@@ -165,7 +170,8 @@ static bool send_setup(struct child *child)
 {
     struct message_setup message = {.generation = child->generation->number,
                                     .index = child->index,
-                                    .log_target = (uint32_t)child->children->setup->log_target};
+                                    .log_target = (uint32_t)child->children->setup->log_target,
+                                    .crew = child_crew(child)};
     struct buffer body = BUFFER_INIT;
 
     message_setup_encode(&message, &body);
@@ -235,18 +241,26 @@ static bool hand_down(struct child *child)
 
 /* ---- a life ---------------------------------------------------------------------------------- */
 
+static const struct privileges *privileges_of(const struct child *child)
+{
+    const struct children_setup *setup = child->children->setup;
+
+    if (child_is(child, "queue"))
+        return &setup->queue_owner;
+    return child->crew != NULL ? &child->crew->privileges : &setup->network_owner;
+}
+
 static sluice_status execute(struct child *child, int channel_fd, struct error *err)
 {
     const struct children_setup *setup = child->children->setup;
-    bool is_queue = child_is(child, "queue");
     struct process_spec spec = {
         .arguments = {"--role", child->role->name},
         .channel_fd = channel_fd,
         .lock_fd = setup->lock_fd,
         .words_fd = child->obituary.write_fd,
         .output_fd = -1,
-        .privileges = is_queue ? &setup->queue_owner : &setup->network_owner,
-        .ruleset = is_queue ? -1 : child->generation->ruleset,
+        .privileges = privileges_of(child),
+        .ruleset = child_is(child, "queue") ? -1 : child->generation->ruleset,
     };
     sluice_status status = SLUICE_OK;
 

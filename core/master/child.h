@@ -48,6 +48,7 @@ struct child {
     struct error fault;         /* why it never became ready */
     struct restart restart;
     bool is_isolated;         /* deliver: for suspects alone */
+    const struct generation_crew *crew; /* deliver: NULL: the common one */
     struct obituary obituary; /* of the present life */
     struct child *next;
 };
@@ -74,6 +75,8 @@ sluice_status child_start(struct children *children, struct generation *generati
                           const char *role, unsigned index, bool is_held, struct child **ret_child,
                           struct error *err);
 bool child_is(const struct child *child, const char *role);
+/* The name of its crew; empty for the common one, and for other roles than deliver. */
+struct sluice_span child_crew(const struct child *child);
 /* Lets a held child begin. fd: what it inherits, or -1; is taken over. */
 void child_release(struct child *child, int fd);
 /* Asks it to finish what is under way and leave; grace_ms: how long what needs not end at once may go

@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #define KILL_WAIT_MS 5000 /* for the end of a process that was killed */
+#define CREW_INDEX 100    /* of the first crew's process; there are fewer of the common one */
 #define RETIRED_MAX 4     /* generations before the present one whose sessions may go on */
 
 sluice_status children_new(const struct children_setup *setup, struct children **ret_children)
@@ -71,6 +72,24 @@ sluice_status children_start(struct children *children, struct generation *gener
             return status;
     }
     return children_wait_for_ready(children, generation, role, deadline_ms, err);
+}
+
+sluice_status children_start_crews(struct children *children, struct generation *generation,
+                                   int64_t deadline_ms, struct error *err)
+{
+    const struct children_setup *setup = children->setup;
+    struct child *child;
+    sluice_status status = generation_find_crews(generation, &setup->queue_owner,
+                                                 &setup->network_owner, err);
+
+    for (unsigned i = 0; i < generation->crew_count && status == SLUICE_OK; i++) {
+        status = child_start(children, generation, "deliver", CREW_INDEX + i, false, &child, err);
+        if (status == SLUICE_OK)
+            child->crew = &generation->crews[i];
+    }
+    return status == SLUICE_OK
+               ? children_wait_for_ready(children, generation, "deliver", deadline_ms, err)
+               : status;
 }
 
 void children_answer(const struct children *children, const struct message_reloaded *answer,

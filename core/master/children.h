@@ -41,6 +41,9 @@ sluice_status children_new(const struct children_setup *setup, struct children *
 sluice_status children_start(struct children *children, struct generation *generation,
                              const char *role, unsigned count, int64_t deadline_ms,
                              struct error *err);
+/* The same for deliver's crews but the common one (config/crews.h), one process each. [task: waits] */
+sluice_status children_start_crews(struct children *children, struct generation *generation,
+                                   int64_t deadline_ms, struct error *err);
 /*
  * From the queue process that runs to one of the generation to: it begins when the former has closed
  * the store, with what that had under way. Where it does not begin, one of the generation from does, and

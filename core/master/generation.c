@@ -72,6 +72,8 @@ void generation_unref(struct generation *generation)
         role_done(&generation->roles[i]);
     if (generation->ruleset != -1)
         (void)close(generation->ruleset); /* in the kernel */
+    for (size_t i = 0; i < generation->crew_count; i++)
+        free(generation->crews[i].name);
     listeners_close(&generation->listeners);
     config_close(generation->config);
     free(generation);
@@ -306,6 +308,51 @@ sluice_status generation_check(struct generation *generation, const char *config
         (void)close(words_fd); /* in memory */
     }
     return status;
+}
+
+/* ---- crews ----------------------------------------------------------------------------------- */
+
+static sluice_status add_crew(struct generation *generation, const char *name,
+                              const struct privileges *mail, const struct privileges *network,
+                              struct error *err)
+{
+    struct generation_crew *crew = &generation->crews[generation->crew_count];
+    sluice_status status = privileges_find_crew(name, mail, network, &crew->privileges, err);
+
+    if (status != SLUICE_OK)
+        return status;
+    crew->name = span_dup(sluice_span_of(name));
+    if (crew->name == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    generation->crew_count++;
+    return SLUICE_OK;
+}
+
+sluice_status generation_find_crews(struct generation *generation, const struct privileges *mail,
+                                    const struct privileges *network, struct error *err)
+{
+    struct config *config;
+    struct crews crews;
+    sluice_status status =
+        config_open(generation_role(generation, "deliver")->snapshot_fd, &config, err);
+
+    if (status != SLUICE_OK)
+        return status;
+    crews_read(config, &crews);
+    for (unsigned i = CREW_COMMON + 1; i < crews.count && status == SLUICE_OK; i++)
+        status = add_crew(generation, crews.names[i], mail, network, err);
+    config_close(config);
+    return status;
+}
+
+const struct generation_crew *generation_crew(const struct generation *generation,
+                                              struct sluice_span name)
+{
+    for (unsigned i = 0; i < generation->crew_count; i++) {
+        if (span_equal(sluice_span_of(generation->crews[i].name), name))
+            return &generation->crews[i];
+    }
+    return NULL;
 }
 
 /* ---- Landlock -------------------------------------------------------------------------------- */

@@ -13,7 +13,9 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "config/crews.h"
 #include "master/listeners.h"
+#include "master/privileges.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -33,6 +35,11 @@ struct generation_role {
     size_t plugin_count;
 };
 
+struct generation_crew {
+    char *name; /* config/crews.h */
+    struct privileges privileges;
+};
+
 struct generation {
     uint64_t number;
     unsigned references;
@@ -40,6 +47,8 @@ struct generation {
     struct config *config; /* the master's */
     struct listeners listeners;
     int ruleset; /* for all roles but queue; -1: none */
+    struct generation_crew crews[CREWS_MAX]; /* without the common one */
+    unsigned crew_count;
 };
 
 /* One reference, the caller's. */
@@ -58,6 +67,12 @@ sluice_status generation_check(struct generation *generation, const char *config
 /* Makes the rule set that closes the queue folder, which must exist. Without Landlock there is none,
  * which is logged. */
 sluice_status generation_close_folder(struct generation *generation, struct error *err);
+/* Finds the crews of deliver and who they run as; mail and network as privileges_find_crew. */
+sluice_status generation_find_crews(struct generation *generation, const struct privileges *mail,
+                                    const struct privileges *network, struct error *err);
+/* NULL: the common one, or there is none of that name. */
+const struct generation_crew *generation_crew(const struct generation *generation,
+                                              struct sluice_span name);
 const struct generation_role *generation_role(const struct generation *generation,
                                               const char *name);
 

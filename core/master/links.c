@@ -20,7 +20,8 @@ static void send_link(struct child *to, const struct child *peer, int fd)
                                 .index = peer->index,
                                 .generation = peer->generation->number,
                                 .is_isolated = peer->is_isolated,
-                                .pid = (int32_t)process_pid(peer->process)};
+                                .pid = (int32_t)process_pid(peer->process),
+                                .crew = child_crew(peer)};
     struct buffer body = BUFFER_INIT;
 
     message_link_encode(&link, &body);

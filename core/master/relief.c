@@ -71,13 +71,17 @@ sluice_status relief_isolate(struct child *queue, struct sluice_span body)
 
     if (!child_is(queue, "queue") || message_isolate_decode(body, &isolate) != SLUICE_OK)
         return SLUICE_PERM;
-    if (!isolate.is_wanted && isolated != NULL)
+    if (isolated != NULL && isolate.is_wanted && span_equal(child_crew(isolated), isolate.crew))
+        return SLUICE_OK;
+    if (isolated != NULL)
         child_drain(isolated, 0);
-    if (!isolate.is_wanted || isolated != NULL || queue->is_leaving)
+    if (!isolate.is_wanted || queue->is_leaving)
         return SLUICE_OK;
     isolated = start_vital(queue->children, queue->generation, "deliver", ISOLATED_INDEX);
-    if (isolated != NULL)
-        isolated->is_isolated = true;
+    if (isolated == NULL)
+        return SLUICE_OK; /* which has been said */
+    isolated->is_isolated = true;
+    isolated->crew = generation_crew(queue->generation, isolate.crew);
     return SLUICE_OK;
 }
 
@@ -94,6 +98,7 @@ sluice_status relief_replace(struct child *child, struct sluice_span body)
     if (successor == NULL)
         return SLUICE_OK; /* this one still does what it can */
     successor->is_isolated = child->is_isolated;
+    successor->crew = child->crew;
     log_warning("role %s (pid %ld): all threads of %.*s hang: replaced", child->name,
                 (long)process_pid(child->process), SPAN_ARGS(replace.text));
     child_drain(child, 0);

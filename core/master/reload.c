@@ -105,6 +105,8 @@ sluice_status reload_start_workers(struct children *children, struct generation 
                        process_count(generation->config, "deliver_processes"), deadline_ms, err);
 
     if (status == SLUICE_OK)
+        status = children_start_crews(children, generation, deadline_ms, err);
+    if (status == SLUICE_OK)
         status =
             children_start(children, generation, "receive",
                            process_count(generation->config, "receive_processes"), deadline_ms, err);

@@ -5,12 +5,14 @@
 #include "master/trial.h"
 
 #include "config/config.h"
+#include "config/crews.h"
 #include "config/snapshot.h"
 #include "plugin/instance.h"
 #include "receive/restrictions.h"
 #include "sluice/access.h"
 #include "sluice/lookup.h"
 #include "sluice/queue.h"
+#include "sluice/transport.h"
 
 #include <signal.h>
 #include <string.h>
@@ -116,6 +118,18 @@ static void report_failure(struct trial *trial, const struct draft_instance *ins
         report_error(report, place, "%s: %s", instance->name, err->text);
 }
 
+/* Who may become anybody is not to talk to strangers. */
+static void check_recipient_crew(struct trial *trial, const struct draft_instance *drafted,
+                                 const struct config_instance *configured,
+                                 const struct instance *instance)
+{
+    if (strcmp(crew_of_transport(configured), CREW_RECIPIENT) == 0 &&
+        INSTANCE_SIDE(instance, struct sluice_transport_ops, connect) != NULL)
+        report_error(&trial->draft->report, draft_error_place(trial->draft, drafted, "user"),
+                     "%s: user: \"%s\" is only for transports that deliver on this machine",
+                     drafted->name, CREW_RECIPIENT);
+}
+
 static void try_instance(struct trial *trial, const struct draft_instance *drafted)
 {
     const struct config_instance *configured =
@@ -131,6 +145,8 @@ static void try_instance(struct trial *trial, const struct draft_instance *draft
     }
     if (is_kind(drafted, SLUICE_ACCESS_ID))
         add_words(trial, instance);
+    if (is_kind(drafted, SLUICE_TRANSPORT_ID))
+        check_recipient_crew(trial, drafted, configured, instance);
     /* With values missing open() would complain about what has been reported already. */
     if (!is_kind(drafted, SLUICE_QUEUE_ID) && !has_errors &&
         instance_open(instance, configured->argument, &err) != SLUICE_OK)

@@ -225,12 +225,15 @@ static void look_at_isolation(struct queue *queue, int64_t now_ms)
 {
     bool is_there = queue->is_isolation_asked || dispatch_isolated(queue) != NULL;
 
-    if (suspects_are_waiting(&queue->suspects, now_ms)) {
+    if (suspects_are_waiting(&queue->suspects, queue->crews.count, now_ms)) {
+        unsigned crew = queue->suspects.crew;
+
         queue->isolation_used_ms = now_ms;
-        if (!queue->is_isolation_asked)
-            queue->is_isolation_asked = role_isolate(queue->role, true);
+        if (!queue->is_isolation_asked || crew != queue->isolated_crew)
+            queue->is_isolation_asked = role_isolate(queue->role, queue->crews.names[crew]);
+        queue->isolated_crew = crew;
     } else if (is_there && now_ms - queue->isolation_used_ms >= DEATH_ISOLATION_MS &&
-               role_isolate(queue->role, false)) {
+               role_isolate(queue->role, NULL)) {
         queue->is_isolation_asked = false;
         queue->isolation_used_ms = now_ms; /* if it stays it is told again */
     }

@@ -72,12 +72,26 @@ struct deliver_link *dispatch_isolated(const struct queue *queue)
     return NULL;
 }
 
-/* True if the schedule has a job, and a link room for it. */
+/* Finds a crew for which the schedule has a job, and a link room; each in turn. */
+static bool find_places(const struct queue *queue, struct places *ret_places)
+{
+    for (unsigned i = 1; i <= queue->crews.count; i++) {
+        unsigned crew = (queue->last_crew + i) % queue->crews.count;
+        struct places places = pick_places(queue, crew);
+
+        if (!schedule_can_take(&queue->schedule, &places) || pick_any(queue, crew) == NULL)
+            continue;
+        *ret_places = places;
+        return true;
+    }
+    return false;
+}
+
 static bool can_take(const struct queue *queue)
 {
-    struct places places = pick_places(queue);
+    struct places places;
 
-    return schedule_can_take(&queue->schedule, &places) && pick_any(queue) != NULL;
+    return find_places(queue, &places);
 }
 
 /* A job without units yet; so that nothing is taken from the schedule that cannot be carried. */
@@ -102,8 +116,9 @@ uint64_t dispatch_cost(const struct queue_message *message)
     return message->content_size <= CONTENT_MEMORY_MAX ? message->content_size : 0;
 }
 
-/* Units, a site and a link for the job, which there are. */
-static void fill_job(struct job *job, struct deliver_link *isolated, int64_t now_ms)
+/* Units, a site and a link for the job, which there are: with isolated, or those places. */
+static void fill_job(struct job *job, struct deliver_link *isolated, const struct places *places,
+                     int64_t now_ms)
 {
     struct queue *queue = job->queue;
 
@@ -112,9 +127,8 @@ static void fill_job(struct job *job, struct deliver_link *isolated, int64_t now
         job->site = suspects_take(&queue->suspects, now_ms, &job->units);
         job->link = isolated;
     } else {
-        struct places places = pick_places(queue);
-
-        job->site = schedule_take(&queue->schedule, &places, now_ms, &job->units);
+        job->site = schedule_take(&queue->schedule, places, now_ms, &job->units);
+        queue->last_crew = places->crew;
         job->link = pick_for_site(queue, job->site, now_ms);
     }
     job->pid = job->link->pid;
@@ -131,12 +145,13 @@ static struct job *next_job(struct queue *queue)
 
     schedule_advance(&queue->schedule, now_ms);
     struct deliver_link *isolated = pick_isolated(queue, now_ms);
-    if (queue->is_draining || (isolated == NULL && !can_take(queue)))
+    struct places places = {0};
+    if (queue->is_draining || (isolated == NULL && !find_places(queue, &places)))
         return NULL;
     struct job *job = dispatch_new_job(queue, ++queue->next_ref);
     if (job == NULL)
         return NULL; /* something else will wake us */
-    fill_job(job, isolated, now_ms);
+    fill_job(job, isolated, &places, now_ms);
     job->started_ms = now_ms;
     job->started_wall_ms = clock_wall_ms();
     return job;
@@ -267,9 +282,11 @@ static void start_job(struct job *job)
 /* When to look again, if nobody wakes us. */
 static int64_t next_look(const struct queue *queue)
 {
-    if (queue->is_draining || pick_any(queue) == NULL)
-        return CLOCK_NEVER; /* suspects are looked at once a second */
-    return schedule_next_ms(&queue->schedule);
+    for (unsigned crew = 0; !queue->is_draining && crew < queue->crews.count; crew++) {
+        if (pick_any(queue, crew) != NULL)
+            return schedule_next_ms(&queue->schedule);
+    }
+    return CLOCK_NEVER; /* suspects are looked at once a second */
 }
 
 static void dispatcher(void *arg)
@@ -437,6 +454,7 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
         link->index = message->index;
         link->pid = message->pid;
         link->generation = message->generation;
+        link->crew = crews_find(&queue->crews, message->crew);
         link->is_isolated = message->is_isolated;
         if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
             DL_APPEND(queue->delivers, link);

@@ -27,6 +27,7 @@ struct deliver_link {
     unsigned index;
     int32_t pid;
     uint64_t generation;   /* of its configuration */
+    unsigned crew;         /* CREW_UNKNOWN: one of another configuration; it gets nothing */
     bool is_paused;        /* it sends nothing more */
     bool is_isolated; /* for suspects alone */
     int64_t closed_ms;

@@ -11,6 +11,8 @@
  *   long have three quarters of the places together, with those that were not attempted yet seven eighths.
  *   So a host that answers at once is reached at once, however many others do not. Quick ones have no limit
  *   together: their places come back soon, and go to who has fewest under way.
+ *
+ * Each crew has its own places, and so its own struct fair for the sites of its transports.
  */
 #ifndef QUEUE_FAIR_H
 #define QUEUE_FAIR_H
@@ -32,8 +34,9 @@ enum pace {
     PACES,
 };
 
-/* Of all deliver processes but the isolated. */
+/* Of all deliver processes of a crew (config/crews.h) but the isolated. */
 struct places {
+    unsigned crew;
     size_t total;
     size_t free;
 };

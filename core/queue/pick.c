@@ -22,14 +22,19 @@ static bool has_room(const struct deliver_link *link)
            (link->used_bytes == 0 || link->used_bytes + CONTENT_MEMORY_MAX <= link->credit_bytes);
 }
 
-struct places pick_places(const struct queue *queue)
+static bool is_of_crew(const struct deliver_link *link, unsigned crew)
 {
-    struct places places = {0};
+    return !link->is_isolated && link->crew == crew;
+}
+
+struct places pick_places(const struct queue *queue, unsigned crew)
+{
+    struct places places = {.crew = crew};
     const struct deliver_link *link;
 
     DL_FOREACH(queue->delivers, link)
     {
-        if (link->is_isolated || link->channel == NULL)
+        if (!is_of_crew(link, crew) || link->channel == NULL)
             continue;
         places.total += link->credit_messages;
         places.free += credit_left(link);
@@ -37,14 +42,14 @@ struct places pick_places(const struct queue *queue)
     return places;
 }
 
-struct deliver_link *pick_any(const struct queue *queue)
+struct deliver_link *pick_any(const struct queue *queue, unsigned crew)
 {
     struct deliver_link *best = NULL;
     struct deliver_link *link;
 
     DL_FOREACH(queue->delivers, link)
     {
-        if (!link->is_isolated && has_room(link) &&
+        if (is_of_crew(link, crew) && has_room(link) &&
             (best == NULL || credit_left(link) > credit_left(best)))
             best = link;
     }
@@ -66,9 +71,9 @@ struct deliver_link *pick_for_site(struct queue *queue, struct site *site, int64
 {
     struct deliver_link *connected = find_connected(queue, site, now_ms);
 
-    if (connected != NULL && !connected->is_isolated && has_room(connected))
+    if (connected != NULL && is_of_crew(connected, site->limits.crew) && has_room(connected))
         return connected;
-    struct deliver_link *link = pick_any(queue);
+    struct deliver_link *link = pick_any(queue, site->limits.crew);
     DL_DELETE(queue->delivers, link);
     DL_APPEND(queue->delivers, link); /* the others come first next time */
     if (connected == NULL) /* else it keeps the site, for when it has room again */
@@ -87,7 +92,7 @@ struct deliver_link *pick_isolated(const struct queue *queue, int64_t now_ms)
 
     DL_FOREACH(queue->delivers, link)
     {
-        if (link->is_isolated && has_room(link))
+        if (link->is_isolated && link->crew == queue->suspects.crew && has_room(link))
             break;
     }
     return link != NULL && suspects_can_take(&queue->suspects, now_ms) ? link : NULL;

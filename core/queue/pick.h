@@ -17,11 +17,12 @@ struct deliver_link;
 struct queue;
 struct site;
 
-/* The places of the processes that work for all. */
-struct places pick_places(const struct queue *queue);
+/* The places of the processes of that crew. */
+struct places pick_places(const struct queue *queue, unsigned crew);
 /* The one of them with the most credit; NULL: none has any. */
-struct deliver_link *pick_any(const struct queue *queue);
-/* The one for a job of the site, which counts as in flight already. There must be one with credit. */
+struct deliver_link *pick_any(const struct queue *queue, unsigned crew);
+/* The one of its crew for a job of the site, which counts as in flight already. There must be one with
+ * credit. */
 struct deliver_link *pick_for_site(struct queue *queue, struct site *site, int64_t now_ms);
 /* The site's last attempt has ended: its connection may be kept for the next. */
 void pick_kept(const struct queue *queue, struct site *site, int64_t now_ms);

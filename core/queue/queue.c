@@ -144,10 +144,12 @@ static struct site_limits limits_of(void *user, struct sluice_span transport)
         .jobs = queue->settings.concurrency,
         .recipients = queue->settings.destination_recipients,
         .deferral = deferral_of(queue, name, options),
+        .crew = CREW_COMMON,
         .is_unavailable = suspects_is_unavailable(&queue->suspects, transport),
     };
     if (options != NULL) {
         limits.jobs = concurrency_of(options);
+        limits.crew = crews_find(&queue->crews, sluice_span_of(crew_of_transport(instance)));
         limits.recipients = (unsigned)options->get_number(options, "destination_recipient_limit");
     }
     return limits;
@@ -321,6 +323,7 @@ static sluice_status queue_start(struct role *role, struct error *err)
     queue->is_accepting = true;
     queue->started_wall_ms = clock_wall_ms();
     read_settings(queue);
+    crews_read(role->config, &queue->crews);
     schedule_init(&queue->schedule, limits_of, queue);
     suspects_init(&queue->suspects, &queue->schedule, queue->settings.transport_retry_ms);
     st = read_users(queue, err);

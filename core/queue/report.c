@@ -276,7 +276,7 @@ static sluice_status ask(struct run *run, const struct envelope *envelope,
 
     if (take_ids(run->queue, &call.first_id) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no message ids");
-    link = pick_any(run->queue);
+    link = pick_any(run->queue, CREW_COMMON);
     if (link == NULL || run->queue->is_draining)
         return error_set(err, SLUICE_TEMP, "no deliver process takes it");
     call_begin(run, &call, link, dispatch_cost(run->active->message));
@@ -444,7 +444,7 @@ static sluice_status give_up(struct run *run, struct queue_message *message, str
 /* NULL: none can be made now. */
 static struct owed *take_due(struct queue *queue)
 {
-    if (queue->is_draining || pick_any(queue) == NULL)
+    if (queue->is_draining || pick_any(queue, CREW_COMMON) == NULL)
         return NULL;
     return owed_take(&queue->reports.owed, clock_monotonic_ms());
 }

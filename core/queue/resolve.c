@@ -338,7 +338,7 @@ void resolve_link_ended(const struct deliver_link *link)
     task_queue_wake_all(&resolving->changed);
 }
 
-/* One that has our tables, not those of a former configuration. What suspects have for themselves is not
+/* One that has our tables, not those of a former configuration, and has them all. What suspects have for themselves is not
  * disturbed. */
 static struct deliver_link *find_link(const struct queue *queue)
 {
@@ -346,7 +346,7 @@ static struct deliver_link *find_link(const struct queue *queue)
 
     DL_FOREACH(queue->delivers, link)
     {
-        if (link->channel != NULL && !link->is_isolated &&
+        if (link->channel != NULL && !link->is_isolated && link->crew == CREW_COMMON &&
             link->generation == queue->role->generation)
             break;
     }

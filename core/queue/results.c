@@ -135,7 +135,7 @@ static void judge_site(const struct job *job, const struct message_result *resul
     int64_t now_ms = clock_monotonic_ms();
     int64_t wall_ms = clock_wall_ms();
 
-    fair_learn(&job->queue->schedule.sites.runnable, site,
+    fair_learn(site_fair(&job->queue->schedule.sites, site), site,
                result->connect_ms + result->transfer_ms);
     pick_kept(job->queue, site, now_ms);
     if (result->site == SITE_REACHED)

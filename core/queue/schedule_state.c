@@ -102,7 +102,7 @@ static sluice_status load_site(struct schedule *schedule, struct sluice_span byt
     site->deliver_pid = state.deliver_pid;
     site->connected_until_ms = state.connected_until_ms;
     site->jobs.jobs = state.jobs;
-    fair_restore(&schedule->sites.runnable, site, state.attempt_ms);
+    fair_restore(site_fair(&schedule->sites, site), site, state.attempt_ms);
     if (state.last_text.len > 0 && site->last_text == NULL)
         site->last_text = span_dup(state.last_text); /* NULL: a listing says less */
     site_place(&schedule->sites, site, now_ms);

@@ -65,8 +65,14 @@ static void site_free(struct site *site)
     free(site);
 }
 
+struct fair *site_fair(struct sites *sites, const struct site *site)
+{
+    return &sites->runnable[site->limits.crew];
+}
+
 static struct site *site_new(struct sites *sites, const char *key, size_t len,
-                             struct sluice_span transport, struct sluice_span nexthop)
+                             struct sluice_span transport, struct sluice_span nexthop,
+                             const struct site_limits *limits)
 {
     struct site *site = calloc(1, sizeof(*site) + len);
 
@@ -76,11 +82,13 @@ static struct site *site_new(struct sites *sites, const char *key, size_t len,
     site->key_len = len;
     site->history.struct_size = sizeof(site->history);
     site->pace = PACE_UNKNOWN;
+    site->limits = *limits;
+    site->is_unavailable = limits->is_unavailable;
     site->transport = span_dup(transport);
     site->nexthop = span_dup(nexthop);
     if (site->transport != NULL && site->nexthop != NULL &&
         heap_reserve(&sites->sleeping, HASH_COUNT(sites->table) + 1) &&
-        fair_reserve(&sites->runnable, HASH_COUNT(sites->table) + 1)) {
+        fair_reserve(site_fair(sites, site), HASH_COUNT(sites->table) + 1)) {
         HASH_ADD_KEYPTR(hh, sites->table, site->key, len, site);
         if (hash_has(site))
             return site;
@@ -95,7 +103,7 @@ static void unlink_site(struct sites *sites, struct site *site)
         DL_DELETE(sites->idle, site);
         sites->idle_count--;
     } else if (site->place == SITE_RUNNABLE) {
-        fair_remove(&sites->runnable, site);
+        fair_remove(site_fair(sites, site), site);
     } else if (site->place == SITE_SLEEPING) {
         heap_remove(&sites->sleeping, &site->node);
     }
@@ -126,11 +134,9 @@ struct site *site_get(struct sites *sites, struct sluice_span transport, struct 
     struct site *site = find_key(sites, key, len);
 
     if (site == NULL) {
-        site = site_new(sites, key, len, transport, nexthop);
+        site = site_new(sites, key, len, transport, nexthop, limits);
         if (site == NULL)
             return NULL;
-        site->limits = *limits;
-        site->is_unavailable = limits->is_unavailable;
         become_idle(sites, site);
         drop_idle(sites);
     }
@@ -209,7 +215,7 @@ void site_place(struct sites *sites, struct site *site, int64_t now_ms)
         if (site->place != SITE_RUNNABLE)
             unlink_site(sites, site);
         site->place = SITE_RUNNABLE;
-        fair_put(&sites->runnable, site);
+        fair_put(site_fair(sites, site), site);
         return;
     }
     int64_t wake_ms = wake_time(site);
@@ -310,6 +316,7 @@ void sites_done(struct sites *sites)
         site_free(site);
     }
     heap_done(&sites->sleeping);
-    fair_done(&sites->runnable);
+    for (size_t i = 0; i < CREWS_MAX; i++)
+        fair_done(&sites->runnable[i]);
     *sites = (struct sites){0};
 }

@@ -9,6 +9,7 @@
 #define QUEUE_SITE_H
 
 #include "base/hash.h"
+#include "config/crews.h"
 #include "queue/concurrency.h"
 #include "queue/fair.h"
 #include "queue/message.h"
@@ -23,6 +24,7 @@ struct site_limits {
     struct concurrency_limits jobs;
     unsigned recipients; /* in one job; at most 1,000: their results must fit into a frame */
     const struct deferral *deferral;
+    unsigned crew;       /* that does the transport (config/crews.h) */
     bool is_unavailable; /* when the site is made */
 };
 
@@ -69,7 +71,7 @@ struct site {
 
 struct sites {
     struct site *table;
-    struct fair runnable;
+    struct fair runnable[CREWS_MAX]; /* by crew */
     struct site *idle; /* the longest idle first */
     size_t idle_count;
     struct heap sleeping;
@@ -89,6 +91,8 @@ bool site_is_route(const struct site *site, struct sluice_span transport,
 bool site_add_unit(struct sites *sites, struct site *site);
 void site_remove_unit(struct sites *sites, struct site *site);
 
+/* The one among whose sites it is. */
+struct fair *site_fair(struct sites *sites, const struct site *site);
 /* Where the site belongs now, after anything about it has changed. */
 void site_place(struct sites *sites, struct site *site, int64_t now_ms);
 /* It has had its turn: others with as many jobs come first. */

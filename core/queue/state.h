@@ -6,6 +6,7 @@
 #ifndef QUEUE_STATE_H
 #define QUEUE_STATE_H
 
+#include "config/crews.h"
 #include "config/role.h"
 #include "queue/deferral.h"
 #include "queue/fresh.h"
@@ -44,6 +45,8 @@ struct queue {
     struct role *role;
     struct queue_settings settings;
     struct deferrals deferrals;
+    struct crews crews;
+    unsigned last_crew; /* that a job was taken for */
     struct store *store;
     struct sluice_queue_space space; /* of a moment ago */
     bool is_accepting;               /* there is space for new mail */
@@ -72,6 +75,7 @@ struct queue {
     struct task_queue ended;    /* woken when a job, a link or a task has gone */
     struct suspects suspects;
     bool is_isolation_asked;   /* the master knows that suspects wait */
+    unsigned isolated_crew;    /* that it was asked for */
     int64_t isolation_used_ms; /* when they did last */
     struct control *control;
     struct helper *helpers;

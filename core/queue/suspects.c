@@ -143,9 +143,10 @@ static bool wants_to_be_alone(const struct queue_message *message)
     return message->crashes >= SUSPECTS_CRASHES_MAX - 1 || message->is_named;
 }
 
-static bool is_open(const struct site *site)
+static bool is_open(const struct suspects *suspects, const struct site *site)
 {
-    return !site->is_unavailable && site->suspension == NULL;
+    return !site->is_unavailable && site->suspension == NULL &&
+           site->limits.crew == suspects->crew;
 }
 
 /* The first of those apart that may, or may not, have company. */
@@ -155,7 +156,7 @@ static struct unit *find_apart(const struct suspects *suspects, bool is_alone)
 
     DL_FOREACH(suspects->schedule->apart, unit)
     {
-        if (is_open(unit->site) && wants_to_be_alone(unit->message) == is_alone)
+        if (is_open(suspects, unit->site) && wants_to_be_alone(unit->message) == is_alone)
             return unit;
     }
     return NULL;
@@ -219,7 +220,7 @@ static struct unit *find_any_trial(const struct suspects *suspects, int64_t now_
     for (const struct trouble *t = suspects->troubles; t != NULL; t = t->hh.next) {
         struct unit *unit = t->is_unavailable && t->retry_ms <= now_ms ? find_trial(suspects, t)
                                                                        : NULL;
-        if (unit != NULL)
+        if (unit != NULL && unit->site->limits.crew == suspects->crew)
             return unit;
     }
     return NULL;
@@ -239,11 +240,20 @@ static struct unit *find_next(const struct suspects *suspects, int64_t now_ms, b
     return unit;
 }
 
-bool suspects_are_waiting(const struct suspects *suspects, int64_t now_ms)
+bool suspects_are_waiting(struct suspects *suspects, unsigned crews, int64_t now_ms)
 {
+    unsigned present = suspects->crew;
     bool is_alone;
 
-    return suspects->in_flight > 0 || find_next(suspects, now_ms, &is_alone) != NULL;
+    if (suspects->in_flight > 0)
+        return true;
+    for (unsigned i = 0; i < crews; i++) {
+        suspects->crew = (present + i) % crews;
+        if (find_next(suspects, now_ms, &is_alone) != NULL)
+            return true;
+    }
+    suspects->crew = present;
+    return false;
 }
 
 static struct unit *find_for_now(const struct suspects *suspects, int64_t now_ms,

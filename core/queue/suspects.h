@@ -15,6 +15,8 @@
  * tried alone in the isolated process, fresh ones first, until one attempt comes to its end. While it
  * is unavailable its crashes are not counted against messages: they are held for what they do to
  * a transport that works.
+ *
+ * There is one isolated process, of one crew at a time.
  */
 #ifndef QUEUE_SUSPECTS_H
 #define QUEUE_SUSPECTS_H
@@ -33,6 +35,7 @@ struct suspects {
     int64_t retry_ms;
     unsigned width;     /* suspects that may be attempted at a time */
     unsigned in_flight; /* in the isolated process */
+    unsigned crew;      /* whose transports the isolated process does: others wait */
     bool is_full;       /* what is there now is to be alone */
 };
 
@@ -53,8 +56,9 @@ enum suspects_verdict {
 void suspects_init(struct suspects *suspects, struct schedule *schedule, int64_t retry_ms);
 void suspects_done(struct suspects *suspects);
 
-/* True if there is work for the isolated process, now or when it is done with what it has. */
-bool suspects_are_waiting(const struct suspects *suspects, int64_t now_ms);
+/* True if there is work for the isolated process, now or when it is done with what it has. The crew
+ * changes where there is work for another one of so many alone. */
+bool suspects_are_waiting(struct suspects *suspects, unsigned crews, int64_t now_ms);
 /* True if suspects_take would take something. */
 bool suspects_can_take(const struct suspects *suspects, int64_t now_ms);
 /* The next job for the isolated process, as schedule_take. NULL: none now. */

@@ -37,7 +37,7 @@ void schedule_advance(struct schedule *schedule, int64_t now_ms)
 
 bool schedule_can_take(const struct schedule *schedule, const struct places *places)
 {
-    return fair_next(&schedule->sites.runnable, places) != NULL;
+    return fair_next(&schedule->sites.runnable[places->crew], places) != NULL;
 }
 
 int64_t schedule_next_ms(const struct schedule *schedule)
@@ -66,7 +66,7 @@ void schedule_adopt(struct schedule *schedule, struct unit *units, int64_t now_m
         unit->state = UNIT_IN_FLIGHT;
         schedule->in_flight++;
     }
-    fair_begin(&schedule->sites.runnable, units->site);
+    fair_begin(site_fair(&schedule->sites, units->site), units->site);
     site_place(&schedule->sites, units->site, now_ms);
 }
 
@@ -86,7 +86,7 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
         recipients += u->recipient_count;
         take_unit(schedule, u, &units);
     }
-    fair_begin(&schedule->sites.runnable, site);
+    fair_begin(site_fair(&schedule->sites, site), site);
     site_next_turn(&schedule->sites, site, now_ms);
     *ret_units = units;
     return site;
@@ -95,7 +95,7 @@ struct site *schedule_take_unit(struct schedule *schedule, struct unit *unit, in
 struct site *schedule_take(struct schedule *schedule, const struct places *places, int64_t now_ms,
                            struct unit **ret_units)
 {
-    struct site *site = fair_next(&schedule->sites.runnable, places);
+    struct site *site = fair_next(&schedule->sites.runnable[places->crew], places);
 
     if (site == NULL)
         return NULL;
@@ -105,6 +105,6 @@ struct site *schedule_take(struct schedule *schedule, const struct places *place
 
 void schedule_job_done(struct schedule *schedule, struct site *site, int64_t now_ms)
 {
-    fair_end(&schedule->sites.runnable, site);
+    fair_end(site_fair(&schedule->sites, site), site);
     site_place(&schedule->sites, site, now_ms);
 }

@@ -117,7 +117,7 @@ static void end_one(struct world *w, struct attempt *attempt)
     struct queue_message *message = attempt->units->message;
 
     heap_remove(&w->ends, &attempt->end);
-    fair_learn(&w->schedule.sites.runnable, attempt->site,
+    fair_learn(site_fair(&w->schedule.sites, attempt->site), attempt->site,
                is_slow(attempt->site) ? SLOW_MS : BRISK_MS);
     site_reached(attempt->site, w->now_ms);
     schedule_settle(&w->schedule, attempt->units);

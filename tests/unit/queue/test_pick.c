@@ -108,7 +108,7 @@ static void test_full_or_gone(void **state)
     assert_ptr_equal(begin(&w, &site, 0), second);
     assert_int_equal(site.deliver_pid, second->pid);
     second->used_messages = CREDIT;
-    assert_null(pick_any(&w.queue));
+    assert_null(pick_any(&w.queue, CREW_COMMON));
 }
 
 static void test_places(void **state)
@@ -118,11 +118,11 @@ static void test_places(void **state)
     (void)state;
     start(&w);
     w.links[0].used_messages = 3;
-    struct places places = pick_places(&w.queue);
+    struct places places = pick_places(&w.queue, CREW_COMMON);
     assert_int_equal(places.total, 2 * CREDIT);
     assert_int_equal(places.free, 2 * CREDIT - 3);
     w.links[0].credit_messages = 0; /* it is leaving */
-    places = pick_places(&w.queue);
+    places = pick_places(&w.queue, CREW_COMMON);
     assert_int_equal(places.total, CREDIT);
     assert_int_equal(places.free, CREDIT);
 }

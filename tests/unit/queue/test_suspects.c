@@ -217,7 +217,7 @@ static void test_a_poison_is_held_at_its_third_crash(void **state)
         assert_int_equal(count_left(&w), 1);
         assert_int_equal(w.crashes, 3);
         assert_true(w.widest > 1); /* the others did not go one at a time to the end */
-        assert_false(suspects_are_waiting(&w.suspects, w.now_ms));
+        assert_false(suspects_are_waiting(&w.suspects, 1, w.now_ms));
         finish(&w);
     }
 }
