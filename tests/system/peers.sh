@@ -7,11 +7,13 @@
 #   fetchmail                    a client that sends ETRN
 #   pflogsumm, fail2ban         readers of the log
 #   prometheus                  promtool
+#   slapd, ldap-utils            a directory, and its commands
 #   cron                         a program that sends mail as soon as it starts
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
 packages="postfix postfix-cdb postfix-lmdb postfix-pcre postfix-sqlite dovecot-core dovecot-lmtpd
+    slapd ldap-utils libargon2-1 libodbc2
     libapparmor1 libexttextcat-2.0-0 liblua5.4-0
     libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail cron
     pflogsumm fail2ban prometheus libpython3.11-testsuite spamassassin"
