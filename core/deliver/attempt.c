@@ -5,11 +5,17 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "base/text.h"
+#include "config/options.h"
 #include "deliver/delivery.h"
 #include "net/dns.h"
 
-
 #define RESOLVE_TIME_MAX_MS ((int64_t)60 * 1000)
+
+/* One of a list of next hops. */
+struct destination {
+    struct sluice_span text; /* empty: the end of the list */
+    bool is_fallback;
+};
 
 /* An attempt under way. */
 struct walk {
@@ -17,7 +23,14 @@ struct walk {
     struct transport *transport;
     struct job *job;
     int64_t deadline_ms;
-    unsigned sessions; /* connections that were ready for a message */
+    struct sluice_span nexthops;  /* what is left of the route's */
+    struct sluice_span fallbacks; /* and of the transport's */
+    struct destination destination;
+    struct destination next;
+    bool is_refused; /* the last destination cannot be found, for good: */
+    struct error refusal;
+    bool has_deferred; /* another one failed for now */
+    unsigned sessions; /* connections to the destination's hosts that were ready for a message */
     const struct host *host;
     bool is_last_host;
     char relay[OUTCOME_RELAY_MAX];
@@ -41,12 +54,17 @@ static void walk_set_host(struct walk *walk, const struct host *host, bool is_la
     text_add_number(&relay, port, 1);
 }
 
-static bool walk_is_over(const struct walk *walk)
+static bool walk_has_ended(const struct walk *walk)
 {
-    const struct attempt_means *means = walk->means;
+    return job_is_settled(walk->job) || clock_monotonic_ms() >= walk->deadline_ms;
+}
 
-    return job_is_settled(walk->job) || clock_monotonic_ms() >= walk->deadline_ms ||
-           (means->session_limit > 0 && walk->sessions >= means->session_limit);
+/* No further host of the destination is to be tried. */
+static bool walk_has_left(const struct walk *walk)
+{
+    unsigned limit = walk->means->session_limit;
+
+    return walk_has_ended(walk) || (limit > 0 && walk->sessions >= limit);
 }
 
 /* A new connection to the present host; NULL: the reason is with the recipients. */
@@ -124,36 +142,117 @@ static bool walk_try_host(struct walk *walk)
     return walk_deliver(walk, connection, &has_settled) != SLUICE_FATE_HOST_FAILED || has_settled;
 }
 
+/* What is not settled by now has failed for now. The site is reached if any host is. */
+static void walk_note_failure(struct walk *walk, bool is_reached)
+{
+    if (walk->job->site != SITE_REACHED)
+        walk->job->site = is_reached ? SITE_REACHED : SITE_FAILED;
+    walk->has_deferred = true;
+    walk->is_refused = false;
+}
+
 static void walk_hosts(struct walk *walk, const struct hosts *hosts)
 {
-    walk->job->site = SITE_FAILED;
-    for (size_t i = 0; i < hosts->count && !walk_is_over(walk); i++) {
-        walk_set_host(walk, &hosts->list[i], i + 1 == hosts->count);
-        if (walk_try_host(walk))
-            walk->job->site = SITE_REACHED;
+    bool is_last = hosts->are_last || walk->next.text.len == 0;
+
+    walk->sessions = 0;
+    for (size_t i = 0; i < hosts->count && !walk_has_left(walk); i++) {
+        walk_set_host(walk, &hosts->list[i], is_last && i + 1 == hosts->count);
+        walk_note_failure(walk, walk_try_host(walk));
+    }
+}
+
+/* The next hops of the route, then the transport's fallback relays. */
+static void walk_look_ahead(struct walk *walk)
+{
+    struct destination *next = &walk->next;
+
+    if (!next->is_fallback && !list_next(&walk->nexthops, &next->text))
+        next->is_fallback = true;
+    if (next->is_fallback)
+        (void)list_next(&walk->fallbacks, &next->text); /* leaves it empty at the end */
+}
+
+/* There is nobody to try; others may follow. */
+static void walk_note_refusal(struct walk *walk, sluice_status st, const struct error *err)
+{
+    if (st == SLUICE_PERM) {
+        walk->is_refused = true;
+        walk->refusal = *err;
+        return;
+    }
+    job_report_remaining(walk->job, st, err->dsn, err->text, "none");
+    walk_note_failure(walk, false);
+}
+
+/* False: nobody else may be tried. */
+static bool walk_destination(struct walk *walk)
+{
+    struct job *job = walk->job;
+    struct hosts hosts;
+    struct error err = ERROR_INIT;
+    int64_t started_ms = clock_monotonic_ms();
+    sluice_status st;
+
+    st = nexthop_resolve(walk->means->chain, walk->destination.text,
+                         transport_port(walk->transport), started_ms + RESOLVE_TIME_MAX_MS, &hosts,
+                         &err);
+    job->connect_ms += clock_monotonic_ms() - started_ms;
+    if (st == SLUICE_OK)
+        walk_hosts(walk, &hosts);
+    else
+        walk_note_refusal(walk, st, &err);
+    bool is_last = hosts.are_last;
+    hosts_done(&hosts);
+    return !is_last;
+}
+
+/* The parameter that names what cannot be found, if it is not the mail's own destination: that is a
+ * mistake of the operator's, and no reason to return mail (spec R-62). */
+static const char *mistaken_parameter(const struct walk *walk)
+{
+    if (walk->destination.is_fallback)
+        return "smtp_fallback_relay";
+    if (span_equal(walk->job->header.nexthop, sluice_span_of(walk->means->relayhost)))
+        return "relayhost";
+    return NULL;
+}
+
+/* What nobody has taken, although a destination cannot be found. */
+static void walk_report_refusal(struct walk *walk)
+{
+    const char *mistaken = mistaken_parameter(walk);
+
+    if (mistaken != NULL) {
+        log_warning("%s configuration problem", mistaken);
+        job_report_remaining(walk->job, SLUICE_TEMP, "4.3.5", walk->refusal.text, "none");
+        walk_note_failure(walk, false);
+    } else if (!walk->has_deferred) { /* else another destination may yet take it */
+        job_report_remaining(walk->job, SLUICE_PERM, walk->refusal.dsn, walk->refusal.text, "none");
     }
 }
 
 static void attempt_with_hosts(struct walk *walk)
 {
     struct job *job = walk->job;
-    struct hosts hosts = HOSTS_INIT;
-    struct error err = ERROR_INIT;
-    int64_t started_ms = clock_monotonic_ms();
-    sluice_status st;
 
     if (job->header.is_released)
         dns_refresh();
-    st = nexthop_resolve(walk->means->chain, job->header.nexthop, started_ms + RESOLVE_TIME_MAX_MS,
-                         &hosts, &err);
-    job->connect_ms += clock_monotonic_ms() - started_ms;
-    if (st != SLUICE_OK) {
-        job->site = st == SLUICE_PERM ? SITE_UNKNOWN : SITE_FAILED;
-        job_report_remaining(job, st, err.dsn, err.text, "none");
+    job->site = SITE_UNKNOWN;
+    walk->nexthops = job->header.nexthop;
+    walk->fallbacks = transport_fallback(walk->transport);
+    walk_look_ahead(walk);
+    if (walk->next.is_fallback) {
+        job->site = SITE_FAILED;
+        job_report_remaining(job, SLUICE_TEMP, "4.3.5", "empty next hop", "none");
         return;
     }
-    walk_hosts(walk, &hosts);
-    hosts_done(&hosts);
+    do {
+        walk->destination = walk->next;
+        walk_look_ahead(walk);
+    } while (walk_destination(walk) && walk->next.text.len > 0 && !walk_has_ended(walk));
+    if (walk->is_refused && !job_is_settled(job))
+        walk_report_refusal(walk);
 }
 
 /* A transport that finds its own way. */

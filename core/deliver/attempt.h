@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * attempt: one try to deliver a job: its transport, the hosts of its next hop in order, a kept or a
- * new connection to each, until every recipient is settled or there is nothing left to try.
+ * attempt: one try to deliver a job: its transport, the destinations of its next hop in order, the
+ * hosts of each, a kept or a new connection to each, until every recipient is settled or there is
+ * nothing left to try. The transport's fallback relays are further destinations.
  */
 #ifndef DELIVER_ATTEMPT_H
 #define DELIVER_ATTEMPT_H
@@ -15,7 +16,8 @@
 struct attempt_means {
     struct nexthop_chain *chain;
     struct cache *cache;
-    unsigned session_limit; /* smtp_mx_session_limit; 0: none */
+    unsigned session_limit; /* smtp_mx_session_limit, for each destination; 0: none */
+    const char *relayhost;  /* empty: none */
 };
 
 /* Fills in the job's outcomes, site and times. transport NULL: no such transport. [task: waits] */

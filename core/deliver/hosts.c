@@ -7,7 +7,6 @@
 #include "sluice/nexthop.h"
 #include "task/pool.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 struct nexthop_chain {
@@ -48,17 +47,32 @@ static sluice_status hosts_add(struct hosts *hosts, const struct host *host)
     return SLUICE_OK;
 }
 
+/* A plugin built before 1.3 does not say. */
+static bool is_backup(const struct sluice_nexthop_host *found)
+{
+    return found->struct_size >=
+               offsetof(struct sluice_nexthop_host, is_backup) + sizeof(found->is_backup) &&
+           found->is_backup != 0;
+}
+
 static void question_host(const struct sluice_nexthop_sink *sink,
                           const struct sluice_nexthop_host *found)
 {
     struct question *question = (struct question *)(uintptr_t)sink;
-    struct host host = {.port = found->port};
+    struct host host = {.port = found->port, .is_backup = is_backup(found)};
 
     if (found->name.len >= sizeof(host.name) || found->address.len >= sizeof(host.address))
         return; /* no such name or address exists */
     text_copy_span(host.name, sizeof(host.name), found->name);
     text_copy_span(host.address, sizeof(host.address), found->address);
     (void)hosts_add(&question->hosts, &host); /* no memory: one host fewer to try */
+}
+
+static void question_last(const struct sluice_nexthop_sink *sink)
+{
+    struct question *question = (struct question *)(uintptr_t)sink;
+
+    question->hosts.are_last = true;
 }
 
 static void question_free(void *arg)
@@ -71,14 +85,16 @@ static void question_free(void *arg)
 }
 
 static struct question *question_new(struct instance *instance, struct sluice_span destination,
-                                     int64_t deadline_ms)
+                                     unsigned port, int64_t deadline_ms)
 {
     struct question *question = calloc(1, sizeof(*question));
 
     if (question == NULL)
         return NULL;
-    question->sink.struct_size = sizeof(question->sink);
-    question->sink.host = question_host;
+    question->sink = (struct sluice_nexthop_sink){.struct_size = sizeof(question->sink),
+                                                  .port = port,
+                                                  .host = question_host,
+                                                  .last = question_last};
     question->instance = instance;
     question->deadline_ms = deadline_ms;
     question->destination = span_dup(destination);
@@ -110,12 +126,13 @@ static sluice_status question_ask(void *arg)
     return st;
 }
 
-/* Asks one link; on OK the hosts found follow those that are there. */
+/* Asks one link. */
 static sluice_status link_resolve(struct instance *instance, struct sluice_span destination,
-                                  int64_t deadline_ms, struct hosts *hosts, struct error *err)
+                                  unsigned port, int64_t deadline_ms, struct hosts *ret_hosts,
+                                  struct error *err)
 {
     struct pool *pool = instance_pool(instance);
-    struct question *question = question_new(instance, destination, deadline_ms);
+    struct question *question = question_new(instance, destination, port, deadline_ms);
     sluice_status st;
 
     if (question == NULL)
@@ -127,65 +144,34 @@ static sluice_status link_resolve(struct instance *instance, struct sluice_span 
         return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "%s: no answer for %.*s in time",
                              instance_name(instance), SPAN_ARGS(destination));
     }
-    for (size_t i = 0; st == SLUICE_OK && i < question->hosts.count; i++)
-        st = hosts_add(hosts, &question->hosts.list[i]);
-    if (st != SLUICE_OK && st != SLUICE_NOT_FOUND)
+    if (st == SLUICE_NOT_FOUND) {
+        question_free(question);
+        return st;
+    }
+    if (st != SLUICE_OK) {
         *err = question->err;
+        st = st == SLUICE_PERM ? SLUICE_PERM : SLUICE_TEMP;
+    }
+    *ret_hosts = question->hosts;
+    question->hosts = (struct hosts)HOSTS_INIT;
     question_free(question);
     return st;
 }
 
-static sluice_status destination_resolve(struct nexthop_chain *chain,
-                                         struct sluice_span destination, int64_t deadline_ms,
-                                         struct hosts *hosts, struct error *err)
+sluice_status nexthop_resolve(struct nexthop_chain *chain, struct sluice_span destination,
+                              unsigned port, int64_t deadline_ms, struct hosts *ret_hosts,
+                              struct error *err)
 {
+    *ret_hosts = (struct hosts)HOSTS_INIT;
     for (size_t i = 0; i < chain->count; i++) {
-        sluice_status st = link_resolve(chain->links[i], destination, deadline_ms, hosts, err);
+        sluice_status st =
+            link_resolve(chain->links[i], destination, port, deadline_ms, ret_hosts, err);
 
         if (st != SLUICE_NOT_FOUND)
-            return st == SLUICE_OK || st == SLUICE_PERM ? st : SLUICE_TEMP;
+            return st;
     }
     return error_set_dsn(err, SLUICE_TEMP, "4.3.5", "no next-hop plugin knows what to do with %.*s",
                          SPAN_ARGS(destination));
-}
-
-/* Takes the next destination off a list; false at its end. */
-static bool next_destination(struct sluice_span *rest, struct sluice_span *ret_destination)
-{
-    size_t len = 0;
-
-    while (rest->len > 0 && strchr(", \t\r\n", rest->ptr[0]) != NULL)
-        *rest = span_skip(*rest, 1);
-    while (len < rest->len && strchr(", \t\r\n", rest->ptr[len]) == NULL)
-        len++;
-    *ret_destination = span_first(*rest, len);
-    *rest = span_skip(*rest, len);
-    return len > 0;
-}
-
-sluice_status nexthop_resolve(struct nexthop_chain *chain, struct sluice_span nexthop,
-                              int64_t deadline_ms, struct hosts *ret_hosts, struct error *err)
-{
-    struct hosts hosts = HOSTS_INIT;
-    struct sluice_span rest = nexthop;
-    struct sluice_span destination;
-    bool is_temporary = false;
-    bool is_empty = true;
-
-    while (next_destination(&rest, &destination)) {
-        sluice_status st = destination_resolve(chain, destination, deadline_ms, &hosts, err);
-
-        is_empty = false;
-        is_temporary = is_temporary || st == SLUICE_TEMP;
-    }
-    if (hosts.count > 0) {
-        *ret_hosts = hosts;
-        return SLUICE_OK;
-    }
-    hosts_done(&hosts);
-    if (is_empty)
-        return error_set_dsn(err, SLUICE_TEMP, "4.3.5", "empty next hop");
-    return is_temporary ? SLUICE_TEMP : SLUICE_PERM;
 }
 
 static sluice_status link_open(const struct config *config, const char *name,

@@ -154,6 +154,7 @@ static bool call_set_target(struct call *call, struct sluice_span nexthop, const
         .host = sluice_span_of(call->host.name),
         .address = sluice_span_of(call->host.address),
         .is_last = is_last,
+        .is_backup = host->is_backup,
     };
     return call->nexthop != NULL;
 }
@@ -241,6 +242,15 @@ unsigned transport_port(const struct transport *transport)
         INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, port);
 
     return side == NULL ? 0 : INSTANCE_OPS(side, struct sluice_transport_ops)->port(side->self);
+}
+
+struct sluice_span transport_fallback(const struct transport *transport)
+{
+    const struct instance_side *side =
+        INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, fallback);
+
+    return side == NULL ? SPAN_EMPTY
+                        : INSTANCE_OPS(side, struct sluice_transport_ops)->fallback(side->self);
 }
 
 sluice_status transport_open(const struct config_instance *configured,

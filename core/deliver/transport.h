@@ -29,6 +29,8 @@ bool transport_verifies(const struct transport *transport);
 int64_t transport_time_limit_ms(const struct transport *transport);
 /* The port where the next hop names none; 0: not known. */
 unsigned transport_port(const struct transport *transport);
+/* Next hops that are tried after the route's, as a list. */
+struct sluice_span transport_fallback(const struct transport *transport);
 
 /* As sluice_transport_ops.connect. [task: waits] */
 sluice_status transport_connect(struct transport *transport, struct sluice_span nexthop,

@@ -371,18 +371,20 @@ static sluice_status judge(const struct query *query, uint32_t type,
 {
     const struct ub_result *result = query->result;
 
-    if (query->error == UB_SYNTAX)
-        return SLUICE_NOT_FOUND; /* a label of 64 letters: nobody can have that name */
+    if (query->error == UB_SYNTAX) /* a label of 64 letters: nobody can have that name */
+        return error_set(err, SLUICE_NOT_FOUND, "Host not found");
     if (query->error != 0 || result == NULL)
         return error_set_dsn(err, SLUICE_TEMP, "4.4.3", "%s", ub_strerror(query->error));
     if (result->bogus != 0)
         return error_set_dsn(err, SLUICE_TEMP, "4.4.3", "answer fails validation");
     if (result->rcode == DNS_RCODE_NXDOMAIN)
-        return SLUICE_NOT_FOUND;
+        return error_set(err, SLUICE_NOT_FOUND, "Host not found");
     if (result->rcode != DNS_RCODE_OK)
         return error_set_dsn(err, SLUICE_TEMP, "4.4.3", "name server failure (rcode %d)",
                              result->rcode);
-    return result->havedata != 0 ? pass_records(result, type, sink, err) : SLUICE_NOT_FOUND;
+    if (result->havedata == 0)
+        return error_set(err, SLUICE_NOT_FOUND, "Host found but no data record of requested type");
+    return pass_records(result, type, sink, err);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -466,7 +468,7 @@ sluice_status dns_query(struct sluice_span name, uint32_t type, int64_t deadline
     char text[DNS_NAME_MAX + 1];
 
     if (name.len == 0 || name.len > DNS_NAME_MAX || span_find(name, '\0') < name.len)
-        return SLUICE_NOT_FOUND; /* not a name that anybody can have */
+        return error_set(err, SLUICE_NOT_FOUND, "Host not found"); /* nobody can have that name */
     memcpy(text, name.ptr, name.len);
     text[name.len] = '\0';
     if (task_is_cancelled())

@@ -15,6 +15,14 @@
  */
 #include "sluice/transport.h"
 
+/* A site that is not there is why its mail is kept here: it must not leave for a fallback relay that
+ * is meant for mail to the internet. Only the transport's own group sets these. */
+static const struct sluice_option options[] = {
+    {"fallback_relay", SLUICE_OPT_LIST, 0, "", NULL, "The older name of smtp_fallback_relay"},
+    {"smtp_fallback_relay", SLUICE_OPT_LIST, 0, NULL, NULL,
+     "Next hops to try when those of the mail were not found or failed for now; not set: fallback_relay"},
+};
+
 static const struct sluice_derive derive = {
     .struct_size = sizeof(derive),
     .base = "transport/smtp",
@@ -35,6 +43,8 @@ static const struct sluice_plugin_desc desc = {
     .summary = "SMTP to sites that ask for their mail",
     .mode = SLUICE_MODE_TASK,
     .option_size = sizeof(struct sluice_option),
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .options = options,
     .get_interface = get_interface,
 };
 

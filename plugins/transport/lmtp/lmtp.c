@@ -14,6 +14,13 @@ static const struct sluice_override overrides[] = {
     {"smtp_tcp_port", "24"},
 };
 
+/* What smtp falls back to is no mail store: only the transport's own group sets these. */
+static const struct sluice_option options[] = {
+    {"fallback_relay", SLUICE_OPT_LIST, 0, "", NULL, "The older name of smtp_fallback_relay"},
+    {"smtp_fallback_relay", SLUICE_OPT_LIST, 0, NULL, NULL,
+     "Next hops to try when those of the mail were not found or failed for now; not set: fallback_relay"},
+};
+
 static const struct sluice_derive derive = {
     .struct_size = sizeof(derive),
     .base = "transport/smtp",
@@ -36,6 +43,8 @@ static const struct sluice_plugin_desc desc = {
     .summary = "LMTP to a mail store",
     .mode = SLUICE_MODE_TASK,
     .option_size = sizeof(struct sluice_option),
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .options = options,
     .get_interface = get_interface,
 };
 

@@ -78,6 +78,7 @@ void addresses_add(struct address_list *list, struct sluice_span name,
     memcpy(added->name, name.ptr, name.len);
     added->name[name.len] = '\0';
     added->address = *address;
+    added->is_backup = 0;
 }
 
 /* xorshift64: to spread load over hosts, not to keep a secret. */

@@ -19,6 +19,7 @@ struct address {
 struct host_address {
     char name[DESTINATION_NAME_MAX + 1]; /* of the host */
     struct address address;
+    int is_backup; /* the destination has better hosts */
 };
 
 struct address_list {

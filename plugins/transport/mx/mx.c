@@ -75,9 +75,11 @@ struct search {
     size_t mx_count;
     struct mx_record mx[MX_MAX];
     struct address_list addresses;
+    uint32_t port;
     int is_self_found;
     int has_failed;         /* some host's lookup, for now */
     const char *unresolved; /* the last host without address; NULL: all have one, or no name */
+    char reason[RESOLVER_REASON_MAX]; /* why it has none */
     int is_address_found;
     uint32_t best_preference; /* of the hosts that have addresses, if is_address_found */
 };
@@ -125,7 +127,8 @@ static sluice_status lookup_mx(const struct sluice_nexthop *nexthop, struct sear
         .search = search,
     };
     sluice_status st = resolver_query(&nexthop->resolver, sluice_span_of(search->destination->name),
-                                      SLUICE_DNS_MX, search->deadline_ms, &collector.sink);
+                                      SLUICE_DNS_MX, search->deadline_ms, &collector.sink,
+                                      search->reason);
 
     return st == SLUICE_OK && search->mx_count == 0 ? SLUICE_TEMP : st;
 }
@@ -142,17 +145,18 @@ static int is_null_mx(const struct search *search)
 static void add_host(struct sluice_nexthop *nexthop, struct search *search,
                      const struct mx_record *mx)
 {
+    char reason[RESOLVER_REASON_MAX];
     sluice_status st;
 
     if (mx->name[0] == '\0')
         return;
     st = resolver_lookup(&nexthop->resolver, sluice_span_of(mx->name), search->deadline_ms,
-                         &search->addresses);
-    if (st == SLUICE_OK)
+                         &search->addresses, reason);
+    if (st == SLUICE_OK || (search->has_failed && st == SLUICE_NOT_FOUND))
         return;
     search->unresolved = mx->name;
-    if (st != SLUICE_NOT_FOUND)
-        search->has_failed = 1;
+    memcpy(search->reason, reason, sizeof(reason));
+    search->has_failed = st != SLUICE_NOT_FOUND;
 }
 
 /* The hosts of one preference, from the index first on: the index behind them. */
@@ -167,7 +171,9 @@ static size_t add_group(struct sluice_nexthop *nexthop, struct search *search, s
         search->is_address_found = 1;
         search->best_preference = search->mx[first].preference;
     }
-    if (resolver_finds_self(&nexthop->resolver, addresses, known, search->destination->port)) {
+    for (size_t j = known; j < addresses->count; j++)
+        addresses->list[j].is_backup = search->mx[first].preference != search->mx[0].preference;
+    if (resolver_finds_self(&nexthop->resolver, addresses, known, search->port)) {
         search->is_self_found = 1;
         addresses->count = known;
     }
@@ -201,14 +207,11 @@ static sluice_status refuse(const struct sluice_nexthop *nexthop, const struct s
         errors->explain(errors, "4.4.4", line);
         return SLUICE_TEMP;
     }
-    if (search->has_failed)
-        return resolver_not_found(SLUICE_TEMP, host, "A", errors);
     warn(nexthop, domain);
-    if (!nexthop->defers_without_address)
-        return resolver_not_found(SLUICE_NOT_FOUND, host, "A", errors);
-    (void)snprintf(line, sizeof(line), "no MX host for %s has a valid address record", domain);
-    errors->explain(errors, "4.4.4", line);
-    return SLUICE_TEMP;
+    if (search->has_failed)
+        return resolver_unsure(host, "A", errors);
+    return resolver_not_found(nexthop->defers_without_address ? SLUICE_TEMP : SLUICE_PERM, host,
+                              search->reason, errors);
 }
 
 static sluice_status answer_mx(struct sluice_nexthop *nexthop, struct search *search,
@@ -217,6 +220,8 @@ static sluice_status answer_mx(struct sluice_nexthop *nexthop, struct search *se
 {
     for (size_t i = 0; i < search->mx_count && !search->is_self_found;)
         i = add_group(nexthop, search, i);
+    if (search->is_self_found)
+        resolver_last(sink); /* who is no mail exchanger of the domain would send it back to us */
     if (search->addresses.count == 0)
         return refuse(nexthop, search, errors);
     return resolver_answer(&nexthop->resolver, &search->addresses, search->destination->port, sink);
@@ -236,8 +241,9 @@ static sluice_status answer_domain(struct sluice_nexthop *nexthop, struct search
         return resolver_resolve_host(&nexthop->resolver, search->destination, search->deadline_ms,
                                      sink, errors);
     if (st != SLUICE_OK)
-        return resolver_not_found(SLUICE_TEMP, domain, "MX", errors);
+        return resolver_unsure(domain, "MX", errors);
     if (is_null_mx(search)) {
+        resolver_last(sink);
         (void)snprintf(line, sizeof(line), "Domain %s does not accept mail (nullMX)", domain);
         errors->explain(errors, "5.1.0", line);
         return SLUICE_PERM;
@@ -264,6 +270,7 @@ static sluice_status mx_resolve(struct sluice_nexthop *nexthop, struct sluice_sp
         return resolver_out_of_memory(errors);
     search->destination = &parsed;
     search->deadline_ms = deadline_ms;
+    search->port = resolver_port(&parsed, sink);
     st = answer_domain(nexthop, search, sink, errors);
     free(search);
     return st;

@@ -90,28 +90,38 @@ static void collect(const struct sluice_dns_sink *sink, const struct sluice_dns_
         addresses_add(collector->list, collector->name, &address);
 }
 
-/* What the host says of a failed query goes nowhere: the text for the postmaster is ours. */
-static void ignore_text(const struct sluice_errors *errors, const char *dsn, const char *text)
+/* Where the host explains itself to us. */
+struct reason {
+    struct sluice_errors errors;
+    char *text; /* of RESOLVER_REASON_MAX */
+};
+
+static void take_reason(const struct sluice_errors *errors, const char *dsn, const char *text)
 {
-    (void)errors;
-    (void)dsn;
-    (void)text;
+    const struct reason *reason = (const struct reason *)(const void *)errors;
+
+    (void)dsn; /* ours say what it means for mail */
+    (void)snprintf(reason->text, RESOLVER_REASON_MAX, "%s", text);
 }
 
 sluice_status resolver_query(const struct resolver *resolver, struct sluice_span name,
-                             uint32_t type, int64_t deadline_ms, const struct sluice_dns_sink *sink)
+                             uint32_t type, int64_t deadline_ms, const struct sluice_dns_sink *sink,
+                             char reason[RESOLVER_REASON_MAX])
 {
-    static const struct sluice_errors silent = {
-        .struct_size = sizeof(silent),
-        .explain = ignore_text,
+    struct reason taker = {
+        .errors = {.struct_size = sizeof(taker.errors), .explain = take_reason},
+        .text = reason,
     };
 
-    return resolver->dns->query(resolver->host, name, type, deadline_ms, sink, &silent);
+    (void)snprintf(reason, RESOLVER_REASON_MAX, "Host not found"); /* as a host before 1.3 */
+    return resolver->dns->query(resolver->host, name, type, deadline_ms, sink, &taker.errors);
 }
 
 sluice_status resolver_lookup(struct resolver *resolver, struct sluice_span name,
-                              int64_t deadline_ms, struct address_list *list)
+                              int64_t deadline_ms, struct address_list *list,
+                              char reason[RESOLVER_REASON_MAX])
 {
+    char ignored[RESOLVER_REASON_MAX]; /* that there is no AAAA either */
     struct collector collector = {
         .sink = {.struct_size = sizeof(collector.sink), .record = collect},
         .name = name,
@@ -124,8 +134,10 @@ sluice_status resolver_lookup(struct resolver *resolver, struct sluice_span name
         addresses_add(list, name, &numeric);
         return SLUICE_OK;
     }
-    v4 = resolver_query(resolver, name, SLUICE_DNS_A, deadline_ms, &collector.sink);
-    v6 = resolver_query(resolver, name, SLUICE_DNS_AAAA, deadline_ms, &collector.sink);
+    v4 = resolver_query(resolver, name, SLUICE_DNS_A, deadline_ms, &collector.sink,
+                        reason);
+    v6 = resolver_query(resolver, name, SLUICE_DNS_AAAA, deadline_ms, &collector.sink,
+                        ignored);
     if (v4 == SLUICE_OK || v6 == SLUICE_OK)
         return SLUICE_OK;
     return v4 == SLUICE_NOT_FOUND && v6 == SLUICE_NOT_FOUND ? SLUICE_NOT_FOUND : SLUICE_TEMP;
@@ -142,17 +154,31 @@ static int is_own(const struct resolver *resolver, const struct address *address
     return 0;
 }
 
+uint32_t resolver_port(const struct destination *destination,
+                       const struct sluice_nexthop_sink *sink)
+{
+    if (destination->port != 0)
+        return destination->port;
+    return sink->port != 0 ? sink->port : RESOLVER_SMTP_PORT;
+}
+
 int resolver_finds_self(const struct resolver *resolver, const struct address_list *list,
                         size_t first, uint32_t port)
 {
     /* Other ports are other servers, also on this machine. */
-    if (port != 0 && port != RESOLVER_SMTP_PORT)
+    if (port != RESOLVER_SMTP_PORT)
         return 0;
     for (size_t i = first; i < list->count; i++) {
         if (is_own(resolver, &list->list[i].address))
             return 1;
     }
     return 0;
+}
+
+void resolver_last(const struct sluice_nexthop_sink *sink)
+{
+    if (SLUICE_HAS(struct sluice_nexthop_sink, sink, last)) /* not in a host before 1.3 */
+        sink->last(sink);
 }
 
 void resolver_mix(struct resolver *resolver, struct address_list *list, size_t first)
@@ -172,6 +198,7 @@ sluice_status resolver_answer(const struct resolver *resolver, struct address_li
         address_format(&list->list[i].address, text);
         host.name = sluice_span_of(list->list[i].name);
         host.address = sluice_span_of(text);
+        host.is_backup = list->list[i].is_backup;
         sink->host(sink, &host);
     }
     return SLUICE_OK;
@@ -182,15 +209,18 @@ static sluice_status answer_host(struct resolver *resolver, const struct destina
                                  const struct sluice_nexthop_sink *sink,
                                  const struct sluice_errors *errors)
 {
+    char reason[RESOLVER_REASON_MAX];
     sluice_status st =
-        resolver_lookup(resolver, sluice_span_of(destination->name), deadline_ms, list);
+        resolver_lookup(resolver, sluice_span_of(destination->name), deadline_ms, list, reason);
 
-    if (st == SLUICE_OK && list->count == 0) /* records that are no addresses */
-        st = SLUICE_TEMP;
-    if (st != SLUICE_OK)
-        return resolver_not_found(st, destination->name, "A", errors);
-    if (resolver_finds_self(resolver, list, 0, destination->port))
+    if (st == SLUICE_NOT_FOUND)
+        return resolver_not_found(SLUICE_PERM, destination->name, reason, errors);
+    if (st != SLUICE_OK || list->count == 0) /* none: records that are no addresses */
+        return resolver_unsure(destination->name, "A", errors);
+    if (resolver_finds_self(resolver, list, 0, resolver_port(destination, sink))) {
+        resolver_last(sink);
         return resolver_loops(destination->name, errors);
+    }
     resolver_mix(resolver, list, 0);
     return resolver_answer(resolver, list, destination->port, sink);
 }
@@ -233,18 +263,29 @@ sluice_status resolver_loops(const char *name, const struct sluice_errors *error
     return SLUICE_PERM;
 }
 
-sluice_status resolver_not_found(sluice_status status, const char *name, const char *type,
-                                 const struct sluice_errors *errors)
+static void explain(const char *dsn, const char *name, const char *type, const char *reason,
+                    const struct sluice_errors *errors)
 {
-    int is_final = status == SLUICE_NOT_FOUND; /* the DNS said so: this name has none */
     char line[TEXT_MAX];
 
     (void)snprintf(line, sizeof(line),
-                   "Host or domain name not found. Name service error for name=%s type=%s: "
-                   "Host not found%s",
-                   name, type, is_final ? "" : ", try again");
-    errors->explain(errors, is_final ? "5.4.4" : "4.4.3", line);
-    return is_final ? SLUICE_PERM : SLUICE_TEMP;
+                   "Host or domain name not found. Name service error for name=%s type=%s: %s",
+                   name, type, reason);
+    errors->explain(errors, dsn, line);
+}
+
+sluice_status resolver_not_found(sluice_status status, const char *name, const char *reason,
+                                 const struct sluice_errors *errors)
+{
+    explain(status == SLUICE_PERM ? "5.4.4" : "4.4.4", name, "A", reason, errors);
+    return status;
+}
+
+sluice_status resolver_unsure(const char *name, const char *type,
+                              const struct sluice_errors *errors)
+{
+    explain("4.4.3", name, type, "Host not found, try again", errors);
+    return SLUICE_TEMP;
 }
 
 sluice_status resolver_out_of_memory(const struct sluice_errors *errors)

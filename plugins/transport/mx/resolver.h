@@ -15,6 +15,7 @@
 #include "sluice/nexthop.h"
 
 #define RESOLVER_SMTP_PORT 25
+#define RESOLVER_REASON_MAX 80 /* "Host not found" */
 
 /* The options that resolver_init reads; rows of the option tables of its users. */
 /* clang-format off */
@@ -44,21 +45,31 @@ sluice_status resolver_init(struct resolver *resolver, const struct sluice_host 
                             const struct sluice_config *config, const struct sluice_errors *errors);
 void resolver_done(struct resolver *resolver);
 
-/* One DNS query; texts of its failure go nowhere, ours are below. [task: waits] */
+/* One DNS query. reason: why NOT_FOUND; the texts of other failures go nowhere, ours are below.
+ * [task: waits] */
 sluice_status resolver_query(const struct resolver *resolver, struct sluice_span name,
                              uint32_t type, int64_t deadline_ms,
-                             const struct sluice_dns_sink *sink);
+                             const struct sluice_dns_sink *sink, char reason[RESOLVER_REASON_MAX]);
 
 /*
  * The host's A and AAAA records at the end of list; a numeric name stands for itself. OK if there is
- * at least one address, NOT_FOUND if there is none, TEMP if nobody knows. [task: waits]
+ * at least one address, NOT_FOUND if there is none, with the reason, TEMP if nobody knows.
+ * [task: waits]
  */
 sluice_status resolver_lookup(struct resolver *resolver, struct sluice_span name,
-                              int64_t deadline_ms, struct address_list *list);
+                              int64_t deadline_ms, struct address_list *list,
+                              char reason[RESOLVER_REASON_MAX]);
+
+/* Where the destination is talked to: the port that it names, or the transport's; 25 if not known. */
+uint32_t resolver_port(const struct destination *destination,
+                       const struct sluice_nexthop_sink *sink);
 
 /* 1 if one of ours is in list from first on, and port is where we would talk to ourselves. */
 int resolver_finds_self(const struct resolver *resolver, const struct address_list *list,
                         size_t first, uint32_t port);
+
+/* Tells the host that nobody else may be tried. */
+void resolver_last(const struct sluice_nexthop_sink *sink);
 
 /* Puts those from first on into the order wanted. */
 void resolver_mix(struct resolver *resolver, struct address_list *list, size_t first);
@@ -77,9 +88,12 @@ sluice_status resolver_resolve_host(struct resolver *resolver,
 
 sluice_status resolver_malformed(struct sluice_span text, const struct sluice_errors *errors);
 sluice_status resolver_loops(const char *name, const struct sluice_errors *errors);
-/* status: NOT_FOUND or TEMP, as looked up; type: "MX" or "A". PERM or TEMP. */
-sluice_status resolver_not_found(sluice_status status, const char *name, const char *type,
+/* The DNS has no address of that name, because of reason: PERM, or TEMP as the configuration wants. */
+sluice_status resolver_not_found(sluice_status status, const char *name, const char *reason,
                                  const struct sluice_errors *errors);
+/* Nobody knows the records of that type, "MX" or "A": TEMP. */
+sluice_status resolver_unsure(const char *name, const char *type,
+                              const struct sluice_errors *errors);
 sluice_status resolver_out_of_memory(const struct sluice_errors *errors);
 
 #endif /* MX_RESOLVER_H */

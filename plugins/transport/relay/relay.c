@@ -19,6 +19,15 @@
  */
 #include "sluice/transport.h"
 
+/* fallback_relay is for mail to the internet. Ours goes to a site that may be down for long, or send
+ * to the fallback relay itself: mail would leave the queue that keeps it, or go in circles. So only the
+ * transport's own group sets these, where the parameters of smtp count for all of its kind. */
+static const struct sluice_option options[] = {
+    {"fallback_relay", SLUICE_OPT_LIST, 0, "", NULL, "The older name of smtp_fallback_relay"},
+    {"smtp_fallback_relay", SLUICE_OPT_LIST, 0, NULL, NULL,
+     "Next hops to try when those of the mail were not found or failed for now; not set: fallback_relay"},
+};
+
 static const struct sluice_derive derive = {
     .struct_size = sizeof(derive),
     .base = "transport/smtp",
@@ -39,6 +48,8 @@ static const struct sluice_plugin_desc desc = {
     .summary = "SMTP to the domains that we relay for",
     .mode = SLUICE_MODE_TASK,
     .option_size = sizeof(struct sluice_option),
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .options = options,
     .get_interface = get_interface,
 };
 

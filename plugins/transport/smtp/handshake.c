@@ -154,7 +154,22 @@ static sluice_status say_hello(struct sluice_connection *session, int *ret_is_ex
     return introduce(session, "HELO", verdict);
 }
 
-sluice_status handshake(struct sluice_connection *session, struct sluice_span nexthop,
+/*
+ * PERM: the way of this mail leads back to us, and will until somebody changes it. A backup host of
+ * its destination may only be in our place while the better ones are away.
+ */
+static sluice_status loops_back(const struct sluice_target *target,
+                                struct session_verdict *verdict)
+{
+    int is_backup = target->is_backup != 0;
+
+    session_verdict_set(verdict, is_backup ? SLUICE_TEMP : SLUICE_PERM,
+                        is_backup ? "4.4.6" : "5.4.6", "mail for %.*s loops back to myself",
+                        (int)target->nexthop.len, target->nexthop.ptr);
+    return verdict->status;
+}
+
+sluice_status handshake(struct sluice_connection *session, const struct sluice_target *target,
                         int loops_are_checked, struct session_verdict *verdict)
 {
     sluice_status st = greeting(session, verdict);
@@ -166,12 +181,8 @@ sluice_status handshake(struct sluice_connection *session, struct sluice_span ne
         return st;
     if (reply_class(&session->reply) != 2)
         return refused(session, verdict);
-    if (loops_are_checked && is_ourselves(session)) {
-        /* PERM: the way of this mail leads back to us, and will until somebody changes it. */
-        session_verdict_set(verdict, SLUICE_PERM, "5.4.6", "mail for %.*s loops back to myself",
-                            (int)nexthop.len, nexthop.ptr);
-        return SLUICE_PERM;
-    }
+    if (loops_are_checked && is_ourselves(session))
+        return loops_back(target, verdict);
     if (is_extended)
         handshake_parse_ehlo(&session->reply, &session->peer);
     return SLUICE_OK;

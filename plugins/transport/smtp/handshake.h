@@ -12,7 +12,7 @@
  * OK: ready. TEMP: another host may do better; PERM: no host will. In both cases *verdict says why.
  * loops_are_checked: the port is 25, where a server with our own name is ourselves. [task: waits]
  */
-sluice_status handshake(struct sluice_connection *session, struct sluice_span nexthop,
+sluice_status handshake(struct sluice_connection *session, const struct sluice_target *target,
                         int loops_are_checked, struct session_verdict *verdict);
 
 /* What the reply to EHLO announces. For unit tests. */

@@ -46,6 +46,10 @@ static const struct sluice_option options[] = {
      "Take a 5xx greeting as temporary"},
     {"smtp_line_length_limit", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "0", "0..1048576",
      "Break longer lines of content with CRLF SPACE; 0: leave them whole"},
+    {"fallback_relay", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "", NULL,
+     "The older name of smtp_fallback_relay"},
+    {"smtp_fallback_relay", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, NULL, NULL,
+     "Next hops to try when those of the mail were not found or failed for now; not set: fallback_relay"},
     {"protocol", SLUICE_OPT_ENUM, 0, "smtp", "smtp|lmtp",
      "LMTP (RFC 2033) differs in LHLO, and in a reply for each recipient after the content"},
     {"smtp_8bit_without_8bitmime", SLUICE_OPT_ENUM, SLUICE_OPT_GLOBAL, "send", "send|reject",
@@ -109,6 +113,28 @@ static sluice_status get_names(struct sluice_transport *transport,
     return SLUICE_OK;
 }
 
+/* As one text; an empty value is a value. */
+static sluice_status get_fallback(struct sluice_transport *transport,
+                                  const struct sluice_config *config,
+                                  const struct sluice_errors *errors)
+{
+    const char *key = config->is_set(config, "smtp_fallback_relay") != 0 ? "smtp_fallback_relay"
+                                                                          : "fallback_relay";
+    size_t count = config->get_count(config, key), size = 1, len = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size += strlen(config->get_item(config, key, i)) + 1;
+    transport->fallback = calloc(1, size);
+    if (transport->fallback == NULL) {
+        errors->explain(errors, "4.3.0", "out of memory");
+        return SLUICE_TEMP;
+    }
+    for (size_t i = 0; i < count; i++)
+        len += (size_t)snprintf(transport->fallback + len, size - len, "%s%s", i > 0 ? "," : "",
+                                config->get_item(config, key, i));
+    return SLUICE_OK;
+}
+
 static sluice_status configure(struct sluice_transport *transport,
                                const struct sluice_config *config,
                                const struct sluice_errors *errors)
@@ -129,6 +155,8 @@ static sluice_status configure(struct sluice_transport *transport,
     transport->is_lmtp = protocol != NULL && strcmp(protocol, "lmtp") == 0;
     transport->skips_5xx_greeting = config->get_number(config, "smtp_skip_5xx_greeting") != 0;
     transport->rejects_8bit_without_8bitmime = policy != NULL && strcmp(policy, "reject") == 0;
+    if (get_fallback(transport, config, errors) != SLUICE_OK)
+        return SLUICE_TEMP;
     return get_names(transport, config, errors);
 }
 
@@ -138,6 +166,7 @@ static void smtp_close(struct sluice_transport *transport)
         return;
     free(transport->myhostname);
     free(transport->helo_name);
+    free(transport->fallback);
     free(transport);
 }
 
@@ -225,7 +254,7 @@ static sluice_status smtp_connect(struct sluice_transport *transport,
     session_begin(session, deadline_ms);
     st = open_stream(session, target, port, &verdict);
     if (st == SLUICE_OK)
-        st = handshake(session, target->nexthop, port == SMTP_PORT, &verdict);
+        st = handshake(session, target, port == SMTP_PORT, &verdict);
     if (st != SLUICE_OK) {
         errors->explain(errors, verdict.dsn, verdict.text);
         session_free(session);
@@ -267,6 +296,11 @@ static uint32_t smtp_port(struct sluice_transport *transport)
     return transport->port;
 }
 
+static struct sluice_span smtp_fallback(struct sluice_transport *transport)
+{
+    return sluice_span_of(transport->fallback);
+}
+
 /* ---- the plugin ----------------------------------------------------------------------------- */
 
 static const struct sluice_transport_ops ops = {
@@ -278,6 +312,7 @@ static const struct sluice_transport_ops ops = {
     .deliver = smtp_deliver,
     .disconnect = smtp_disconnect,
     .port = smtp_port,
+    .fallback = smtp_fallback,
 };
 
 static const void *get_interface(const char *id)

@@ -36,6 +36,7 @@ struct sluice_transport {
     const struct sluice_clock *clock;
     char *myhostname;
     char *helo_name;
+    char *fallback; /* a list of next hops */
     struct smtp_timeouts timeouts;
     uint32_t port;
     size_t line_length_limit;

@@ -211,7 +211,8 @@ struct sluice_dns {
     uint32_t reserved;
     /*
      * OK with at least one record; NOT_FOUND if the name does not exist or has none of that type;
-     * TEMP for SERVFAIL, time-outs and everything else. name: a host name in ASCII. [task: waits]
+     * TEMP for SERVFAIL, time-outs and everything else. name: a host name in ASCII. Since 1.3
+     * NOT_FOUND explains itself, too, as resolvers do ("Host not found"). [task: waits]
      */
     sluice_status (*query)(const struct sluice_host *host, struct sluice_span name, uint32_t type,
                            int64_t deadline_ms, const struct sluice_dns_sink *sink,

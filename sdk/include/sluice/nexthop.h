@@ -11,7 +11,7 @@
  *   resolve("nosuch.tld")      errors->explain("5.4.4", "..."), PERM
  *   resolve("[192.0.2.7]")     NOT_FOUND: somebody else's
  *
- * Changes: 1.0 first version.
+ * Changes: 1.0 first version. 1.3 sluice_nexthop_host.is_backup, sluice_nexthop_sink.port and .last.
  */
 #ifndef SLUICE_NEXTHOP_H
 #define SLUICE_NEXTHOP_H
@@ -31,13 +31,21 @@ struct sluice_nexthop_host {
     uint32_t port;              /* 0: the transport's default */
     struct sluice_span name;    /* host name, or the address where there is none */
     struct sluice_span address; /* numeric, or the absolute path of a local socket */
+    int32_t is_backup;          /* the destination has better hosts, reachable or not; since 1.3 */
+    int32_t reserved;
 };
 
 struct sluice_nexthop_sink {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t port; /* where the destination names none: the transport's. 0: not known; since 1.3 */
     /* The next host to try; copied. */
     void (*host)(const struct sluice_nexthop_sink *sink, const struct sluice_nexthop_host *host);
+    /*
+     * Since 1.3. Nobody but this destination's hosts may be tried, neither what follows in a list of
+     * next hops nor a fallback relay: this machine is one of its mail exchangers, so that the mail
+     * would come back, or it takes no mail at all. With any status.
+     */
+    void (*last)(const struct sluice_nexthop_sink *sink);
 };
 
 struct sluice_nexthop_ops {

@@ -23,7 +23,7 @@
  * Changes: 1.0 first version. 1.1 sluice_report.result: what a peer said itself, and who reports
  * success. 1.2 SLUICE_TRANSPORT_VERIFIES, sluice_message.flags: asking without delivering. 1.3
  * SLUICE_MESSAGE_7BIT: nobody need look for 8-bit bytes; a recipient's original address, a message's
- * next hop and client.
+ * next hop and client; sluice_target.is_backup; sluice_transport_ops.fallback.
  */
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H
@@ -47,7 +47,7 @@ struct sluice_target {
     struct sluice_span host;     /* the host's name, for greetings and logs */
     struct sluice_span address;  /* numeric, or the absolute path of a local socket */
     int32_t is_last;             /* no further host follows */
-    int32_t reserved;
+    int32_t is_backup;           /* the destination has better hosts; since 1.3 */
 };
 
 /* What deliver() says of the connection. An unknown value counts as FINISHED. */
@@ -222,6 +222,9 @@ struct sluice_transport_ops {
     /* Optional: the TCP port where the next hop names none; the host then fills in target->port and
      * shows it in the log. [any] */
     uint32_t (*port)(struct sluice_transport *transport);
+    /* Optional, since 1.3: next hops, as a list, that are tried after that of the route when its hosts
+     * were not found, or failed for now; empty: none. Stays until close. [any] */
+    struct sluice_span (*fallback)(struct sluice_transport *transport);
 };
 
 #ifdef __cplusplus

@@ -79,6 +79,8 @@ struct answer {
     struct sluice_nexthop_sink sink;
     char text[2048]; /* "name[address]:port " for each host */
     size_t count;
+    size_t backups; /* of them */
+    int is_last;
 };
 
 static void take_host(const struct sluice_nexthop_sink *sink,
@@ -88,9 +90,17 @@ static void take_host(const struct sluice_nexthop_sink *sink,
     size_t len = strlen(answer->text);
 
     answer->count++;
+    answer->backups += host->is_backup != 0;
     (void)snprintf(answer->text + len, sizeof(answer->text) - len, "%s%.*s[%.*s]:%u",
                    len > 0 ? " " : "", (int)host->name.len, host->name.ptr, (int)host->address.len,
                    host->address.ptr, (unsigned)host->port);
+}
+
+static void take_last(const struct sluice_nexthop_sink *sink)
+{
+    struct answer *answer = (struct answer *)(uintptr_t)sink;
+
+    answer->is_last = 1;
 }
 
 /* An instance of the plugin with all around it. */
@@ -121,13 +131,21 @@ static void fixture_close(struct fixture *f)
     test_config_free(f->config);
 }
 
-static sluice_status ask(struct fixture *f, const char *destination, struct answer *answer)
+static sluice_status ask_port(struct fixture *f, const char *destination, uint32_t port,
+                              struct answer *answer)
 {
     memset(answer, 0, sizeof(*answer));
     answer->sink.struct_size = sizeof(answer->sink);
+    answer->sink.port = port;
     answer->sink.host = take_host;
+    answer->sink.last = take_last;
     return f->ops->resolve(f->nexthop, sluice_span_of(destination),
                            net_now_ms() + 10000 * NET_HOST_SPEED, &answer->sink, &f->errors.sdk);
+}
+
+static sluice_status ask(struct fixture *f, const char *destination, struct answer *answer)
+{
+    return ask_port(f, destination, 0, answer);
 }
 
 static const struct {
@@ -167,7 +185,9 @@ static const struct {
     {"no such host", "transport/mx-bypass", plain, "[gone.test]", SLUICE_PERM,
      "5.4.4 " NOT_FOUND_TEXT "gone.test type=A: Host not found", NULL},
     {"only MX", "transport/mx-bypass", plain, "[dangling.test]", SLUICE_PERM,
-     "5.4.4 " NOT_FOUND_TEXT "dangling.test type=A: Host not found", NULL},
+     "5.4.4 " NOT_FOUND_TEXT
+     "dangling.test type=A: Host found but no data record of requested type",
+     NULL},
     {"SERVFAIL", "transport/mx-bypass", plain, "[servfail.test]", SLUICE_TEMP,
      "4.4.3 " NOT_FOUND_TEXT "servfail.test type=A: Host not found, try again", NULL},
     {"SERVFAIL for A, no AAAA", "transport/mx-bypass", plain, "[half-none.test]", SLUICE_TEMP,
@@ -237,7 +257,7 @@ static const struct {
     {"MX without any address", "transport/mx", plain, "dangling.test", SLUICE_PERM,
      "5.4.4 " NOT_FOUND_TEXT "gone2.test type=A: Host not found", NULL},
     {"MX without any address, deferred", "transport/mx", deferring, "dangling.test", SLUICE_TEMP,
-     "4.4.4 no MX host for dangling.test has a valid address record", NULL},
+     "4.4.4 " NOT_FOUND_TEXT "gone2.test type=A: Host not found", NULL},
     {"some MX unresolvable", "transport/mx", plain, "some.test", SLUICE_OK,
      "mx1.domain.test[192.0.2.11]:0", NULL},
     {"MX without address, one unsure", "transport/mx", plain, "unsure.test", SLUICE_TEMP,
@@ -363,6 +383,48 @@ static void test_random_order(void **state)
     assert_true(differs); /* 3 addresses: all 63 alike by chance once in 6^63 */
 }
 
+/* Spec R-52, R-54, R-60, R-61: whether others may be tried, which hosts are only backups, and that
+ * nobody loops on other ports, whoever names them. */
+static void test_what_else_may_be_tried(void **state)
+{
+    static const struct {
+        const char *destination;
+        uint32_t port; /* the transport's */
+        sluice_status status;
+        size_t backups;
+        int is_last;
+    } rows[] = {
+        {"domain.test", 25, SLUICE_OK, 1, 0},
+        {"plain.test", 25, SLUICE_OK, 0, 0},
+        {"mx-backup.test", 25, SLUICE_OK, 0, 1},
+        {"mx-backup.test", 2525, SLUICE_OK, 3, 0},
+        {"mx-self.test", 25, SLUICE_PERM, 0, 1},
+        {"mx-self.test", 24, SLUICE_OK, 0, 0},
+        {"mx-self.test:25", 2525, SLUICE_PERM, 0, 1},
+        {"mx-primary-gone.test", 25, SLUICE_TEMP, 0, 1},
+        {"some.test", 25, SLUICE_OK, 1, 0},
+        {"proxy.test", 25, SLUICE_PERM, 0, 1},
+        {"null.test", 25, SLUICE_PERM, 0, 1},
+        {"dangling.test", 25, SLUICE_PERM, 0, 0},
+        {"mx-servfail.test", 25, SLUICE_TEMP, 0, 0},
+    };
+    struct fixture f;
+
+    (void)state;
+    if (!is_plugin("transport/mx"))
+        skip();
+    assert_int_equal(fixture_open(&f, ours), SLUICE_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct answer answer;
+
+        print_message("%s, port %u\n", rows[i].destination, (unsigned)rows[i].port);
+        assert_int_equal(ask_port(&f, rows[i].destination, rows[i].port, &answer), rows[i].status);
+        assert_int_equal(answer.backups, rows[i].backups);
+        assert_int_equal(answer.is_last, rows[i].is_last);
+    }
+    fixture_close(&f);
+}
+
 static void test_bad_own_address_is_a_configuration_error(void **state)
 {
     static const char *const settings[] = {"proxy_interfaces", "nat.example", NULL};
@@ -384,6 +446,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_warns_of_mx_without_address),
         cmocka_unit_test(test_random_order),
+        cmocka_unit_test(test_what_else_may_be_tried),
         cmocka_unit_test(test_bad_own_address_is_a_configuration_error),
     };
 

@@ -215,11 +215,15 @@ static sluice_status dns_query(const struct sluice_host *host, struct sluice_spa
     size_t len = strlen(net->queries);
 
     (void)deadline_ms;
+    int exists = 0;
+
     (void)snprintf(net->queries + len, sizeof(net->queries) - len, "%s %.*s\n", type_name(type),
                    (int)name.len, name.ptr);
     for (const struct net_zone *z = net->zone; z != NULL && z->name != NULL; z++) {
-        if (strcmp(z->type, type_name(type)) != 0 || strlen(z->name) != name.len ||
-            memcmp(z->name, name.ptr, name.len) != 0)
+        if (strlen(z->name) != name.len || memcmp(z->name, name.ptr, name.len) != 0)
+            continue;
+        exists = 1;
+        if (strcmp(z->type, type_name(type)) != 0)
             continue;
         if (strcmp(z->answer, "SERVFAIL") == 0) {
             errors->explain(errors, "4.4.3", "SERVFAIL");
@@ -228,6 +232,8 @@ static sluice_status dns_query(const struct sluice_host *host, struct sluice_spa
         give_records(z->answer, type, sink);
         return SLUICE_OK;
     }
+    errors->explain(errors, NULL, exists ? "Host found but no data record of requested type"
+                                         : "Host not found");
     return SLUICE_NOT_FOUND;
 }
 

@@ -210,12 +210,15 @@ MEMBER(sluice_nexthop_host, struct_size, 0, uint32_t);
 MEMBER(sluice_nexthop_host, port, 4, uint32_t);
 MEMBER(sluice_nexthop_host, name, 8, struct sluice_span);
 MEMBER(sluice_nexthop_host, address, 24, struct sluice_span);
-SIZE(sluice_nexthop_host, 40);
+MEMBER(sluice_nexthop_host, is_backup, 40, int32_t);
+MEMBER(sluice_nexthop_host, reserved, 44, int32_t);
+SIZE(sluice_nexthop_host, 48);
 
 MEMBER(sluice_nexthop_sink, struct_size, 0, uint32_t);
-MEMBER(sluice_nexthop_sink, reserved, 4, uint32_t);
+MEMBER(sluice_nexthop_sink, port, 4, uint32_t);
 MEMBER(sluice_nexthop_sink, host, 8, void (*)(const struct sluice_nexthop_sink *, const struct sluice_nexthop_host *));
-SIZE(sluice_nexthop_sink, 16);
+MEMBER(sluice_nexthop_sink, last, 16, void (*)(const struct sluice_nexthop_sink *));
+SIZE(sluice_nexthop_sink, 24);
 
 MEMBER(sluice_nexthop_ops, struct_size, 0, uint32_t);
 MEMBER(sluice_nexthop_ops, flags, 4, uint32_t);
@@ -340,7 +343,7 @@ MEMBER(sluice_target, nexthop, 8, struct sluice_span);
 MEMBER(sluice_target, host, 24, struct sluice_span);
 MEMBER(sluice_target, address, 40, struct sluice_span);
 MEMBER(sluice_target, is_last, 56, int32_t);
-MEMBER(sluice_target, reserved, 60, int32_t);
+MEMBER(sluice_target, is_backup, 60, int32_t);
 SIZE(sluice_target, 64);
 
 MEMBER(sluice_message, struct_size, 0, uint32_t);
@@ -395,7 +398,8 @@ MEMBER(sluice_transport_ops, connect, 24, sluice_status (*)(struct sluice_transp
 MEMBER(sluice_transport_ops, deliver, 32, int32_t (*)(struct sluice_transport *, struct sluice_connection *, const struct sluice_message *, const struct sluice_recipient *, size_t, size_t, int64_t, const struct sluice_report *));
 MEMBER(sluice_transport_ops, disconnect, 40, void (*)(struct sluice_transport *, struct sluice_connection *));
 MEMBER(sluice_transport_ops, port, 48, uint32_t (*)(struct sluice_transport *));
-SIZE(sluice_transport_ops, 56);
+MEMBER(sluice_transport_ops, fallback, 56, struct sluice_span (*)(struct sluice_transport *));
+SIZE(sluice_transport_ops, 64);
 
 /* ---- numbers that plugins were compiled with */
 
