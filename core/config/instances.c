@@ -211,7 +211,8 @@ static void add_transport(struct draft *draft, const struct setting *group)
 /* A transport that is always there: the line that names it, if there is one. */
 static struct place mention_place(struct draft *draft, const char *transport)
 {
-    static const char *const texts[] = {"relay_transport", "default_transport"};
+    static const char *const texts[] = {"relay_transport", "default_transport", "local_transport",
+                                        "virtual_transport"};
     const struct draft_parameter *deferred = draft_parameter(draft, "defer_transports");
     size_t len = strlen(transport);
 
@@ -231,7 +232,8 @@ static struct place mention_place(struct draft *draft, const char *transport)
 
 static void find_transports(struct draft *draft)
 {
-    static const char *const always[] = {"smtp", "relay", "etrn-only"};
+    static const char *const always[] = {"smtp",  "relay", "etrn-only",
+                                         "error", "retry", "discard"};
 
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         (void)add(draft, SLUICE_TRANSPORT_ID, always[i], always[i],

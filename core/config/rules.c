@@ -128,7 +128,7 @@ static void check_transport(struct draft *draft, const char *name)
     const struct value *value = value_of(draft, name);
     const char *transport;
 
-    if (value->text == NULL)
+    if (value->text == NULL || !value->is_named)
         return;
     transport = arena_printf(&draft->arena, "%.*s", (int)strcspn(value->text, ":"), value->text);
     if (draft_instance_find(draft, SLUICE_TRANSPORT_ID, transport) == NULL)
@@ -245,6 +245,8 @@ void rules_check(struct draft *draft)
     check_addresses(draft, "proxy_interfaces", false);
     check_networks(draft);
     check_open_networks(draft);
+    check_transport(draft, "local_transport");
+    check_transport(draft, "virtual_transport");
     check_transport(draft, "relay_transport");
     check_transport(draft, "default_transport");
     check_deferred(draft);

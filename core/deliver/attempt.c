@@ -261,7 +261,8 @@ static void attempt_alone(struct walk *walk)
     bool has_settled;
     int32_t fate;
 
-    text_copy(walk->relay, sizeof(walk->relay), transport_name(walk->transport));
+    text_copy(walk->relay, sizeof(walk->relay),
+              transport_has_relay(walk->transport) ? transport_name(walk->transport) : "none");
     fate = walk_deliver(walk, NULL, &has_settled);
     walk->job->site = fate == SLUICE_FATE_HOST_FAILED ? SITE_FAILED : SITE_REACHED;
 }

@@ -228,12 +228,22 @@ bool transport_has_connect(const struct transport *transport)
            INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, disconnect) != NULL;
 }
 
-bool transport_verifies(const struct transport *transport)
+static bool has_flag(const struct transport *transport, uint32_t flag)
 {
     const struct instance_side *side =
         INSTANCE_SIDE(transport->instance, struct sluice_transport_ops, deliver);
 
-    return (INSTANCE_OPS(side, struct sluice_transport_ops)->flags & SLUICE_TRANSPORT_VERIFIES) != 0;
+    return (INSTANCE_OPS(side, struct sluice_transport_ops)->flags & flag) != 0;
+}
+
+bool transport_verifies(const struct transport *transport)
+{
+    return has_flag(transport, SLUICE_TRANSPORT_VERIFIES);
+}
+
+bool transport_has_relay(const struct transport *transport)
+{
+    return !has_flag(transport, SLUICE_TRANSPORT_HAS_NO_RELAY);
 }
 
 unsigned transport_port(const struct transport *transport)

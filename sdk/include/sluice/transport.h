@@ -188,6 +188,8 @@ struct sluice_report {
 /* Bits of sluice_transport_ops.flags. */
 #define SLUICE_TRANSPORT_VERIFIES ((uint32_t)1 << 0) /* deliver() knows SLUICE_MESSAGE_VERIFY; of a
                                                         plugin that derives: its own deliver() */
+#define SLUICE_TRANSPORT_HAS_NO_RELAY ((uint32_t)1 << 1) /* decides by itself, nobody takes mail over:
+                                                            the log says relay=none. Since 1.3 */
 
 struct sluice_transport_ops {
     uint32_t struct_size;

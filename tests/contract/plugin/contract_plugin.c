@@ -95,7 +95,9 @@ static uint32_t flags_of(const char *interface)
                SLUICE_LOOKUP_OF_TABLES;
     if (strcmp(interface, SLUICE_QUEUE_ID) == 0)
         return SLUICE_QUEUE_MAINTAIN_ASIDE;
-    return strcmp(interface, SLUICE_TRANSPORT_ID) == 0 ? SLUICE_TRANSPORT_VERIFIES : 0;
+    return strcmp(interface, SLUICE_TRANSPORT_ID) == 0
+               ? SLUICE_TRANSPORT_VERIFIES | SLUICE_TRANSPORT_HAS_NO_RELAY
+               : 0;
 }
 
 static void test_operations(void **state)

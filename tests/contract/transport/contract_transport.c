@@ -66,20 +66,43 @@ static void test_opens_and_closes_many_times(void **state)
     }
 }
 
-static void test_null_delivers_nothing(void **state)
-{
-    struct fixture f;
-    struct test_message message;
+/* What transports say that deliver nothing, by their next hop (spec ). */
+static const struct {
+    const char *plugin;
+    const char *nexthop;
+    const char *summary;
+    const char *text;
+} settled[] = {
+    {"transport/null", "x", "TEMP:4.3.0 TEMP:4.3.0", "this transport delivers nothing"},
+    {"transport/error", "gone", "PERM:5.0.0 PERM:5.0.0", "gone"},
+    {"transport/error", "5.7.9  gone away", "PERM:5.7.9 PERM:5.7.9", "gone away"},
+    {"transport/error", "4.7.9 another class", "PERM:5.0.0 PERM:5.0.0", "another class"},
+    {"transport/error", "5.7 no code", "PERM:5.0.0 PERM:5.0.0", "5.7 no code"},
+    {"transport/error", "5.7.9999 no code", "PERM:5.0.0 PERM:5.0.0", "5.7.9999 no code"},
+    {"transport/error", "5.7.9", "PERM:5.7.9 PERM:5.7.9", ""},
+    {"transport/retry", "later", "TEMP:4.0.0 TEMP:4.0.0", "later"},
+    {"transport/retry", "4.7.9 later", "TEMP:4.7.9 TEMP:4.7.9", "later"},
+    {"transport/discard", "not wanted", "OK OK", "not wanted"},
+};
 
+static void test_transports_that_deliver_nothing(void **state)
+{
     (void)state;
-    fixture_open(&f, plugin_path, NULL, NULL);
-    if (strcmp(f.desc->name, "transport/null") == 0) {
-        test_message_init(&message, content, sizeof(content) - 1);
-        (void)fixture_deliver(&f, &message, "a@x.test b@x.test");
-        assert_string_equal(f.summary, "TEMP:4.3.0 TEMP:4.3.0");
+    for (size_t i = 0; i < sizeof(settled) / sizeof(settled[0]); i++) {
+        struct test_message message;
+        struct fixture f;
+
+        fixture_open(&f, plugin_path, NULL, NULL);
+        if (strcmp(f.desc->name, settled[i].plugin) == 0) {
+            test_message_init(&message, content, sizeof(content) - 1);
+            message.message.nexthop = sluice_span_of(settled[i].nexthop);
+            (void)fixture_deliver(&f, &message, "a@x.test b@x.test");
+            assert_string_equal(f.summary, settled[i].summary);
+            assert_string_equal(f.results[0].text, settled[i].text);
+        }
+        fixture_close(&f);
+        fixture_done(&f);
     }
-    fixture_close(&f);
-    fixture_done(&f);
 }
 
 int main(int argc, char **argv)
@@ -88,7 +111,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_each_recipient_is_reported_once),
         cmocka_unit_test(test_opens_and_closes_many_times),
-        cmocka_unit_test(test_null_delivers_nothing),
+        cmocka_unit_test(test_transports_that_deliver_nothing),
     };
 
     if (argc < 2) {

@@ -38,6 +38,7 @@ void test_message_init(struct test_message *message, const char *content, size_t
     message->message.struct_size = sizeof(message->message);
     message->message.id = sluice_span_of("0123456789ABCDEF");
     message->message.sender = sluice_span_of("sender@source.test");
+    message->message.nexthop = sluice_span_of("next.test");
     message->message.size = len;
     message->message.read = message_read;
     message->content = content;

@@ -360,7 +360,7 @@ static void test_instances(void **state)
 
     (void)state;
     read_text(&draft, sample);
-    assert_int_equal(draft.instance_count, 13);
+    assert_int_equal(draft.instance_count, 16);
     assert_instance(&draft, "sluice.transport/1", "smtp", "transport/smtp", "", 0, DRAFT_DELIVER);
     assert_instance(&draft, "sluice.transport/1", "relay", "transport/relay", "", 0, DRAFT_DELIVER);
     assert_instance(&draft, "sluice.transport/1", "etrn-only", "transport/etrn-only", "", 11,
@@ -393,7 +393,7 @@ static void test_more_instances(void **state)
                       "defer_transports = \"etrn-only\";\nrelay_transport = \"relay:[h]\";\n"
                       "queue_store = { };\nnexthop_chain = \"other/x\";\n");
     assert_string_equal(report_of(&draft), "");
-    assert_int_equal(draft.instance_count, 9);
+    assert_int_equal(draft.instance_count, 12);
     assert_instance(&draft, "sluice.lookup/1", "hash:/x", "lookup/hash", "/x", 2,
                     DRAFT_RECEIVE | DRAFT_DELIVER);
     assert_instance(&draft, "sluice.transport/1", "etrn-only", "transport/etrn-only", "", 3,

@@ -88,8 +88,8 @@ static const struct {
 } roles[] = {
     {"master", DRAFT_MASTER, 0, false, false},
     {"receive", DRAFT_RECEIVE, 2, false, false},
-    {"queue", DRAFT_QUEUE, 7, true, false},
-    {"deliver", DRAFT_DELIVER, 7, true, true},
+    {"queue", DRAFT_QUEUE, 10, true, false},
+    {"deliver", DRAFT_DELIVER, 10, true, true},
 };
 
 static void test_roles(void **state)
