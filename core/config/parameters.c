@@ -131,6 +131,9 @@ const struct sluice_option parameters[] = {
      "In a domain of ours site!user is user@site"},
     {"allow_percent_hack", SLUICE_OPT_BOOLEAN, 0, "yes", NULL,
      "In a domain of ours user%site is user@site"},
+    {"allow_untrusted_routing", SLUICE_OPT_BOOLEAN, 0, "no", NULL,
+     "Relay user@site@domain, user%site@domain and site!user@domain to a relay domain for anybody, who can "
+     "so reach a site by way of that domain's hosts"},
 
     /* addresses that stand for others */
     {"sender_canonical_maps", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,

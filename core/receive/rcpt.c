@@ -21,11 +21,12 @@ struct candidate {
     struct sluice_span bad; /* where mailbox is empty: what is no address, of a local client */
 };
 
-/* spec R-10: an address with a route of its own is nobody's to authorize */
-static uint64_t facts_of(const struct route *route)
+/* spec R-10: an address with a route of its own is nobody's to authorize, unless the operator trusts
+ * all routes */
+static uint64_t facts_of(const struct route *route, bool trusts_routes)
 {
     bool is_local = route->class != ROUTE_RELAY && route->class != ROUTE_DEFAULT;
-    bool is_routed = route->mailbox.is_routed && route->class != ROUTE_LOCAL;
+    bool is_routed = route->mailbox.is_routed && route->class != ROUTE_LOCAL && !trusts_routes;
     uint64_t facts = 0;
 
     if (is_routed)
@@ -64,7 +65,7 @@ static bool find_out(struct candidate *candidate, struct ruling *ruling)
     if (st != SLUICE_OK)
         return ruling_fail(ruling, &err);
     ruling->route = &candidate->route;
-    ruling->facts |= facts_of(&candidate->route);
+    ruling->facts |= facts_of(&candidate->route, session->receiver->settings.trusts_routes);
     return true;
 }
 

@@ -166,6 +166,7 @@ static void read_recipients(struct settings *settings, const struct config *conf
     };
 
     settings->rejects_unlisted = config_flag(config, "smtpd_reject_unlisted_recipient");
+    settings->trusts_routes = config_flag(config, "allow_untrusted_routing");
     for (int i = 0; i < ROUTE_DEFAULT; i++)
         settings->unknown_codes[i] = (int)config_number(config, codes[i]);
 }

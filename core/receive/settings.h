@@ -60,6 +60,7 @@ struct settings {
     bool is_helo_required;
     bool is_vrfy_disabled;
     bool rejects_unlisted;                               /* recipients */
+    bool trusts_routes; /* allow_untrusted_routing */
     int unknown_codes[ROUTE_DEFAULT];                    /* unknown_..._reject_code, by class */
     bool is_discarded[EHLO_KEYWORD_COUNT];               /* smtpd_discard_ehlo_keywords */
     const char *drop_headers[SETTINGS_DROP_HEADERS_MAX]; /* of mail of local submission */

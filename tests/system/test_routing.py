@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """
 From the next hop on, in a network of the test's own with a scripted name server: which hosts are tried, in which order,
-which never, and what is said of it. Spec R-30 to R-33g, R-50 to R-54, R-60 to R-63, S19, S21, S22, S27, S28, S39 to S43.
+which never, and what is said of it. Spec R-9 to R-11, R-30 to R-33g, R-50 to R-54, R-60 to R-63, S19, S21, S22, S27, S28, S39 to S43.
 
 One daemon for each configuration; all cases of it are sent at once, each to a domain and hosts of its own: case N is
 the domain cN.tld, its hosts a.cN.tld, b.cN.tld, ... at 10.9.N.10, 10.9.N.11, ...; 10.9.0.1 is us, 10.9.0.2 our proxy's.
@@ -284,3 +284,50 @@ def test_fallback_relays_that_fail(lab):
     assert log.count("smtp_fallback_relay configuration problem") == 3
     assert log.count("relayhost configuration problem") == 1
     assert not any("unused" in query for query in done.names.queries())
+
+
+# -- addresses: R-9 to R-11
+
+ROUTED = ["a%b.tld@relay.tld", "b.tld!a@relay.tld", '"a@b.tld"@relay.tld', "<@relay.tld:a%b.tld@relay.tld>"]
+
+
+@pytest.fixture
+def relay(make_daemon, sink):
+    """A daemon that relays for relay.tld, and whose own domain is here.tld; clients are strangers."""
+    def make(**settings):
+        daemon = make_daemon(start=False)
+        daemon.change({"mynetworks": "127.0.0.2/32", "relay_domains": "relay.tld", "mydestination": "here.tld",
+                       "relay_transport": f"relay:{sink.nexthop}", "default_transport": f"smtp:{sink.nexthop}",
+                       "local_transport": f"smtp:{sink.nexthop}", "local_recipient_maps": "", **settings})
+        daemon.start()
+        return daemon
+
+    return make
+
+
+def rcpt(daemon, path):
+    with Client(daemon.port) as client:
+        client.expect("MAIL FROM:<s@lab.tld>", "250")
+        return client.command(f"RCPT TO:{path if path.startswith('<') else f'<{path}>'}")
+
+
+def test_addresses(relay, sink):
+    daemon = relay()
+    for path in ("a@relay.tld.", "<@x.tld:a@relay.tld>", "<@x.tld,@y.tld:a@RELAY.tld.>",  # R-9: dot, source route
+                 "a%relay.tld@here.tld", "relay.tld!a@here.tld", '"a@relay.tld"@here.tld',  # R-9: in ours, unwrapped
+                 "a%relay.tld%here.tld@here.tld", "a@[127.0.0.1]"):
+        assert rcpt(daemon, path) == "250 2.1.5 Ok", path
+    for path in ("a%b.tld@here.tld", "b.tld!a@here.tld", '"a@b.tld"@here.tld', *ROUTED):  # R-9, R-10
+        assert ": Relay access denied" in rcpt(daemon, path), path
+        assert rcpt(daemon, path).startswith("554 5.7.1 "), path
+    with Client(daemon.port) as client:  # R-11
+        assert client.message("", "Us.Er@Relay.TLD", b"X: y\r\n\r\n").startswith("250 ")
+    wait_for(lambda: sink.count == 1)
+    assert sink.messages[0].recipients == ["<Us.Er@Relay.TLD>"]
+
+
+def test_untrusted_routing_may_be_allowed(relay):
+    daemon = relay(allow_untrusted_routing=True)
+    for path in ROUTED:  # R-10
+        assert rcpt(daemon, path) == "250 2.1.5 Ok", path
+    assert rcpt(daemon, "a%relay.tld@b.tld") == "554 5.7.1 <a%relay.tld@b.tld>: Relay access denied"

@@ -70,10 +70,6 @@ void addresses_add(struct address_list *list, struct sluice_span name,
 
     if (list->count == ADDRESSES_MAX || name.len > DESTINATION_NAME_MAX)
         return;
-    for (size_t i = 0; i < list->count; i++) {
-        if (address_equals(&list->list[i].address, address))
-            return;
-    }
     added = &list->list[list->count++];
     memcpy(added->name, name.ptr, name.len);
     added->name[name.len] = '\0';

@@ -34,7 +34,8 @@ int address_is_v4(const struct address *address);
 int address_is_unspecified(const struct address *address); /* 0.0.0.0 and :: */
 int address_equals(const struct address *a, const struct address *b);
 
-/* At the end; what is there already, or over ADDRESSES_MAX, is left out. */
+/* At the end; what is over ADDRESSES_MAX is left out. The same address of two hosts is two entries,
+ * as in Postfix: each counts for smtp_mx_address_limit. */
 void addresses_add(struct address_list *list, struct sluice_span name,
                    const struct address *address);
 
