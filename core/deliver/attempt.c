@@ -67,6 +67,12 @@ static bool walk_has_left(const struct walk *walk)
     return walk_has_ended(walk) || (limit > 0 && walk->sessions >= limit);
 }
 
+/* Who has answered is named in the log, even where it was no good. 4.4.1 is nobody (RFC 3463 3.5). */
+static const char *relay_of(const struct walk *walk, const char *dsn)
+{
+    return strcmp(dsn, "4.4.1") == 0 ? "none" : walk->relay;
+}
+
 /* A new connection to the present host; NULL: the reason is with the recipients. */
 static struct sluice_connection *walk_connect(struct walk *walk)
 {
@@ -82,7 +88,7 @@ static struct sluice_connection *walk_connect(struct walk *walk)
     if (st == SLUICE_OK)
         return connection;
     log_info("%s", err.text);
-    job_report_remaining(job, st, err.dsn, err.text, "none");
+    job_report_remaining(job, st, err.dsn, err.text, relay_of(walk, err.dsn));
     return NULL;
 }
 

@@ -89,6 +89,7 @@ sluice_status notices_open(const struct config *config, const struct routes *rou
         return error_set(err, SLUICE_TEMP, "out of memory");
     *notices = (struct notices){
         .origin = {.myhostname = config_text(config, "myhostname"),
+                   .myorigin = config_text(config, "myorigin"),
                    .mail_name = config_text(config, "mail_name")},
         .size_limit = (uint64_t)config_number(config, "bounce_size_limit"),
         .double_bounce_sender = complete(config_text(config, "double_bounce_sender"),

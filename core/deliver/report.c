@@ -425,7 +425,8 @@ static void write_header(const struct draft *draft, struct buffer *out)
     buffer_printf(out, "Received: by %s (%s)\r\n\tid %s; %s\r\n", host, draft->origin->mail_name,
                   id, date);
     buffer_printf(out, "Date: %s\r\n", date);
-    buffer_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", host);
+    buffer_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n",
+                  draft->origin->myorigin);
     buffer_printf(out, "Subject: %s\r\nTo: ", title_of(subject));
     add_plain(draft, out, subject->to);
     buffer_printf(out, "\r\nMessage-ID: <%s.%" PRId64 "@%s>\r\n", id, subject->now_ms / 1000, host);

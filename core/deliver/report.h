@@ -15,6 +15,7 @@
 
 struct report_origin { /* who reports */
     const char *myhostname;
+    const char *myorigin; /* domain of its sender */
     const char *mail_name;
 };
 

@@ -51,7 +51,7 @@ static void skip(struct chunk *chunk)
 
     upload_free(session->upload);
     session->upload = NULL;
-    session->has_bad_chunk = session->transaction != NULL;
+    session->has_bad_chunk = true;
     if (is_read(session, upload_skip_chunk(session, chunk->size)) && chunk->is_last)
         session_reset(session);
 }

@@ -66,6 +66,22 @@ static bool is_xtext(struct sluice_span text)
     return text.len > 0;
 }
 
+/* What the xtext stands for is printable ASCII: +20 to +7E (RFC 3461 4.4). */
+static bool is_printable_xtext(struct sluice_span text)
+{
+    if (!is_xtext(text))
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '+')
+            continue;
+        char high = text.ptr[i + 1];
+        if (high < '2' || high > '7' || (high == '7' && text.ptr[i + 2] == 'F'))
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
 /* ---- MAIL ------------------------------------------------------------------------------------ */
 
 static sluice_status parse_size(struct sluice_span value, uint64_t limit, uint64_t *size,
@@ -102,7 +118,8 @@ static sluice_status parse_ret(struct sluice_span value, int32_t *ret, struct er
 static sluice_status parse_envid(struct sluice_span value, struct sluice_span *envid,
                                  struct error *err)
 {
-    if (envid->len > 0 || value.len > ESMTP_ENVID_MAX || !is_xtext(value))
+    if (envid->len > 0 || value.len > ESMTP_ENVID_MAX ||
+        !is_printable_xtext(value))
         return error_set(err, SLUICE_PERM, "501 5.5.4 Bad ENVID parameter syntax");
     *envid = value;
     return SLUICE_OK;

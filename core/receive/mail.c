@@ -95,7 +95,7 @@ void command_mail(struct session *session, struct sluice_span argument)
     struct sluice_span path;
     struct sluice_span parameters;
 
-    if (bdat_refuses(session, "MAIL") || !is_in_order(session))
+    if (!is_in_order(session) || bdat_refuses(session, "MAIL"))
         return;
     if (!command_take_path(argument, "FROM:", &path, &parameters)) {
         session_reply(session, "501 5.5.4 Syntax: MAIL FROM:<address>");

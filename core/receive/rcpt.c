@@ -243,12 +243,12 @@ void command_rcpt(struct session *session, struct sluice_span argument)
     struct sluice_span parameter_text;
     struct error err = ERROR_INIT;
 
-    if (bdat_refuses(session, "RCPT"))
-        return;
     if (session->transaction == NULL) {
         session_reply(session, "503 5.5.1 Error: need MAIL command");
         return;
     }
+    if (bdat_refuses(session, "RCPT"))
+        return;
     if (!command_take_path(argument, "TO:", &path, &parameter_text)) {
         session_reply(session, "501 5.5.4 Syntax: RCPT TO:<address>");
         return;

@@ -210,9 +210,7 @@ static bool is_no_smtp(const struct settings *settings, struct sluice_span line)
         return true;
     while (len < verb.len && verb.ptr[len] > ' ' && verb.ptr[len] <= '~' && verb.ptr[len] != ':')
         len++;
-    if (len < verb.len)
-        return verb.ptr[len] == ':';
-    return argument.len > 0 && argument.ptr[0] == ':';
+    return len < verb.len && verb.ptr[len] == ':';
 }
 
 /* sendmail -bs may be fed with all at once, and is nobody's robot. */

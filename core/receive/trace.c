@@ -59,7 +59,7 @@ void trace_format(const struct trace *trace, struct buffer *buffer)
         buffer_add_span(buffer, trace->recipient);
         buffer_add_text(buffer, ">; ");
     } else {
-        buffer_add_text(buffer, "; ");
+        buffer_add_text(buffer, trace->is_local ? "; " : ";\r\n\t");
     }
     buffer_add_text(buffer, date_format(trace->arrival_ms, date));
     buffer_add_text(buffer, "\r\n");

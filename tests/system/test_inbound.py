@@ -477,7 +477,7 @@ def test_forbidden_commands(make_server):
     server = make_server(smtpd_forbidden_commands=["POST", "Get"])
     rules = "221 2.7.0 Error: I can break rules, too. Goodbye."
     for command, reply in {"POST / HTTP/1.1": rules, "GET /": rules, "CONNECT x:25": "500 5.5.2",
-                           "Subject: x": rules, "Received : x": rules, "\x16\x03\x01": rules,
+                           "Subject: x": rules, "Received : x": "500 5.5.2", "\x16\x03\x01": rules,
                            "<html>": rules, "1": rules, "-": rules, "PUT /": "500 5.5.2"}.items():
         with Client(server.port) as client:
             client.expect(command, reply)

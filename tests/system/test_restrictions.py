@@ -79,11 +79,11 @@ CASES = [
     ("reject", "reject", {}, "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
     ("defer", "defer", {}, "450 4.3.2 <{r}>: Recipient address rejected: Try again later"),
     ("defer_if_permit", "defer_if_permit, permit", {},
-     "450 4.3.2 <{r}>: Recipient address rejected: defer_if_permit requested"),
+     "450 4.7.0 <{r}>: Recipient address rejected: defer_if_permit requested"),
     ("defer_if_permit, rejected", "defer_if_permit, reject", {},
      "554 5.7.1 <{r}>: Recipient address rejected: Access denied"),
     ("M-38 defer_if_reject", "defer_if_reject, reject", {},
-     "450 4.3.2 <{r}>: Recipient address rejected: defer_if_reject requested"),
+     "450 4.7.0 <{r}>: Recipient address rejected: defer_if_reject requested"),
     ("M-38 defer_if_reject, permitted", "defer_if_reject, permit", {}, OK),
     ("warn_if_reject", "warn_if_reject reject, permit", {}, OK),
     ("sleep", "sleep 0, permit", {}, OK),
@@ -179,8 +179,8 @@ CASES = [
      "554 5.7.1 <v%x.tld@backup.tld>: Recipient address rejected: Access denied"),
     ("M-38 MX without answer, permitted", "permit_mx_backup, permit", {"recipient": "v@broken.tld"}, OK),
     ("M-38 MX without answer, rejected", "permit_mx_backup, reject", {"recipient": "w@broken.tld"},
-     re.compile(r"450 4\.4\.4 <w@broken\.tld>: Recipient address rejected: Unable to look up mail exchanger "
-                r"information: .+")),
+     "450 4.4.4 <w@broken.tld>: Recipient address rejected: Unable to look up mail exchanger information: "
+     "Host not found, try again"),
 
     # access(5): keys
     ("client's name", f"check_client_access {table('clients')}", {},

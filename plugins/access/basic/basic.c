@@ -34,13 +34,13 @@ sluice_status decide_defer(const struct question *question)
 
 sluice_status decide_defer_if_permit(const struct question *question)
 {
-    return postpone(question, SLUICE_VERDICT_DEFER_IF_PERMIT, SLUICE_ABOUT_LIST, 450, "3.2",
+    return postpone(question, SLUICE_VERDICT_DEFER_IF_PERMIT, SLUICE_ABOUT_LIST, 450, "7.0",
                     "defer_if_permit requested");
 }
 
 sluice_status decide_defer_if_reject(const struct question *question)
 {
-    return postpone(question, SLUICE_VERDICT_DEFER_IF_REJECT, SLUICE_ABOUT_LIST, 450, "3.2",
+    return postpone(question, SLUICE_VERDICT_DEFER_IF_REJECT, SLUICE_ABOUT_LIST, 450, "7.0",
                     "defer_if_reject requested");
 }
 

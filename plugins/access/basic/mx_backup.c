@@ -56,22 +56,27 @@ static sluice_status unsure(const struct question *question, const char *what, c
 {
     char text[TEXT_MAX_LEN + 1];
 
-    (void)snprintf(text, sizeof(text), "Unable to look up %s: %s", what,
-                   why[0] != '\0' ? why : "not found");
+    (void)snprintf(text, sizeof(text), "Unable to look up %s: %s", what, why);
     return postpone(question, SLUICE_VERDICT_DEFER_IF_REJECT, SLUICE_ABOUT_RECIPIENT, 450, "4.4",
                     text);
 }
 
-/* OK: all addresses of a primary are in permit_mx_backup_networks; NOT_FOUND; TEMP. */
+/* OK: all addresses of a primary are in permit_mx_backup_networks; NOT_FOUND; TEMP and *ret_why: it must
+ * have one (spec R-40, 9). */
 static sluice_status is_in_networks(const struct question *question, const char *name,
-                                    struct hosts *addresses)
+                                    const char **ret_why)
 {
-    sluice_status st = hosts_find_addresses(question, name, addresses);
+    struct hosts addresses;
+    sluice_status st = hosts_find_addresses(question, name, &addresses);
 
-    if (st != SLUICE_OK)
-        return SLUICE_TEMP; /* spec R-40, 9: it must have one */
-    for (size_t i = 0; st == SLUICE_OK && i < addresses->count; i++)
-        st = networks_match(&question->access->primaries, question, addresses->items[i].name);
+    if (st != SLUICE_OK) {
+        *ret_why = st == SLUICE_NOT_FOUND ? "Name or service not known"
+                                          : "Temporary failure in name resolution";
+        st = SLUICE_TEMP;
+    }
+    for (size_t i = 0; st == SLUICE_OK && i < addresses.count; i++)
+        st = networks_match(&question->access->primaries, question, addresses.items[i].name);
+    hosts_done(&addresses);
     return st;
 }
 
@@ -82,16 +87,14 @@ static sluice_status judge_primaries(const struct exchangers *exchangers)
     for (size_t i = 0; i < exchangers->primary_count; i++) {
         const char *name = exchangers->hosts.items[i].name;
         char what[NAME_MAX_LEN + sizeof("mail exchanger host ")];
-        struct hosts addresses;
-        sluice_status st = is_in_networks(question, name, &addresses);
+        const char *why = "Temporary failure in name resolution"; /* networks in a table, too */
+        sluice_status st = is_in_networks(question, name, &why);
 
         (void)snprintf(what, sizeof(what), "mail exchanger host %s", name);
-        sluice_status said = st == SLUICE_TEMP
-                                 ? unsure(question, what, addresses.why)
-                                 : SLUICE_OK;
-        hosts_done(&addresses);
+        if (st == SLUICE_TEMP)
+            return unsure(question, what, why);
         if (st != SLUICE_OK)
-            return said;
+            return SLUICE_OK;
     }
     return permit(question);
 }
@@ -116,7 +119,7 @@ static sluice_status ask_for_exchangers(const struct question *question, const c
     sluice_status st = hosts_find(question, domain, SLUICE_DNS_MX, &exchangers.hosts);
 
     if (st == SLUICE_TEMP)
-        result = unsure(question, "mail exchanger information", exchangers.hosts.why);
+        result = unsure(question, "mail exchanger information", "Host not found, try again");
     else if (st == SLUICE_OK && !hosts_is_null_mx(&exchangers.hosts))
         result = judge(&exchangers);
     hosts_done(&exchangers.hosts);

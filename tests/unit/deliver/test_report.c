@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static const struct report_origin origin = {.myhostname = "mx.isp.example", .mail_name = "Sluice"};
+static const struct report_origin origin = {
+    .myhostname = "mx.isp.example", .myorigin = "isp.example", .mail_name = "Sluice"};
 
 /* Composes a report on one recipient into out, which is the caller's. */
 static void compose(enum report_kind kind, const struct envelope *envelope,

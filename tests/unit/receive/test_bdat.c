@@ -39,7 +39,13 @@ static const struct {
      SAID_OK QUEUED("3") "250 2.1.0 Ok\r\n250 2.0.0 Ok\r\n", "a\r\n"},
     {"no MAIL: the bytes are read all the same",
      "BDAT 6\r\nRSET\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n",
-     "503 5.5.1 Error: need RCPT command\r\n503 5.5.1 Error: need RCPT command\r\n250 2.0.0 Ok\r\n",
+     "503 5.5.1 Error: need RCPT command\r\n"
+     "551 5.0.0 Discarded 6 bytes after earlier error\r\n250 2.0.0 Ok\r\n",
+     NULL},
+    {"no MAIL: other commands wait for the last chunk, too",
+     "BDAT 6\r\nRSET\r\n" OK_MAIL "RSET\r\n" OK_MAIL,
+     "503 5.5.1 Error: need RCPT command\r\n503 5.5.1 Error: MAIL after BDAT\r\n"
+     "250 2.0.0 Ok\r\n250 2.1.0 Ok\r\n",
      NULL},
     {"no RCPT", OK_MAIL "BDAT 6\r\nRSET\r\nBDAT 6 LAST\r\nQUIT\r\n" OK_RCPT,
      "250 2.1.0 Ok\r\n554 5.5.1 Error: no valid recipients\r\n"
@@ -50,7 +56,7 @@ static const struct {
      "551 5.7.1 Bad null BDAT request\r\n551 5.0.0 Discarded 3 bytes after earlier error\r\n",
      NULL},
     {"others between chunks", MAIL_RCPT "BDAT 3\r\na\r\n" OK_MAIL OK_RCPT "BDAT 0 LAST\r\n",
-     SAID_OK "250 2.0.0 Ok: 3 bytes\r\n503 5.5.1 Error: MAIL after BDAT\r\n"
+     SAID_OK "250 2.0.0 Ok: 3 bytes\r\n503 5.5.1 Error: nested MAIL command\r\n"
              "503 5.5.1 Error: RCPT after BDAT\r\n" QUEUED("3"),
      "a\r\n"},
     {"DATA between chunks", MAIL_RCPT "BDAT 3\r\na\r\nDATA\r\n",

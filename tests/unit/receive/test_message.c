@@ -73,7 +73,7 @@ static void trace_body(struct fixture *f)
                               "\tby mx.test (Sluice) with ESMTP id 0000000000000010\r\n"
                               "\tfor <u@relay.test>; ";
     static const char two[] = "Received: from bad?name? (unknown [IPv6:2001:db8::1])\r\n"
-                              "\tby mx.test (Sluice) with SMTP id 0000000000000011; ";
+                              "\tby mx.test (Sluice) with SMTP id 0000000000000011;\r\n\t";
     struct stream *stream = connect_esmtp(f, STRANGER);
 
     begin_message(f, stream);

@@ -114,6 +114,8 @@ static const struct step mail[] = {
     {"MAIL FROM:<a@b> RET=MAYBE\r\n", "501 5.5.4 Bad RET parameter syntax\r\n"},
     {"MAIL FROM:<a@b> RET=FULL RET=FULL\r\n", "501 5.5.4 Bad RET parameter syntax\r\n"},
     {"MAIL FROM:<a@b> ENVID=\r\n", "501 5.5.4 Bad ENVID parameter syntax\r\n"},
+    {"MAIL FROM:<a@b> ENVID=a+0A\r\n", "501 5.5.4 Bad ENVID parameter syntax\r\n"},
+    {"MAIL FROM:<a@b> ENVID=a+7F\r\n", "501 5.5.4 Bad ENVID parameter syntax\r\n"},
     {"MAIL FROM:<a@b> ENVID=a+zz\r\n", "501 5.5.4 Bad ENVID parameter syntax\r\n"},
     {"MAIL FROM:<a@b> ENVID=a ENVID=b\r\n", "501 5.5.4 Bad ENVID parameter syntax\r\n"},
     {"MAIL FROM:<a@b>> BODY=8BITMIME RET=hdrs ENVID=a+2Bb size=10240000\r\n", "250 2.1.0 Ok\r\n"},
@@ -212,7 +214,8 @@ static const struct step data_not_last[] = {
     END};
 #define RULES "221 2.7.0 Error: I can break rules, too. Goodbye.\r\n"
 static const struct step a_header[] = {{"Subject: x\r\n", RULES}, {"", CLOSES}, END};
-static const struct step a_header_with_blank[] = {{"Subject : x\r\n", RULES}, {"", CLOSES}, END};
+static const struct step a_header_with_blank[] = {
+    {"Subject : x\r\n", "500 5.5.2 Error: command not recognized\r\n"}, END};
 static const struct step http_get[] = {{"GET / HTTP/1.0\r\n", RULES}, {"", CLOSES}, END};
 static const struct step no_letter[] = {{"\026\003\001\r\n", RULES}, {"", CLOSES}, END};
 
