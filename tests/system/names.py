@@ -14,11 +14,11 @@ class NameServer:
     "mx-host=customer.tld,mail.customer.tld,10". Unknown names do not exist.
     """
 
-    def __init__(self, folder, lines, address="127.0.0.1", ttl=1):
+    def __init__(self, folder, lines, address="127.0.0.1", port=None, ttl=1):
         folder = Path(folder)
         folder.mkdir()
         self.log_path = folder / "log"
-        self.port = free_port(address)
+        self.port = port or free_port(address)
         self.server = f"{address}@{self.port}"
         config = folder / "dnsmasq.conf"
         config.write_text("\n".join([

@@ -26,23 +26,67 @@ def with_mounts(script, *command):
     return ["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)]
 
 
+# ---- networks --------------------------------------------------------------------------------------
+
 CLONE_NEWNET = 0x40000000
+OWN_NETWORK = "/proc/thread-self/ns/net"
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@functools.cache
+def has_networks():
+    return os.geteuid() == 0 and subprocess.run(["unshare", "--net", "true"],
+                                                capture_output=True).returncode == 0
+
+
+def require_networks():
+    if not has_networks():
+        pytest.skip("NOT ROOT, or no network namespaces")
+
+
+def _check(result):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), "network namespace")
+
+
+class Network:
+    """
+    A network of its own, whose interface lo has all addresses of the given nets. `with network:` is
+    inside, for this thread and for the processes and threads that it starts; sockets stay there.
+    """
+
+    def __init__(self, *nets):
+        self.outside = []
+        with open(OWN_NETWORK, "rb") as home:
+            _check(_libc.unshare(CLONE_NEWNET))
+            try:
+                self.file = open(OWN_NETWORK, "rb")
+                subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+                for net in nets:
+                    subprocess.run(["ip", "address", "add", net, "dev", "lo"], check=True)
+            finally:
+                _check(_libc.setns(home.fileno(), CLONE_NEWNET))
+
+    def __enter__(self):
+        self.outside.append(open(OWN_NETWORK, "rb"))
+        _check(_libc.setns(self.file.fileno(), CLONE_NEWNET))
+        return self
+
+    def __exit__(self, *_):
+        with self.outside.pop() as outside:
+            _check(_libc.setns(outside.fileno(), CLONE_NEWNET))
+
+    def close(self):
+        self.file.close()
 
 
 @contextlib.contextmanager
-def own_network(*addresses):
-    """This thread, and the processes and threads that it starts meanwhile, in a network of their own: loopback with
-    these addresses, "10.9.0.1/16" for all of its network. Port 25 is free there. Only root can do that."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode != 0:
-        pytest.skip("NOT ROOT, or no network namespaces")
-    libc = ctypes.CDLL(None, use_errno=True)
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+def own_network(*nets):
+    """This thread, and the processes and threads that it starts meanwhile, in a Network. Port 25 is free there."""
+    require_networks()
+    network = Network(*nets)
     try:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        for address in addresses:
-            subprocess.run(["ip", "address", "add", address, "dev", "lo"], check=True)
-        yield
+        with network:
+            yield
     finally:
-        assert libc.setns(home, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        os.close(home)
+        network.close()

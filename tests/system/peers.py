@@ -22,10 +22,11 @@ def can_lay_over():
         laid_over(["true"]), capture_output=True, timeout=20).returncode == 0
 
 
-def laid_over(command):
-    """The command, as it runs with the unpacked packages over /usr."""
-    script = f'mount -t overlay overlay -o lowerdir="{UNPACKED}/usr":/usr /usr && exec "$@"'
-    return with_mounts(script, *command)
+def laid_over(command, files=None):
+    """The command, as it runs with the unpacked packages over /usr, and files over {path: file}."""
+    script = f'mount -t overlay overlay -o lowerdir="{UNPACKED}/usr":/usr /usr && '
+    script += "".join(f'mount --bind "{file}" "{path}" && ' for path, file in (files or {}).items())
+    return with_mounts(script + 'exec "$@"', *command)
 
 
 def require():
@@ -38,13 +39,14 @@ def require():
 class Server:
     """A server in the foreground that writes its log to a file."""
 
-    def __init__(self, folder, command, port):
+    def __init__(self, folder, command, port, address="127.0.0.1", files=None):
         require()
         self.folder = folder
+        self.address = address
         self.port = port
         self.log_path = folder / "output"
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(laid_over(command), stdout=log, stderr=log,
+            self.process = subprocess.Popen(laid_over(command, files), stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL)
         try:
             wait_for(self.is_ready, 30)
@@ -73,7 +75,7 @@ class Server:
 
     def answers(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+            with socket.create_connection((self.address, self.port), 1) as probe:
                 probe.settimeout(10)
                 return probe.recv(3) == b"220"
         except OSError:
@@ -146,44 +148,53 @@ flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+  -o syslog_name=postfix/$service_name
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
+discard unix - - n - - discard
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
 
 
-class Postfix(Server):
-    """A real Postfix that is final for store.tld; joe and jim have mailboxes there."""
+# Final for store.tld; joe and jim have mailboxes there.
+STORE = {
+    "myhostname": "postfix.store.tld", "inet_interfaces": "127.0.0.1", "mydestination": "",
+    "mynetworks": "127.0.0.0/8", "alias_maps": "", "virtual_mailbox_domains": "store.tld",
+    "virtual_mailbox_maps": "inline:{joe@store.tld=joe/, jim@store.tld=jim/}",
+    "virtual_uid_maps": f"static:{STORE_UID}", "virtual_gid_maps": f"static:{STORE_UID}",
+    "smtpd_peername_lookup": "no", "smtp_dns_support_level": "disabled",
+}
 
-    def __init__(self, folder, settings=None):
+
+class Postfix(Server):
+    """A real Postfix; settings are added to those of base."""
+
+    def __init__(self, folder, settings=None, base=STORE, address="127.0.0.1", port=None, files=None):
         require()
         make_folder(folder)
         make_folder(folder / "mail", STORE_UID)
-        port = free_port()
+        port = port or free_port()
         self.make_queue(folder / "queue")
         make_folder(folder / "data", 1)
         conf = make_folder(folder / "conf")
-        (conf / "master.cf").write_text(POSTFIX_SERVICES.format(port=f"127.0.0.1:{port}"))
+        (conf / "master.cf").write_text(POSTFIX_SERVICES.format(port=f"{address}:{port}"))
         values = {
-            "compatibility_level": "3.6", "myhostname": "postfix.store.tld",
+            "compatibility_level": "3.6",
             "queue_directory": folder / "queue", "data_directory": folder / "data",
             "command_directory": "/usr/sbin", "daemon_directory": "/usr/lib/postfix/sbin",
             "shlib_directory": "/usr/lib/postfix", "meta_directory": UNPACKED / "etc/postfix",
             "mail_owner": "daemon", "setgid_group": "games", "default_privs": "nobody",
-            "inet_protocols": "ipv4", "inet_interfaces": "127.0.0.1",
+            "inet_protocols": "ipv4",
             "maillog_file": folder / "log", "maillog_file_prefixes": folder,
-            "mydestination": "", "mynetworks": "127.0.0.0/8", "alias_maps": "",
-            "virtual_mailbox_domains": "store.tld", "virtual_mailbox_base": folder / "mail",
-            "virtual_mailbox_maps": "inline:{joe@store.tld=joe/, jim@store.tld=jim/}",
-            "virtual_uid_maps": f"static:{STORE_UID}", "virtual_gid_maps": f"static:{STORE_UID}",
-            "smtpd_peername_lookup": "no", "smtp_dns_support_level": "disabled",
-            "in_flow_delay": "0", **(settings or {}),
+            "virtual_mailbox_base": folder / "mail",
+            "in_flow_delay": "0", **base, **(settings or {}),
         }
         (conf / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in values.items()))
-        super().__init__(folder, ["/usr/lib/postfix/sbin/master", "-d", "-c", conf], port)
+        super().__init__(folder, ["/usr/lib/postfix/sbin/master", "-d", "-c", conf], port, address,
+                         files)
 
     @staticmethod
     def make_queue(queue):
