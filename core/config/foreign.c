@@ -189,8 +189,8 @@ static const char *const names[] = {
     "unverified_recipient_reject_reason", "unverified_recipient_tempfail_action",
     "unverified_sender_defer_code", "unverified_sender_reject_code",
     "unverified_sender_reject_reason", "unverified_sender_tempfail_action", "verp_delimiter_filter",
-    "virtual_delivery_status_filter", "virtual_gid_maps", "virtual_mailbox_base",
-    "virtual_mailbox_limit", "virtual_mailbox_lock", "virtual_minimum_uid", "virtual_uid_maps",
+    "virtual_delivery_status_filter", "virtual_mailbox_base",
+    "virtual_mailbox_limit", "virtual_mailbox_lock", "virtual_minimum_uid",
     /* clang-format on */
 };
 

@@ -239,6 +239,19 @@ static sluice_status dns_query(const struct sluice_host *host, struct sluice_spa
 
 /* ---- the host -------------------------------------------------------------------------------- */
 
+/* No thread: who waits anyway does not mind. */
+static sluice_status offload_run(const struct sluice_host *host,
+                                 sluice_status (*work)(void *argument),
+                                 void (*release)(void *argument), void *argument,
+                                 int64_t deadline_ms, sluice_status *ret_status)
+{
+    (void)host;
+    (void)release;
+    (void)deadline_ms;
+    *ret_status = work(argument);
+    return SLUICE_OK;
+}
+
 static const void *get_service(const struct sluice_host *host, const char *id)
 {
     static const struct sluice_io io = {
@@ -257,6 +270,8 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         .monotonic_ms = clock_monotonic_ms,
     };
     static const struct sluice_dns dns = {.struct_size = sizeof(dns), .query = dns_query};
+    static const struct sluice_offload offload = {
+        .struct_size = sizeof(offload), .run = offload_run};
 
     if (strcmp(id, SLUICE_IO_ID) == 0)
         return &io;
@@ -264,6 +279,8 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         return &clock;
     if (strcmp(id, SLUICE_DNS_ID) == 0)
         return &dns;
+    if (strcmp(id, SLUICE_OFFLOAD_ID) == 0)
+        return &offload;
     return net_host_of(host)->get_other_service(host, id);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * net_host: the test host with a network: sluice.io/1 over plain sockets, where waiting blocks, a
- * sluice.dns/1 that answers from a table, and a clock that runs fast, so that a time-out of seconds
+ * sluice.dns/1 that answers from a table, a sluice.offload/1 that calls at once, and a clock that runs fast, so that a time-out of seconds
  * is over in a fraction of one.
  */
 #ifndef TESTS_CONTRACT_NET_HOST_H

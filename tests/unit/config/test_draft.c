@@ -243,7 +243,7 @@ static void test_foreign_names(void **state)
     }
     assert_true(parameter_is_foreign("2bounce_notice_recipient"));
     assert_true(parameter_is_foreign("queue_run_delay"));
-    assert_true(parameter_is_foreign("virtual_uid_maps"));
+    assert_true(parameter_is_foreign("virtual_minimum_uid"));
     assert_false(parameter_is_foreign("no_such_name"));
 }
 

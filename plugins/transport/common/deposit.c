@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC */
+/* deposit: see deposit.h. */
+#include "deposit.h"
+
+#include "letter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LOCK_PAUSE_MIN_MS 10
+
+/* What a thread works on. It is the thread's own if the task can wait no longer. */
+struct work {
+    struct mailbox_target target;
+    struct owner owner;
+    struct mailbox mailbox;
+    char hostname[256];
+    bool is_last; /* what is to be written now ends the message */
+    size_t len;
+    char piece[LETTER_HEAD_MAX + LETTER_PIECE_MAX];
+    struct result result;
+};
+
+/* A deposit under way, on the task. */
+struct course {
+    const struct station *station;
+    struct letter *letter;
+    struct work *work; /* NULL: it is gone, see work */
+    int64_t deadline_ms;
+    struct result *result;
+};
+
+/* ---- on a thread ----------------------------------------------------------------------------- */
+
+static sluice_status take_rights(struct work *work)
+{
+    if (work->owner.uid == geteuid())
+        return SLUICE_OK;
+    return result_set(&work->result, SLUICE_TEMP, "4.3.5", "no right to deliver as user %lu",
+                      (unsigned long)work->owner.uid);
+}
+
+static void return_rights(struct work *work)
+{
+    (void)work;
+}
+
+static sluice_status run_open(void *argument)
+{
+    struct work *work = argument;
+    sluice_status st = take_rights(work);
+
+    if (st != SLUICE_OK)
+        return st;
+    st = mailbox_open(&work->mailbox, &work->result);
+    if (st != SLUICE_OK)
+        mailbox_close(&work->mailbox);
+    return_rights(work);
+    return st;
+}
+
+static sluice_status run_write(void *argument)
+{
+    struct work *work = argument;
+    sluice_status st = take_rights(work);
+
+    if (st != SLUICE_OK)
+        return st;
+    st = mailbox_write(&work->mailbox, work->piece, work->len, &work->result);
+    if (st == SLUICE_OK && work->is_last)
+        st = mailbox_finish(&work->mailbox, &work->result);
+    if (st != SLUICE_OK || work->is_last)
+        mailbox_close(&work->mailbox);
+    return_rights(work);
+    return st;
+}
+
+static sluice_status run_close(void *argument)
+{
+    struct work *work = argument;
+
+    if (work->mailbox.fd != -1 && take_rights(work) == SLUICE_OK) {
+        mailbox_close(&work->mailbox);
+        return_rights(work);
+    }
+    return SLUICE_OK;
+}
+
+/* The task has gone. What is left open is closed without anybody's rights: the lock goes with it, and
+ * what has been written of a maildir's file is nobody's mail. */
+static void release(void *argument)
+{
+    struct work *work = argument;
+
+    mailbox_close(&work->mailbox);
+    free(work);
+}
+
+/* ---- on the task ----------------------------------------------------------------------------- */
+
+static sluice_status run(struct course *course, sluice_status (*step)(void *argument))
+{
+    const struct station *station = course->station;
+    struct work *work = course->work;
+    sluice_status st;
+
+    if (station->offload->run(station->host, step, release, work, course->deadline_ms, &st) ==
+        SLUICE_OK) {
+        if (st != SLUICE_OK)
+            *course->result = work->result;
+        return st;
+    }
+    course->work = NULL;
+    return result_set(course->result, SLUICE_TEMP, "4.3.0", "the delivery takes too long");
+}
+
+/* As long as so many attempts with that delay take; more often at first, as most locks are short. */
+static sluice_status open_mailbox(struct course *course)
+{
+    const struct station *station = course->station;
+    int64_t delay_ms = station->lock_delay_ms;
+    int64_t now_ms = station->clock->monotonic_ms(station->host);
+    int64_t end_ms = now_ms + (station->lock_attempts - 1) * delay_ms;
+    int64_t pause_ms = LOCK_PAUSE_MIN_MS;
+    sluice_status st;
+
+    for (;;) {
+        st = run(course, run_open);
+        now_ms = station->clock->monotonic_ms(station->host);
+        if (st == SLUICE_OK || course->work == NULL || !course->work->mailbox.is_locked ||
+            now_ms >= end_ms)
+            return st;
+        pause_ms = pause_ms < delay_ms ? pause_ms : delay_ms;
+        if (station->io->sleep(station->host, now_ms + pause_ms) != SLUICE_OK)
+            return st; /* the attempt has been cancelled */
+        pause_ms *= 2;
+    }
+}
+
+/* The next piece, behind what is there already. */
+static sluice_status fill(struct course *course)
+{
+    struct work *work = course->work;
+    size_t len;
+
+    if (letter_next(course->letter, work->piece + work->len, &len) != SLUICE_OK)
+        return result_set(course->result, SLUICE_TEMP, "4.3.0", "the message cannot be read");
+    work->len += len;
+    work->is_last = course->letter->is_over;
+    return SLUICE_OK;
+}
+
+static sluice_status write_letter(struct course *course)
+{
+    const struct station *station = course->station;
+    sluice_status st = SLUICE_OK;
+
+    course->work->len =
+        letter_head(course->letter, station->clock->wall_ms(station->host), course->work->piece);
+    if (course->work->len == 0)
+        return result_set(course->result, SLUICE_TEMP, "4.3.0", "an address is too long");
+    do {
+        st = fill(course);
+        if (st == SLUICE_OK)
+            st = run(course, run_write);
+        if (st == SLUICE_OK)
+            course->work->len = 0;
+    } while (st == SLUICE_OK && !course->letter->is_over);
+    return st;
+}
+
+static sluice_status run_course(struct course *course)
+{
+    sluice_status st = open_mailbox(course);
+
+    if (st == SLUICE_OK)
+        st = write_letter(course);
+    if (st != SLUICE_OK && course->work != NULL) {
+        struct result why = *course->result;
+
+        (void)run(course, run_close);
+        *course->result = why;
+    }
+    return st;
+}
+
+static struct work *work_new(const struct station *station, const struct mailbox_target *target,
+                             const struct owner *owner)
+{
+    struct work *work = calloc(1, sizeof(*work));
+
+    if (work == NULL)
+        return NULL;
+    work->target = *target;
+    work->owner = *owner;
+    (void)snprintf(work->hostname, sizeof(work->hostname), "%s", station->hostname); /* has room */
+    mailbox_init(&work->mailbox, &work->target, work->hostname);
+    return work;
+}
+
+/* As Postfix has them. */
+static void explain(const struct mailbox_target *target, struct sluice_span address,
+                    struct result *result)
+{
+    bool is_maildir = mailbox_is_maildir(target);
+
+    if (result->status == SLUICE_OK)
+        (void)result_set(result, SLUICE_OK, "2.0.0", "delivered to %s",
+                         is_maildir ? "maildir" : "mailbox");
+    else if (is_maildir)
+        result_prefix(result, "maildir delivery failed: ");
+    else
+        result_prefix(result, "cannot update mailbox %s for user %.*s. ", target->path,
+                      (int)address.len, address.ptr);
+}
+
+sluice_status deposit(const struct station *station, const struct sluice_message *message,
+                      const struct sluice_recipient *recipient, const struct mailbox_target *target,
+                      const struct owner *owner, int64_t deadline_ms, struct result *result)
+{
+    struct course course = {
+        .station = station,
+        .letter = malloc(sizeof(*course.letter)),
+        .work = work_new(station, target, owner),
+        .deadline_ms = deadline_ms,
+        .result = result,
+    };
+
+    if (course.letter == NULL || course.work == NULL) {
+        (void)result_set(result, SLUICE_TEMP, "4.3.0", "out of memory");
+    } else {
+        letter_init(course.letter, message, recipient, !mailbox_is_maildir(target));
+        result->status = run_course(&course); /* whatever was said of a lock meanwhile */
+    }
+    free(course.letter);
+    free(course.work);
+    explain(target, recipient->address, result);
+    return result->status;
+}
