@@ -39,6 +39,8 @@ static const char usage_text[] =
     "                                 #QUEUE: a transport, or one of etrn_queues\n"
     "  site suspend SITE [REASON]     nothing goes there, until\n"
     "  site resume SITE\n"
+    "  explain ADDRESS [--client IP] [--sender ADDRESS] [--helo NAME]\n"
+    "                                 what would happen to a message, and why\n"
     "  trace ID [--log FILE]          a message's story, from the log and the queue\n"
     "  plugin list                    the plugins that the configuration uses\n"
     "  plugin show PLUGIN             a plugin's manual\n"
@@ -109,6 +111,7 @@ static const struct command commands[] = {
     {"site", "release", "name", NULL, sluice_show_released, NULL},
     {"site", "suspend", "name", "reason", NULL, NULL},
     {"site", "resume", "name", NULL, NULL, NULL},
+    {"explain", NULL, "address", NULL, sluice_show_explained, NULL},
     {"trace", NULL, "id", NULL, NULL, sluice_trace},
     {"plugin", "list", NULL, NULL, NULL, list_plugins},
     {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
@@ -120,6 +123,13 @@ static const struct command commands[] = {
 static json_t *make_request(const struct sluice *sluice, const struct command *command,
                             char **arguments)
 {
+    const struct {
+        const char *member;
+        const char *value;
+    } options[] = {
+        {"site", sluice->site},     {"domain", sluice->domain}, {"client", sluice->client},
+        {"sender", sluice->sender}, {"helo", sluice->helo},
+    };
     json_t *request =
         json_pack("{s:o}", "command",
                   json_sprintf("%s%s%s", command->noun, command->verb != NULL ? " " : "",
@@ -129,10 +139,10 @@ static json_t *make_request(const struct sluice *sluice, const struct command *c
         (void)json_object_set_new(request, command->member, json_string(arguments[0]));
     if (command->extra != NULL && arguments[1] != NULL)
         (void)json_object_set_new(request, command->extra, json_string(arguments[1]));
-    if (sluice->site != NULL)
-        (void)json_object_set_new(request, "site", json_string(sluice->site));
-    if (sluice->domain != NULL)
-        (void)json_object_set_new(request, "domain", json_string(sluice->domain));
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if (options[i].value != NULL)
+            (void)json_object_set_new(request, options[i].member, json_string(options[i].value));
+    }
     return request;
 }
 
@@ -192,6 +202,8 @@ static int parse(struct sluice *sluice, int argc, char **argv)
         {"json", no_argument, NULL, 'j'},         {"site", required_argument, NULL, 's'},
         {"domain", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},      {"log", required_argument, NULL, 'l'},
+        {"client", required_argument, NULL, 'C'}, {"sender", required_argument, NULL, 'S'},
+        {"helo", required_argument, NULL, 'H'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -212,6 +224,15 @@ static int parse(struct sluice *sluice, int argc, char **argv)
             break;
         case 'l':
             sluice->log = optarg;
+            break;
+        case 'C':
+            sluice->client = optarg;
+            break;
+        case 'S':
+            sluice->sender = optarg;
+            break;
+        case 'H':
+            sluice->helo = optarg;
             break;
         case 'h':
             (void)fputs(usage_text, stdout);

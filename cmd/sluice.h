@@ -15,6 +15,9 @@ struct sluice {
     bool wants_json;
     const char *site; /* --site, --domain: of queue list */
     const char *domain;
+    const char *client; /* --client, --sender, --helo: of explain */
+    const char *sender;
+    const char *helo;
     const char *log; /* --log, of trace; NULL: as the configuration has it */
 };
 
@@ -25,6 +28,7 @@ int sluice_fatal(int code, const char *format, ...) __attribute__((format(printf
 void sluice_show_released(void *user, const json_t *line);
 void sluice_show_operated(void *user, const json_t *line);
 void sluice_show_reloaded(void *user, const json_t *line);
+void sluice_show_explained(void *user, const json_t *line);
 void sluice_show_status(void *user, const json_t *status);
 void sluice_show_listed(void *user, const json_t *message);
 void sluice_show_message(void *user, const json_t *message);

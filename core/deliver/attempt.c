@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "deliver/delivery.h"
 #include "net/dns.h"
+#include "task/explain.h"
 
 #define RESOLVE_TIME_MAX_MS ((int64_t)60 * 1000)
 
@@ -22,6 +23,7 @@ struct walk {
     const struct attempt_means *means;
     struct transport *transport;
     struct job *job;
+    bool is_explained; /* nobody is connected to */
     int64_t deadline_ms;
     struct sluice_span nexthops;  /* what is left of the route's */
     struct sluice_span fallbacks; /* and of the transport's */
@@ -131,10 +133,14 @@ static int32_t walk_deliver(struct walk *walk, struct sluice_connection *connect
  */
 static bool walk_try_host(struct walk *walk)
 {
-    struct sluice_connection *connection =
-        cache_take(walk->means->cache, walk->transport, walk->host);
+    struct sluice_connection *connection;
     bool has_settled;
 
+    if (walk->is_explained) {
+        explain_item("hosts", sluice_span_of(walk->relay));
+        return false; /* so that all are listed who may have their turn */
+    }
+    connection = cache_take(walk->means->cache, walk->transport, walk->host);
     if (connection != NULL) {
         if (walk_deliver(walk, connection, &has_settled) == SLUICE_FATE_REUSABLE || has_settled) {
             walk->sessions++;
@@ -200,6 +206,9 @@ static bool walk_destination(struct walk *walk)
     int64_t started_ms = clock_monotonic_ms();
     sluice_status st;
 
+    explain_begin("nexthop");
+    explain_span("destination", walk->destination.text);
+    explain_flag("is_fallback", walk->destination.is_fallback);
     st = nexthop_resolve(walk->means->chain, walk->destination.text,
                          transport_port(walk->transport), started_ms + RESOLVE_TIME_MAX_MS, &hosts,
                          &err);
@@ -208,6 +217,7 @@ static bool walk_destination(struct walk *walk)
         walk_hosts(walk, &hosts);
     else
         walk_note_refusal(walk, st, &err);
+    explain_end(st, &err);
     bool is_last = hosts.are_last;
     hosts_done(&hosts);
     return !is_last;
@@ -285,24 +295,56 @@ static void decline_to_verify(struct walk *walk)
     job_report_remaining(job, SLUICE_TEMP, "4.3.3", why.text, "none");
 }
 
-void attempt_job(const struct attempt_means *means, struct transport *transport, struct job *job)
+static void attempt(struct walk *walk)
 {
-    struct walk walk = {
-        .means = means,
-        .transport = transport,
-        .job = job,
-    };
+    struct transport *transport = walk->transport;
+    struct job *job = walk->job;
 
     if (transport == NULL) {
         job->site = SITE_FAILED;
         job_report_remaining(job, SLUICE_TEMP, "4.3.0", "mail transport unavailable", "none");
         return;
     }
-    walk.deadline_ms = clock_monotonic_ms() + transport_time_limit_ms(transport);
-    if (job->envelope.is_verify && !transport_verifies(transport))
-        decline_to_verify(&walk);
-    else if (transport_has_connect(transport))
-        attempt_with_hosts(&walk);
+    walk->deadline_ms = clock_monotonic_ms() + transport_time_limit_ms(transport);
+    bool may_call = !job->envelope.is_verify || transport_verifies(transport);
+    if (transport_has_connect(transport) && (may_call || walk->is_explained))
+        attempt_with_hosts(walk);
+    else if (may_call)
+        attempt_alone(walk);
     else
-        attempt_alone(&walk);
+        decline_to_verify(walk);
+}
+
+void attempt_job(const struct attempt_means *means, struct transport *transport, struct job *job)
+{
+    struct walk walk = {.means = means, .transport = transport, .job = job};
+
+    attempt(&walk);
+}
+
+static void explain_outcomes(const struct job *job)
+{
+    for (size_t i = 0; i < job->envelope.recipient_count; i++) {
+        const struct outcome *outcome = &job->outcomes[i];
+
+        if (!outcome->is_reported)
+            continue;
+        explain_begin("outcome");
+        explain_span("address", job->envelope.recipients[i].address);
+        explain_text("dsn", outcome->result.dsn);
+        explain_text("reason", outcome->result.text);
+        explain_end(outcome->result.status, NULL);
+    }
+}
+
+void attempt_explain(const struct attempt_means *means, struct transport *transport,
+                     struct job *job)
+{
+    struct walk walk = {.means = means, .transport = transport, .job = job, .is_explained = true};
+
+    if (means->session_limit > 0)
+        explain_number("session_limit", means->session_limit);
+    explain_flag("has_own_way", transport != NULL && !transport_has_connect(transport));
+    attempt(&walk);
+    explain_outcomes(job);
 }

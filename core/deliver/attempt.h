@@ -22,5 +22,13 @@ struct attempt_means {
 
 /* Fills in the job's outcomes, site and times. transport NULL: no such transport. [task: waits] */
 void attempt_job(const struct attempt_means *means, struct transport *transport, struct job *job);
+/*
+ * For `sluice explain` (task/explain.h): the same without connections. A step "nexthop" for each
+ * destination has the hosts that would be tried, as if each of them failed; a step "outcome" says what
+ * becomes of a recipient whom none of them takes. A transport that finds its own way is asked if it can
+ * verify: the job's envelope must say so. [task: waits]
+ */
+void attempt_explain(const struct attempt_means *means, struct transport *transport,
+                     struct job *job);
 
 #endif

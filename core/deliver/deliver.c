@@ -13,6 +13,7 @@
 #include "deliver/resolve.h"
 #include "net/dns.h"
 #include "route/table_service.h"
+#include "task/explain.h"
 #include "task/task.h"
 
 #include <assert.h>
@@ -119,39 +120,81 @@ static void take_job(struct deliver *deliver, struct channel_frame *frame)
     }
 }
 
-/* ---- routes ---------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
+
+/* Where addresses go now, or what would be tried: frames with one answer each. */
+struct inquiry_kind {
+    const char *name;
+    uint16_t answer_type;
+    void (*answer)(struct deliver *deliver, struct sluice_span body, struct buffer *answer);
+};
 
 struct inquiry {
+    const struct inquiry_kind *kind;
     struct deliver *deliver;
     struct errand *errand;
     struct buffer body;
 };
+
+static void answer_resolve(struct deliver *deliver, struct sluice_span body, struct buffer *answer)
+{
+    resolve_answer(deliver->routes, body, answer);
+}
+
+static int add_json(const char *text, size_t len, void *answer)
+{
+    buffer_add(answer, text, len);
+    return 0;
+}
+
+/* Without memory the answer is empty. */
+static void answer_explain(struct deliver *deliver, struct sluice_span body, struct buffer *answer)
+{
+    struct channel_frame frame = {.body = body, .fd = -1};
+    struct explanation *explanation = NULL;
+    struct job *job = NULL;
+
+    if (job_new(&frame, &job, NULL) == SLUICE_OK && explanation_new(&explanation) == SLUICE_OK) {
+        task_set_explanation(explanation);
+        (void)task_set_limit(clock_monotonic_ms() + EXPLAIN_TIME_MS);
+        attempt_explain(&deliver->means, find_transport(deliver, job->header.transport), job);
+        task_set_explanation(NULL);
+        (void)json_dump_callback(explanation_json(explanation), add_json, answer, JSON_COMPACT);
+    }
+    explanation_free(explanation);
+    job_unref(job);
+}
+
+static const struct inquiry_kind inquiry_resolve = {"resolve", MESSAGE_RESOLVED, answer_resolve};
+static const struct inquiry_kind inquiry_explain = {"explain", MESSAGE_EXPLAINED, answer_explain};
 
 static void run_inquiry(void *arg)
 {
     struct inquiry *inquiry = arg;
     struct buffer answer = BUFFER_INIT;
 
-    resolve_answer(inquiry->deliver->routes, buffer_span(&inquiry->body), &answer);
-    if (errand_answer(inquiry->errand, MESSAGE_RESOLVED, &answer) != SLUICE_OK)
-        end_process("out of memory for routes");
+    inquiry->kind->answer(inquiry->deliver, buffer_span(&inquiry->body), &answer);
+    if (errand_answer(inquiry->errand, inquiry->kind->answer_type, &answer) != SLUICE_OK)
+        end_process("out of memory for an answer");
     buffer_done(&inquiry->body);
     free(inquiry);
 }
 
-static void take_inquiry(struct deliver *deliver, const struct channel_frame *frame)
+static void take_inquiry(struct deliver *deliver, const struct inquiry_kind *kind,
+                         const struct channel_frame *frame)
 {
     struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
 
     if (inquiry != NULL) {
+        inquiry->kind = kind;
         inquiry->deliver = deliver;
         inquiry->errand = errand_new(&deliver->errands, frame->ref);
         buffer_add_span(&inquiry->body, frame->body);
         if (inquiry->errand != NULL && !buffer_failed(&inquiry->body) &&
-            task_start("resolve", run_inquiry, inquiry, NULL) == SLUICE_OK)
+            task_start(kind->name, run_inquiry, inquiry, NULL) == SLUICE_OK)
             return;
     }
-    end_process("out of memory for routes"); /* with all that it has */
+    end_process("out of memory for a question"); /* with all that it has */
 }
 
 /* ---- reports --------------------------------------------------------------------------------- */
@@ -252,7 +295,11 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         break;
     case MESSAGE_RESOLVE:
         if (!deliver->is_draining)
-            take_inquiry(deliver, frame);
+            take_inquiry(deliver, &inquiry_resolve, frame);
+        break;
+    case MESSAGE_EXPLAIN:
+        if (!deliver->is_draining)
+            take_inquiry(deliver, &inquiry_explain, frame);
         break;
     case MESSAGE_REPORT:
         if (!deliver->is_draining)

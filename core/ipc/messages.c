@@ -305,6 +305,23 @@ sluice_status message_reported_decode(struct sluice_span body,
     return DECODE(reported_members, body, ret_reported);
 }
 
+static const struct record_member explain_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_explain, address),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_explain, sender),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_explain, client),
+    RECORD_MEMBER(4, RECORD_SPAN, struct message_explain, helo),
+};
+
+void message_explain_encode(const struct message_explain *explain, struct buffer *buffer)
+{
+    ENCODE(explain_members, explain, buffer);
+}
+
+sluice_status message_explain_decode(struct sluice_span body, struct message_explain *ret_explain)
+{
+    return DECODE(explain_members, body, ret_explain);
+}
+
 /* ---- results: the one message with a list ---------------------------------------------------- */
 
 void message_result_encode(const struct message_result *result, struct buffer *buffer)

@@ -15,6 +15,7 @@
  *     |                                          | <------------------- RESULT (ref) ---- |
  *     |                                          | -- REPORT (ref) -> | <- REPORTED (ref) |
  *     |                                          | -- RESOLVE (ref) > | <- RESOLVED (ref) |
+ *     | <- EXPLAIN (ref) | -- EXPLAINED (ref) -> | -- EXPLAIN (ref) > | <- EXPLAINED (ref)|
  *     | <- PAUSE -- | -- PAUSED ---------------> | -- PAUSE --------> | <- PAUSED ------- |
  *     | <- RESUME ------------------------------ | -- RESUME -------> | <- RESUMED ------ |
  *
@@ -95,6 +96,11 @@ enum message_type {
     MESSAGE_REPORTED = 53,
     MESSAGE_RESOLVE = 54, /* where do these recipients go now? */
     MESSAGE_RESOLVED = 55,
+
+    /* queue -> receive, deliver, for `sluice explain`: what would happen? body: a message_explain; for
+     * deliver, a JOB's without content, to be verified */
+    MESSAGE_EXPLAIN = 56,
+    MESSAGE_EXPLAINED = 57, /* body: JSON; empty: there was no memory for it */
 };
 
 struct message_setup {
@@ -224,6 +230,16 @@ struct message_route {
     bool is_by_domain; /* all addresses of that domain have that transport and next hop */
 };
 
+#define EXPLAIN_TIME_MS 25000 /* then a role gives up waiting for what it asks, and says so */
+
+/* The words of a session that receive plays. */
+struct message_explain {
+    struct sluice_span address; /* the recipient */
+    struct sluice_span sender;  /* empty: null sender */
+    struct sluice_span client;  /* numeric; empty: a program of this machine */
+    struct sluice_span helo;
+};
+
 enum report_kind {
     REPORT_FAILURE = 1,
     REPORT_SUCCESS = 2,
@@ -293,6 +309,8 @@ sluice_status message_reported_decode(struct sluice_span body,
                                       struct message_reported *ret_reported);
 void message_result_encode(const struct message_result *result, struct buffer *buffer);
 sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result);
+void message_explain_encode(const struct message_explain *explain, struct buffer *buffer);
+sluice_status message_explain_decode(struct sluice_span body, struct message_explain *ret_explain);
 void message_result_done(struct message_result *result);
 /* Appends one to a body, or takes one off it: OK, NOT_FOUND at its end, PERM. */
 void message_question_add(const struct message_question *question, struct buffer *body);

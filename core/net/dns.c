@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "task/explain.h"
 #include "task/task.h"
 
 #include <arpa/inet.h>
@@ -344,6 +345,20 @@ static bool read_record(uint32_t type, struct sluice_span data, char text[DNS_NA
     }
 }
 
+/* "10 mx.example", "192.0.2.1" */
+static void explain_record(const struct sluice_dns_record *record)
+{
+    char text[DNS_NAME_MAX + 8];
+
+    if (task_explanation() == NULL || record->type != SLUICE_DNS_MX) {
+        explain_item("records", record->target);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%u %.*s", (unsigned)record->preference,
+                   SPAN_ARGS(record->target));
+    explain_item("records", sluice_span_of(text));
+}
+
 /* Records that make no sense are left out; an answer of nothing else is TEMP. */
 static sluice_status pass_records(const struct ub_result *result, uint32_t type,
                                   const struct sluice_dns_sink *sink, struct error *err)
@@ -359,6 +374,7 @@ static sluice_status pass_records(const struct ub_result *result, uint32_t type,
         if (!read_record(type, data, text, &record))
             continue;
         sink->record(sink, &record);
+        explain_record(&record);
         count++;
     }
     if (count == 0)
@@ -462,6 +478,23 @@ void dns_reverse_name(const struct address *address, char name[DNS_REVERSE_NAME_
     (void)snprintf(name + len, DNS_REVERSE_NAME_SIZE - len, is_v4 ? "in-addr.arpa" : "ip6.arpa");
 }
 
+static const char *type_name(uint32_t type)
+{
+    static const struct {
+        uint32_t type;
+        const char *name;
+    } names[] = {
+        {SLUICE_DNS_A, "A"},     {SLUICE_DNS_NS, "NS"},   {SLUICE_DNS_PTR, "PTR"},
+        {SLUICE_DNS_MX, "MX"},   {SLUICE_DNS_TXT, "TXT"}, {SLUICE_DNS_AAAA, "AAAA"},
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].type == type)
+            return names[i].name;
+    }
+    return "other";
+}
+
 sluice_status dns_query(struct sluice_span name, uint32_t type, int64_t deadline_ms,
                         const struct sluice_dns_sink *sink, struct error *err)
 {
@@ -473,7 +506,11 @@ sluice_status dns_query(struct sluice_span name, uint32_t type, int64_t deadline
     text[name.len] = '\0';
     if (task_is_cancelled())
         return error_set(err, SLUICE_TEMP, "look-up of %s: cancelled", text);
+    explain_begin("dns");
+    explain_text("name", text);
+    explain_text("type", type_name(type));
     sluice_status status = query_run(text, type, deadline_ms, sink, err);
+    explain_end(status, err);
     if (status != SLUICE_OK && status != SLUICE_NOT_FOUND)
         error_prefix(err, "look-up of %s", text);
     return status;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "queue/content.h"
 #include "queue/delivery_log.h"
+#include "queue/explain.h"
 #include "queue/inspect.h"
 #include "queue/listing.h"
 #include "queue/named.h"
@@ -155,6 +156,7 @@ static const struct {
     {"site suspend",  RIGHT_OPERATE, suspension_suspend},
     {"site resume",   RIGHT_OPERATE, suspension_resume},
     {"flush",         RIGHT_RELEASE, flush_domain},
+    {"explain",       RIGHT_VIEW,    explain_send},
     {"reload",        RIGHT_OPERATE, queue_reload_ask},
 };
 /* clang-format on */

@@ -21,6 +21,7 @@
  *   site release   name            the same for a site, a domain, @domain, #queue (named.h)
  *   site suspend   name, reason    see suspension.h; and resume
  *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
+ *   explain        address, ...    see explain.h
  *   reload                         {"said": TEXT} for each line of the check, {"generation": N}: what
  *                                  runs now. For root and the owner alone
  */

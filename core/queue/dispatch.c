@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "queue/active.h"
+#include "queue/explain.h"
 #include "queue/inherit.h"
 #include "queue/lifetime.h"
 #include "queue/pick.h"
@@ -85,6 +86,19 @@ static bool find_places(const struct queue *queue, struct places *ret_places)
         return true;
     }
     return false;
+}
+
+struct deliver_link *dispatch_current(const struct queue *queue, unsigned crew)
+{
+    struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->channel != NULL && !link->is_isolated && link->crew == crew &&
+            link->generation == queue->role->generation)
+            return link;
+    }
+    return NULL;
 }
 
 static bool can_take(const struct queue *queue)
@@ -364,6 +378,7 @@ static void close_link(struct deliver_link *link)
     struct job *job;
     struct job *next;
 
+    explain_link_ended(link->queue, link->channel);
     channel_free(link->channel);
     link->channel = NULL;
     resolve_link_ended(link);
@@ -414,6 +429,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         st = on_paused(link, frame);
     else if (frame->type == MESSAGE_REPORTED)
         st = report_answered(link, frame);
+    else if (frame->type == MESSAGE_EXPLAINED)
+        st = explain_answered(link->queue, frame);
     if (st == SLUICE_OK)
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/json_text.h"
 #include "base/span.h"
 #include "queue/active.h"
 #include "queue/dispatch.h"
@@ -24,7 +25,7 @@ static void set(json_t *object, const char *name, json_t *value, bool *is_whole)
 
 static void set_span(json_t *object, const char *name, struct sluice_span text, bool *is_whole)
 {
-    set(object, name, session_string(text), is_whole);
+    set(object, name, json_text(text), is_whole);
 }
 
 /* Seconds since 1970 of an instant of the monotonic clock. */
@@ -79,7 +80,7 @@ static json_t *delay_reason(const struct envelope_recipient *recipient, const st
     if (unit != NULL && unit->site->suspension != NULL)
         return suspension_reason(unit->site);
     if (recipient->text.len > 0)
-        return session_string(recipient->text);
+        return json_text(recipient->text);
     if (unit != NULL && is_on_release(unit))
         return json_string("deferred transport");
     if (unit == NULL || unit->state == UNIT_IN_FLIGHT ||
@@ -257,7 +258,7 @@ struct site *inspect_site(const struct session *session, const char *name)
                      span_skip(all, colon + 1));
 }
 
-static json_t *site_json(const struct site *site)
+json_t *inspect_site_json(const struct site *site)
 {
     int64_t now_ms = clock_monotonic_ms();
     json_t *object = json_object();
@@ -319,7 +320,7 @@ sluice_status inspect_sites(struct session *session, json_t *request)
         const struct site *site = inspect_site(session, names[i]);
 
         if (st == SLUICE_OK && site != NULL)
-            st = session_put(session, site_json(site));
+            st = session_put(session, inspect_site_json(site));
         free(names[i]);
     }
     free(names);
@@ -333,7 +334,7 @@ sluice_status inspect_one_site(struct session *session, json_t *request)
 
     if (site == NULL)
         return error_set(&session->err, SLUICE_NOT_FOUND, "%s: no such site", name);
-    return session_put(session, site_json(site));
+    return session_put(session, inspect_site_json(site));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

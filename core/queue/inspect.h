@@ -26,6 +26,8 @@ bool inspect_is_listed(const struct queue_message *message);
 const char *inspect_queue_name(const struct queue_message *message);
 /* The message of that id, or NULL with the session's error set. */
 struct queue_message *inspect_find(struct session *session, const char *id);
+/* The site's line; NULL: no memory. */
+json_t *inspect_site_json(const struct site *site);
 /* The site of that name, "transport:nexthop", or NULL. */
 struct site *inspect_site(const struct session *session, const char *name);
 

@@ -9,6 +9,7 @@
 #include "ipc/record.h"
 #include "queue/commit.h"
 #include "queue/delivery_log.h"
+#include "queue/explain.h"
 #include "queue/intake_private.h"
 #include "queue/named.h"
 
@@ -265,6 +266,8 @@ static sluice_status handle(struct intake_link *link, struct channel_frame *fram
         return SLUICE_OK;
     case MESSAGE_RELEASE:
         return on_release(link, frame);
+    case MESSAGE_EXPLAINED:
+        return explain_answered(link->queue, frame);
     case MESSAGE_PAUSED:
         return on_paused(link, frame->ref);
     default:
@@ -277,6 +280,7 @@ static void leave(struct intake_link *link)
 {
     struct queue *queue = link->queue;
 
+    explain_link_ended(queue, link->channel);
     channel_free(link->channel);
     link->channel = NULL;
     commit_withdraw_all(link);
@@ -343,6 +347,7 @@ void intake_link(struct queue *queue, const struct message_link *message, int fd
     link->queue = queue;
     link->index = message->index;
     link->pid = message->pid;
+    link->generation = message->generation;
     link->references = 1;
     claim_lease(link);
     link->credit_bytes = share_of_bytes();
@@ -450,6 +455,18 @@ sluice_status intake_load_leases(struct queue *queue, struct sluice_span bytes)
             return st;
     }
     return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
+}
+
+struct channel *intake_current(const struct queue *queue)
+{
+    const struct intake_link *link;
+
+    DL_FOREACH(queue->intakes, link)
+    {
+        if (link->channel != NULL && link->generation == queue->role->generation)
+            return link->channel;
+    }
+    return NULL;
 }
 
 size_t intake_link_count(const struct queue *queue)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct channel;
 struct message_link;
 struct queue;
 
@@ -39,6 +40,8 @@ bool intake_is_paused(const struct queue *queue);
  * bytes make no sense; TEMP: no memory. */
 void intake_save_leases(struct queue *queue, struct buffer *buffer);
 sluice_status intake_load_leases(struct queue *queue, struct sluice_span bytes);
+/* The link of a process that has our configuration; NULL: there is none at present. */
+struct channel *intake_current(const struct queue *queue);
 size_t intake_link_count(const struct queue *queue);
 void intake_done(struct queue *queue);
 

@@ -17,6 +17,7 @@ struct intake_link {
     struct channel *channel; /* NULL: it is gone */
     unsigned index;
     int32_t pid;
+    uint64_t generation; /* of its configuration */
     bool is_paused; /* it sends nothing more */
     unsigned references;
     uint64_t credit_bytes; /* what it may have under way */

@@ -4,6 +4,7 @@
  */
 #include "queue/reload.h"
 
+#include "base/json_text.h"
 #include "base/span.h"
 #include "queue/state.h"
 
@@ -46,7 +47,7 @@ static sluice_status put_lines(struct session *session, const char *said)
         size_t len = span_find(rest, '\n');
 
         st = session_put(session,
-                         json_pack("{s:o}", "said", session_string(span_first(rest, len))));
+                         json_pack("{s:o}", "said", json_text(span_first(rest, len))));
         rest = span_skip(rest, len < rest.len ? len + 1 : len);
     }
     return st;

@@ -338,21 +338,6 @@ void resolve_link_ended(const struct deliver_link *link)
     task_queue_wake_all(&resolving->changed);
 }
 
-/* One that has our tables, not those of a former configuration, and has them all. What suspects have for themselves is not
- * disturbed. */
-static struct deliver_link *find_link(const struct queue *queue)
-{
-    struct deliver_link *link;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (link->channel != NULL && !link->is_isolated && link->crew == CREW_COMMON &&
-            link->generation == queue->role->generation)
-            break;
-    }
-    return link;
-}
-
 /* ---- the task -------------------------------------------------------------------------------- */
 
 /* What was not answered is named, and so asked again. */
@@ -430,7 +415,7 @@ static int64_t run_batch(struct queue *queue)
     if (batch.ids == NULL)
         return clock_monotonic_ms() + RESOLVE_AGAIN_MS;
     collect(&batch);
-    struct deliver_link *link = find_link(queue); /* reading took a while */
+    struct deliver_link *link = dispatch_current(queue, CREW_COMMON); /* reading took a while */
     if (batch.inquiry.entries != NULL && !task_is_cancelled())
         run_inquiry(&batch, link);
     int64_t now_ms = clock_monotonic_ms();
@@ -452,7 +437,7 @@ static void run(void *arg)
     while (!task_is_cancelled() && queue->handover == 0) {
         if (!has_work(resolving))
             (void)task_queue_wait(&resolving->changed, CLOCK_NEVER); /* whichever: look again */
-        else if (find_link(queue) == NULL)
+        else if (dispatch_current(queue, CREW_COMMON) == NULL)
             (void)task_sleep_until(clock_monotonic_ms() + RESOLVE_AGAIN_MS);
         else
             (void)task_sleep_until(run_batch(queue));

@@ -5,10 +5,10 @@
 #include "queue/session.h"
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/span.h"
 #include "queue/control.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 bool session_is_privileged(const struct session *session)
@@ -108,27 +108,11 @@ void session_end(struct session *session, sluice_status status)
         return;
     }
     json_t *end = json_pack("{s:b, s:s, s:o}", "end", 1, "status", status_name(status), "text",
-                            session_string(sluice_span_of(session->err.text)));
+                            json_text(sluice_span_of(session->err.text)));
 
     if (end != NULL)
         (void)write_line(session, end);
     json_decref(end);
     (void)session_send(session); /* who has gone does not want it */
     buffer_done(&session->out);
-}
-
-json_t *session_string(struct sluice_span bytes)
-{
-    json_t *string = json_stringn(bytes.len > 0 ? bytes.ptr : "", bytes.len);
-    if (string != NULL)
-        return string;
-
-    char *ascii = malloc(bytes.len + 1);
-    if (ascii == NULL)
-        return NULL;
-    for (size_t i = 0; i < bytes.len; i++)
-        ascii[i] = (unsigned char)bytes.ptr[i] < 0x80 ? bytes.ptr[i] : '?';
-    string = json_stringn(ascii, bytes.len);
-    free(ascii);
-    return string;
 }

@@ -44,7 +44,4 @@ sluice_status session_send(struct session *session);
 /* Writes the last line, and sends all. [task: waits] */
 void session_end(struct session *session, sluice_status status);
 
-/* A text of JSON from bytes of any kind: what is no UTF-8 becomes question marks. */
-json_t *session_string(struct sluice_span bytes);
-
 #endif

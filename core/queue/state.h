@@ -24,6 +24,7 @@
 
 struct control;
 struct deliver_link;
+struct explain_question;
 struct former_lease;
 struct helper;
 struct intake_link;
@@ -78,6 +79,7 @@ struct queue {
     unsigned isolated_crew;    /* that it was asked for */
     int64_t isolation_used_ms; /* when they did last */
     struct control *control;
+    struct explain_question *explains;
     struct helper *helpers;
     size_t most_messages; /* since memory was given back */
     bool is_draining;

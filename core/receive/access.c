@@ -336,6 +336,28 @@ static sluice_status ask_on_thread(const struct access_word *word, const char *l
     return st;
 }
 
+const char *access_verdict_name(int32_t verdict)
+{
+    static const char *const names[] = {
+        [SLUICE_VERDICT_NONE] = "none",
+        [SLUICE_VERDICT_PERMIT] = "permit",
+        [SLUICE_VERDICT_REJECT] = "reject",
+        [SLUICE_VERDICT_DEFER] = "defer",
+        [SLUICE_VERDICT_DEFER_IF_REJECT] = "defer_if_reject",
+        [SLUICE_VERDICT_DEFER_IF_PERMIT] = "defer_if_permit",
+        [SLUICE_VERDICT_EVALUATE] = "evaluate",
+        [SLUICE_VERDICT_WARN] = "warn",
+        [SLUICE_VERDICT_INFO] = "info",
+        [SLUICE_VERDICT_HOLD] = "hold",
+        [SLUICE_VERDICT_DISCARD] = "discard",
+        [SLUICE_VERDICT_REDIRECT] = "redirect",
+        [SLUICE_VERDICT_BCC] = "bcc",
+        [SLUICE_VERDICT_PREPEND] = "prepend",
+    };
+
+    return names[verdict]; /* check_verdict lets no others through */
+}
+
 sluice_status access_ask(const struct access_word *word, const char *label,
                          const struct sluice_access_request *request, int64_t deadline_ms,
                          struct access_verdict *ret_verdict, struct error *err)

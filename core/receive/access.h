@@ -44,6 +44,8 @@ sluice_status access_add(struct access *access, const struct sluice_access_ops *
 
 /* False: no plugin knows that word. */
 bool access_find(const struct access *access, const char *word, struct access_word *ret_word);
+/* "reject": SLUICE_VERDICT_... in words. */
+const char *access_verdict_name(int32_t verdict);
 /* "access/basic" */
 const char *access_plugin(const struct access_word *word);
 

@@ -159,6 +159,9 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     case MESSAGE_RELEASED:
         st = take_released(intake, frame);
         break;
+    case MESSAGE_EXPLAIN:
+        st = intake->explain(intake->explain_user, frame->ref, frame->body);
+        break;
     case MESSAGE_PAUSE:
         st = take_pause(intake, frame);
         break;
@@ -263,6 +266,17 @@ void intake_connect(struct intake *intake, int fd)
 struct pool *intake_disk(struct intake *intake)
 {
     return intake->disk;
+}
+
+void intake_on_explain(struct intake *intake, intake_explain_fn *fn, void *user)
+{
+    intake->explain = fn;
+    intake->explain_user = user;
+}
+
+void intake_explained(struct intake *intake, uint64_t ref, struct sluice_span text)
+{
+    (void)intake_send(intake, MESSAGE_EXPLAINED, ref, &text, 1, -1); /* else the asker gives up */
 }
 
 /* ---- ids, space and credit ------------------------------------------------------------------- */

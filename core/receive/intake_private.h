@@ -27,6 +27,8 @@ struct intake {
     struct message_space space;
     uint64_t release_count;
     struct question *questions;
+    intake_explain_fn *explain;
+    void *explain_user;
     struct pool *disk;
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "receive/session_log.h"
 #include "receive/unlisted.h"
+#include "task/explain.h"
 
 #include <stdio.h>
 
@@ -76,7 +77,7 @@ static struct sluice_span recipient_of(const struct ruling *ruling)
 
 bool ruling_fail(struct ruling *ruling, const struct error *err)
 {
-    log_warning("%s from %s: %s", ruling->command, session_name(ruling->session), err->text);
+    session_log_failure(ruling->session, ruling->command, err);
     session_reject(ruling->session, ruling->command, recipient_of(ruling),
                    "451 4.3.0 <%.*s>: Temporary lookup failure", SPAN_ARGS(ruling->subject));
     return false;
@@ -327,6 +328,37 @@ static sluice_status take_verdict(struct ruling *ruling, const struct access_ver
     return SLUICE_OK;
 }
 
+/* "verdict", and what goes with it, where there is one. */
+static void explain_verdict(sluice_status status, const struct access_verdict *verdict)
+{
+    if (status != SLUICE_OK)
+        return;
+    explain_text("verdict", access_verdict_name(verdict->verdict));
+    if (verdict->code != 0)
+        explain_number("code", verdict->code);
+    if (verdict->dsn[0] != '\0')
+        explain_text("dsn", verdict->dsn);
+    if (verdict->text[0] != '\0')
+        explain_text("reason", verdict->text);
+}
+
+/* As ask_one and take_verdict. */
+static sluice_status judge(struct ruling *ruling, const struct restriction *restriction,
+                           int32_t about, struct access_verdict *verdict, bool *ret_ends,
+                           struct error *err)
+{
+    explain_begin("restriction");
+    explain_text("word", restriction->name);
+    explain_text("argument", restriction->argument);
+    explain_flag("only_warns", ruling->is_warning);
+    sluice_status st = ask_one(ruling, restriction, about, verdict, err);
+    explain_verdict(st, verdict);
+    if (st == SLUICE_OK)
+        st = take_verdict(ruling, verdict, ret_ends, err);
+    explain_end(st, err);
+    return st;
+}
+
 /* NONE: no word had a verdict that ends the list. */
 static sluice_status ask_list(struct ruling *ruling, const struct restriction_list *list,
                               int32_t about, struct access_verdict *ret_verdict, struct error *err)
@@ -344,9 +376,7 @@ static sluice_status ask_list(struct ruling *ruling, const struct restriction_li
             ruling->is_warning = true;
             continue;
         }
-        st = ask_one(ruling, &list->items[i], about, ret_verdict, err);
-        if (st == SLUICE_OK)
-            st = take_verdict(ruling, ret_verdict, &is_over, err);
+        st = judge(ruling, &list->items[i], about, ret_verdict, &is_over, err);
         ruling->is_warning = was_warning;
     }
     if (!is_over)
@@ -373,7 +403,12 @@ bool ruling_ask(struct ruling *ruling, enum restriction_list_id id)
 
     if (list->count == 0)
         return true;
-    if (ask_list(ruling, list, restrictions_about(id), &verdict, &err) != SLUICE_OK)
+    explain_begin("restrictions");
+    explain_text("parameter", restrictions_parameter(id));
+    sluice_status st = ask_list(ruling, list, restrictions_about(id), &verdict, &err);
+    explain_verdict(st, &verdict);
+    explain_end(st, &err);
+    if (st != SLUICE_OK)
         return ruling_fail(ruling, &err);
     if (verdict.verdict == SLUICE_VERDICT_REJECT || verdict.verdict == SLUICE_VERDICT_DEFER)
         return ruling_refuse(ruling, &verdict);

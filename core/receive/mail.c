@@ -2,10 +2,10 @@
 /*
  * mail: MAIL (spec M-20 to M-26).
  */
-#include "base/log.h"
 #include "receive/bdat.h"
 #include "receive/command.h"
 #include "receive/limits.h"
+#include "receive/session_log.h"
 
 static bool is_in_order(struct session *session)
 {
@@ -45,7 +45,7 @@ static void open_transaction(struct session *session, const struct sender *sende
     sluice_status st = rewrite_sender(&receiver->rewriter, &sender->whole,
                                       session_lookup_deadline(session), &other, &err);
     if (st != SLUICE_OK && st != SLUICE_NOT_FOUND) {
-        log_warning("MAIL from %s: %s", session_name(session), err.text);
+        session_log_failure(session, "MAIL", &err);
         session_reject(session, "MAIL", SPAN_EMPTY, "451 4.3.0 <%.*s>: Temporary lookup failure",
                        SPAN_ARGS(sender->given.plain));
         return;

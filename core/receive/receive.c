@@ -13,6 +13,7 @@
 #include "receive/listener.h"
 #include "receive/pickup.h"
 #include "receive/receiver.h"
+#include "receive/rehearsal.h"
 #include "receive/session.h"
 #include "receive/stress.h"
 
@@ -109,6 +110,7 @@ static sluice_status start_intake(struct receive *receive, struct error *err)
 
     if (intake_new(&limits, &receive->receiver.intake) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for the way into the queue");
+    intake_on_explain(receive->receiver.intake, rehearsal_start, &receive->receiver);
     return SLUICE_OK;
 }
 

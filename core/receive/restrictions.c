@@ -58,7 +58,7 @@ static const char *table_word(int32_t about)
     }
 }
 
-static bool is_own_word(const char *word, enum restriction_kind *ret_kind)
+static bool read_own_word(const char *word, struct restriction_reading *reading)
 {
     static const struct {
         const char *word;
@@ -71,7 +71,8 @@ static bool is_own_word(const char *word, enum restriction_kind *ret_kind)
 
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (strcmp(own[i].word, word) == 0) {
-            *ret_kind = own[i].kind;
+            reading->kind = own[i].kind;
+            reading->word = own[i].word;
             return true;
         }
     }
@@ -149,7 +150,7 @@ sluice_status restriction_read(const struct restriction_vocabulary *vocabulary, 
         st = read_plugin_word(vocabulary, items[0], &reading, err);
     } else if (vocabulary->has_class(vocabulary, items[0])) {
         reading.kind = RESTRICTION_CLASS;
-    } else if (!is_own_word(items[0], &reading.kind)) {
+    } else if (!read_own_word(items[0], &reading)) {
         st = read_plugin_word(vocabulary, count > 1 ? items[1] : NULL, &reading, err);
         reading.item_count += reading.argument != NULL;
     }
@@ -215,14 +216,18 @@ static sluice_status bind(const struct restrictions *restrictions,
 {
     bool has_argument = reading->argument != NULL;
 
-    *restriction = (struct restriction){.kind = reading->kind};
-    if (reading->kind == RESTRICTION_CLASS)
-        restriction->class = &find_class(restrictions, reading->word)->list;
+    *restriction = (struct restriction){.kind = reading->kind, .name = reading->word};
+    if (reading->kind == RESTRICTION_CLASS) {
+        const struct restriction_class *class = find_class(restrictions, reading->word);
+        restriction->name = class->name;
+        restriction->class = &class->list;
+    }
     if (reading->kind != RESTRICTION_PLUGIN)
         return SLUICE_OK;
     if (!access_find(restrictions->access, reading->word, &restriction->word))
         return error_set(err, SLUICE_CONFIG, "no access plugin knows the restriction \"%s\"",
                          reading->word);
+    restriction->name = restriction->word.declared->name;
     if (has_argument)
         restriction->argument = span_dup(sluice_span_of(reading->argument));
     if (asprintf(&restriction->label, "%s: %s%s%s", access_plugin(&restriction->word),

@@ -50,7 +50,7 @@ struct restriction_vocabulary {
 /* A word of a list, and what belongs to it. */
 struct restriction_reading {
     enum restriction_kind kind;
-    const char *word;     /* check_client_access for a table alone */
+    const char *word;     /* check_client_access for a table alone; one of items, or it stays */
     const char *argument; /* NULL: it takes none */
     bool refuses;         /* SLUICE_RESTRICTION_REFUSES */
     size_t item_count;    /* how many it takes of the list */
@@ -72,6 +72,7 @@ struct restriction_list;
 
 struct restriction {
     enum restriction_kind kind;
+    const char *name; /* the word, or the class's; borrowed */
     struct access_word word;
     char *argument;                       /* NULL: none */
     char *label;                          /* "access/basic: reject", for the log */

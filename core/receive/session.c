@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "receive/limits.h"
 #include "receive/line.h"
+#include "receive/rehearsal.h"
 #include "receive/stress.h"
 #include "receive/upload.h"
 #include "receive/session_log.h"
@@ -52,7 +53,9 @@ sluice_status session_facts(struct session *session, uint64_t *ret_facts, struct
 {
     sluice_status st;
 
-    *ret_facts = session->is_local ? SLUICE_FACT_LOCAL | SLUICE_FACT_MYNETWORKS : 0;
+    *ret_facts = session->rehearsal != NULL ? SLUICE_FACT_REHEARSAL : 0;
+    if (session->is_local)
+        *ret_facts |= SLUICE_FACT_LOCAL | SLUICE_FACT_MYNETWORKS;
     if (session->is_local)
         return SLUICE_OK;
     if (has_own_address(session))
@@ -395,6 +398,18 @@ static void session_run(void *arg)
     session_free(session);
 }
 
+static void session_rehearse(void *arg)
+{
+    struct session *session = arg;
+
+    struct rehearsal *rehearsal = session->rehearsal;
+
+    start_naming(session);
+    rehearsal_play(rehearsal, session);
+    session_free(session);
+    rehearsal_free(rehearsal);
+}
+
 static struct session *session_new(struct receiver *receiver)
 {
     struct session *session = calloc(1, sizeof(*session));
@@ -407,25 +422,31 @@ static struct session *session_new(struct receiver *receiver)
     return session;
 }
 
-/* Takes socket and session, which may be NULL. */
-static sluice_status start(struct session *session, int fd)
+/* Takes the session. */
+static sluice_status start_task(struct session *session, task_fn *fn)
 {
     char address[ADDRESS_TEXT_SIZE];
     char name[TASK_NAME_MAX + ADDRESS_TEXT_SIZE];
 
+    DL_APPEND(session->receiver->sessions, session);
+    session->receiver->session_count++;
+    (void)snprintf(name, sizeof(name), "%s %s", session->rehearsal != NULL ? "explain" : "session",
+                   session->is_local ? "local" : address_format(&session->client, address));
+    if (task_start(name, fn, session, &session->task) == SLUICE_OK)
+        return SLUICE_OK;
+    session_free(session);
+    return SLUICE_TEMP;
+}
+
+/* Takes socket and session, which may be NULL. */
+static sluice_status start(struct session *session, int fd)
+{
     if (session == NULL || stream_new(fd, &session->stream) != SLUICE_OK) {
         free(session);
         (void)close(fd);
         return SLUICE_TEMP;
     }
-    DL_APPEND(session->receiver->sessions, session);
-    session->receiver->session_count++;
-    (void)snprintf(name, sizeof(name), "session %s",
-                   session->is_local ? "local" : address_format(&session->client, address));
-    if (task_start(name, session_run, session, &session->task) == SLUICE_OK)
-        return SLUICE_OK;
-    session_free(session);
-    return SLUICE_TEMP;
+    return start_task(session, session_run);
 }
 
 sluice_status session_start(struct receiver *receiver, int fd, const struct address *client)
@@ -446,6 +467,21 @@ sluice_status session_start_local(struct receiver *receiver, int fd, uid_t uid)
         session->uid = uid;
     }
     return start(session, fd);
+}
+
+sluice_status session_start_rehearsal(struct receiver *receiver, struct rehearsal *rehearsal,
+                                      const struct address *client)
+{
+    struct session *session = session_new(receiver);
+
+    if (session == NULL)
+        return SLUICE_TEMP;
+    session->rehearsal = rehearsal;
+    session->is_local = client == NULL;
+    session->uid = getuid();
+    if (client != NULL)
+        session->client = *client;
+    return start_task(session, session_rehearse);
 }
 
 void session_drain_all(struct receiver *receiver)

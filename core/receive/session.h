@@ -21,6 +21,8 @@
 #define SESSION_NAME_MAX (255 + ADDRESS_TEXT_SIZE + 3)
 #define SESSION_HELO_MAX 255 /* RFC 5321 4.5.3.1.2; longer ones are cut */
 
+struct rehearsal;
+
 /* For the line at the end of the session. */
 struct command_count {
     uint32_t good;
@@ -29,7 +31,8 @@ struct command_count {
 
 struct session {
     struct receiver *receiver;
-    struct stream *stream;
+    struct stream *stream;       /* NULL: a rehearsal */
+    struct rehearsal *rehearsal; /* nobody is there: rehearsal.h; NULL: a client is */
     struct task *task;
     struct address client; /* nothing, where is_local */
     bool is_local;         /* a process of this machine, on the submission socket */
@@ -69,6 +72,9 @@ struct session {
 sluice_status session_start(struct receiver *receiver, int fd, const struct address *client);
 /* The same for a process of that user, who may write to anybody (spec C-1 to C-10). */
 sluice_status session_start_local(struct receiver *receiver, int fd, uid_t uid);
+/* The same for a client that is not there: client's address, or NULL for a process of this machine. */
+sluice_status session_start_rehearsal(struct receiver *receiver, struct rehearsal *rehearsal,
+                                      const struct address *client);
 /* The process is to end: says so to who waits for nothing, and lets others finish what they do. */
 void session_drain_all(struct receiver *receiver);
 /* Ends all that is left at once. */

@@ -6,6 +6,7 @@
 
 #include "base/metrics.h"
 #include "receive/receiver.h"
+#include "task/explain.h"
 
 static const struct log_event connect_event = {
     .level = LOG_LEVEL_INFO,
@@ -56,6 +57,8 @@ static void count_sessions(struct receiver *receiver, size_t count)
 
 void session_log_connect(struct session *session)
 {
+    if (session->rehearsal != NULL)
+        return;
     metric_add(metric_get(METRIC_CONNECTIONS, NULL, NULL, NULL), 1);
     count_sessions(session->receiver, session->receiver->session_count);
     log_event(&connect_event, log_text("client", session_name(session)));
@@ -67,6 +70,14 @@ void session_log_disconnect(struct session *session, const char *commands)
     count_sessions(session->receiver, session->receiver->session_count - 1);
     log_event(&disconnect_event, log_text("client", session_name(session)),
               log_span_if("commands", span_trim(sluice_span_of(commands))));
+}
+
+void session_log_failure(struct session *session, const char *command, const struct error *err)
+{
+    if (session->rehearsal == NULL)
+        log_warning("%s from %s: %s", command, session_name(session), err->text);
+    else
+        explain_text("text", err->text);
 }
 
 void session_log_trouble(struct session *session, enum log_level level, const char *reason)
@@ -86,6 +97,8 @@ void session_log_reject(struct session *session, const char *id, const char *com
 {
     struct sluice_span sender = SPAN_EMPTY;
 
+    if (session->rehearsal != NULL)
+        return; /* the reply says the same */
     metric_add(metric_get(METRIC_REJECTS, command, NULL, NULL), 1);
     if (session->transaction != NULL)
         sender = session->transaction->envelope.sender;
@@ -101,6 +114,13 @@ void session_log_note(struct session *session, const char *action, const char *c
 {
     struct sluice_span sender = SPAN_EMPTY;
 
+    if (session->rehearsal != NULL) {
+        explain_begin("note");
+        explain_text("action", action);
+        explain_text("text", text);
+        explain_end(SLUICE_OK, NULL);
+        return;
+    }
     if (session->transaction != NULL)
         sender = session->transaction->envelope.sender;
     log_event(&note_event, log_text("action", action), log_text("command", command),

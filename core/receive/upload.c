@@ -22,7 +22,7 @@
 
 #define WASTE_SIZE 1024 /* what is swallowed at a time of content that is not kept */
 
-static const char write_error[] = "451 4.3.0 Error: queue file write error";
+const char upload_write_error[] = "451 4.3.0 Error: queue file write error";
 
 /* A message that is coming in. */
 struct upload {
@@ -382,7 +382,7 @@ static void accept_message(struct upload *upload)
     }
     log_warning("%s: not accepted from %s: %s", upload->id, session_name(session),
                 upload->err.text);
-    session_reply_uncounted(session, "%s", write_error);
+    session_reply_uncounted(session, "%s", upload_write_error);
 }
 
 /* A last line without its end gets one. */
@@ -418,7 +418,7 @@ void upload_finish(struct upload *upload)
 static void tell_trouble(struct session *session, const char *why)
 {
     log_warning("not accepted from %s: %s", session_name(session), why);
-    session_reply_uncounted(session, "%s", write_error);
+    session_reply_uncounted(session, "%s", upload_write_error);
 }
 
 struct upload *upload_new(struct session *session, bool is_counted)

@@ -12,6 +12,9 @@
 
 struct upload;
 
+/* The reply where the queue does not take the message. */
+extern const char upload_write_error[];
+
 /* is_counted: it comes in chunks. NULL: the client has been told. [task: waits] */
 struct upload *upload_new(struct session *session, bool is_counted);
 void upload_free(struct upload *upload); /* accepts NULL */

@@ -3,6 +3,7 @@
 #include "route/address_map.h"
 
 #include "base/span.h"
+#include "task/explain.h"
 
 #include <string.h>
 
@@ -131,7 +132,11 @@ sluice_status address_map_find(const struct table_list *maps,
         return SLUICE_NOT_FOUND;
     size_t len = address_user_len(question->mailbox->local, question->delimiters);
     search.user = span_first(question->mailbox->local, len);
+    explain_begin("maps");
+    explain_text("parameter", maps->parameter);
+    explain_span("address", question->mailbox->address);
     sluice_status st = search_forms(&search, &extension);
+    explain_end(st, err);
     if (st == SLUICE_OK && ret_extension != NULL)
         *ret_extension = extension;
     return st;

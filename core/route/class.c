@@ -18,6 +18,19 @@ const char *route_class_parameter(enum route_class class)
     return class < ROUTE_DEFAULT ? parameters[class] : NULL;
 }
 
+const char *route_class_name(enum route_class class)
+{
+    static const char *const names[ROUTE_CLASS_COUNT] = {
+        [ROUTE_LOCAL] = "local",
+        [ROUTE_VIRTUAL_ALIAS] = "virtual_alias",
+        [ROUTE_VIRTUAL_MAILBOX] = "virtual_mailbox",
+        [ROUTE_RELAY] = "relay",
+        [ROUTE_DEFAULT] = "default",
+    };
+
+    return names[class];
+}
+
 /* spec R-8: only relay_domains can mean sub-domains. */
 static enum domain_list_kind kind_of(enum route_class class)
 {

@@ -28,6 +28,9 @@ struct route_classes {
 /* "relay_domains": what lists the domains of the class; NULL for ROUTE_DEFAULT. */
 const char *route_class_parameter(enum route_class class);
 
+/* "local", "virtual_alias", "virtual_mailbox", "relay", "default" */
+const char *route_class_name(enum route_class class);
+
 /* From the configuration, which must stay; tables too. CONFIG or TEMP with a text. [main] */
 sluice_status route_classes_init(struct route_classes *classes, const struct config *config,
                                  struct tables *tables, struct error *err);

@@ -6,6 +6,7 @@
 
 #include "base/durable.h"
 #include "base/span.h"
+#include "task/explain.h"
 
 #include <stdlib.h>
 
@@ -18,7 +19,7 @@ enum pattern_kind {
 struct domain_pattern {
     enum pattern_kind kind;
     bool is_negated;
-    char *name; /* PATTERN_NAME */
+    char *name; /* as it is written; NULL: PATTERN_TABLE */
     struct network network;
     struct table *table;
 };
@@ -38,10 +39,9 @@ static sluice_status append(struct domain_list *list, const struct domain_patter
     return SLUICE_OK;
 }
 
-static sluice_status add_name(struct domain_list *list, struct domain_pattern *pattern,
-                              struct sluice_span name, struct error *err)
+static sluice_status append_named(struct domain_list *list, struct domain_pattern *pattern,
+                                  struct sluice_span name, struct error *err)
 {
-    pattern->kind = PATTERN_NAME;
     pattern->name = span_dup(name);
     if (pattern->name == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for a list");
@@ -51,12 +51,19 @@ static sluice_status add_name(struct domain_list *list, struct domain_pattern *p
     return st;
 }
 
+static sluice_status add_name(struct domain_list *list, struct domain_pattern *pattern,
+                              struct sluice_span name, struct error *err)
+{
+    pattern->kind = PATTERN_NAME;
+    return append_named(list, pattern, name, err);
+}
+
 static sluice_status add_network(struct domain_list *list, struct domain_pattern *pattern,
                                  struct sluice_span text, struct error *err)
 {
     pattern->kind = PATTERN_NETWORK;
     sluice_status st = network_parse(text, &pattern->network, err);
-    return st == SLUICE_OK ? append(list, pattern, err) : st;
+    return st == SLUICE_OK ? append_named(list, pattern, text, err) : st;
 }
 
 /* "hash:/etc/sluice/x": a type before the first colon; an IPv6 address has none of letters only. */
@@ -157,7 +164,8 @@ sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
     size_t count = config_count(config, parameter);
 
     *list = (struct domain_list){.kind = kind,
-                                 .with_parents = domain_list_parents_match(config, parameter)};
+                                 .with_parents = domain_list_parents_match(config, parameter),
+                                 .parameter = parameter};
     for (size_t i = 0; i < count; i++) {
         sluice_status st = domain_list_add(list, tables, config_item(config, parameter, i), err);
         if (st != SLUICE_OK) {
@@ -230,11 +238,13 @@ static sluice_status table_matches(const struct domain_list *list, struct table 
 
 static sluice_status verdict(const struct domain_pattern *pattern)
 {
+    explain_text("pattern", pattern->name);
+    explain_flag("is_negated", pattern->is_negated);
     return pattern->is_negated ? SLUICE_NOT_FOUND : SLUICE_OK;
 }
 
-sluice_status domain_list_match(const struct domain_list *list, struct sluice_span domain,
-                                int64_t deadline_ms, struct error *err)
+static sluice_status match(const struct domain_list *list, struct sluice_span domain,
+                           int64_t deadline_ms, struct error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct domain_pattern *pattern = &list->patterns[i];
@@ -252,12 +262,9 @@ sluice_status domain_list_match(const struct domain_list *list, struct sluice_sp
     return SLUICE_NOT_FOUND;
 }
 
-sluice_status domain_list_match_address(const struct domain_list *list,
-                                        const struct address *address, int64_t deadline_ms,
-                                        struct error *err)
+static sluice_status match_address(const struct domain_list *list, const struct address *address,
+                                   struct sluice_span text, int64_t deadline_ms, struct error *err)
 {
-    char text[ADDRESS_TEXT_SIZE];
-
     for (size_t i = 0; i < list->count; i++) {
         const struct domain_pattern *pattern = &list->patterns[i];
         if (pattern->kind == PATTERN_NETWORK) {
@@ -265,12 +272,44 @@ sluice_status domain_list_match_address(const struct domain_list *list,
                 return verdict(pattern);
             continue;
         }
-        sluice_status st =
-            ask(pattern->table, sluice_span_of(address_format(address, text)), deadline_ms, err);
+        sluice_status st = ask(pattern->table, text, deadline_ms, err);
         if (st == SLUICE_OK)
             return verdict(pattern);
         if (st != SLUICE_NOT_FOUND)
             return st;
     }
     return SLUICE_NOT_FOUND;
+}
+
+static void begin(const struct domain_list *list, struct sluice_span key)
+{
+    explain_begin("list");
+    explain_text("parameter", list->parameter);
+    explain_span("key", key);
+}
+
+sluice_status domain_list_match(const struct domain_list *list, struct sluice_span domain,
+                                int64_t deadline_ms, struct error *err)
+{
+    if (list->count == 0)
+        return SLUICE_NOT_FOUND;
+    begin(list, domain);
+    sluice_status st = match(list, domain, deadline_ms, err);
+    explain_end(st, err);
+    return st;
+}
+
+sluice_status domain_list_match_address(const struct domain_list *list,
+                                        const struct address *address, int64_t deadline_ms,
+                                        struct error *err)
+{
+    char memory[ADDRESS_TEXT_SIZE];
+
+    if (list->count == 0)
+        return SLUICE_NOT_FOUND;
+    struct sluice_span text = sluice_span_of(address_format(address, memory));
+    begin(list, text);
+    sluice_status st = match_address(list, address, text, deadline_ms, err);
+    explain_end(st, err);
+    return st;
 }

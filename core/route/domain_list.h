@@ -34,7 +34,8 @@ struct domain_pattern;
 /* Set kind and with_parents, leave the rest zero. */
 struct domain_list {
     enum domain_list_kind kind;
-    bool with_parents; /* a domain matches its sub-domains too */
+    bool with_parents;     /* a domain matches its sub-domains too */
+    const char *parameter; /* whose it is; NULL: none's */
     struct domain_pattern *patterns;
     size_t count;
 };
@@ -42,7 +43,7 @@ struct domain_list {
 /* Appends one pattern, or those of a file. CONFIG or TEMP with a text. [main] */
 sluice_status domain_list_add(struct domain_list *list, struct tables *tables, const char *pattern,
                               struct error *err);
-/* Sets kind and with_parents and reads the list from the parameter. [main] */
+/* Sets kind and with_parents and reads the list from the parameter, whose name must stay. [main] */
 sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
                                const struct config *config, const char *parameter,
                                enum domain_list_kind kind, struct error *err);

@@ -4,6 +4,7 @@
 
 #include "base/span.h"
 #include "route/address_map.h"
+#include "task/explain.h"
 
 #include <stdlib.h>
 
@@ -275,6 +276,13 @@ static sluice_status canonize(const struct rewriter *rewriter, const struct tabl
     return all == SLUICE_NOT_FOUND ? own : all;
 }
 
+static void explain_rewriting(const char *what, const struct mailbox *mailbox)
+{
+    explain_begin("rewrite");
+    explain_text("what", what);
+    explain_span("address", mailbox->address);
+}
+
 sluice_status rewrite_sender(const struct rewriter *rewriter, const struct mailbox *sender,
                              int64_t deadline_ms, struct mailbox *ret_sender, struct error *err)
 {
@@ -284,10 +292,14 @@ sluice_status rewrite_sender(const struct rewriter *rewriter, const struct mailb
 
     if (!rewriter->is_canonical_for_senders || !has_tables || sender->address.len == 0)
         return SLUICE_NOT_FOUND;
+    explain_rewriting("sender", sender);
     st = take_address(rewriter, sender, &rewritten, err);
     if (st == SLUICE_OK)
         st = canonize(rewriter, &rewriter->sender_canonical_maps, "sender_canonical_maps",
                       deadline_ms, &rewritten, err);
+    if (st == SLUICE_OK)
+        explain_item("results", rewritten.address);
+    explain_end(st, err);
     if (st == SLUICE_OK)
         *ret_sender = rewritten;
     else
@@ -411,7 +423,11 @@ sluice_status rewrite_recipient(const struct rewriter *rewriter, const struct ma
 
     if (count == 0)
         return SLUICE_NOT_FOUND;
+    explain_rewriting("recipient", recipient);
     sluice_status st = rewrite(&expansion, recipient, err);
+    for (size_t i = 0; st == SLUICE_OK && i < expansion.final.count; i++)
+        explain_item("results", expansion.final.items[i].address);
+    explain_end(st, err);
     mailbox_list_done(&expansion.waiting);
     mailbox_list_done(&expansion.asked);
     if (st == SLUICE_OK)

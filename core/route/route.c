@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/span.h"
 #include "route/address_map.h"
+#include "task/explain.h"
 
 #include <stdlib.h>
 
@@ -354,6 +355,14 @@ bool route_is_postmaster(const struct mailbox *mailbox)
     return mailbox->domain.len == 0 && span_equal_case(mailbox->local, SPAN_LITERAL("postmaster"));
 }
 
+static void explain_route(const struct route *route)
+{
+    explain_text("class", route_class_name(route->class));
+    explain_span("transport", route->transport);
+    explain_span("nexthop", route->nexthop);
+    explain_span("recipient", route->recipient);
+}
+
 sluice_status route_resolve(const struct router *router, struct sluice_span sender,
                             const struct mailbox *mailbox, int64_t deadline_ms,
                             struct route *ret_route, struct error *err)
@@ -361,11 +370,16 @@ sluice_status route_resolve(const struct router *router, struct sluice_span send
     struct draft draft = {.router = router, .sender = sender, .deadline_ms = deadline_ms};
     sluice_status st;
 
+    explain_begin("route");
+    explain_span("address", mailbox->address);
     if (route_is_postmaster(mailbox))
         st = resolve_postmaster(&draft, mailbox, ret_route, err);
     else
         st = resolve_address(&draft, mailbox, ret_route, err);
     draft_done(&draft);
+    if (st == SLUICE_OK)
+        explain_route(ret_route);
+    explain_end(st, err);
     return st;
 }
 

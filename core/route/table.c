@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "config/table_name.h"
 #include "plugin/instance.h"
+#include "task/explain.h"
 #include "task/pool.h"
 
 #include <assert.h>
@@ -389,8 +390,8 @@ static sluice_status find(struct table *table, struct sluice_span key, uint64_t 
     return st;
 }
 
-sluice_status table_find_for(struct table *table, struct sluice_span key, uint64_t flags,
-                             int64_t deadline_ms, struct buffer *value, struct error *err)
+static sluice_status ask(struct table *table, struct sluice_span key, uint64_t flags,
+                         int64_t deadline_ms, struct buffer *value, struct error *err)
 {
     struct error own = ERROR_INIT;
 
@@ -411,6 +412,21 @@ sluice_status table_find_for(struct table *table, struct sluice_span key, uint64
     free(folded);
     if (st == SLUICE_TEMP && err != NULL)
         *err = own;
+    return st;
+}
+
+sluice_status table_find_for(struct table *table, struct sluice_span key, uint64_t flags,
+                             int64_t deadline_ms, struct buffer *value, struct error *err)
+{
+    size_t start = value->len;
+
+    explain_begin("table");
+    explain_text("table", table->name);
+    explain_span("key", key);
+    sluice_status st = ask(table, key, flags, deadline_ms, value, err);
+    if (st == SLUICE_OK)
+        explain_span("value", span_skip(buffer_span(value), start));
+    explain_end(st, err);
     return st;
 }
 
@@ -529,6 +545,7 @@ sluice_status table_list_read(struct table_list *list, struct tables *tables,
 {
     size_t count = config_count(config, parameter);
 
+    list->parameter = parameter;
     for (size_t i = 0; i < count; i++) {
         const char *name = config_item(config, parameter, i);
         sluice_status st = table_list_add(list, tables, name, err);

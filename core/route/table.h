@@ -64,13 +64,15 @@ sluice_status table_generation(struct table *table, uint64_t *ret_generation);
 struct table_list {
     struct table **tables;
     size_t count;
-    uint64_t sink_flags; /* SLUICE_SINK_...: what its answers are for */
+    uint64_t sink_flags;   /* SLUICE_SINK_...: what its answers are for */
+    const char *parameter; /* whose they are; NULL: none's */
 };
 
 /* Appends one table. CONFIG or TEMP with a text. [main] */
 sluice_status table_list_add(struct table_list *list, struct tables *tables, const char *name,
                              struct error *err);
-/* Appends those that the parameter names; the text of an error begins with where it is set. [main] */
+/* Appends those that the parameter names, which stays the caller's and there; the text of an error
+ * begins with where it is set. [main] */
 sluice_status table_list_read(struct table_list *list, struct tables *tables,
                               const struct config *config, const char *parameter,
                               struct error *err);

@@ -49,6 +49,7 @@ struct task {
     int64_t park_until_ms; /* while parked; the heap may say earlier */
     int64_t limit_ms;      /* of all waits */
     const char *activity;
+    struct explanation *explanation;
     struct task *next_runnable;
     struct task *prev; /* of all tasks */
     struct task *next;
@@ -276,6 +277,16 @@ size_t task_count(void)
 const char *task_set_activity(const char *activity)
 {
     return crash_set_activity(activity);
+}
+
+void task_set_explanation(struct explanation *explanation)
+{
+    loop.running->explanation = explanation;
+}
+
+struct explanation *task_explanation(void)
+{
+    return loop.running != NULL ? loop.running->explanation : NULL;
 }
 
 int64_t task_set_limit(int64_t limit_ms)

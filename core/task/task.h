@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+struct explanation;
 struct task;
 struct uv_loop_s;
 
@@ -50,6 +51,11 @@ const char *task_set_activity(const char *activity);
 /* No wait of the running task goes on beyond that instant, whatever its own deadline. Returns the
  * limit before, to be set again; at first, and outside of tasks, CLOCK_NEVER. */
 int64_t task_set_limit(int64_t limit_ms);
+
+/* Where the running task notes what it does (explain.h); NULL, as at first: nowhere. Task only. */
+void task_set_explanation(struct explanation *explanation);
+/* That of the running task; NULL also outside of tasks. */
+struct explanation *task_explanation(void);
 
 /* Makes the present and all later waits of the task return TEMP. */
 void task_cancel(struct task *task);

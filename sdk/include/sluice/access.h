@@ -13,7 +13,7 @@
  *                                                 "5.7.1", "Relay access denied")
  *
  * Changes: 1.0 first version. 1.3 arguments; more lists, stages, facts and verdicts; what a verdict
- * is about.
+ * is about; rehearsals.
  */
 #ifndef SLUICE_ACCESS_H
 #define SLUICE_ACCESS_H
@@ -61,6 +61,9 @@ struct sluice_access; /* the plugin's own */
 #define SLUICE_FACT_OWN_ADDRESS ((uint64_t)1 << 6)       /* the client's address is one of ours */
 #define SLUICE_FACT_NAME_TEMP ((uint64_t)1 << 7)         /* where a name of the client is "unknown",
                                                            no name server gave an answer so far */
+#define SLUICE_FACT_REHEARSAL ((uint64_t)1 << 8)         /* nobody is there: the operator wants to know
+                                                           what would happen (sluice explain). Decide as
+                                                           ever, but count and remember nothing */
 
 struct sluice_access_request {
     uint32_t struct_size;

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/* json_text: see json_text.h. */
+#include "base/json_text.h"
+
+#include <stdlib.h>
+
+json_t *json_text(struct sluice_span bytes)
+{
+    json_t *string = json_stringn(bytes.len > 0 ? bytes.ptr : "", bytes.len);
+    if (string != NULL)
+        return string;
+
+    char *ascii = malloc(bytes.len + 1);
+    if (ascii == NULL)
+        return NULL;
+    for (size_t i = 0; i < bytes.len; i++)
+        ascii[i] = (unsigned char)bytes.ptr[i] < 0x80 ? bytes.ptr[i] : '?';
+    string = json_stringn(ascii, bytes.len);
+    free(ascii);
+    return string;
+}

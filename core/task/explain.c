@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * explain: the open steps are a stack of objects that hang in each other.
+ */
+#include "task/explain.h"
+
+#include "base/json_text.h"
+#include "base/span.h"
+#include "task/task.h"
+
+#include <stdlib.h>
+
+struct explanation {
+    json_t *root;
+    json_t *open[EXPLAIN_DEPTH_MAX]; /* borrowed from the tree; NULL: one that is left out */
+    size_t depth;                    /* may be beyond the array: those are left out, too */
+    size_t bytes;
+    bool has_failed; /* no memory */
+};
+
+sluice_status explanation_new(struct explanation **ret_explanation)
+{
+    struct explanation *explanation = calloc(1, sizeof(*explanation));
+
+    if (explanation != NULL)
+        explanation->root = json_object();
+    if (explanation == NULL || explanation->root == NULL) {
+        free(explanation);
+        return SLUICE_TEMP;
+    }
+    *ret_explanation = explanation;
+    return SLUICE_OK;
+}
+
+void explanation_free(struct explanation *explanation)
+{
+    if (explanation == NULL)
+        return;
+    json_decref(explanation->root);
+    free(explanation);
+}
+
+json_t *explanation_json(struct explanation *explanation)
+{
+    return explanation->has_failed ? NULL : explanation->root;
+}
+
+/* What is noted now goes into this; NULL: nowhere. */
+static json_t *present(const struct explanation *explanation)
+{
+    if (explanation == NULL || explanation->depth > EXPLAIN_DEPTH_MAX)
+        return NULL;
+    return explanation->depth == 0 ? explanation->root : explanation->open[explanation->depth - 1];
+}
+
+/* Takes the value. */
+static void set(struct explanation *explanation, const char *name, json_t *value)
+{
+    explanation->bytes += EXPLAIN_STEP_BYTES;
+    if (json_object_set_new(present(explanation), name, value) == -1)
+        explanation->has_failed = true;
+}
+
+/* The list of that name; NULL: no memory. */
+static json_t *get_list(struct explanation *explanation, const char *name)
+{
+    if (json_object_get(present(explanation), name) == NULL)
+        set(explanation, name, json_array());
+    return json_object_get(present(explanation), name);
+}
+
+/* False: there is no room for more. */
+static bool has_room(struct explanation *explanation)
+{
+    if (explanation->bytes < EXPLAIN_BYTES_MAX)
+        return true;
+    (void)json_object_set_new(explanation->root, "is_cut", json_true());
+    return false;
+}
+
+/* Takes the item; NULL: no memory. */
+static json_t *append(struct explanation *explanation, const char *name, json_t *item)
+{
+    explanation->bytes += EXPLAIN_STEP_BYTES;
+    if (json_array_append_new(get_list(explanation, name), item) == 0)
+        return item;
+    explanation->has_failed = true;
+    return NULL;
+}
+
+static json_t *make_text(struct explanation *explanation, struct sluice_span text)
+{
+    text = span_first(text, EXPLAIN_TEXT_MAX);
+    explanation->bytes += text.len;
+    return json_text(text);
+}
+
+void explain_begin(const char *step)
+{
+    struct explanation *explanation = task_explanation();
+    json_t *object = NULL;
+
+    if (explanation == NULL)
+        return;
+    if (present(explanation) != NULL && has_room(explanation))
+        object = append(explanation, "steps", json_pack("{s:s}", "step", step));
+    if (explanation->depth < EXPLAIN_DEPTH_MAX)
+        explanation->open[explanation->depth] = object;
+    explanation->depth++;
+}
+
+void explain_text(const char *name, const char *text)
+{
+    if (text != NULL)
+        explain_span(name, sluice_span_of(text));
+}
+
+void explain_span(const char *name, struct sluice_span text)
+{
+    struct explanation *explanation = task_explanation();
+
+    if (present(explanation) != NULL)
+        set(explanation, name, make_text(explanation, text));
+}
+
+void explain_number(const char *name, int64_t number)
+{
+    struct explanation *explanation = task_explanation();
+
+    if (present(explanation) != NULL)
+        set(explanation, name, json_integer((json_int_t)number));
+}
+
+void explain_flag(const char *name, bool is_so)
+{
+    struct explanation *explanation = task_explanation();
+
+    if (is_so && present(explanation) != NULL)
+        set(explanation, name, json_true());
+}
+
+void explain_item(const char *name, struct sluice_span text)
+{
+    struct explanation *explanation = task_explanation();
+
+    if (present(explanation) != NULL && has_room(explanation))
+        (void)append(explanation, name, make_text(explanation, text));
+}
+
+void explain_end(sluice_status status, const struct error *err)
+{
+    struct explanation *explanation = task_explanation();
+
+    if (explanation == NULL)
+        return;
+    explain_text("status", status_name(status));
+    if (status != SLUICE_OK && status != SLUICE_NOT_FOUND && err != NULL && err->text[0] != '\0')
+        explain_text("text", err->text);
+    explanation->depth--;
+}
