@@ -22,7 +22,7 @@ static const char *const names[] = {
     "allow_mail_to_files", "allow_min_user",
     "always_add_missing_headers", "always_bcc", "anvil_status_update_time", "append_at_myorigin",
     "append_dot_mydomain", "application_event_drain_time", "authorized_submit_users",
-    "backwards_bounce_logfile_compatibility", "best_mx_transport", "biff", "body_checks",
+    "backwards_bounce_logfile_compatibility", "biff", "body_checks",
     "body_checks_size_limit", "bounce_service_name", "bounce_template_file",
     "broken_sasl_auth_clients", "cleanup_service_name", "command_directory",
     "command_execution_directory", "command_expansion_filter", "command_time_limit",

@@ -212,7 +212,7 @@ static void add_transport(struct draft *draft, const struct setting *group)
 static struct place mention_place(struct draft *draft, const char *transport)
 {
     static const char *const texts[] = {"relay_transport", "default_transport", "local_transport",
-                                        "virtual_transport"};
+                                        "virtual_transport", "best_mx_transport"};
     const struct draft_parameter *deferred = draft_parameter(draft, "defer_transports");
     size_t len = strlen(transport);
 

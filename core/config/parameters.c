@@ -120,6 +120,9 @@ const struct sluice_option parameters[] = {
      "Tables from senders to what is relayhost for them; DUNNO: nothing else"},
     {"empty_address_relayhost_maps_lookup_key", SLUICE_OPT_STRING, 0, "<>", NULL,
      "What sender_dependent_relayhost_maps has the null sender as"},
+    {"best_mx_transport", SLUICE_OPT_STRING, 0, "", NULL,
+     "Transport, or transport:nexthop, of mail to domains whose best mail exchanger we are without being "
+     "told so; empty: return it"},
     {"nexthop_chain", SLUICE_OPT_LIST, 0, "mx-bypass, mx", NULL,
      "Plugins that find a next hop's hosts, asked in this order"},
     {"postmaster_route", SLUICE_OPT_STRING, 0, "", NULL,

@@ -136,6 +136,15 @@ static void check_transport(struct draft *draft, const char *name)
                      name, transport);
 }
 
+/* Empty: none. */
+static void check_best_mx_transport(struct draft *draft)
+{
+    const char *text = value_of(draft, "best_mx_transport")->text;
+
+    if (text != NULL && text[0] != '\0')
+        check_transport(draft, "best_mx_transport");
+}
+
 static void check_deferred(struct draft *draft)
 {
     const struct value *list = value_of(draft, "defer_transports");
@@ -249,6 +258,7 @@ void rules_check(struct draft *draft)
     check_transport(draft, "virtual_transport");
     check_transport(draft, "relay_transport");
     check_transport(draft, "default_transport");
+    check_best_mx_transport(draft);
     check_deferred(draft);
     check_domains(draft);
     check_error_limits(draft);

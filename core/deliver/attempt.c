@@ -234,6 +234,17 @@ static const char *mistaken_parameter(const struct walk *walk)
     return NULL;
 }
 
+/* True if the mail loops and another transport is there for such mail. */
+static bool is_for_best_mx(const struct walk *walk)
+{
+    struct sluice_span setting = sluice_span_of(walk->means->best_mx_transport);
+    struct sluice_span own = sluice_span_of(transport_name(walk->transport));
+
+    return strcmp(walk->refusal.dsn, "5.4.6") == 0 && setting.len > 0 &&
+           !span_equal(span_first(setting, span_find(setting, ':')), own) &&
+           !walk->job->envelope.is_verify;
+}
+
 /* What nobody has taken, although a destination cannot be found. */
 static void walk_report_refusal(struct walk *walk)
 {
@@ -243,6 +254,8 @@ static void walk_report_refusal(struct walk *walk)
         log_warning("%s configuration problem", mistaken);
         job_report_remaining(walk->job, SLUICE_TEMP, "4.3.5", walk->refusal.text, "none");
         walk_note_failure(walk, false);
+    } else if (!walk->has_deferred && is_for_best_mx(walk)) {
+        walk->job->site = SITE_OURS;
     } else if (!walk->has_deferred) { /* else another destination may yet take it */
         job_report_remaining(walk->job, SLUICE_PERM, walk->refusal.dsn, walk->refusal.text, "none");
     }

@@ -18,6 +18,7 @@ struct attempt_means {
     struct cache *cache;
     unsigned session_limit; /* smtp_mx_session_limit, for each destination; 0: none */
     const char *relayhost;  /* empty: none */
+    const char *best_mx_transport; /* the same */
 };
 
 /* Fills in the job's outcomes, site and times. transport NULL: no such transport. [task: waits] */

@@ -407,6 +407,7 @@ static sluice_status deliver_start(struct role *role, struct error *err)
     role_start_metrics();
     deliver->means.session_limit = (unsigned)config_number(role->config, "smtp_mx_session_limit");
     deliver->means.relayhost = config_text(role->config, "relayhost");
+    deliver->means.best_mx_transport = config_text(role->config, "best_mx_transport");
     st = resolver_start(role->config, err);
     if (st == SLUICE_OK)
         st = cache_new(config_number(role->config, "connection_cache_time_limit"),

@@ -207,6 +207,7 @@ struct message_outcome {
 #define SITE_UNKNOWN 0  /* the attempt said nothing about the site */
 #define SITE_REACHED 1
 #define SITE_FAILED 2   /* no host of it could be reached, or the connection broke */
+#define SITE_OURS 3     /* we are its best mail exchanger: all of it is for best_mx_transport */
 
 struct message_result {
     uint32_t site;       /* SITE_... */

@@ -179,6 +179,7 @@ static void read_settings(struct queue *queue)
             },
         .destination_recipients =
             (unsigned)config_number(config, "default_destination_recipient_limit"),
+        .best_mx_transport = config_text(config, "best_mx_transport"),
         .is_routed_by_sender =
             config_count(config, "sender_dependent_default_transport_maps") > 0 ||
             config_count(config, "sender_dependent_relayhost_maps") > 0,

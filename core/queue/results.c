@@ -13,6 +13,7 @@
 #include "queue/dispatch.h"
 #include "queue/pick.h"
 #include "queue/report.h"
+#include "queue/reroute.h"
 #include "queue/state.h"
 
 #include <utlist.h>
@@ -241,7 +242,9 @@ void results_apply(struct job *job, const struct message_result *result)
 
     judge_site(job, result);
     delivery_log_job(job->site->transport, result->connect_ms + result->transfer_ms);
-    if (make_record(job, result, &envelope, &record) == SLUICE_OK) {
+    if (result->site == SITE_OURS) {
+        reroute_to_best_mx(job);
+    } else if (make_record(job, result, &envelope, &record) == SLUICE_OK) {
         reschedule_all(job, &envelope);
         give_up_release(job);
         active_change(job->active, &record, envelope_is_finished(&envelope));

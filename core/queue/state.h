@@ -40,6 +40,7 @@ struct queue_settings {
     struct concurrency_limits concurrency; /* of transports that are not there any more */
     unsigned destination_recipients; /* default_destination_recipient_limit */
     bool is_routed_by_sender; /* sender_dependent_..._maps */
+    const char *best_mx_transport;
 };
 
 struct queue {

@@ -286,6 +286,26 @@ def test_fallback_relays_that_fail(lab):
     assert not any("unused" in query for query in done.names.queries())
 
 
+def test_best_mx_transport(lab):
+    """R-51: what would loop goes there, and only that."""
+    done = lab([
+        Case("we are the only MX", "10 us", {}, "F", SENT),
+        Case("the proxy is us", "10 proxy,20 a", {"a": UP}, "F", SENT),
+        Case("our name", route="smtp:[us.lab.tld]", tried="F", result=SENT),
+        Case("we are a backup", "10 a,20 us", {"a": UP}, "a", SENT),
+        Case("the primary cannot be found", "10 gone,20 us",
+             result=("deferred", "4.4.4", "unable to find primary relay for {d}")),
+        Case("it is this transport itself", "10 us", route="ours:{d}", result=LOOP),
+    ], best_mx_transport="ours:[fb.lab.tld]", transports=[{"name": "ours", "plugin": "smtp"}])
+    done.daemon.wait_for_log(r"to=<user@c1\.tld>, goes to ours:\[fb\.lab\.tld\] now, not smtp:c1\.tld")
+    # More recipients than one delivery takes, some of a domain that is another's.
+    recipients = [f"u{number}@c1.tld" for number in range(120)] + ["x@c4.tld"]
+    with Client(done.daemon.port) as client:
+        assert client.message("", recipients, b"X: y\r\n\r\n").startswith("250 ")
+    wait_for(lambda: len(re.findall(r"to=<u\d+@c1\.tld>, relay=fb\.lab\.tld\[.* status=sent", done.daemon.log())) == 120)
+    wait_for(lambda: len(done.daemon.queue()) == 1)  # c5.tld's
+
+
 # -- addresses: R-9 to R-11
 
 ROUTED = ["a%b.tld@relay.tld", "b.tld!a@relay.tld", '"a@b.tld"@relay.tld', "<@relay.tld:a%b.tld@relay.tld>"]
