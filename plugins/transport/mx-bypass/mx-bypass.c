@@ -78,7 +78,7 @@ static sluice_status bypass_resolve(struct sluice_nexthop *nexthop, struct sluic
         return answer_local(destination, sink, errors);
     if (!destination_is_host(&destination))
         return SLUICE_NOT_FOUND;
-    if (destination_parse(destination, &parsed) != SLUICE_OK)
+    if (destination_parse(destination, &nexthop->resolver.services, &parsed) != SLUICE_OK)
         return resolver_malformed(destination, errors);
     return resolver_resolve_host(&nexthop->resolver, &parsed, deadline_ms, sink, errors);
 }

@@ -9,18 +9,7 @@
 
 #define IPV6_TAG "ipv6:"
 #define INET_TAG "inet:"
-#define PORT_MAX 65535
 #define LABEL_MAX 63
-
-/* The services that SMTP is spoken on; getservbyname() may read files, and a task must not wait. */
-static const struct {
-    const char *name;
-    uint32_t port;
-} services[] = {
-    {"smtp", 25},
-    {"lmtp", 24},
-    {"submission", 587},
-};
 
 static int is_bracketed(struct sluice_span text)
 {
@@ -34,28 +23,6 @@ int destination_is_host(struct sluice_span *text)
     text->ptr += strlen(INET_TAG);
     text->len -= strlen(INET_TAG);
     return 1;
-}
-
-static sluice_status parse_port(struct sluice_span text, uint32_t *ret_port)
-{
-    uint32_t port = 0;
-
-    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
-        if (text.len == strlen(services[i].name) &&
-            strncasecmp(text.ptr, services[i].name, text.len) == 0) {
-            *ret_port = services[i].port;
-            return SLUICE_OK;
-        }
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9' || port > PORT_MAX)
-            return SLUICE_TEMP;
-        port = port * 10 + (uint32_t)(text.ptr[i] - '0');
-    }
-    if (port == 0 || port > PORT_MAX)
-        return SLUICE_TEMP;
-    *ret_port = port;
-    return SLUICE_OK;
 }
 
 static int is_host_char(char c)
@@ -122,7 +89,8 @@ static const char *plain_end(struct sluice_span text)
     return set_name(&whole, text) == SLUICE_OK ? end : NULL;
 }
 
-sluice_status destination_parse(struct sluice_span text, struct destination *ret_destination)
+sluice_status destination_parse(struct sluice_span text, const struct services *services,
+                                struct destination *ret_destination)
 {
     struct destination destination = {.port = 0};
     int has_brackets = is_bracketed(text);
@@ -144,7 +112,8 @@ sluice_status destination_parse(struct sluice_span text, struct destination *ret
     if (rest.len > 0) {
         struct sluice_span port = {rest.ptr + 1, rest.len - 1};
 
-        if (rest.ptr[0] != ':' || parse_port(port, &destination.port) != SLUICE_OK)
+        destination.port = services_port(services, port);
+        if (rest.ptr[0] != ':' || destination.port == 0)
             return SLUICE_TEMP;
     }
     *ret_destination = destination;

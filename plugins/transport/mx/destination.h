@@ -6,7 +6,7 @@
 #ifndef MX_DESTINATION_H
 #define MX_DESTINATION_H
 
-#include "sluice/types.h"
+#include "services.h"
 
 #define DESTINATION_NAME_MAX 253 /* RFC 1035 2.3.4, without the final dot */
 
@@ -21,6 +21,7 @@ struct destination {
 int destination_is_host(struct sluice_span *text);
 
 /* TEMP if it is malformed: most likely somebody's mistake in a table, and his to repair. */
-sluice_status destination_parse(struct sluice_span text, struct destination *ret_destination);
+sluice_status destination_parse(struct sluice_span text, const struct services *services,
+                                struct destination *ret_destination);
 
 #endif /* MX_DESTINATION_H */

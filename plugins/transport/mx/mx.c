@@ -261,7 +261,7 @@ static sluice_status mx_resolve(struct sluice_nexthop *nexthop, struct sluice_sp
 
     if (destination_is_host(&destination))
         return SLUICE_NOT_FOUND;
-    if (destination_parse(destination, &parsed) != SLUICE_OK)
+    if (destination_parse(destination, &nexthop->resolver.services, &parsed) != SLUICE_OK)
         return resolver_malformed(destination, errors);
     if (parsed.is_numeric)
         return resolver_resolve_host(&nexthop->resolver, &parsed, deadline_ms, sink, errors);

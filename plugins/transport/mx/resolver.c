@@ -48,9 +48,33 @@ static sluice_status get_own(struct resolver *resolver, const struct sluice_conf
     return st;
 }
 
+static sluice_status get_services(struct resolver *resolver, const struct sluice_config *config,
+                                  const struct sluice_errors *errors)
+{
+    size_t count = config->get_count(config, "known_tcp_ports");
+
+    for (size_t i = 0; i < count; i++) {
+        const char *item = config->get_item(config, "known_tcp_ports", i);
+        sluice_status st = services_add_known(&resolver->services, item);
+        char text[TEXT_MAX];
+
+        if (st == SLUICE_OK)
+            continue;
+        if (st == SLUICE_TEMP)
+            return resolver_out_of_memory(errors);
+        (void)snprintf(text, sizeof(text), "known_tcp_ports: \"%.200s\" is not name=port", item);
+        errors->explain(errors, "4.3.5", text);
+        return SLUICE_CONFIG;
+    }
+    services_add_system(&resolver->services);
+    return SLUICE_OK;
+}
+
 sluice_status resolver_init(struct resolver *resolver, const struct sluice_host *host,
                             const struct sluice_config *config, const struct sluice_errors *errors)
 {
+    sluice_status st;
+
     memset(resolver, 0, sizeof(*resolver));
     resolver->host = host;
     resolver->dns = host->get_service(host, SLUICE_DNS_ID);
@@ -64,11 +88,13 @@ sluice_status resolver_init(struct resolver *resolver, const struct sluice_host 
     if (getrandom(&resolver->random, sizeof(resolver->random), GRND_NONBLOCK) < 0)
         resolver->random = (uintptr_t)resolver;
     resolver->random |= 1;
-    return get_own(resolver, config, errors);
+    st = get_services(resolver, config, errors);
+    return st == SLUICE_OK ? get_own(resolver, config, errors) : st;
 }
 
 void resolver_done(struct resolver *resolver)
 {
+    services_done(&resolver->services);
     free(resolver->own);
     resolver->own = NULL;
 }

@@ -27,7 +27,10 @@
     {"smtp_randomize_addresses", SLUICE_OPT_BOOLEAN, SLUICE_OPT_GLOBAL, "true", NULL,              \
      "Random order of hosts of the same preference"},                                              \
     {"smtp_mx_address_limit", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "5", "0..100",                \
-     "Addresses tried for a destination; 0: all"}
+     "Addresses tried for a destination; 0: all"},                                                 \
+    {"known_tcp_ports", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL,                                        \
+     "lmtp=24, smtp=25, smtps=submissions=465, submission=587", NULL,                              \
+     "Names of ports in next hops; those of /etc/services follow"}
 /* clang-format on */
 
 struct resolver {
@@ -35,6 +38,7 @@ struct resolver {
     const struct sluice_dns *dns;
     struct address *own;
     size_t own_count;
+    struct services services;
     size_t address_limit;
     int is_random;
     uint64_t random;

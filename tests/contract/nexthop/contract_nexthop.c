@@ -338,6 +338,25 @@ static void test_cases(void **state)
     assert_true(count > 0);
 }
 
+static void test_names_of_ports(void **state)
+{
+    static const char *const settings[] = {"known_tcp_ports", "smtp=25, mail2=also=2626", NULL};
+    static const char *const bad[] = {"known_tcp_ports", "smtp=25 mail2", NULL};
+    struct fixture f;
+    struct answer answer;
+
+    (void)state;
+    if (strcmp(test_plugin_load(plugin_path)->name, "transport/mx-bypass") != 0)
+        skip();
+    assert_int_equal(fixture_open(&f, settings), SLUICE_OK);
+    assert_int_equal(ask(&f, "[plain.test]:Also", &answer), SLUICE_OK);
+    assert_string_equal(answer.text, "plain.test[192.0.2.1]:2626");
+    fixture_close(&f);
+    assert_int_equal(fixture_open(&f, bad), SLUICE_CONFIG);
+    assert_string_equal(f.errors.text, "known_tcp_ports: \"mail2\" is not name=port");
+    fixture_close(&f);
+}
+
 static int is_plugin(const char *name)
 {
     return strcmp(test_plugin_load(plugin_path)->name, name) == 0;
@@ -447,6 +466,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_warns_of_mx_without_address),
         cmocka_unit_test(test_random_order),
         cmocka_unit_test(test_what_else_may_be_tried),
+        cmocka_unit_test(test_names_of_ports),
         cmocka_unit_test(test_bad_own_address_is_a_configuration_error),
     };
 

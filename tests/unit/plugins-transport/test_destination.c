@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+static struct services services; /* smtp, submission */
+
 static const struct {
     const char *text;
     sluice_status status;
@@ -70,7 +72,7 @@ static void test_cases(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct destination destination;
-        sluice_status st = destination_parse(sluice_span_of(cases[i].text), &destination);
+        sluice_status st = destination_parse(sluice_span_of(cases[i].text), &services, &destination);
 
         print_message("\"%s\"\n", cases[i].text);
         assert_int_equal(st, cases[i].status);
@@ -123,7 +125,7 @@ static void test_every_beginning(void **state)
         char *end = copy + 1; /* so that a read before it is seen as well as one behind */
 
         memcpy(end, whole, len);
-        assert_int_equal(destination_parse((struct sluice_span){end, len}, &destination),
+        assert_int_equal(destination_parse((struct sluice_span){end, len}, &services, &destination),
                          len == strlen("[ipv6:2001:db8::1]") ||
                                  (len > strlen("[ipv6:2001:db8::1]:") && len < sizeof(whole))
                              ? SLUICE_OK
@@ -141,25 +143,77 @@ static void test_long_names(void **state)
     for (size_t i = 0; i < sizeof(text); i++)
         text[i] = i % 64 == 63 ? '.' : 'a';
     assert_int_equal(
-        destination_parse((struct sluice_span){text, DESTINATION_NAME_MAX}, &destination),
+        destination_parse((struct sluice_span){text, DESTINATION_NAME_MAX}, &services, &destination),
         SLUICE_OK);
     assert_int_equal(
-        destination_parse((struct sluice_span){text, DESTINATION_NAME_MAX + 1}, &destination),
+        destination_parse((struct sluice_span){text, DESTINATION_NAME_MAX + 1}, &services,
+                          &destination),
         SLUICE_TEMP);
     memset(text, 'a', 64); /* a label of 64 */
-    assert_int_equal(destination_parse((struct sluice_span){text, 64}, &destination), SLUICE_TEMP);
-    assert_int_equal(destination_parse((struct sluice_span){text, 63}, &destination), SLUICE_OK);
-    assert_int_equal(destination_parse((struct sluice_span){"a\0b", 3}, &destination), SLUICE_TEMP);
+    assert_int_equal(destination_parse((struct sluice_span){text, 64}, &services, &destination),
+                     SLUICE_TEMP);
+    assert_int_equal(destination_parse((struct sluice_span){text, 63}, &services, &destination),
+                     SLUICE_OK);
+    assert_int_equal(destination_parse((struct sluice_span){"a\0b", 3}, &services, &destination),
+                     SLUICE_TEMP);
+}
+
+/* Spec R-30; known_tcp_ports as Postfix has it. */
+static void test_services(void **state)
+{
+    static const struct {
+        const char *item;
+        sluice_status status;
+    } items[] = {
+        {"lmtp=24", SLUICE_OK},        {"smtps=submissions=465", SLUICE_OK},
+        {"x=65535", SLUICE_OK},        {"x=1", SLUICE_OK}, /* the first one counts */
+        {"", SLUICE_CONFIG},           {"smtp", SLUICE_CONFIG},
+        {"=25", SLUICE_CONFIG},        {"a==25", SLUICE_CONFIG},
+        {"a=", SLUICE_CONFIG},         {"a=0", SLUICE_CONFIG},
+        {"a=65536", SLUICE_CONFIG},    {"a=99999999999", SLUICE_CONFIG},
+        {"a=25x", SLUICE_CONFIG},
+    };
+    static const struct {
+        const char *text;
+        uint32_t port;
+    } ports[] = {{"lmtp", 24}, {"SMTPS", 465},  {"submissions", 465}, {"x", 65535},
+                 {"7", 7},     {"007", 7},      {"65536", 0},         {"", 0},
+                 {"y", 0},     {"-1", 0},       {"1 ", 0}};
+    struct services known = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
+        assert_int_equal(services_add_known(&known, items[i].item), items[i].status);
+    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+        assert_int_equal(services_port(&known, sluice_span_of(ports[i].text)), ports[i].port);
+    services_add_system(&known); /* whatever that has: ours still count */
+    assert_int_equal(services_port(&known, sluice_span_of("x")), 65535);
+    services_done(&known);
+}
+
+static int add_services(void **state)
+{
+    (void)state;
+    return services_add_known(&services, "smtp=25") != SLUICE_OK ||
+           services_add_known(&services, "submission=587") != SLUICE_OK;
+}
+
+static int free_services(void **state)
+{
+    (void)state;
+    services_done(&services);
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_services),
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_what_names_one_host),
         cmocka_unit_test(test_every_beginning),
         cmocka_unit_test(test_long_names),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, add_services, free_services);
 }
