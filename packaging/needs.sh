@@ -5,8 +5,8 @@
 #   needs_users                 as root: the two users that the roles drop to
 
 NEEDS_BUILD="ca-certificates cmake gcc libc6-dev libcdb-dev libconfig-dev libdb5.3-dev
-    libdeflate-dev libgdbm-compat-dev libjansson-dev liblmdb-dev libltdl-dev libmicrohttpd-dev
-    libsqlite3-dev libpcre2-dev libunbound-dev libuv1-dev make pkg-config uthash-dev"
+    libdeflate-dev libgdbm-compat-dev libjansson-dev libldap-dev liblmdb-dev libltdl-dev
+    libmicrohttpd-dev libsasl2-dev libsqlite3-dev libpcre2-dev libunbound-dev libuv1-dev make pkg-config uthash-dev"
 NEEDS_RUN="python3 python3-aiosmtpd"
 # g++: the SDK's headers are compiled as C++ too. dnsmasq-base is the program alone, without a service.
 NEEDS_CHECK="binutils curl dnsmasq-base file g++ git git-email groff-base iproute2 libcmocka-dev

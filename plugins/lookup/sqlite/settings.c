@@ -7,9 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define SEPARATORS ", \t\r\n"
 
 void settings_free(void *data)
 {
@@ -105,8 +102,8 @@ static sluice_status read_line(struct source *source, struct settings *settings,
     return SLUICE_OK;
 }
 
-sluice_status settings_read(struct source *source,
-                            const struct sluice_errors *errors, void **ret_settings)
+sluice_status settings_read(struct source *source, const struct sluice_errors *errors,
+                            void **ret_settings)
 {
     struct settings *settings = settings_new();
     sluice_status st;
@@ -153,20 +150,4 @@ sluice_status settings_of_group(const struct sluice_config *config,
     else
         settings_free(settings);
     return st;
-}
-
-bool settings_have_domain(const struct settings *settings, struct sluice_span domain)
-{
-    const char *at = settings->domain + strspn(settings->domain, SEPARATORS);
-
-    if (*at == '\0')
-        return true;
-    for (; *at != '\0'; at += strspn(at, SEPARATORS)) {
-        size_t len = strcspn(at, SEPARATORS);
-
-        if (len == domain.len && strncasecmp(at, domain.ptr, len) == 0)
-            return true;
-        at += len;
-    }
-    return false;
 }

@@ -19,13 +19,11 @@ struct settings {
 };
 
 /* As watched_kind.read and watched_kind.free. */
-sluice_status settings_read(struct source *source,
-                            const struct sluice_errors *errors, void **ret_settings);
+sluice_status settings_read(struct source *source, const struct sluice_errors *errors,
+                            void **ret_settings);
 void settings_free(void *settings); /* accepts NULL */
 /* CONFIG or TEMP with a text. */
 sluice_status settings_of_group(const struct sluice_config *config,
                                 const struct sluice_errors *errors, void **ret_settings);
-/* True if a key of that domain is to be asked for. */
-bool settings_have_domain(const struct settings *settings, struct sluice_span domain);
 
 #endif /* SLUICE_PLUGIN_SQLITE_SETTINGS_H */

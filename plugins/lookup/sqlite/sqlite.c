@@ -6,6 +6,7 @@
  * in tables. The file of the database is opened to read only, and again when another one is in its
  * place. Runs on a thread of its own: a query may take its time, or wait for a writer.
  */
+#include "domains.h"
 #include "explain.h"
 #include "query.h"
 #include "settings.h"
@@ -162,21 +163,6 @@ static sluice_status run(struct sluice_lookup *lookup, struct question *question
     return st;
 }
 
-/* Which keys can be in the table at all; with domains, addresses in one of them. */
-static bool is_asked_for(const struct settings *settings, struct sluice_span key)
-{
-    const char *at = key.len > 0 ? memrchr(key.ptr, '@', key.len) : NULL;
-
-    if (key.len == 0 || memchr(key.ptr, '\0', key.len) != NULL)
-        return false;
-    if (settings->domain[0] == '\0')
-        return true;
-    if (at == NULL || at == key.ptr)
-        return false;
-    return settings_have_domain(
-        settings, (struct sluice_span){at + 1, (size_t)(key.ptr + key.len - at) - 1});
-}
-
 static sluice_status settings_get(struct sluice_lookup *lookup, const struct sluice_errors *errors,
                                   const struct settings **ret_settings)
 {
@@ -200,7 +186,7 @@ static sluice_status sqlite_find(struct sluice_lookup *lookup, struct sluice_spa
 
     if (st == SLUICE_OK)
         st = db_ready(lookup, question.settings->dbpath, errors);
-    if (st == SLUICE_OK && !is_asked_for(question.settings, key))
+    if (st == SLUICE_OK && !domains_ask_for(question.settings->domain, key))
         st = SLUICE_NOT_FOUND;
     if (st != SLUICE_OK)
         return st;

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+/* directory: see directory.h. */
+#include "directory.h"
+
+#include "explain.h"
+#include "servers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define URLS_MAX 2048
+#define REFERRALS_MAX 10 /* followed for one search */
+#define FOREIGN_MAX 8    /* servers beside our own that are known at once */
+
+struct foreign {
+    char *url;
+    struct servers *servers;
+};
+
+struct directory {
+    unsigned references;
+    struct settings settings;
+    struct attributes attributes;
+    char urls[URLS_MAX]; /* of our servers */
+    struct servers *servers; /* NULL: not yet needed */
+    struct foreign foreign[FOREIGN_MAX];
+    size_t foreign_count;
+};
+
+struct directory *directory_new(void)
+{
+    struct directory *directory = calloc(1, sizeof(*directory));
+
+    if (directory == NULL || settings_init(&directory->settings) != SLUICE_OK) {
+        free(directory);
+        return NULL;
+    }
+    directory->references = 1;
+    return directory;
+}
+
+struct settings *directory_settings(struct directory *directory)
+{
+    return &directory->settings;
+}
+
+struct directory *directory_ref(struct directory *directory)
+{
+    directory->references++;
+    return directory;
+}
+
+void directory_unref(struct directory *directory)
+{
+    if (directory == NULL || --directory->references > 0)
+        return;
+    servers_free(directory->servers);
+    for (size_t i = 0; i < directory->foreign_count; i++) {
+        servers_free(directory->foreign[i].servers);
+        free(directory->foreign[i].url);
+    }
+    attributes_done(&directory->attributes);
+    settings_done(&directory->settings);
+    free(directory);
+}
+
+/* ---- our servers ------------------------------------------------------------------------------ */
+
+/* One of server_host's words, as a URL. */
+static int print_url(char *to, size_t size, const char *word, size_t len, int64_t port)
+{
+    const char *colon = memrchr(word, ':', len);
+    bool has_port = colon != NULL && memchr(colon, ']', len - (size_t)(colon - word)) == NULL;
+
+    if (memmem(word, len, "://", 3) != NULL)
+        return snprintf(to, size, "%.*s ", (int)len, word);
+    if (has_port)
+        return snprintf(to, size, "ldap://%.*s ", (int)len, word);
+    return snprintf(to, size, "ldap://%.*s:%lld ", (int)len, word, (long long)port);
+}
+
+static bool print_urls(const struct settings *settings, char urls[URLS_MAX])
+{
+    const char *at = settings->text[SERVER_HOST];
+    size_t end = 0;
+
+    urls[0] = '\0';
+    for (at += strspn(at, ", \t\r\n"); *at != '\0'; at += strspn(at, ", \t\r\n")) {
+        size_t len = strcspn(at, ", \t\r\n");
+        int written =
+            print_url(urls + end, URLS_MAX - end, at, len, settings->number[SERVER_PORT]);
+
+        if (written < 0 || (size_t)written >= URLS_MAX - end)
+            return false;
+        end += (size_t)written;
+        at += len;
+    }
+    return true;
+}
+
+sluice_status directory_settle(struct directory *directory, const struct sluice_errors *errors)
+{
+    sluice_status st = attributes_read(&directory->attributes, &directory->settings);
+
+    if (st != SLUICE_OK)
+        return explain(errors, st, "ldap: %s",
+                       st == SLUICE_TEMP ? "out of memory" : "too many attributes");
+    if (!print_urls(&directory->settings, directory->urls))
+        return explain(errors, SLUICE_CONFIG, "ldap: server_host is too long");
+    return SLUICE_OK;
+}
+
+const struct attributes *directory_attributes(const struct directory *directory)
+{
+    return &directory->attributes;
+}
+
+static struct servers *own_servers(struct directory *directory, const struct sluice_host *host)
+{
+    if (directory->servers == NULL)
+        directory->servers = servers_new(host, &directory->settings, directory->urls, false);
+    return directory->servers;
+}
+
+/* ---- others' servers -------------------------------------------------------------------------- */
+
+/* NULL: no memory, or there are too many already. */
+static struct servers *foreign_servers(struct directory *directory, const struct sluice_host *host,
+                                       const char *url)
+{
+    struct foreign *foreign = directory->foreign;
+
+    for (size_t i = 0; i < directory->foreign_count; i++) {
+        if (strcmp(foreign[i].url, url) == 0)
+            return foreign[i].servers;
+    }
+    if (directory->foreign_count == FOREIGN_MAX)
+        return NULL;
+    foreign += directory->foreign_count;
+    foreign->url = strdup(url);
+    foreign->servers =
+        foreign->url != NULL ? servers_new(host, &directory->settings, url, true) : NULL;
+    if (foreign->servers == NULL) {
+        free(foreign->url);
+        return NULL;
+    }
+    directory->foreign_count++;
+    return foreign->servers;
+}
+
+/* ---- searching -------------------------------------------------------------------------------- */
+
+struct search {
+    struct directory *directory;
+    const struct sluice_host *host;
+    int64_t deadline_ms;
+    const struct sluice_errors *errors;
+    unsigned referrals; /* followed so far */
+};
+
+static sluice_status judge(const struct search *search, const struct link_request *request,
+                           int code, const struct answer *answer, const char *why)
+{
+    bool is_followed = code == LDAP_REFERRAL && answer->url_count > 0 &&
+                       search->directory->settings.number[CHASE_REFERRALS] != 0;
+
+    if (code == LDAP_SUCCESS || is_followed)
+        return SLUICE_OK;
+    if (code == LDAP_CONNECT_ERROR)
+        return explain(search->errors, SLUICE_TEMP, "%s", why[0] != '\0' ? why : "no connection");
+    (void)explain(search->errors, SLUICE_TEMP, "search base \"%s\" filter \"%s\": %s%s%s",
+                  request->base, request->filter, ldap_err2string(code),
+                  answer->text[0] != '\0' ? ": " : "", answer->text);
+    return code == LDAP_NO_SUCH_OBJECT ? SLUICE_NOT_FOUND : SLUICE_TEMP;
+}
+
+static sluice_status search_at(struct search *search, struct servers *servers,
+                               const struct link_request *request, struct answer *answer)
+{
+    const char *why = "out of memory";
+    int code = LDAP_CONNECT_ERROR;
+
+    if (servers != NULL)
+        code = servers_search(servers, request, search->deadline_ms, answer, &why);
+    return judge(search, request, code, answer, why);
+}
+
+/* All that one answer has goes behind the other's. */
+static bool append(struct answer *answer, struct answer *more)
+{
+    struct answer_entry *entries =
+        reallocarray(answer->entries, answer->count + more->count + 1, sizeof(*entries));
+
+    if (entries == NULL)
+        return false;
+    answer->entries = entries;
+    for (size_t i = 0; i < more->count; i++)
+        entries[answer->count++] = more->entries[i];
+    more->count = 0;
+    return true;
+}
+
+static sluice_status follow(struct search *search, const struct link_request *request,
+                            struct answer *answer);
+
+/* One of the places that a server named (RFC 4511 sections 4.1.10 and 4.5.3). */
+static sluice_status follow_url(struct search *search, const struct link_request *request,
+                                const char *text, struct answer *answer)
+{
+    struct answer more = {0};
+    struct link_request there = *request;
+    LDAPURLDesc *url;
+    char server[URLS_MAX];
+    sluice_status st;
+
+    if (ldap_url_parse(text, &url) != LDAP_URL_SUCCESS)
+        return explain(search->errors, SLUICE_TEMP, "the server refers to \"%.200s\"", text);
+    (void)snprintf(server, sizeof(server), "%s://%s:%d", url->lud_scheme,
+                   url->lud_host != NULL ? url->lud_host : "", url->lud_port);
+    if (url->lud_dn != NULL && url->lud_dn[0] != '\0')
+        there.base = url->lud_dn;
+    if (url->lud_filter != NULL)
+        there.filter = url->lud_filter;
+    if (strstr(text, "??") != NULL && url->lud_scope != LDAP_SCOPE_DEFAULT)
+        there.scope = url->lud_scope;
+    st = search_at(search, foreign_servers(search->directory, search->host, server), &there, &more);
+    if (st == SLUICE_OK)
+        st = follow(search, &there, &more);
+    if (st == SLUICE_OK && !append(answer, &more))
+        st = explain(search->errors, SLUICE_TEMP, "out of memory");
+    ldap_free_urldesc(url);
+    answer_done(&more);
+    return st;
+}
+
+static sluice_status follow(struct search *search, const struct link_request *request,
+                            struct answer *answer)
+{
+    sluice_status st = SLUICE_OK;
+
+    if (search->directory->settings.number[CHASE_REFERRALS] == 0)
+        return SLUICE_OK;
+    for (size_t i = 0; i < answer->url_count && st == SLUICE_OK; i++) {
+        if (++search->referrals > REFERRALS_MAX)
+            st = explain(search->errors, SLUICE_TEMP, "more than %d referrals", REFERRALS_MAX);
+        else
+            st = follow_url(search, request, answer->urls[i], answer);
+    }
+    return st;
+}
+
+sluice_status directory_search(struct directory *directory, const struct sluice_host *host,
+                               const struct link_request *request, int64_t deadline_ms,
+                               struct answer *answer, const struct sluice_errors *errors)
+{
+    const struct sluice_clock *clock = host->get_service(host, SLUICE_CLOCK_ID);
+    int64_t limit_ms = clock->monotonic_ms(host) + directory->settings.number[TIMEOUT];
+    struct search search = {
+        .directory = directory,
+        .host = host,
+        .deadline_ms = limit_ms < deadline_ms ? limit_ms : deadline_ms,
+        .errors = errors,
+    };
+    sluice_status st = search_at(&search, own_servers(directory, host), request, answer);
+
+    return st == SLUICE_OK ? follow(&search, request, answer) : st;
+}

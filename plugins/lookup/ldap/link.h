@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * link: a connection to a server with many searches under way at once.
+ *
+ * Of the tasks that wait for an answer one reads for all: it hands each message to the search that it
+ * belongs to, and when its own search is done the next one reads. Nothing else is needed, and an idle
+ * link costs nothing.
+ */
+#ifndef SLUICE_PLUGIN_LDAP_LINK_H
+#define SLUICE_PLUGIN_LDAP_LINK_H
+
+#include "answer.h"
+
+#include "sluice/host.h"
+
+/* slapd closes the connection of somebody unknown who has 100 requests waiting. */
+#define LINK_SEARCHES_MAX 64
+
+struct link;
+
+struct link_request {
+    const char *base;
+    int scope;
+    const char *filter;
+    char **attributes; /* NULL: all */
+    int64_t size_limit; /* 0: the server's */
+};
+
+/* Takes the handle over. NULL: no memory; the handle is the caller's. [task] */
+struct link *link_new(const struct sluice_host *host, LDAP *handle);
+/* Nobody may be searching. Accepts NULL. [task] */
+void link_free(struct link *link);
+
+bool link_is_full(const struct link *link);
+bool link_is_idle(const struct link *link); /* nobody is searching */
+/* True if the connection is of no use any more; looks whether the server has closed it. [task] */
+bool link_is_dead(struct link *link);
+
+/* A result code of LDAP's, or of libldap's: LDAP_SERVER_DOWN, the connection broke; LDAP_TIMEOUT, after
+ * which the link may be dead too. The answer is the caller's in any case, for answer_done. [task: waits] */
+int link_search(struct link *link, const struct link_request *request, int64_t deadline_ms,
+                struct answer *answer);
+
+#endif /* SLUICE_PLUGIN_LDAP_LINK_H */

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: ISC */
+/* result: see result.h. */
+#include "result.h"
+
+#include "explain.h"
+#include "query.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* The answer of one search, and how far it is read. Searches inside one another are a list and not
+ * calls, which would need a deep stack. */
+struct level {
+    struct answer answer;
+    size_t entry, attribute, value; /* what is next */
+    struct level *next;             /* whose value led here */
+};
+
+/* One look-up, however many searches it takes. */
+struct finding {
+    struct directory *directory;
+    const struct settings *settings;
+    const struct attributes *attributes;
+    const struct sluice_host *host;
+    struct sluice_span key;
+    int64_t deadline_ms;
+    const struct sluice_lookup_sink *sink;
+    const struct sluice_errors *errors;
+    struct level *levels; /* the innermost first */
+    int64_t depth;
+    int64_t value_count;
+};
+
+static sluice_status no_memory(const struct finding *finding)
+{
+    return explain(finding->errors, SLUICE_TEMP, "out of memory");
+}
+
+/* ---- searches --------------------------------------------------------------------------------- */
+
+static void pop(struct finding *finding)
+{
+    struct level *level = finding->levels;
+
+    LL_DELETE(finding->levels, level);
+    finding->depth--;
+    answer_done(&level->answer);
+    free(level);
+}
+
+static sluice_status push(struct finding *finding, const struct link_request *request)
+{
+    struct level *level = calloc(1, sizeof(*level));
+
+    if (level == NULL)
+        return no_memory(finding);
+    LL_PREPEND(finding->levels, level);
+    finding->depth++;
+    return directory_search(finding->directory, finding->host, request, finding->deadline_ms,
+                            &level->answer, finding->errors);
+}
+
+static sluice_status first_search(struct finding *finding)
+{
+    struct link_request request = {
+        .scope = finding->settings->scope,
+        .attributes = (char **)(uintptr_t)finding->attributes->names,
+        .size_limit = finding->settings->number[SIZE_LIMIT],
+    };
+    char *base = NULL;
+    char *filter = NULL;
+    sluice_status st = query_base(finding->settings->text[SEARCH_BASE], finding->key, &base);
+
+    if (st == SLUICE_OK)
+        st = query_filter(finding->settings->text[QUERY_FILTER], finding->key, &filter);
+    if (st == SLUICE_TEMP)
+        (void)no_memory(finding);
+    if (st == SLUICE_OK) {
+        request.base = base;
+        request.filter = filter;
+        st = push(finding, &request);
+        if (st == SLUICE_NOT_FOUND)
+            st = SLUICE_TEMP; /* where there is no base, nothing can be said of the key */
+    }
+    free(base);
+    free(filter);
+    return st;
+}
+
+/* The entry of that DN, or what the URL stands for (RFC 4516). */
+static sluice_status search_for(struct finding *finding, const char *text)
+{
+    struct link_request request = {
+        .base = text,
+        .scope = LDAP_SCOPE_BASE,
+        .filter = "(objectClass=*)",
+        .attributes = (char **)(uintptr_t)finding->attributes->names,
+        .size_limit = finding->settings->number[SIZE_LIMIT],
+    };
+    LDAPURLDesc *url = NULL;
+    sluice_status st;
+
+    if (finding->depth >= finding->settings->number[RECURSION_LIMIT])
+        return explain(finding->errors, SLUICE_TEMP, "Recursion limit exceeded for key: '%.*s'",
+                       (int)finding->key.len, finding->key.ptr);
+    if (ldap_is_ldap_url(text)) {
+        if (ldap_url_parse(text, &url) != LDAP_URL_SUCCESS)
+            return explain(finding->errors, SLUICE_TEMP, "a bad URL: \"%.200s\"", text);
+        request.base = url->lud_dn;
+        request.scope = url->lud_scope;
+        request.filter = url->lud_filter;
+        if (url->lud_attrs != NULL)
+            request.attributes = url->lud_attrs;
+    }
+    st = push(finding, &request);
+    ldap_free_urldesc(url);
+    return st;
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+static sluice_status give(struct finding *finding, const struct berval *value)
+{
+    struct sluice_span found = {value->bv_val, value->bv_len};
+    int64_t limit = finding->settings->number[EXPANSION_LIMIT];
+    size_t len;
+    char *text;
+    sluice_status st = query_result(finding->settings->text[RESULT_FORMAT], found, finding->key,
+                                    &text, &len);
+
+    if (st == SLUICE_NOT_FOUND)
+        return SLUICE_OK; /* a value without what the format wants is none */
+    if (st != SLUICE_OK)
+        return no_memory(finding);
+    finding->value_count++;
+    if (limit > 0 && finding->value_count > limit)
+        st = explain(finding->errors, SLUICE_TEMP, "Expansion limit exceeded for key: '%.*s'",
+                     (int)finding->key.len, finding->key.ptr);
+    else
+        finding->sink->value(finding->sink, (struct sluice_span){text, len});
+    free(text);
+    return st;
+}
+
+/* An entry that is referred to and gone is as good as one without values. */
+static sluice_status give_special(struct finding *finding, const struct berval *value)
+{
+    char *text = strndup(value->bv_val, value->bv_len);
+    sluice_status st = text != NULL ? search_for(finding, text) : no_memory(finding);
+
+    free(text);
+    return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
+}
+
+/* What the values of an attribute count for, in this entry. */
+static bool counts(const struct finding *finding, const struct answer_entry *entry,
+                   enum attribute_kind kind)
+{
+    const struct attributes *attributes = finding->attributes;
+
+    if (attributes_have(attributes, ATTRIBUTE_TERMINAL, entry))
+        return kind == ATTRIBUTE_TERMINAL;
+    if (kind == ATTRIBUTE_LEAF)
+        return !attributes_have(attributes, ATTRIBUTE_SPECIAL, entry);
+    return kind == ATTRIBUTE_PLAIN || kind == ATTRIBUTE_SPECIAL;
+}
+
+/* The next value of the innermost answer: false, and there is none left. */
+static bool next_value(const struct finding *finding, struct level *level,
+                       enum attribute_kind *ret_kind, const struct berval **ret_value)
+{
+    for (; level->entry < level->answer.count; level->entry++, level->attribute = 0) {
+        const struct answer_entry *entry = &level->answer.entries[level->entry];
+
+        for (; level->attribute < entry->count; level->attribute++, level->value = 0) {
+            const struct answer_attribute *attribute = &entry->attributes[level->attribute];
+
+            *ret_kind = attributes_kind(finding->attributes, attribute->name);
+            *ret_value = attribute->values[level->value];
+            if (*ret_value != NULL && counts(finding, entry, *ret_kind)) {
+                level->value++;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static sluice_status read_levels(struct finding *finding)
+{
+    sluice_status st = SLUICE_OK;
+
+    while (st == SLUICE_OK && finding->levels != NULL) {
+        enum attribute_kind kind;
+        const struct berval *value;
+
+        if (!next_value(finding, finding->levels, &kind, &value))
+            pop(finding);
+        else
+            st = kind == ATTRIBUTE_SPECIAL ? give_special(finding, value) : give(finding, value);
+    }
+    return st;
+}
+
+sluice_status result_find(struct directory *directory, const struct sluice_host *host,
+                          struct sluice_span key, int64_t deadline_ms,
+                          const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
+{
+    struct finding finding = {
+        .directory = directory,
+        .settings = directory_settings(directory),
+        .attributes = directory_attributes(directory),
+        .host = host,
+        .key = key,
+        .deadline_ms = deadline_ms,
+        .sink = sink,
+        .errors = errors,
+    };
+    sluice_status st = first_search(&finding);
+
+    if (st == SLUICE_OK)
+        st = read_levels(&finding);
+    while (finding.levels != NULL)
+        pop(&finding);
+    if (st == SLUICE_OK && finding.value_count == 0)
+        return SLUICE_NOT_FOUND;
+    return st;
+}

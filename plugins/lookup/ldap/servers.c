@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+/* servers: see servers.h. */
+#include "servers.h"
+
+#include "connect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVERS_MAX 16
+#define LINKS_MAX 8 /* the range of connection_limit */
+#define REST_MIN_MS 250
+#define REST_MAX_MS 5000 /* recovery is to be a matter of seconds */
+
+struct server {
+    char *url;
+    unsigned failures; /* since it was last of use */
+    int64_t rest_ms;   /* not before then */
+};
+
+struct servers {
+    const struct sluice_host *host;
+    const struct sluice_clock *clock;
+    const struct sluice_gates *gates;
+    const struct sluice_offload *offload;
+    const struct settings *settings;
+    bool is_foreign;
+    struct server list[SERVERS_MAX];
+    size_t count;
+    struct link *links[LINKS_MAX];
+    size_t server_of[LINKS_MAX];
+    size_t link_count;
+    bool is_connecting;
+    struct sluice_gate *change; /* where those wait who have no connection */
+    char why[CONNECT_WHY_MAX];  /* the last failure */
+};
+
+static bool add_server(struct servers *servers, const char *url, size_t len)
+{
+    char *copy = strndup(url, len);
+
+    if (copy == NULL)
+        return false;
+    servers->list[servers->count++].url = copy;
+    return true;
+}
+
+static bool add_servers(struct servers *servers, const char *urls)
+{
+    static const char separators[] = " \t\r\n";
+
+    for (const char *at = urls + strspn(urls, separators); *at != '\0';
+         at += strspn(at, separators)) {
+        size_t len = strcspn(at, separators);
+
+        if (servers->count == SERVERS_MAX || !add_server(servers, at, len))
+            return false;
+        at += len;
+    }
+    return true;
+}
+
+struct servers *servers_new(const struct sluice_host *host, const struct settings *settings,
+                            const char *urls, bool is_foreign)
+{
+    struct servers *servers = calloc(1, sizeof(*servers));
+
+    if (servers == NULL)
+        return NULL;
+    servers->host = host;
+    servers->clock = host->get_service(host, SLUICE_CLOCK_ID);
+    servers->gates = host->get_service(host, SLUICE_GATES_ID);
+    servers->offload = host->get_service(host, SLUICE_OFFLOAD_ID);
+    servers->settings = settings;
+    servers->is_foreign = is_foreign;
+    if (!add_servers(servers, urls) ||
+        servers->gates->make(host, &servers->change) != SLUICE_OK) {
+        servers_free(servers);
+        return NULL;
+    }
+    return servers;
+}
+
+void servers_free(struct servers *servers)
+{
+    if (servers == NULL)
+        return;
+    for (size_t i = 0; i < servers->link_count; i++)
+        link_free(servers->links[i]);
+    for (size_t i = 0; i < servers->count; i++)
+        free(servers->list[i].url);
+    servers->gates->free(servers->change);
+    free(servers);
+}
+
+static int64_t now_of(const struct servers *servers)
+{
+    return servers->clock->monotonic_ms(servers->host);
+}
+
+/* ---- servers that fail ------------------------------------------------------------------------ */
+
+/* Longer each time, and not the same for all who ask. */
+static void rest(struct servers *servers, struct server *server)
+{
+    int64_t ms = REST_MIN_MS;
+
+    for (unsigned i = 0; i < server->failures && ms < REST_MAX_MS; i++)
+        ms *= 2;
+    if (ms > REST_MAX_MS)
+        ms = REST_MAX_MS;
+    server->failures++;
+    server->rest_ms = now_of(servers) + ms - ms * (random() % 25) / 100;
+}
+
+static struct server *next_server(struct servers *servers)
+{
+    int64_t now_ms = now_of(servers);
+
+    for (size_t i = 0; i < servers->count; i++) {
+        if (servers->list[i].rest_ms <= now_ms)
+            return &servers->list[i];
+    }
+    return NULL;
+}
+
+/* ---- connecting ------------------------------------------------------------------------------- */
+
+/* Takes the handle from the connection. */
+static bool add_link(struct servers *servers, const struct server *server,
+                     struct connect *connect)
+{
+    struct link *link = link_new(servers->host, connect->handle);
+
+    if (link == NULL)
+        return false;
+    connect->handle = NULL;
+    servers->server_of[servers->link_count] = (size_t)(server - servers->list);
+    servers->links[servers->link_count++] = link;
+    return true;
+}
+
+static bool connect_one(struct servers *servers, struct server *server, int64_t deadline_ms)
+{
+    struct connect *connect = connect_new(servers->settings, server->url, servers->is_foreign);
+    int64_t limit_ms = now_of(servers) + 3 * servers->settings->number[CONNECT_TIMEOUT];
+    sluice_status done = SLUICE_TEMP;
+    bool is_connected = false;
+
+    if (connect == NULL) {
+        (void)snprintf(servers->why, sizeof(servers->why), "out of memory");
+    } else if (servers->offload->run(servers->host, connect_work, connect_free, connect,
+                                     limit_ms < deadline_ms ? limit_ms : deadline_ms,
+                                     &done) != SLUICE_OK) {
+        (void)snprintf(servers->why, sizeof(servers->why), "connect to %s: no answer in time",
+                       server->url);
+    } else {
+        if (done != SLUICE_OK)
+            (void)snprintf(servers->why, sizeof(servers->why), "%s", connect->why);
+        is_connected = done == SLUICE_OK && add_link(servers, server, connect);
+        connect_free(connect);
+    }
+    if (!is_connected)
+        rest(servers, server);
+    return is_connected;
+}
+
+/* One server after the other, until one is of use. */
+static bool connect_any(struct servers *servers, int64_t deadline_ms)
+{
+    struct server *server;
+    bool is_connected = false;
+
+    servers->is_connecting = true;
+    while (!is_connected && now_of(servers) < deadline_ms &&
+           (server = next_server(servers)) != NULL)
+        is_connected = connect_one(servers, server, deadline_ms);
+    servers->is_connecting = false;
+    servers->gates->open_all(servers->change);
+    return is_connected;
+}
+
+/* ---- links ------------------------------------------------------------------------------------ */
+
+static void drop_dead_links(struct servers *servers)
+{
+    for (size_t i = servers->link_count; i-- > 0;) {
+        if (!link_is_dead(servers->links[i]) || !link_is_idle(servers->links[i]))
+            continue;
+        link_free(servers->links[i]);
+        servers->link_count--;
+        servers->links[i] = servers->links[servers->link_count];
+        servers->server_of[i] = servers->server_of[servers->link_count];
+    }
+}
+
+/* One with room; that of the first server if there is a choice. */
+static bool find_link(struct servers *servers, size_t *ret_index)
+{
+    bool is_found = false;
+
+    drop_dead_links(servers);
+    for (size_t i = 0; i < servers->link_count; i++) {
+        if (link_is_dead(servers->links[i]) || link_is_full(servers->links[i]))
+            continue;
+        if (!is_found || servers->server_of[i] < servers->server_of[*ret_index])
+            *ret_index = i;
+        is_found = true;
+    }
+    return is_found;
+}
+
+/* True: there may be a link with room now. */
+static bool make_room(struct servers *servers, int64_t deadline_ms)
+{
+    bool may_connect = !servers->is_connecting && next_server(servers) != NULL &&
+                       servers->link_count < (size_t)servers->settings->number[CONNECTION_LIMIT];
+
+    if (may_connect && connect_any(servers, deadline_ms))
+        return true;
+    if (servers->link_count == 0 && !servers->is_connecting)
+        return false; /* all rest: who asks is told at once */
+    return servers->gates->wait(servers->change, deadline_ms) == SLUICE_OK;
+}
+
+/* NULL: there is none, and why says why. */
+static struct link *take_link(struct servers *servers, int64_t deadline_ms,
+                              struct server **ret_server)
+{
+    size_t index;
+
+    while (!find_link(servers, &index)) {
+        if (!make_room(servers, deadline_ms))
+            return NULL;
+    }
+    *ret_server = &servers->list[servers->server_of[index]];
+    return servers->links[index];
+}
+
+/* What a search on it says about the server. One that was silent may be well, and only the connection
+ * forgotten by a firewall: it rests only where there is another one. */
+static void judge(struct servers *servers, struct server *server, struct link *link, int code)
+{
+    bool is_silent = code == LDAP_TIMEOUT && link_is_dead(link);
+
+    if (code == LDAP_SERVER_DOWN)
+        (void)snprintf(servers->why, sizeof(servers->why), "%s: connection lost", server->url);
+    else if (is_silent)
+        (void)snprintf(servers->why, sizeof(servers->why), "%s: no answer", server->url);
+    else if (code != LDAP_TIMEOUT)
+        server->failures = 0;
+    if (is_silent && servers->count > 1)
+        rest(servers, server);
+    (void)servers->gates->open_one(servers->change); /* there is room for one more */
+}
+
+int servers_search(struct servers *servers, const struct link_request *request,
+                   int64_t deadline_ms, struct answer *answer, const char **ret_why)
+{
+    *ret_why = servers->why;
+    for (int tries = 0; tries < 2; tries++) {
+        struct server *server;
+        struct link *link = take_link(servers, deadline_ms, &server);
+        int code;
+
+        if (link == NULL)
+            return LDAP_CONNECT_ERROR;
+        code = link_search(link, request, deadline_ms, answer);
+        judge(servers, server, link, code);
+        if (!link_is_dead(link) || code == LDAP_SUCCESS)
+            return code;
+        answer_done(answer);
+    }
+    return LDAP_CONNECT_ERROR;
+}
