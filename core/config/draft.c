@@ -345,6 +345,15 @@ static void settle_one(struct draft *draft, struct draft_instance *instance,
                      "%s: %s is required", instance->name, option->key);
 }
 
+const struct value *draft_instance_value(const struct draft_instance *instance, const char *key)
+{
+    for (size_t i = 0; i < instance->value_count; i++) {
+        if (strcmp(instance->values[i].key, key) == 0)
+            return &instance->values[i];
+    }
+    return NULL;
+}
+
 struct place draft_error_place(struct draft *draft, const struct draft_instance *instance,
                                const char *text)
 {

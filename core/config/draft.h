@@ -76,6 +76,8 @@ struct place draft_error_place(struct draft *draft, const struct draft_instance 
 /* NULL if there is none. */
 struct draft_instance *draft_instance_find(struct draft *draft, const char *interface,
                                            const char *name);
+/* After draft_settle; NULL if it has no such option. */
+const struct value *draft_instance_value(const struct draft_instance *instance, const char *key);
 /* An instance that nothing in the file names, for commands. */
 struct draft_instance *draft_add_table(struct draft *draft, const char *table, struct place place,
                                        uint32_t roles);

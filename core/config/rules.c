@@ -264,3 +264,33 @@ void rules_check(struct draft *draft)
     check_error_limits(draft);
     check_notify_classes(draft);
 }
+
+/* ---- with the options of plugins ------------------------------------------------------------- */
+
+/* "Do not use the fallback_relay feature when relaying mail for a backup or primary MX domain": who is
+ * none of its mail exchangers sends it back to us. */
+static void check_fallback(struct draft *draft, const char *relay)
+{
+    static const char *const keys[] = {"smtp_fallback_relay", "fallback_relay"};
+    const struct draft_instance *transport =
+        draft_instance_find(draft, SLUICE_TRANSPORT_ID, relay);
+    const struct value *fallback = NULL;
+
+    for (size_t i = 0; transport != NULL && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (fallback == NULL || !fallback->is_set)
+            fallback = draft_instance_value(transport, keys[i]);
+    }
+    if (fallback != NULL && fallback->item_count > 0)
+        report_warning(&draft->report, draft_error_place(draft, transport, fallback->key),
+                       "transport %s has a fallback relay: mail to relay_domains would loop between it "
+                       "and this machine while its destination is not there",
+                       relay);
+}
+
+void rules_check_settled(struct draft *draft)
+{
+    const char *relay = value_of(draft, "relay_transport")->text;
+
+    if (relay != NULL && value_of(draft, "relay_domains")->item_count > 0)
+        check_fallback(draft, arena_printf(&draft->arena, "%.*s", (int)strcspn(relay, ":"), relay));
+}

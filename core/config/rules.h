@@ -11,5 +11,7 @@
 
 /* After draft_read. What is wrong goes into the report. */
 void rules_check(struct draft *draft);
+/* The same for what plugins' options add, after draft_settle of all instances. */
+void rules_check_settled(struct draft *draft);
 
 #endif

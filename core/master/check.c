@@ -147,20 +147,11 @@ static bool prepare(struct check *check, const char *config_path)
 
 /* ---- crews ----------------------------------------------------------------------------------- */
 
-static const struct value *user_of(const struct draft_instance *instance)
-{
-    for (size_t i = 0; i < instance->value_count; i++) {
-        if (strcmp(instance->values[i].key, "user") == 0)
-            return &instance->values[i];
-    }
-    return NULL;
-}
-
 /* The crew of a transport, and whether there can be one. */
 static void check_crew(struct check *check, const struct draft_instance *transport,
                        struct crews *crews)
 {
-    const struct value *user = user_of(transport);
+    const struct value *user = draft_instance_value(transport, "user");
     struct error err = ERROR_INIT;
     struct privileges found;
 
@@ -291,6 +282,7 @@ static void run(struct check *check, const char *config_path, bool is_test_only)
 
     if (prepare(check, config_path)) {
         settle_instances(&check->draft);
+        rules_check_settled(&check->draft);
         check_crews(check);
         trial_run(&check->draft);
     }

@@ -154,3 +154,23 @@ def test_in_no_other_list(seed, other):
     for said in (daemon.log(), daemon.command("sluiced", "-t").stderr):
         assert re.search(rf"sluice\.conf:{line}: warning: do not list domain {DOMAIN} in BOTH {other} and relay_domains",
                          said), said
+
+
+@pytest.mark.parametrize("more, line", [
+    ('fallback_relay = "[fb.tld]";\n', None),  # S42: relay has none
+    ('transports = ( { name = "relay";\n smtp_fallback_relay = "[fb.tld]"; } );\n', " smtp_fallback_relay"),
+    ('relay_transport = "smtp";\nfallback_relay = "[fb.tld]";\n', "fallback_relay"),
+    ('relay_transport = "smtp";\nfallback_relay = "[fb.tld]";\nsmtp_fallback_relay = "";\n', None),
+])
+def test_no_fallback_relay_for_these_domains(seed, more, line):
+    """S39, S42: "Mail would loop between the Postfix MX host and the fallback_relay host"."""
+    daemon = seed({"primary.tld": 10})
+    daemon.config.write_text(daemon.config.read_text() + more)
+    said = daemon.command("sluiced", "-t").stderr
+    if line is None:
+        assert "fallback" not in said
+        return
+    number = 1 + next(number for number, text in enumerate(daemon.config.read_text().splitlines())
+                      if text.startswith(line))
+    assert re.search(rf"sluice\.conf:{number}: warning: transport \w+ has a fallback relay: mail to relay_domains would "
+                     r"loop between it and this machine while its destination is not there", said), said
