@@ -25,7 +25,7 @@ static const char *const names[] = {
     "backwards_bounce_logfile_compatibility", "biff", "body_checks",
     "body_checks_size_limit", "bounce_service_name", "bounce_template_file",
     "broken_sasl_auth_clients", "cleanup_service_name", "command_directory",
-    "command_execution_directory", "command_expansion_filter", "command_time_limit",
+    "command_execution_directory", "command_expansion_filter",
     "compatibility_level", "config_directory", "confirm_delay_cleared",
     "connection_cache_protocol_timeout", "connection_cache_service_name",
     "connection_cache_status_update_time", "connection_cache_ttl_limit", "content_filter",

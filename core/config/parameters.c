@@ -227,6 +227,8 @@ const struct sluice_option parameters[] = {
      "The domains of etrn_queues, as name:domain"},
     {"etrn_minimum_interval", SLUICE_OPT_DURATION, 0, "10s", "0s..",
      "Least time between two releases of a domain by ETRN from outside mynetworks"},
+    {"command_time_limit", SLUICE_OPT_DURATION, 0, "1000s", "1s..",
+     "How long a command that is given mail may run"},
     {"transport_retry_time", SLUICE_OPT_DURATION, 0, "60s", "1s..",
      "How long a transport rests that crashes on one message after the other"},
     {"initial_destination_concurrency", SLUICE_OPT_INTEGER, 0, "5", "1..10000",

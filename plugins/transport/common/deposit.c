@@ -18,7 +18,7 @@ struct work {
     char hostname[256];
     bool is_last; /* what is to be written now ends the message */
     size_t len;
-    char piece[LETTER_HEAD_MAX + LETTER_PIECE_MAX];
+    char piece[LETTER_PIECE_MIN];
     struct result result;
 };
 
@@ -138,34 +138,25 @@ static sluice_status open_mailbox(struct course *course)
     }
 }
 
-/* The next piece, behind what is there already. */
+/* The next piece. */
 static sluice_status fill(struct course *course)
 {
     struct work *work = course->work;
-    size_t len;
 
-    if (letter_next(course->letter, work->piece + work->len, &len) != SLUICE_OK)
+    if (letter_next(course->letter, work->piece, sizeof(work->piece), &work->len) != SLUICE_OK)
         return result_set(course->result, SLUICE_TEMP, "4.3.0", "the message cannot be read");
-    work->len += len;
     work->is_last = course->letter->is_over;
     return SLUICE_OK;
 }
 
 static sluice_status write_letter(struct course *course)
 {
-    const struct station *station = course->station;
     sluice_status st = SLUICE_OK;
 
-    course->work->len =
-        letter_head(course->letter, station->clock->wall_ms(station->host), course->work->piece);
-    if (course->work->len == 0)
-        return result_set(course->result, SLUICE_TEMP, "4.3.0", "an address is too long");
     do {
         st = fill(course);
         if (st == SLUICE_OK)
             st = run(course, run_write);
-        if (st == SLUICE_OK)
-            course->work->len = 0;
     } while (st == SLUICE_OK && !course->letter->is_over);
     return st;
 }
@@ -230,7 +221,8 @@ sluice_status deposit(const struct station *station, const struct sluice_message
     if (course.letter == NULL || course.work == NULL) {
         (void)result_set(result, SLUICE_TEMP, "4.3.0", "out of memory");
     } else {
-        letter_init(course.letter, message, recipient, !mailbox_is_maildir(target));
+        letter_init(course.letter, mailbox_is_maildir(target) ? &letter_maildir : &letter_mbox,
+                    message, recipient, station->clock->wall_ms(station->host));
         result->status = run_course(&course); /* whatever was said of a lock meanwhile */
     }
     free(course.letter);

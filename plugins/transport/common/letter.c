@@ -3,202 +3,195 @@
 #include "letter.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 #include <time.h>
 
 #define FROM "From "
-#define FROM_LEN ((int)sizeof(FROM) - 1)
-#define NO_FROM (-1)
+#define FROM_LEN (sizeof(FROM) - 1)
+#define DATE_SIZE 32
 
-#define DELIVERED_TO "Delivered-To:"
-#define HEADER_MAX ((uint64_t)1024 * 1024) /* that is looked through */
-#define LINE_MAX_LEN 2048                  /* of which so much of each line */
+_Static_assert(LETTER_READ * (LETTER_EOL_MAX + 2) + 64 <= LETTER_PIECE_MIN, "a read fits into a piece");
 
-/* ---- what goes before ------------------------------------------------------------------------ */
+#define MAILBOX_FLAGS (LETTER_RETURN_PATH | LETTER_ORIGINAL | LETTER_DELIVERED)
 
-void letter_init(struct letter *letter, const struct sluice_message *message,
-                 const struct sluice_recipient *recipient, bool is_mbox)
+const struct letter_format letter_mbox = {
+    .flags = MAILBOX_FLAGS | LETTER_FROM | LETTER_QUOTE_FROM | LETTER_BLANK,
+    .eol = "\n",
+    .eol_len = 1,
+    .null_sender = "",
+};
+const struct letter_format letter_maildir = {
+    .flags = MAILBOX_FLAGS, .eol = "\n", .eol_len = 1, .null_sender = ""};
+
+void letter_init(struct letter *letter, const struct letter_format *format,
+               const struct sluice_message *message, const struct sluice_recipient *recipient,
+               int64_t now_ms)
 {
+    letter->format = format;
     letter->message = message;
     letter->recipient = recipient;
-    letter->is_mbox = is_mbox;
-    letter->is_over = false;
+    letter->now_ms = now_ms;
     letter->offset = 0;
-    letter->from_len = 0;
-    letter->has_cr = false;
+    letter->matched = 0;
+    letter->is_line_start = true;
+    letter->has_cr = letter->has_begun = letter->is_over = false;
 }
 
-/* "Thu Nov 22 10:49:26 2026", local time: the form that readers of mboxes know. */
-static void format_date(int64_t now_ms, char date[32])
+/* Where what is put goes. */
+struct piece {
+    char *at;
+    const char *end;
+    bool is_full;
+};
+
+static void put(struct piece *piece, const char *bytes, size_t len)
+{
+    if ((size_t)(piece->end - piece->at) < len) {
+        piece->is_full = true;
+        return;
+    }
+    if (len > 0)
+        memcpy(piece->at, bytes, len);
+    piece->at += len;
+}
+
+static void put_text(struct piece *piece, const char *text)
+{
+    put(piece, text, strlen(text));
+}
+
+static void put_eol(const struct letter *letter, struct piece *piece)
+{
+    put(piece, letter->format->eol, letter->format->eol_len);
+}
+
+static bool has(const struct letter *letter, unsigned flag)
+{
+    return (letter->format->flags & flag) != 0;
+}
+
+/* ---- in front -------------------------------------------------------------------------------- */
+
+/* "Thu Nov 22 10:49:26 2026", local time: the form that readers of mailboxes know. */
+static void format_date(int64_t now_ms, char date[DATE_SIZE])
 {
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm parts;
 
     date[0] = '\0';
     if (localtime_r(&seconds, &parts) != NULL)
-        (void)strftime(date, 32, "%a %b %e %H:%M:%S %Y", &parts);
+        (void)strftime(date, DATE_SIZE, "%a %b %e %H:%M:%S %Y", &parts);
 }
 
-static int len_of(struct sluice_span span)
+static void put_line(const struct letter *letter, struct piece *piece, const char *before,
+                     struct sluice_span value, const char *behind)
 {
-    return (int)span.len; /* addresses are short */
+    put_text(piece, before);
+    put(piece, value.ptr, value.len);
+    put_text(piece, behind);
+    put_eol(letter, piece);
 }
 
-size_t letter_head(const struct letter *letter, int64_t now_ms, char head[LETTER_HEAD_MAX])
+static void put_head(const struct letter *letter, struct piece *piece)
 {
-    struct sluice_span sender = letter->message->sender;
-    struct sluice_span from = sender.len > 0 ? sender : sluice_span_of("MAILER-DAEMON");
-    struct sluice_span original = sluice_recipient_original(letter->recipient);
-    struct sluice_span to = letter->recipient->address;
-    char date[32];
-    int start = 0;
-    int len;
+    struct sluice_span sender = letter->message->sender.len > 0
+                                    ? letter->message->sender
+                                    : sluice_span_of(letter->format->null_sender);
+    char date[DATE_SIZE + 2] = "  ";
 
-    format_date(now_ms, date);
-    if (letter->is_mbox)
-        start = snprintf(head, LETTER_HEAD_MAX, FROM "%.*s  %s\n", len_of(from), from.ptr, date);
-    if (start < 0 || (size_t)start >= LETTER_HEAD_MAX)
-        return 0;
-    len = snprintf(head + start, LETTER_HEAD_MAX - (size_t)start,
-                   "Return-Path: <%.*s>\nX-Original-To: %.*s\n" DELIVERED_TO " %.*s\n",
-                   len_of(sender), sender.len > 0 ? sender.ptr : "", len_of(original), original.ptr,
-                   len_of(to), to.ptr);
-    return len < 0 || (size_t)(start + len) >= LETTER_HEAD_MAX ? 0 : (size_t)(start + len);
+    format_date(letter->now_ms, date + 2);
+    if (has(letter, LETTER_FROM))
+        put_line(letter, piece, FROM,
+                 sender.len > 0 ? sender : sluice_span_of("MAILER-DAEMON"), date);
+    if (has(letter, LETTER_RETURN_PATH))
+        put_line(letter, piece, "Return-Path: <", sender, ">");
+    if (has(letter, LETTER_ORIGINAL))
+        put_line(letter, piece, "X-Original-To: ", sluice_recipient_original(letter->recipient), "");
+    if (has(letter, LETTER_DELIVERED))
+        put_line(letter, piece, "Delivered-To: ", letter->recipient->address, "");
 }
 
 /* ---- the content ----------------------------------------------------------------------------- */
 
-/* What has been kept back was no "From ". */
-static char *put_from(struct letter *letter, char *to)
+/* What was kept back was no "From ". */
+static void put_matched(struct letter *letter, struct piece *piece)
 {
-    for (int i = 0; i < letter->from_len; i++)
-        *to++ = FROM[i];
-    letter->from_len = NO_FROM;
-    return to;
+    put(piece, FROM, letter->matched);
+    letter->matched = 0;
 }
 
-static char *put(struct letter *letter, char c, char *to)
+/* True: c is kept back, or has been put with what was. */
+static bool match_from(struct letter *letter, struct piece *piece, char c)
 {
-    if (letter->from_len != NO_FROM && c == FROM[letter->from_len]) {
-        if (++letter->from_len < FROM_LEN)
-            return to;
-        if (letter->is_mbox)
-            *to++ = '>';
-        return put_from(letter, to);
+    bool is_candidate = letter->is_line_start || letter->matched > 0;
+
+    if (!has(letter, LETTER_QUOTE_FROM) || !is_candidate || c != FROM[letter->matched]) {
+        put_matched(letter, piece);
+        return false;
     }
-    if (letter->from_len != NO_FROM)
-        to = put_from(letter, to);
-    if (letter->has_cr && c != '\n')
-        *to++ = '\r';
-    letter->has_cr = c == '\r';
-    if (!letter->has_cr)
-        *to++ = c;
-    if (c == '\n')
-        letter->from_len = 0;
-    return to;
+    letter->is_line_start = false;
+    if (++letter->matched == FROM_LEN) {
+        put_text(piece, ">");
+        put_matched(letter, piece);
+    }
+    return true;
 }
 
-/* The content's last line is complete; an empty one behind it parts it from the next message. */
-static char *finish(struct letter *letter, char *to)
+static void put_byte(struct letter *letter, struct piece *piece, char c)
 {
-    letter->is_over = true;
-    if (letter->from_len > 0)
-        to = put_from(letter, to);
-    if (letter->is_mbox)
-        *to++ = '\n';
-    return to;
-}
-
-sluice_status letter_next(struct letter *letter, char piece[LETTER_PIECE_MAX], size_t *ret_len)
-{
-    const struct sluice_message *message = letter->message;
-    char *to = piece;
-    size_t len = 0;
-
-    if (message->read(message, letter->offset, letter->in, sizeof(letter->in), &len) != SLUICE_OK)
-        return SLUICE_TEMP;
-    if (len == 0 && letter->offset < message->size)
-        return SLUICE_TEMP; /* against its promise: half a message is none */
-    letter->offset += len;
-    for (size_t i = 0; i < len; i++)
-        to = put(letter, letter->in[i], to);
-    if (letter->offset >= message->size)
-        to = finish(letter, to);
-    *ret_len = (size_t)(to - piece);
-    return SLUICE_OK;
-}
-
-/* ---- loops ----------------------------------------------------------------------------------- */
-
-struct scan {
-    struct sluice_span address;
-    char line[LINE_MAX_LEN];
-    size_t len;
-    bool is_found;
-    bool is_over; /* the header has ended */
-};
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static void look_at_line(struct scan *scan)
-{
-    size_t name_len = sizeof(DELIVERED_TO) - 1;
-    const char *value = scan->line + name_len;
-
-    if (scan->len > 0 && scan->line[scan->len - 1] == '\r')
-        scan->len--;
-    if (scan->len == 0)
-        scan->is_over = true;
-    if (scan->len < name_len || strncasecmp(scan->line, DELIVERED_TO, name_len) != 0)
+    if (match_from(letter, piece, c))
         return;
-    size_t len = scan->len - name_len;
-    for (; len > 0 && is_blank(*value); value++)
-        len--;
-    while (len > 0 && is_blank(value[len - 1]))
-        len--;
-    if (len == scan->address.len && strncasecmp(value, scan->address.ptr, len) == 0)
-        scan->is_found = true;
+    if (letter->is_line_start && c == '.' && has(letter, LETTER_DOT))
+        put_text(piece, ".");
+    letter->is_line_start = false;
+    put(piece, &c, 1);
 }
 
-static void look_at_piece(struct scan *scan, const char *piece, size_t len)
+static void put_content(struct letter *letter, struct piece *piece, const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len && !scan->is_over && !scan->is_found; i++) {
-        if (piece[i] == '\n') {
-            look_at_line(scan);
-            scan->len = 0;
-        } else if (scan->len < sizeof(scan->line)) {
-            scan->line[scan->len++] = piece[i];
+    for (size_t i = 0; i < len; i++) {
+        if (letter->has_cr && bytes[i] != '\n')
+            put_byte(letter, piece, '\r');
+        letter->has_cr = bytes[i] == '\r';
+        if (bytes[i] == '\n') {
+            put_matched(letter, piece);
+            put_eol(letter, piece);
+            letter->is_line_start = true;
+        } else if (!letter->has_cr) {
+            put_byte(letter, piece, bytes[i]);
         }
     }
 }
 
-sluice_status letter_was_delivered_to(const struct sluice_message *message,
-                                      struct sluice_span address)
+/* The content's last line is complete. */
+static void put_end(struct letter *letter, struct piece *piece)
 {
-    struct scan *scan = calloc(1, sizeof(*scan));
-    sluice_status st = SLUICE_OK;
-    uint64_t offset = 0;
-    char piece[4096];
-    size_t len = 1;
+    put_matched(letter, piece);
+    if (has(letter, LETTER_BLANK))
+        put_eol(letter, piece);
+    letter->is_over = true;
+}
 
-    if (scan == NULL)
-        return SLUICE_TEMP;
-    scan->address = address;
-    while (st == SLUICE_OK && len > 0 && !scan->is_over && !scan->is_found && offset < HEADER_MAX) {
-        st = message->read(message, offset, piece, sizeof(piece), &len);
-        if (st != SLUICE_OK)
-            break;
-        look_at_piece(scan, piece, len);
-        offset += len;
+sluice_status letter_next(struct letter *letter, char *piece, size_t size, size_t *ret_len)
+{
+    const struct sluice_message *message = letter->message;
+    struct piece to = {.at = piece, .end = piece + size};
+    size_t len = 0;
+
+    while (to.at == piece && !letter->is_over) {
+        if (!letter->has_begun) {
+            put_head(letter, &to);
+            letter->has_begun = true;
+        } else if (message->read(message, letter->offset, letter->in, sizeof(letter->in), &len) !=
+                       SLUICE_OK ||
+                   (len == 0 && letter->offset < message->size)) {
+            return SLUICE_TEMP; /* half a message is none */
+        } else {
+            put_content(letter, &to, letter->in, len);
+            letter->offset += len;
+            if (letter->offset >= message->size)
+                put_end(letter, &to);
+        }
     }
-    if (st == SLUICE_OK && !scan->is_found)
-        st = SLUICE_NOT_FOUND;
-    else if (st != SLUICE_OK)
-        st = SLUICE_TEMP;
-    free(scan);
-    return st;
+    *ret_len = (size_t)(to.at - piece);
+    return to.is_full ? SLUICE_TEMP : SLUICE_OK; /* an address that is longer than all limits */
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * letter: a message as it is written into a mailbox: first the lines that belong there, then the
- * content with line feeds alone, and for mboxes with "From " lines quoted. As Postfix's mail_copy.
+ * letter: a message as a mailbox or a command wants it: lines of its own in front, the content's line
+ * ends as asked for, dots and "From " quoted. As Postfix's mail_copy.
  *
- * Order: letter_init, letter_head, then letter_next until is_over. On the thread that deliver() runs
- * on; nothing waits.
+ * Order: letter_init, then letter_next until it gives nothing. Any thread; nothing waits.
  */
 #ifndef SLUICE_TRANSPORT_LETTER_H
 #define SLUICE_TRANSPORT_LETTER_H
@@ -13,36 +12,53 @@
 
 #include <stdbool.h>
 
-#define LETTER_HEAD_MAX ((size_t)8 * 1024) /* three addresses of 2,000 bytes at most, and a date */
-#define LETTER_PIECE ((size_t)32 * 1024)   /* of the content, at a time */
-#define LETTER_PIECE_MAX (LETTER_PIECE + LETTER_PIECE / 4 + 16) /* with what quoting adds */
+/* Lines in front, in this order. */
+#define LETTER_FROM (1u << 0)        /* "From sender  date" */
+#define LETTER_RETURN_PATH (1u << 1) /* "Return-Path: <sender>" */
+#define LETTER_ORIGINAL (1u << 2)    /* "X-Original-To: recipient as the client gave it" */
+#define LETTER_DELIVERED (1u << 3)   /* "Delivered-To: recipient" */
+/* In the content, and behind it. */
+#define LETTER_QUOTE_FROM (1u << 4) /* ">" before "From " at the beginning of a line */
+#define LETTER_DOT (1u << 5)        /* "." before a dot at the beginning of a line */
+#define LETTER_BLANK (1u << 6)      /* an empty line at the end */
 
-struct letter {
-    const struct sluice_message *message; /* borrowed */
-    const struct sluice_recipient *recipient;
-    bool is_mbox;
-    bool is_over;    /* all has been read */
-    uint64_t offset; /* in the content */
-    int from_len;    /* so much of "From " stands at the present line's start and is kept back;
-                         NO_FROM: the line begins otherwise */
-    bool has_cr;     /* a CR is kept back: with an LF behind it, it goes */
-    char in[LETTER_PIECE];
+#define LETTER_EOL_MAX 8
+#define LETTER_READ ((size_t)4096) /* of the content, at a time */
+/* The least that letter_next() needs: what a read becomes, were each byte a line, or the lines in front. */
+#define LETTER_PIECE_MIN ((size_t)48 * 1024)
+
+struct letter_format {
+    unsigned flags; /* LETTER_... */
+    char eol[LETTER_EOL_MAX];
+    size_t eol_len;          /* 1 to LETTER_EOL_MAX */
+    const char *null_sender; /* for the null sender, in both of his lines; where it is empty the
+                                "From " line has MAILER-DAEMON */
 };
 
-void letter_init(struct letter *letter, const struct sluice_message *message,
-                 const struct sluice_recipient *recipient, bool is_mbox);
-/* "From " where it is an mbox, Return-Path, X-Original-To, Delivered-To. now_ms: since 1970. Returns
- * the length; 0: too long, which no address of ours is. */
-size_t letter_head(const struct letter *letter, int64_t now_ms, char head[LETTER_HEAD_MAX]);
-/* The next piece. TEMP: the content cannot be read. */
-sluice_status letter_next(struct letter *letter, char piece[LETTER_PIECE_MAX], size_t *ret_len);
+struct letter {
+    const struct letter_format *format;     /* these three are borrowed */
+    const struct sluice_message *message;
+    const struct sluice_recipient *recipient;
+    int64_t now_ms;
+    uint64_t offset;     /* in the content */
+    size_t matched;      /* so much of "From " stands at the line's beginning and is kept back */
+    bool is_line_start;
+    bool has_cr;         /* is kept back: with an LF behind it it is a line's end */
+    bool has_begun;
+    bool is_over;
+    char in[LETTER_READ];
+};
 
-/*
- * Looks for a Delivered-To field with that address: it has been here before, and goes round in
- * circles. OK: there is one; NOT_FOUND; TEMP: the content cannot be read, or no memory. Of a header
- * only the first mebibyte is looked through.
- */
-sluice_status letter_was_delivered_to(const struct sluice_message *message,
-                                      struct sluice_span address);
+/* As mailboxes have it. */
+extern const struct letter_format letter_mbox;
+extern const struct letter_format letter_maildir;
+
+/* now_ms: since 1970. */
+void letter_init(struct letter *letter, const struct letter_format *format,
+               const struct sluice_message *message, const struct sluice_recipient *recipient,
+               int64_t now_ms);
+/* The next piece; OK with 0 at the end. TEMP: the content cannot be read. size: LETTER_PIECE_MIN at
+ * least. */
+sluice_status letter_next(struct letter *letter, char *piece, size_t size, size_t *ret_len);
 
 #endif

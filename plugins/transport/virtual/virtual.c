@@ -7,7 +7,7 @@
 #include "deposit.h"
 #include "maps.h"
 
-#include "letter.h"
+#include "loop.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -143,7 +143,7 @@ static sluice_status find_owner(struct errand *errand)
 static sluice_status check_loop(const struct errand *errand)
 {
     struct sluice_span address = errand->recipient->address;
-    sluice_status st = letter_was_delivered_to(errand->message, address);
+    sluice_status st = loop_find(errand->message, address);
 
     if (st == SLUICE_OK)
         return result_set(errand->result, SLUICE_PERM, "5.4.6", "mail forwarding loop for %.*s",

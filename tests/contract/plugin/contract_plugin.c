@@ -170,13 +170,13 @@ static void check_range(const struct sluice_option *option, const char *value)
 
 static void check_value(const struct sluice_option *option)
 {
+    int is_fixed = option->fallback != NULL && option->fallback[0] != '$'; /* else another's value */
     int64_t number;
 
     switch (option->type) {
     case SLUICE_OPT_ENUM:
         assert_non_null(option->range);
-        assert_true(option->fallback == NULL || option->fallback[0] == '$' || /* another's value */
-                    is_word_of(option->fallback, option->range));
+        assert_true(!is_fixed || is_word_of(option->fallback, option->range));
         break;
     case SLUICE_OPT_STRING:
     case SLUICE_OPT_PATH:
@@ -184,10 +184,10 @@ static void check_value(const struct sluice_option *option)
         assert_null(option->range);
         break;
     default:
-        if (option->fallback != NULL)
+        if (is_fixed)
             assert_true(test_parse_number(option->type, option->fallback, &number));
         if (option->range != NULL)
-            check_range(option, option->fallback);
+            check_range(option, is_fixed ? option->fallback : NULL);
     }
 }
 
