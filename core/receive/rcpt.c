@@ -202,10 +202,13 @@ static sluice_status add_recipient(struct candidate *candidate, const struct esm
 static void add(struct candidate *candidate, const struct esmtp_rcpt *parameters)
 {
     struct session *session = candidate->session;
+    size_t count = session->transaction->envelope.recipient_count;
     struct error err = ERROR_INIT;
     struct ruling ruling;
     sluice_status st = add_recipient(candidate, parameters, &err);
 
+    if (st == SLUICE_OK)
+        transaction_end_given(session->transaction, count);
     ruling_begin(&ruling, session, candidate->command, SLUICE_STAGE_RCPT,
                  candidate->mailbox.plain);
     if (st == SLUICE_OK)
@@ -226,7 +229,7 @@ static bool is_one_too_many(struct session *session)
     size_t limit =
         session->is_local ? ENVELOPE_RECIPIENTS_MAX : session->receiver->settings.recipient_limit;
 
-    if (session->transaction->envelope.recipient_count < limit)
+    if (session->transaction->given_count < limit)
         return false;
     if (session->overshoot_count++ < OVERSHOOT_LIMIT)
         session_reply_uncounted(session, "%s", text);

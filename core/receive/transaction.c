@@ -136,6 +136,15 @@ sluice_status transaction_add(struct transaction *transaction, const struct mail
     return add(transaction, &fresh);
 }
 
+void transaction_end_given(struct transaction *transaction, size_t first)
+{
+    const struct envelope_recipient *recipient = &transaction->envelope.recipients[first];
+
+    if (transaction->given_count++ == 0)
+        transaction->given_recipient =
+            recipient->original.len > 0 ? recipient->original : recipient->address;
+}
+
 /* Their memory stays the transaction's until its end. */
 void transaction_take_back(struct transaction *transaction, size_t count)
 {

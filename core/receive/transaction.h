@@ -28,6 +28,8 @@ struct transaction {
     size_t memory;                    /* and as it is kept */
     size_t *shared;                   /* memory of all transactions beyond TRANSACTION_OWN_MAX */
     struct sluice_span given_sender;  /* as the client said it; restrictions are for that */
+    struct sluice_span given_recipient; /* the first that the client named */
+    size_t given_count;                 /* how many it named */
     struct sluice_span plain_sender;  /* the same without quotes: for rules and replies */
     struct effects effects;
     struct sluice_span full_name;     /* of the local user who sends, as xtext; empty: not said */
@@ -41,6 +43,8 @@ void transaction_free(struct transaction *transaction); /* accepts NULL */
 /* TEMP: no memory; PERM: the envelope would be too large. */
 sluice_status transaction_add(struct transaction *transaction, const struct mailbox *recipient,
                               const struct route *route, const struct esmtp_rcpt *parameters);
+/* The client has named one more, and what was added from that place on stands for it. */
+void transaction_end_given(struct transaction *transaction, size_t first);
 /* Takes the last ones back, so that count are left. */
 void transaction_take_back(struct transaction *transaction, size_t count);
 /* One that cannot be delivered: listed as failed, with why. TEMP, PERM: as above. */

@@ -75,7 +75,7 @@ static void store_text(struct upload *upload, struct buffer *text)
 static void store_trace(struct upload *upload)
 {
     struct session *session = upload->session;
-    const struct envelope *envelope = &session->transaction->envelope;
+    const struct transaction *transaction = session->transaction;
     struct buffer text = BUFFER_INIT;
     struct trace trace = {
         .is_local = session->is_local,
@@ -90,8 +90,8 @@ static void store_trace(struct upload *upload)
         .arrival_ms = upload->arrival_ms,
     };
 
-    if (envelope->recipient_count == 1)
-        trace.recipient = envelope->recipients[0].address;
+    if (transaction->given_count == 1) /* what stands for it is nobody's business */
+        trace.recipient = transaction->given_recipient;
     trace_format(&trace, &text);
     store_text(upload, &text);
 }

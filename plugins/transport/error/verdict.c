@@ -56,7 +56,14 @@ static int32_t verdict_deliver(struct sluice_transport *transport,
     if (rest.len > 0) /* else there may be no address */
         memcpy(text, rest.ptr, rest.len);
     text[rest.len] = '\0';
-    report->remaining(report, verdict.status, dsn, text);
+    const struct sluice_result result = {
+        .struct_size = sizeof(result),
+        .status = verdict.status,
+        .dsn = dsn,
+        .text = text,
+        .flags = SLUICE_RESULT_FINAL, /* what is thrown away goes no further */
+    };
+    report->remaining_result(report, &result);
     return SLUICE_FATE_FINISHED;
 }
 
