@@ -8,11 +8,14 @@ The cases and the spec's numbers are in beside/.
 import contextlib
 import email
 import re
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
 import peers
+from beside.addresses import ACCEPTING, ADDRESSES
 from beside.case import Mail, Talk
+from beside.delivery import DEFERRED, DELIVERY, EXPIRED, FALLBACK, RELAYHOST
 from beside.protocol import PROTOCOL
 from beside.restricted import BACKUP_NETWORKS, RESTRICTED
 from beside.routing import ROUTING
@@ -20,7 +23,8 @@ from beside.side import PostfixSide, SluiceSide, settings_of
 from daemon import ROOT, wait_for
 from namespaces import require_networks
 
-GROUPS = [PROTOCOL, RESTRICTED, BACKUP_NETWORKS, ROUTING]
+GROUPS = [PROTOCOL, RESTRICTED, BACKUP_NETWORKS, ADDRESSES, ACCEPTING, ROUTING, DELIVERY, RELAYHOST, FALLBACK, DEFERRED,
+          EXPIRED]
 DIFFERENCES = (ROOT / "doc" / "differences.md").read_text()
 
 
@@ -37,12 +41,14 @@ def sides(group, folder):
     tables = folder / "tables"
     tables.mkdir(mode=0o755)
     settings = settings_of(group, tables)
-    with contextlib.ExitStack() as stack:
-        pair = []
-        for kind in (PostfixSide, SluiceSide):
-            pair.append(kind(folder / kind.name, group, settings))
-            stack.callback(pair[-1].close)
-        yield pair
+    kinds = (PostfixSide, SluiceSide)
+    with ThreadPoolExecutor(len(kinds)) as pool, contextlib.ExitStack() as stack:
+        starting = [pool.submit(kind, folder / kind.name, group, settings) for kind in kinds]
+        wait(starting)
+        for side in starting:
+            if side.exception() is None:
+                stack.callback(side.result().close)
+        yield [side.result() for side in starting]
 
 
 # ---- judging -----------------------------------------------------------------------------------------
@@ -105,8 +111,10 @@ class Passage:
         results = side.results(queue_id)
         if results is None:
             return False
-        is_returned = any("status=bounced" in result for result in results)
-        return not is_returned or not self.sender.endswith("@sender.tld") or \
+        is_reported = self.case.is_reported
+        if is_reported is None:
+            is_reported = any("status=bounced" in result for result in results)
+        return not is_reported or not self.sender.endswith("@sender.tld") or \
             side.reports_to(self.sender) != []
 
     def outcome(self, index):
@@ -115,8 +123,8 @@ class Passage:
         return [
             *self.replies[index],
             *((side.results(queue_id) or []) if queue_id else []),
-            f"contacted: {side.contacted(case.peers)}",
-            *(f"{place}: {message}" for place in case.peers for message in side.deliveries(place)),
+            f"contacted: {side.contacted(case.peers) if case.has_order else sorted(side.contacted(case.peers))}",
+            *(f"{place}: {message}" for place in case.peers for message in side.deliveries(place, self.sender)),
             *(field for report in side.reports_to(self.sender) for field in report_fields(report, case.differs is not None)),
         ]
 

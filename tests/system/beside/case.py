@@ -49,7 +49,8 @@ class Mail:
     content: bytes = b"Subject: beside\r\n\r\nhello\r\n"
     mail: str = ""  # parameters
     rcpt: str = ""
-    reply: str = "250"  # to the end of the content
+    is_reported: bool | None = None  # whether the sender is told; None: if something is bounced
+    has_order: bool = True  # whether its hosts are tried one after the other
     differs: str | None = None
 
 
@@ -60,8 +61,9 @@ class Group:
     name: str
     cases: list
     settings: dict = field(default_factory=dict)  # as in main.cf
-    tables: dict = field(default_factory=dict)    # name: source; "hash:@name" in settings
+    tables: dict = field(default_factory=dict)    # name: source; "hash:@/name" in settings
     names: list = field(default_factory=list)
+    peers: dict = field(default_factory=dict)     # that no case asks about
 
     def __str__(self):
         return self.name

@@ -363,5 +363,5 @@ ETRN = [
 
 PROTOCOL = Group("protocol", HELLO + MAIL + RCPT + CONTENT + BDAT + ETRN, settings={
     "relay_domains": "relay.tld", "smtpd_recipient_limit": "8", "message_size_limit": "20000",
-    "transport_maps": "hash:@transport", "smtpd_junk_command_limit": "1000"},
+    "transport_maps": "hash:@/transport", "smtpd_junk_command_limit": "1000"},
     tables={"transport": "relay.tld discard:\n"})

@@ -25,7 +25,7 @@ BASE = {
     "minimal_backoff_time": "1h", "maximal_backoff_time": "1h",
     "smtp_connect_timeout": "3s", "smtp_helo_timeout": "3s",
     "smtpd_forbid_bare_newline": "normalize", "smtpd_forbid_unauth_pipelining": "yes",
-    "smtpd_client_connection_count_limit": "0",
+    "smtpd_client_connection_count_limit": "0", "defer_transports": "",
 }
 
 NAMES = [
@@ -55,12 +55,11 @@ def settings_of(group, folder):
     transport = "".join(case.transport.strip() + "\n" for case in group.cases
                         if isinstance(case, Mail) and case.transport)
     tables["transport"] = tables.get("transport", "") + transport
-    values.setdefault("transport_maps", "hash:@transport")
+    values.setdefault("transport_maps", "hash:@/transport")
     for name, text in tables.items():
-        path = folder / name
-        path.write_text(text.replace(":@", f":{folder}/"))
-        subprocess.run([BIN / "postmap", f"hash:{path}"], check=True, env=ENVIRONMENT)
-    return {key: value.replace(":@", f":{folder}/") for key, value in values.items()}
+        (folder / name).write_text(text.replace("@/", f"{folder}/"))
+    subprocess.run([BIN / "postmap", *(f"hash:{folder / name}" for name in tables)], check=True, env=ENVIRONMENT)
+    return {key: value.replace("@/", f"{folder}/") for key, value in values.items()}
 
 
 class Side:
@@ -86,7 +85,7 @@ class Side:
         mails = [case for case in group.cases if isinstance(case, Mail)]
         lines = NAMES + group.names + [line for mail in mails for line in mail.names]
         self.names = NameServer(self.folder / "names", lines, port=53)
-        replies = {WRITER: {}}
+        replies = {WRITER: {}, **group.peers}
         for mail in mails:
             replies.update(mail.peers)
         for place, said in replies.items():
@@ -146,11 +145,12 @@ class Side:
                            r"(dsn=\S+), (status=.*)", log)
         if not count or len(found) < int(count[1]):
             return None
-        return sorted(f"{transport} to={to}, {dsn}, {neutral(status)}"
+        return sorted(f"{said_by(transport, status)} to={to}, {dsn}, {neutral(status)}"
                       for transport, to, dsn, status in found)
 
-    def deliveries(self, place):
-        return [neutral_message(message) for message in self.peers[place].messages]
+    def deliveries(self, place, sender):
+        return [neutral_message(message) for message in self.peers[place].messages
+                if message.mail.startswith(f"FROM:<{sender}>")]
 
     def contacted(self, places):
         """In their order, those of the places."""
@@ -192,7 +192,7 @@ class SluiceSide(Side):
         daemon.change({key: as_sluice_has_it(value) for key, value in settings.items()})
         daemon.change({
             "listen": [f"{US}:{PORT}", f"127.0.0.1:{daemon.port}"], "dns_servers": ["127.0.0.1@53"],
-            "defer_transports": None, "receive_processes": 1, "deliver_processes": 1})
+            "receive_processes": 1, "deliver_processes": 1})
         self.server = daemon
         daemon.start()
         return daemon
@@ -214,13 +214,18 @@ def neutral(text):
     return QUEUE_ID.sub(r"\1ID", text)
 
 
+def said_by(transport, status):
+    """The transport, but where none has been called: Postfix's retry says so then."""
+    return "nobody" if re.search(r"\((?:mail transport unavailable|deferred transport)\)", status) else transport
+
+
 def neutral_message(message):
     """(MAIL, [RCPT], data) of what a peer got; the size that MAIL announces counts our own header."""
+    sender, *parameters = re.sub(r" SIZE=\d+", " SIZE=n", message.mail).split(" ")
     data = message.data.decode("latin-1")
     head, _, rest = data.partition(" id ")
     data = head + " id ID" + re.sub(r"^\w+", "", rest, count=1) if head.startswith("Received:") else data
-    return (re.sub(r" SIZE=\d+", " SIZE=n", message.mail), sorted(message.recipients),
-            DATE.sub("DATE", data))
+    return sender, sorted(parameters), sorted(message.recipients), DATE.sub("DATE", data)
 
 
 def as_bytes(command):
