@@ -2,7 +2,9 @@
 /*
  * expand: $name, ${name} and $(name) in a value stand for the value of another parameter, as in
  * Postfix; ${name?{text}:{other}} for text where that value is not empty, else for other, each with
- * references of its own; ${name?text} and ${name:other} for one of them alone. $$ is a dollar.
+ * references of its own; ${name?text} and ${name:other} for one of them alone. In the place of the
+ * name may stand a comparison, {text} == {text}, with !=, <, <=, >, >= as well: of numbers, else of
+ * texts, and with "level" behind the sign of versions such as 3.6. $$ is a dollar.
  */
 #ifndef CONFIG_EXPAND_H
 #define CONFIG_EXPAND_H

@@ -197,6 +197,18 @@ static bool parse_prefix(struct sluice_span rest, size_t bits, unsigned *ret_pre
     return true;
 }
 
+/* "::ffff:127.0.0.0/104" is 127.0.0.0/8, as the address is. False: bad prefix. */
+static bool unmap_prefix(struct sluice_span host, struct sluice_span rest, unsigned *ret_prefix)
+{
+    bool is_mapped = span_find(host, ':') < host.len;
+    unsigned extra = is_mapped ? 96 : 0;
+
+    if (!parse_prefix(rest, 32 + extra, ret_prefix) || *ret_prefix < extra)
+        return false;
+    *ret_prefix -= extra;
+    return true;
+}
+
 sluice_status network_parse(struct sluice_span text, struct network *ret_network, struct error *err)
 {
     struct network network = {.is_negated = text.len > 0 && text.ptr[0] == '!'};
@@ -212,7 +224,8 @@ sluice_status network_parse(struct sluice_span text, struct network *ret_network
         return error_set(err, SLUICE_CONFIG, "\"%.*s\": not an address or network",
                          SPAN_ARGS(text));
     struct sluice_span bytes = address_bytes(&network.address);
-    if (!parse_prefix(rest, bytes.len * 8, &network.prefix))
+    if (bytes.len == 4 ? !unmap_prefix(host, rest, &network.prefix)
+                       : !parse_prefix(rest, bytes.len * 8, &network.prefix))
         return error_set(err, SLUICE_CONFIG, "\"%.*s\": bad network prefix", SPAN_ARGS(text));
     if (has_host_bits(bytes, network.prefix))
         return error_set(err, SLUICE_CONFIG, "\"%.*s\": bits behind the prefix are not zero",

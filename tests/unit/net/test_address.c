@@ -154,6 +154,9 @@ static void test_networks(void **state)
         {"0.0.0.0/0", "203.0.113.9", true},
         {"0.0.0.0/0", "2001:db8::1", false},
         {"10.0.0.0/8", "::ffff:10.1.2.3", true},
+        {"[::ffff:127.0.0.0]/104", "127.1.2.3", true},
+        {"[::ffff:127.0.0.0]/104", "128.1.2.3", false},
+        {"::ffff:192.0.2.7", "192.0.2.7", true},
         {"[2001:db8::]/32", "2001:db8:ffff::1", true},
         {"2001:db8::/33", "2001:db8:8000::1", false},
         {"[::1]", "::1", true},
@@ -179,7 +182,7 @@ static void test_bad_networks(void **state)
 {
     static const char *const cases[] = {
         "127.0.0.1/8", "127.0.0.0/33", "127.0.0.0/", "127.0.0.0/x", "127/8",         "!",
-        "[::1]/129",   "[::1]x",       "[::1",       "mx.example",  "2001:db8::1/32"};
+        "[::1]/129",   "[::ffff:10.0.0.0]/95", "[::1]x",       "[::1",       "mx.example",  "2001:db8::1/32"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
