@@ -5,7 +5,7 @@
  *   sluice [-c FILE] [--json] COMMAND
  *
  * Exit codes are those of sysexits.h: 64 usage, 69 the daemon does not run or cannot do that, 66 no
- * such message, site or plugin, 75 try again, 78 the configuration.
+ * such message, site or plugin, 75 try again, 78 the configuration; and those of import.c.
  */
 #include "sluice.h"
 
@@ -45,6 +45,7 @@ static const char usage_text[] =
     "  plugin list                    the plugins that the configuration uses\n"
     "  plugin show PLUGIN             a plugin's manual\n"
     "  plugin check PLUGIN            whether it can be loaded\n"
+    "  import postfix DIR [-o FILE]   a sluice.conf from main.cf and master.cf\n"
     "\n"
     "  --help, --version\n";
 
@@ -116,6 +117,7 @@ static const struct command commands[] = {
     {"plugin", "list", NULL, NULL, NULL, list_plugins},
     {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
     {"plugin", "check", "name", NULL, NULL, sluice_plugin_check},
+    {"import", "postfix", "folder", NULL, NULL, sluice_import},
     {"reload", NULL, NULL, NULL, sluice_show_reloaded, NULL},
 };
 
@@ -208,7 +210,7 @@ static int parse(struct sluice *sluice, int argc, char **argv)
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:ho:", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             sluice->config_path = optarg;
@@ -233,6 +235,9 @@ static int parse(struct sluice *sluice, int argc, char **argv)
             break;
         case 'H':
             sluice->helo = optarg;
+            break;
+        case 'o':
+            sluice->output = optarg;
             break;
         case 'h':
             (void)fputs(usage_text, stdout);

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#include "config/arena.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -19,6 +21,7 @@ struct sluice {
     const char *sender;
     const char *helo;
     const char *log; /* --log, of trace; NULL: as the configuration has it */
+    const char *output; /* -o, of import; NULL: standard output */
 };
 
 /* Says why and returns code. */
@@ -42,5 +45,10 @@ int sluice_trace(const struct sluice *sluice, const char *message);
 int sluice_plugin_list(const struct sluice *sluice);
 int sluice_plugin_show(const struct sluice *sluice, const char *name);
 int sluice_plugin_check(const struct sluice *sluice, const char *name);
+/* The folder where plugins are without a configuration; plugin_need finds them there from now on. */
+const char *sluice_plugin_folder(struct arena *arena);
+
+/* A sluice.conf from Postfix's main.cf and master.cf in that folder. Returns the exit code. */
+int sluice_import(const struct sluice *sluice, const char *folder);
 
 #endif

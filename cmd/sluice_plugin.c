@@ -8,6 +8,7 @@
 
 #include "control_client.h"
 
+#include "config/machine.h"
 #include "plugin/derive.h"
 #include "plugin/image.h"
 #include "plugin/load.h"
@@ -52,6 +53,13 @@ static int read_config(const struct sluice *sluice, struct draft *draft)
     files.folder = folder->value.text;
     plugin_set_finder(find_fd);
     return EX_OK;
+}
+
+const char *sluice_plugin_folder(struct arena *arena)
+{
+    files.folder = machine_plugin_directory(arena);
+    plugin_set_finder(find_fd);
+    return files.folder;
 }
 
 /* The loader's reason, or why there is no file. */

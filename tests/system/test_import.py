@@ -1,0 +1,485 @@
+# SPDX-License-Identifier: ISC
+"""sluice import postfix: the seeds' own blocks, what strangers have in main.cf and master.cf, and files
+that make no sense. Seeds S9, S10, S20, S39, S44."""
+
+import json
+import random
+import re
+import subprocess
+
+import pytest
+
+import peers
+from client import Client, send
+from daemon import BIN, ENVIRONMENT, free_port, wait_for
+
+MASTER = """
+smtp      inet  n       -       n       -       -       smtpd
+pickup    unix  n       -       n       60      1       pickup
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+smtp      unix  -       -       n       -       -       smtp
+relay     unix  -       -       n       -       -       smtp
+        -o syslog_name=postfix/$service_name
+error     unix  -       -       n       -       -       error
+lmtp      unix  -       -       n       -       -       lmtp
+"""
+# What a main.cf of today begins with, on a machine that has no mailboxes.
+TODAY = "compatibility_level = 3.6\nmyhostname = mx.isp.example\nmydestination =\n"
+
+
+class Imported:
+    def __init__(self, folder, main, master=MASTER, json=False, output=True, encoding="utf-8"):
+        self.folder = folder / "postfix"
+        self.folder.mkdir(exist_ok=True)
+        if main is not None:
+            (self.folder / "main.cf").write_bytes(main.encode(encoding))
+        if master is not None:
+            (self.folder / "master.cf").write_bytes(master.encode(encoding))
+        self.config = folder / "imported.conf"
+        result = subprocess.run(
+            [BIN / "sluice", *(["--json"] if json else []), "import", "postfix", self.folder,
+             *(["-o", self.config] if output else [])],
+            capture_output=True, timeout=60, env=ENVIRONMENT)
+        self.status = result.returncode
+        self.said = result.stdout.decode(errors="replace")
+        self.errors = result.stderr.decode(errors="replace")
+        self.text = self.config.read_text(errors="replace") if self.config.exists() else ""
+        assert not re.search("Sanitizer|runtime error", self.errors), self.errors
+        assert self.status in (0, 1, 66, 78), self.errors
+
+    def has(self, line):
+        return line in self.text.split("\n")
+
+    def verdict(self, name):
+        """What became of a parameter: all that was said of it."""
+        return re.findall(rf"^[^ ]*: (.*): {re.escape(name)}(?::|$)", self.said, re.M)
+
+    def passes(self):
+        """As the command itself has found."""
+        return self.status in (0, 1) and "sluiced -t: exit status" not in self.errors
+
+    def check(self):
+        check = subprocess.run([BIN / "sluiced", "-t", "-c", self.config], capture_output=True,
+                               text=True, timeout=60, env=ENVIRONMENT)
+        assert check.returncode == 0, check.stderr
+
+
+# ---- the seeds ------------------------------------------------------------------------------------
+
+SEED_A = """\
+ 1 /etc/postfix/
+ 2   # =============================================================
+ 3   # service type  private unpriv  chroot  wakeup  maxproc command
+ 4   #               (yes)   (yes)   (yes)   (never) (100)
+ 5   # =============================================================
+ 6   smtp      unix  -       -       n       -       -       smtp
+ 7   relay     unix  -       -       n       -       -       smtp
+ 8   etrn-only unix  -       -       n       -       -       smtp
+10 /etc/postfix/
+relay_domains = customer.tld ...other domains...
+defer_transports = etrn-only
+transport_maps = hash:/etc/postfix/transport
+15 /etc/postfix/transport:
+16   customer.tld     etrn-only:[mailhost.customer.tld]
+"""
+
+SEED_B = """\
+4 /etc/postfix/
+main.cf:
+5
+relay_domains = . . . the.backed-up.domain.tld
+6
+smtpd_recipient_restrictions =
+7
+permit_mynetworks
+reject_unauth_destination
+8
+9 # You must specify your NAT/proxy external address.
+10 #
+proxy_interfaces = 1.2.3.4
+11
+12
+relay_recipient_maps = hash:/etc/postfix/relay_recipients
+13
+14 /etc/postfix/relay_recipients:
+15 [email protected] x
+16 [email protected] x
+17 . . .
+18 /etc/postfix/
+main.cf:
+19
+transport_maps = hash:/etc/postfix/transport
+20
+21 /etc/postfix/transport:
+22 the.backed-up.domain.tld relay:[their.mail.host.tld]
+"""
+
+
+def pages_to_files(page, first_names):
+    """The page's files by name. Its numbers, three dots and e-mail protection are no part of them (S20,
+    S45); a file without a name is the next one of first_names; a line without = goes on with the one
+    before, and in master.cf the columns begin at the left."""
+    files, name, users = {}, None, 0
+    names = iter(first_names)
+    for line in page.splitlines():
+        line = re.sub(r"^\s*\d+(\s|$)", "", line).replace("...other domains...", "").strip()
+        line = re.sub(r"(^|= *)\. \. \.\s*", r"\1", line)
+        if line.startswith("/etc/postfix/"):
+            name = line.removeprefix("/etc/postfix/").rstrip(":") or next(names)
+            continue
+        if not line or line == "main.cf:":
+            continue
+        if "[email" in line:
+            users += 1
+            line = line.replace("[email protected]", f"user{users}@the.backed-up.domain.tld")
+        if name == "main.cf" and "=" not in line and not line.startswith("#"):
+            line = "    " + line
+        files[name] = files.get(name, "") + line + "\n"
+    return files
+
+
+@pytest.fixture
+def import_seed(make_daemon, make_names, sink, folder):
+    """Puts a page into files, imports it, and runs the result; their host is the sink."""
+    def run(page, first_names, host, domain, master=""):
+        files = pages_to_files(page, first_names)
+        place = folder / "postfix"
+        place.mkdir()
+        for name in set(files) - {"main.cf", "master.cf"}:
+            (place / name).write_text(files[name].replace(f"[{host}]", f"[{host}]:{sink.port}"))
+            subprocess.run([BIN / "postmap", f"hash:{place / name}"], check=True, env=ENVIRONMENT)
+        port = free_port()
+        imported = Imported(
+            folder, files["main.cf"].replace("/etc/postfix", str(place)) + "mydestination =\n",
+            f"127.0.0.1:{port} inet n - n - - smtpd\n" + files.get("master.cf", MASTER[30:]))
+        names = make_names([f"address=/{host}/127.0.0.1", f"mx-host={domain},mx.isp.example,100"])
+        daemon = make_daemon(start=False, raw=imported.text + f"""
+            queue_directory = "{folder}/queue";
+            run_directory = "{folder}/run";
+            dns_servers = [ "{names.server}" ];""")
+        daemon.port = port
+        daemon.imported = imported
+        daemon.start()
+        return daemon
+    return run
+
+
+def test_the_first_seed_is_imported_and_runs(import_seed, sink):
+    """S3, S4, S9, S10, S14, S16, S20."""
+    daemon = import_seed(SEED_A, ["master.cf", "main.cf"], "mailhost.customer.tld", "customer.tld")
+    imported = daemon.imported
+    assert imported.status == 0, imported.said + imported.errors
+    assert imported.has('relay_domains = [ "customer.tld" ];')
+    assert imported.has('defer_transports = [ "etrn-only" ];')
+    send(daemon.port)
+    [listed] = daemon.queue()
+    assert listed["recipients"][0]["address"] == "user@customer.tld"
+    assert sink.connections == 0
+    with Client(daemon.port) as client:
+        assert client.command("ETRN customer.tld").startswith("25")
+    wait_for(lambda: sink.messages)
+
+
+def test_the_second_seed_is_imported_and_runs(import_seed, sink):
+    """S23, S24, S27, S29, S33, S44, S45."""
+    daemon = import_seed(SEED_B, ["main.cf", "main.cf"], "their.mail.host.tld",
+                         "the.backed-up.domain.tld")
+    imported = daemon.imported
+    assert imported.status == 0, imported.said + imported.errors
+    assert imported.has('proxy_interfaces = [ "1.2.3.4" ];')
+    send(daemon.port, recipients="user1@the.backed-up.domain.tld")
+    wait_for(lambda: sink.messages)
+    with Client(daemon.port) as client:
+        client.command("MAIL FROM:<a@b.example>")
+        assert client.command("RCPT TO:<nobody@the.backed-up.domain.tld>") == (
+            "550 5.1.1 <nobody@the.backed-up.domain.tld>: Recipient address rejected: "
+            "User unknown in relay recipient table")
+
+
+# ---- values ---------------------------------------------------------------------------------------
+
+LINES = {
+    "continuation, with comments and empty lines in it (S44)":
+        ("relay_domains = a.example,\n# b.example\n\n   # c.example\n\td.example\n \n  e.example\n",
+         'relay_domains = [ "a.example", "d.example", "e.example" ];'),
+    "the last one counts": ("relayhost = a\nrelayhost = [b]\n", 'relayhost = "[b]";'),
+    "carriage returns": ("relayhost = [b]\r\ndisable_vrfy_command=yes\r\n", 'relayhost = "[b]";'),
+    "no blanks around =": ("relayhost=[b]\n", 'relayhost = "[b]";'),
+    "names of the user's own":
+        ("mine = a.example $(more)\nmore = b.example\nrelay_domains = ${mine}\n",
+         'relay_domains = [ "a.example", "b.example" ];'),
+    "what both have stays": ("relay_domains = $mydestination, $mydomain x.$myhostname\n",
+                             'relay_domains = [ "$mydestination", "$mydomain", "x.$myhostname" ];'),
+    "a name that looks like Postfix's": ("my_bcc_maps = [b]\nrelayhost = ${my_bcc_maps}\n",
+                                        'relayhost = "[b]";'),
+    "if it is not empty": ("relayhost = ${mine?[b]}${none?c}\nmine=x\n", 'relayhost = "[b]";'),
+    "if it is empty": ("relayhost = ${mine:c}${none:[b]}\nmine=x\nnone =\n", 'relayhost = "[b]";'),
+    "one or the other": ("relayhost = ${mine?{[b]}:{c}}${none?{d}:{}}\nmine=x\nnone=\n",
+                         'relayhost = "[b]";'),
+    "a comparison": ("relayhost = ${{$mine} == {x} ? {[b]} : {c}}\nmine=x\n", 'relayhost = "[b]";'),
+    "a dollar": ("smtpd_banner = a$$b\n", 'smtpd_banner = "a$$b";'),
+    "a dollar for later": ("default_rbl_reply = $rbl_code no\n", 'default_rbl_reply = "$rbl_code no";'),
+    "quotes and backslashes": ('smtpd_banner = a "b" \\c\n', 'smtpd_banner = "a \\"b\\" \\\\c";'),
+    "the configuration's folder": ("transport_maps = static:$config_directory\n",
+                                   'transport_maps = [ "static:{folder}" ];'),
+    "large numbers": ("message_size_limit = 5000000000\n", "message_size_limit = 5000000000L;"),
+    "yes and no": ("disable_vrfy_command = yes\n", "disable_vrfy_command = true;"),
+    "durations": ("maximal_queue_lifetime = 2w\n", 'maximal_queue_lifetime = "2w";'),
+    "no limit": ("default_destination_recipient_limit = 0\n",
+                 "default_destination_recipient_limit = 1000;"),
+    "mapped networks": ("mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128\n",
+                        'mynetworks = [ "127.0.0.0/8", "[::ffff:127.0.0.0]/104", "[::1]/128" ];'),
+    "a file of networks": ("mynetworks = $config_directory/networks\n",
+                           'mynetworks = [ "{folder}/networks" ];'),
+    "an old name": ("2bounce_notice_recipient = a@b\n", 'double_bounce_notice_recipient = "a@b";'),
+    "a socket of Postfix's": ("virtual_transport = lmtp:unix:private/lmtp\n",
+                              'virtual_transport = "lmtp:unix:/var/spool/postfix/private/lmtp";'),
+    "a transport that there is not": ("default_transport = nowhere\n",
+                                      'default_transport = "retry:there is no transport nowhere";'),
+    "a port by its name": ("smtp_tcp_port = submission\n", "smtp_tcp_port = 587;"),
+    "loopback": ("inet_interfaces = loopback-only\ninet_protocols = ipv4\n",
+                 'listen = [ "127.0.0.1:25" ];'),
+    "everywhere": ("", 'listen = [ "0.0.0.0:25", "[::]:25" ];'),
+    "numbers of interfaces": ("inet_interfaces = 192.0.2.1, [2001:db8::1]\n",
+                              'listen = [ "192.0.2.1:25", "[2001:db8::1]:25" ];'),
+    "Postfix's default for relaying": ("", """smtpd_relay_restrictions = [
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+    "defer_unauth_destination" ];"""),
+    "the old default for relaying":
+        ("compatibility_level = 0\nsmtpd_recipient_restrictions = permit_mx_backup, reject\n",
+         "smtpd_relay_restrictions = [ ];"),
+    "everybody may use ETRN": ("defer_transports = relay\n", "smtpd_etrn_restrictions = [ ];"),
+    "a restriction class": ("smtpd_restriction_classes = strict\nstrict = reject_unknown_client\n",
+                            'strict = [ "reject_unknown_client" ];'),
+    "a block list is kept":
+        ("smtpd_client_restrictions = reject_rbl_client a.b=127.0.0.[2..11]\n",
+         'smtpd_client_restrictions = [ "reject_rbl_client", "a.b=127.0.0.[2..11]" ];'),
+    "a policy service is not":
+        ("smtpd_sender_restrictions = warn_if_reject check_policy_service { unix:x, timeout=1 }, permit\n",
+         'smtpd_sender_restrictions = [ "permit" ];'),
+    "a table that there is not": ("relay_recipient_maps = mysql:/x, proxy:pipemap:{static:a,nis:b}\n",
+                                  'relay_recipient_maps = [ "fail:not-imported", "fail:not-imported" ];'),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines(name, folder):
+    """What a main.cf says, and the line of sluice.conf that comes of it; all of it checks."""
+    main, want = LINES[name]
+    imported = Imported(folder, TODAY + main)
+    want = want.replace("{folder}", str(imported.folder))
+    assert want in imported.text, imported.text + imported.errors
+    assert imported.passes(), imported.errors
+
+
+def test_each_setting_says_where_it_came_from(folder):
+    imported = Imported(folder, TODAY + "\n# a comment\nrelayhost =\n  [b]\nmine = x\n")
+    assert "# main.cf:6\nrelayhost" in imported.text
+    assert "main.cf:6: carried over: relayhost\n" in imported.said
+    assert "main.cf:8: not needed: mine: neither" in imported.said
+
+
+# ---- what is not there ----------------------------------------------------------------------------
+
+MEANINGS = {  # what main.cf has: what is said, the exit status
+    "daemon_directory = /x": ("not needed", 0),
+    "my_bcc_maps = [b]\nrelayhost = $my_bcc_maps": ("not needed", 0),
+    "smtpd_milters = inet:localhost:8891": ("not supported", 0),
+    "smtpd_milters =": ("not needed", 0),
+    "header_checks = regexp:/x": ("not supported", 0),
+    "smtpd_tls_security_level = may": ("not supported", 0),
+    "smtpd_tls_security_level = encrypt": ("LOST", 1),
+    "smtpd_tls_security_level = ${mine?{encrypt}:{may}}\nmine = x": ("LOST", 1),
+    "smtp_tls_security_level = may": ("not supported", 0),
+    "smtp_tls_security_level = dane-only": ("LOST", 1),
+    "smtp_tls_security_level = none": ("not needed", 0),
+    "smtpd_sasl_auth_enable = yes": ("LOST", 1),
+    "smtpd_sasl_auth_enable = no": ("not needed", 0),
+    "smtp_sasl_auth_enable = yes": ("LOST", 1),
+    "content_filter = smtp:[127.0.0.1]:10024": ("LOST", 1),
+    "always_bcc = archive@isp.example": ("LOST", 1),
+    "mynetworks = 127.0.0.0/8, gateway.isp.example": ("LOST", 1),
+    "relay_recipient_maps = mysql:/etc/postfix/x.cf": ("LOST", 1),
+    "smtpd_recipient_restrictions = check_policy_service unix:x, reject": ("not supported", 0),
+    "smtpd_recipient_restrictions = check_sasl_access hash:/x, reject": ("LOST", 1),
+    "smtpd_recipient_restrictions = reject_nonsense, reject": ("LOST", 1),
+    "smtpd_timeout = soon": ("not supported", 0),
+}
+
+
+@pytest.mark.parametrize("main", MEANINGS)
+def test_what_is_not_carried_over_is_said(main, folder):
+    verdict, status = MEANINGS[main]
+    imported = Imported(folder, TODAY + main + "\n")
+    assert verdict in imported.verdict(main.split(" ")[0]), imported.said + imported.errors
+    assert imported.status == status, imported.said + imported.errors
+    assert imported.passes(), imported.errors
+
+
+def test_the_notes_as_json(folder):
+    imported = Imported(folder, TODAY + "always_bcc = a@b\n", json=True)
+    notes = [json.loads(line) for line in imported.said.splitlines()]
+    assert {"name": "always_bcc", "verdict": "lost", "line": 4}.items() <= {
+        k: v for note in notes if note["name"] == "always_bcc" for k, v in note.items()}.items()
+
+
+def test_without_a_file_the_configuration_goes_to_standard_output(folder):
+    imported = Imported(folder, TODAY + "relayhost = [b]\n", output=False)
+    assert imported.status == 0, imported.errors
+    assert 'relayhost = "[b]";' in imported.said
+    assert "carried over: relayhost" in imported.errors
+
+
+# ---- master.cf ------------------------------------------------------------------------------------
+
+def test_clones_of_delivery_agents(folder):
+    """S9, S39: names, options in all spellings, and what main.cf has for a transport."""
+    imported = Imported(folder, TODAY + """
+slow_destination_concurrency_limit = 0
+slow_initial_destination_concurrency = 2
+lmtp_connect_timeout = 7s
+transport_maps = inline:{a.example=error:gone, b.example=slow:}
+""", MASTER + """
+slow      unix  -       -       n       -       3       smtp -v -o smtp_helo_timeout=5s
+  # a comment
+  -osmtp_mail_timeout=6s -vo smtp_rcpt_timeout=7s
+
+  -o { smtp_helo_name = slow.isp.example }
+relay     unix  -       -       n       -       -       smtp
+  -o fallback_relay=
+store     unix  -       -       n       -       2       lmtp
+etrn-only unix  -       -       n       -       -       smtp
+unused    unix  -       n       n       -       -       pipe user=nobody argv=/bin/false
+""".replace("relay     unix", "backup    unix"))
+    assert imported.status == 0, imported.said + imported.errors
+    transports = imported.text[imported.text.index("transports = ("):]
+    plain = re.sub(r"\s*#.*\n\s*", "\n", transports)
+    assert """\
+{ name = "slow"; plugin = "smtp";
+smtp_helo_timeout = "5s";
+smtp_mail_timeout = "6s";
+smtp_rcpt_timeout = "7s";
+smtp_helo_name = "slow.isp.example";
+initial_destination_concurrency = 2;
+destination_concurrency_limit = 10000;""" in plain
+    assert '{ name = "backup"; plugin = "smtp";\nsmtp_fallback_relay = [ ];' in plain
+    assert ('{ name = "store"; plugin = "lmtp";\nsmtp_connect_timeout = "7s";\n'
+            "destination_concurrency_limit = 2;") in plain
+    assert '"smtp"; }' not in plain and '"etrn-only"' not in plain and '"unused"' not in plain
+
+
+def test_servers_become_listen(folder):
+    """The server on port 25 has the rules; one with others is not taken over."""
+    imported = Imported(folder, TODAY + "smtpd_helo_required = no\nthat = yes\n", """
+127.0.0.1:2525 inet n   -       n       -       -       smtpd
+  -o syslog_name=postfix/inner -o smtpd_helo_required=$that
+[::1]:smtp inet n       -       n       -       -       smtpd -o { smtpd_helo_required = yes }
+submission inet n       -       n       -       -       smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+2526      inet  n       -       n       -       -       smtpd -o smtpd_helo_required=no
+""")
+    assert imported.has('listen = [ "127.0.0.1:2525", "[::1]:25" ];'), imported.text
+    assert imported.has("smtpd_helo_required = true;")
+    assert imported.has('inet_interfaces = [ "all" ];')
+    assert imported.verdict("submission") == ["LOST"]
+    assert imported.verdict("2526") == ["LOST"]
+    assert imported.status == 1
+    assert imported.passes()
+
+
+def test_postscreen_gives_way_to_the_server_behind_it(folder):
+    imported = Imported(folder, TODAY, """
+smtp      inet  n       -       n       -       1       postscreen
+smtpd     pass  -       -       n       -       -       smtpd -o smtpd_helo_required=yes
+""")
+    assert imported.has('listen = [ "0.0.0.0:25", "[::]:25" ];')
+    assert imported.has("smtpd_helo_required = true;")
+    assert imported.verdict("smtp") == ["not supported", "carried over"]
+
+
+def test_without_master_cf_the_usual_services_are_taken(folder):
+    imported = Imported(folder, TODAY, None)
+    assert imported.status == 0, imported.errors
+    assert "master.cf: warning: there is nothing in it" in imported.errors
+
+
+# ---- files that make no sense ---------------------------------------------------------------------
+
+BAD = {
+    "no =": ("a = b\nfoo bar\n", "main.cf:2: this is not of the form name = value"),
+    "two words before =": ("foo bar = x\n", "main.cf:1: this is not of the form name = value"),
+    "no name": ("= x\n", "main.cf:1: a name is missing"),
+    "a loop": ("relayhost = $a\na = $b\nb = ${a}\n", "main.cf:2: a refers to itself"),
+    "itself": ("relayhost = $relayhost\n", "main.cf:1: relayhost refers to itself"),
+    "a brace that stays open": ("a = b\nrelayhost = ${a\n", "main.cf:2: "),
+    "NUL": ("a = b\nmyhost\0name = x\n", "main.cf:2: a NUL character"),
+    "values that explode": (
+        "a0 = 0123456789\n" + "".join(f"a{i + 1} = $a{i}$a{i}$a{i}$a{i}\n" for i in range(30)) +
+        "relayhost = $a30\n", "the references in it stand for too much"),
+    "too many": ("".join(f"a{i} = x\n" for i in range(6000)), "main.cf:5001: more than 5000 parameters"),
+    "too long": ("a = " + "x" * 5_000_000, "main.cf"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_main_cf_that_makes_no_sense(name, folder):
+    main, want = BAD[name]
+    imported = Imported(folder, main)
+    assert imported.status == 78
+    assert want in imported.errors
+    assert not imported.config.exists()
+    assert len(imported.errors.splitlines()) < 5, imported.errors
+
+
+@pytest.mark.parametrize("master, want", [
+    ("smtp inet n - n\n", "master.cf:1: a service has 8 fields and this has 5"),
+    ("\nsmtp blah - - - - - smtpd\n", 'master.cf:2: smtp: there is no type "blah"'),
+    ("smtp unix - - - - - smtp -o\n", "master.cf:1: smtp: -o has nothing behind it"),
+    ("smtp unix - - - - - smtp\n  -o nonsense\n", "master.cf:1: this is not of the form name = value"),
+])
+def test_a_master_cf_that_makes_no_sense(master, want, folder):
+    imported = Imported(folder, TODAY, master)
+    assert imported.status == 78
+    assert want in imported.errors
+
+
+def test_a_folder_without_main_cf(folder):
+    imported = Imported(folder, None)
+    assert imported.status == 66
+    assert imported.errors == f"{imported.folder}/main.cf: No such file or directory\n"
+
+
+def test_random_files(folder):
+    """Whatever stands in the files: it is imported, or an error names file and line."""
+    seeded = random.Random(5)
+    good = TODAY + "relay_domains = a, $b, ${c?{d}:{e}}\nb = x\nc = ${{$b} == {x} ? {y}}\n" \
+        "smtpd_recipient_restrictions = check_client_access hash:/x, reject_rbl_client y, reject\n"
+    letters = "aos =${}()?:#,\n\t\"\\-[]/!@%\0\x80\xff<>"
+    for _ in range(40):
+        files = []
+        for text in (good, MASTER):
+            letter = list(text)
+            for _ in range(seeded.randrange(8)):
+                letter[seeded.randrange(len(letter))] = seeded.choice(letters)
+            files.append("".join(letter))
+        imported = Imported(folder, *files, encoding="latin-1")
+        if imported.status == 78:
+            assert re.search(r"(main|master)\.cf:\d+: ", imported.errors), imported.errors
+
+
+# ---- files of Debian's ----------------------------------------------------------------------------
+
+@pytest.mark.skipif(not (peers.UNPACKED / "usr/share/postfix/main.cf.dist").exists(),
+                    reason="Postfix is not unpacked")
+@pytest.mark.parametrize("names", [["main.cf.dist"], ["main.cf.debian"],
+                                   ["main.cf.debian", "main.cf.tls"]])
+def test_files_of_debian(names, folder):
+    share = peers.UNPACKED / "usr/share/postfix"
+    imported = Imported(folder, "".join((share / name).read_text() for name in names),
+                        (share / "master.cf.dist").read_text())
+    imported.check()
+    assert imported.verdict("maildrop") == ["not needed"]
