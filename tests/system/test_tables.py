@@ -100,7 +100,7 @@ TABLES = [
     "unionmap:{static:x, fail:y}", "pcre:{{/^(.)$/ z$1}, {/x/ $$1}}", "cidr:{{10.0.0.0/8 ten}}",
     # What is no table.
     "inline:x", "inline:{}", "inline:{a}", "inline:{a = b}", "inline:{a=b", "static:{x", "static:{x}y",
-    "pipemap:x", "pipemap:{}", "unionmap:{x}", "unix:shadow", "texthash:none", "regexp:none",
+    "pipemap:x", "pipemap:{}", "pipemap:{inline:{a=1},x}", "unionmap:{x}", "unix:shadow", "texthash:none", "regexp:none",
     "cidr:none", "pcre:none",
 ]
 

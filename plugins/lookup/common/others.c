@@ -31,10 +31,9 @@ static bool is_table(struct sluice_span name)
 
 static const char *add_name(struct sluice_lookup *lookup, struct sluice_span name)
 {
-    char **names = reallocarray(lookup->names, lookup->count + 1, sizeof(*names));
-
     if (!is_table(name))
         return "bad syntax";
+    char **names = reallocarray(lookup->names, lookup->count + 1, sizeof(*names));
     if (names == NULL)
         return "out of memory";
     lookup->names = names;
