@@ -8,12 +8,15 @@
 
 #include "config/config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NO_CONFIG "/dev/null" /* all by default */
 
 void place_default(char path[PATH_MAX])
 {
@@ -24,12 +27,28 @@ void place_default(char path[PATH_MAX])
 
 void place_set(char path[PATH_MAX], const char *where)
 {
+    const char *slash = strrchr(where, '/');
+    const char *name = slash != NULL ? slash + 1 : where;
     struct stat info;
 
-    if (stat(where, &info) == 0 && S_ISREG(info.st_mode))
+    if (stat(where, &info) == 0 ? S_ISREG(info.st_mode) : strcmp(name, CONFIG_NAME) == 0)
         (void)snprintf(path, PATH_MAX, "%s", where);
     else
         (void)snprintf(path, PATH_MAX, "%s/" CONFIG_NAME, where);
+}
+
+sluice_status place_read(const char *path, struct draft *draft, struct error *err)
+{
+    if (access(path, R_OK) == -1) {
+        if (errno != ENOENT || strcmp(path, CONFIG_PATH) != 0)
+            return error_set(err, SLUICE_CONFIG, "open %s: %s", path, strerror(errno));
+        path = NO_CONFIG;
+    }
+    draft_read(draft, path);
+    if (draft->report.error_count == 0)
+        return SLUICE_OK;
+    return error_set(err, SLUICE_CONFIG, "%s does not check:\n%s", path,
+                     buffer_text(&draft->report.text));
 }
 
 static bool has_rights_of_its_own(void)

@@ -7,6 +7,7 @@
 #define CMD_PLACE_H
 
 #include "base/error.h"
+#include "config/draft.h"
 
 #include <limits.h>
 
@@ -14,6 +15,12 @@
 void place_default(char path[PATH_MAX]);
 /* A folder with sluice.conf, or such a file; what is too long is cut, and then is not there. */
 void place_set(char path[PATH_MAX], const char *where);
+/*
+ * Reads it into a draft that has been initialised, for commands that work without one: where nobody
+ * has named another place, and the usual one has no file, all is as by default. CONFIG with a text:
+ * it cannot be read, or does not check.
+ */
+sluice_status place_read(const char *path, struct draft *draft, struct error *err);
 /*
  * A command with rights of its own (set-group-ID) uses them only as the administrator wants: for the
  * usual configuration, and for folders that alternate_config_directories there names (spec C-72).

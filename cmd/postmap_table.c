@@ -18,25 +18,18 @@
 
 #define DEADLINE_MS 60000 /* for a table that waits */
 
-/* ---- services: a table that is a file needs no more ------------------------------------------ */
+/* ---- services: the daemon's, but for those that are of a whole process of it ------------------ */
+
+/* The host is the table's first member. */
+static struct postmap_table *table_of(const struct sluice_host *host)
+{
+    return (struct postmap_table *)(uintptr_t)host;
+}
 
 static void log_line(const struct sluice_host *host, int32_t level, const char *line)
 {
-    (void)host;
     if (level <= SLUICE_LOG_WARNING)
-        (void)fprintf(stderr, "postmap: warning: %s\n", line);
-}
-
-static int64_t wall_ms(const struct sluice_host *host)
-{
-    (void)host;
-    return clock_wall_ms();
-}
-
-static int64_t monotonic_ms(const struct sluice_host *host)
-{
-    (void)host;
-    return clock_monotonic_ms();
+        (void)fprintf(stderr, "%s: warning: %s\n", table_of(host)->program, line);
 }
 
 /* A table that this one asks, and has perhaps asked before. NULL with a text. */
@@ -45,22 +38,19 @@ static struct postmap_table *find_other(struct postmap_table *table, const char 
 {
     struct postmap_table *other = table->others;
 
-    while (other != NULL && strcmp(other->host.instance, name) != 0)
+    while (other != NULL && strcmp(other->name, table_name_plain(name)) != 0)
         other = other->next;
     if (other != NULL)
         return other;
     other = calloc(1, sizeof(*other));
     if (other == NULL) {
         (void)error_set(err, SLUICE_TEMP, "out of memory");
-    } else if (postmap_table_init(other, table->draft,
-                                  arena_text(&table->draft->arena, sluice_span_of(name)),
-                                  err) != SLUICE_OK) {
-        free(other);
-        other = NULL;
-    } else {
-        other->next = table->others;
-        table->others = other;
+        return NULL;
     }
+    name = arena_text(&table->draft->arena, sluice_span_of(name));
+    postmap_table_init(other, table->draft, name, table->program);
+    other->next = table->others;
+    table->others = other;
     return other;
 }
 
@@ -69,8 +59,7 @@ static sluice_status find_for(const struct sluice_host *host, const char *name,
                               const struct sluice_lookup_sink *sink,
                               const struct sluice_errors *errors)
 {
-    struct postmap_table *table =
-        (struct postmap_table *)((const char *)host - offsetof(struct postmap_table, host));
+    struct postmap_table *table = table_of(host);
     struct buffer value = BUFFER_INIT;
     struct error err = ERROR_INIT;
     struct postmap_table *other = find_other(table, name, &err);
@@ -92,15 +81,12 @@ static const void *get_service(const struct sluice_host *host, const char *id)
     static const struct sluice_tables tables = {.struct_size = sizeof(tables),
                                                 .find_for = find_for};
     static const struct sluice_log log = {.struct_size = sizeof(log), .write = log_line};
-    static const struct sluice_clock clock = {
-        .struct_size = sizeof(clock), .wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
 
-    (void)host;
     if (strcmp(id, SLUICE_LOG_ID) == 0)
         return &log;
     if (strcmp(id, SLUICE_TABLES_ID) == 0)
         return &tables;
-    return strcmp(id, SLUICE_CLOCK_ID) == 0 ? &clock : NULL;
+    return table_of(host)->get_service(host, id);
 }
 
 /* ---- the plugin ------------------------------------------------------------------------------ */
@@ -147,28 +133,51 @@ static sluice_status settle(struct postmap_table *table, struct draft *draft, co
         return error_set(err, SLUICE_CONFIG, "table %s: its options do not check; try sluiced -t",
                          name);
     values_init(&table->values, instance->values, instance->value_count);
-    table->path = instance->argument;
     return SLUICE_OK;
 }
 
-sluice_status postmap_table_init(struct postmap_table *table, struct draft *draft, const char *name,
-                                 struct error *err)
+void postmap_table_init(struct postmap_table *table, struct draft *draft, const char *name,
+                        const char *program)
 {
+    name = table_name_plain(name);
+    size_t len = strcspn(name, ":");
+
+    *table = (struct postmap_table){
+        .name = name,
+        .type = arena_printf(&draft->arena, "%.*s", (int)len, name),
+        .path = name[len] == ':' ? name + len + 1 : "",
+        .program = program,
+        .draft = draft,
+    };
+    host_init(&table->host, name, name);
+    table->get_service = table->host.sdk.get_service;
+    table->host.sdk.get_service = get_service;
+}
+
+/* How keys and values end in a table that is built, if the command line says so. */
+static void set_style(struct postmap_table *table)
+{
+    for (size_t i = 0; i < table->values.count; i++) {
+        struct value *option = &table->values.list[i];
+
+        if (table->style != POSTMAP_AS_CONFIGURED && strcmp(option->key, "terminated") == 0 &&
+            option->type == SLUICE_OPT_BOOLEAN) {
+            option->is_set = true;
+            option->number = table->style == POSTMAP_TERMINATED ? 1 : 0;
+        }
+    }
+}
+
+sluice_status postmap_table_load(struct postmap_table *table, struct error *err)
+{
+    struct draft *draft = table->draft;
     const struct sluice_plugin_desc *desc;
     struct plugin *plugin;
     const char *plugin_name;
     sluice_status st;
 
-    name = table_name_plain(name);
-    *table = (struct postmap_table){
-        .type = arena_printf(&draft->arena, "%.*s", (int)strcspn(name, ":"), name),
-        .host = {.struct_size = sizeof(table->host),
-                 .abi_minor = SLUICE_ABI_MINOR,
-                 .version = SLUICE_VERSION,
-                 .instance = name,
-                 .get_service = get_service},
-        .draft = draft,
-    };
+    if (table->ops != NULL)
+        return SLUICE_OK;
     if (!is_type(table->type))
         return error_set(err, SLUICE_UNSUPPORTED, "unsupported dictionary type: %s", table->type);
     plugin_name = arena_printf(&draft->arena, "lookup/%s", table->type);
@@ -177,22 +186,14 @@ sluice_status postmap_table_init(struct postmap_table *table, struct draft *draf
     if (st != SLUICE_OK)
         return st;
     desc = plugin_desc(plugin);
+    st = settle(table, draft, table->name, desc, err);
+    if (st != SLUICE_OK)
+        return st;
+    set_style(table);
     table->ops = desc->get_interface(SLUICE_LOOKUP_ID);
     if (table->ops == NULL)
         return error_set(err, SLUICE_CONFIG, "plugin %s has no tables of its own", plugin_name);
-    return settle(table, draft, name, desc, err);
-}
-
-void postmap_table_set(struct postmap_table *table, const char *key, bool value)
-{
-    for (size_t i = 0; i < table->values.count; i++) {
-        struct value *option = &table->values.list[i];
-
-        if (strcmp(option->key, key) == 0 && option->type == SLUICE_OPT_BOOLEAN) {
-            option->is_set = true;
-            option->number = value ? 1 : 0;
-        }
-    }
+    return SLUICE_OK;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -209,11 +210,15 @@ char *postmap_table_key(const struct postmap_table *table, struct sluice_span ke
 sluice_status postmap_table_open(struct postmap_table *table, struct error *err)
 {
     struct error_sink errors;
+    sluice_status st;
 
     if (table->lookup != NULL)
         return SLUICE_OK;
+    st = postmap_table_load(table, err);
+    if (st != SLUICE_OK)
+        return st;
     error_sink_init(&errors, err);
-    return status_known(table->ops->open(&table->host, &table->values.sdk, table->path, &errors.sdk,
+    return status_known(table->ops->open(&table->host.sdk, &table->values.sdk, table->path, &errors.sdk,
                                          &table->lookup));
 }
 
@@ -256,14 +261,14 @@ sluice_status postmap_table_list(struct postmap_table *table,
                                  const struct sluice_lookup_entry_sink *sink, struct error *err)
 {
     struct error_sink errors;
-    sluice_status st;
+    sluice_status st = postmap_table_open(table, err);
 
-    if (!SLUICE_HAS(struct sluice_lookup_ops, table->ops, list))
-        return error_set(err, SLUICE_UNSUPPORTED, "dictionary type: %s does not support listing",
-                         table->type);
-    st = postmap_table_open(table, err);
     if (st != SLUICE_OK)
         return st;
+    if (!SLUICE_HAS(struct sluice_lookup_ops, table->ops, list))
+        return error_set(err, SLUICE_UNSUPPORTED,
+                         "table %s:%s: sequence operation is not supported", table->type,
+                         table->path);
     error_sink_init(&errors, err);
     return status_known(table->ops->list(table->lookup, sink, &errors.sdk));
 }
@@ -280,4 +285,5 @@ void postmap_table_done(struct postmap_table *table)
         postmap_table_done(other);
         free(other);
     }
+    host_done(&table->host);
 }

@@ -3,8 +3,8 @@
  * postmap_table: a table as postmap works on it: the plugin of its type, loaded under the same rules
  * of trust as by the daemon, and its options.
  *
- * Order: postmap_table_init -> postmap_table_set* -> (postmap_table_find | postmap_table_list |
- * the plugin's writer)* -> postmap_table_done.
+ * Order: postmap_table_init -> (postmap_table_find | postmap_table_list | postmap_table_load and the
+ * plugin's writer)* -> postmap_table_done.
  */
 #ifndef CMD_POSTMAP_TABLE_H
 #define CMD_POSTMAP_TABLE_H
@@ -12,30 +12,40 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "config/draft.h"
+#include "plugin/host.h"
 #include "sluice/lookup.h"
 
+enum postmap_style {
+    POSTMAP_AS_CONFIGURED, /* as the table's options say */
+    POSTMAP_TERMINATED,    /* keys and values end in NUL */
+    POSTMAP_BARE,
+};
+
 struct postmap_table {
-    const char *type; /* "hash" */
-    const char *path; /* what follows the colon */
-    const struct sluice_lookup_ops *ops;
-    struct sluice_host host;
+    struct host host; /* what the plugin gets; with services of our own in between */
+    const void *(*get_service)(const struct sluice_host *host, const char *id); /* the daemon's */
+    const char *name;    /* "hash:/etc/sluice/transport" */
+    const char *type;    /* "hash" */
+    const char *path;    /* what follows the colon */
+    const char *program; /* who warns */
+    bool keeps_case;     /* keys are not folded */
+    enum postmap_style style;
+    const struct sluice_lookup_ops *ops; /* NULL: not loaded */
     struct values values;         /* of its options; &values.sdk is what the plugin gets */
-    bool keeps_case;              /* keys are not folded */
     struct sluice_lookup *lookup; /* open after the first find or list */
     struct draft *draft;
     struct postmap_table *others; /* that this one asks, a list */
     struct postmap_table *next;
 };
 
-/* name: "hash:/etc/sluice/transport". The draft has been read and must outlive the table, which
- * must not move. CONFIG with a text; UNSUPPORTED: there is no plugin of that type. */
-sluice_status postmap_table_init(struct postmap_table *table, struct draft *draft, const char *name,
-                                 struct error *err);
+/* name: "hash:/etc/sluice/transport". The draft has been read; it, the name and the
+ * program's must outlive the table, which must not move. */
+void postmap_table_init(struct postmap_table *table, struct draft *draft, const char *name,
+                        const char *program);
+/* Its plugin and options. CONFIG with a text; UNSUPPORTED: there is no plugin of that type. */
+sluice_status postmap_table_load(struct postmap_table *table, struct error *err);
 
-/* Sets a boolean option, if the plugin has one of that key. */
-void postmap_table_set(struct postmap_table *table, const char *key, bool value);
-
-/* The key as the table has it: folded unless it, or the user, tells cases apart. The caller frees
+/* The key as the table, which is loaded, has it: folded unless it, or the user, tells cases apart. The caller frees
  * it; NULL: no memory. */
 char *postmap_table_key(const struct postmap_table *table, struct sluice_span key);
 

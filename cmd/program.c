@@ -5,6 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *program_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
 bool program_find(const char *name, char path[PATH_MAX])
 {
     ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);

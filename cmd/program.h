@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
+/* The last part of a path: what the program was called by. Part of path. */
+const char *program_name(const char *path);
 /* The path of the command of that name beside the running file. False: there is no such path. */
 bool program_find(const char *name, char path[PATH_MAX]);
 

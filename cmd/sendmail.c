@@ -3,6 +3,7 @@
  * sendmail: the command that half of all programs call; also mailq and newaliases, by its name. Takes
  * the options that the field knows, with Postfix's texts and exit codes.
  */
+#include "aliases.h"
 #include "mailq.h"
 #include "place.h"
 #include "program.h"
@@ -39,13 +40,6 @@ struct sendmail {
     enum mode mode;
     const char *flush; /* what follows -q; NULL: none was given */
 };
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
-}
 
 /* ---- options --------------------------------------------------------------------------------- */
 
@@ -234,6 +228,13 @@ static int list(const struct sendmail *sendmail, char **arguments)
     return mailq_print(&sendmail->mailq);
 }
 
+static int rebuild_aliases(const struct mailq *mailq, char **arguments)
+{
+    if (arguments[0] != NULL)
+        return mailq_fatal(mailq, "alias initialization mode requires no recipient");
+    return aliases_rebuild(mailq);
+}
+
 /* Who asks sends nothing, and hears everything. */
 static int verify(struct sendmail *sendmail, char **arguments)
 {
@@ -264,7 +265,7 @@ static int run(struct sendmail *sendmail, char **arguments)
     case MODE_LIST:
         return list(sendmail, arguments);
     case MODE_ALIASES:
-        return EX_OK; /* there are no alias tables in this version, and so none to rebuild */
+        return rebuild_aliases(&sendmail->mailq, arguments);
     case MODE_SESSION:
         return session_run(&sendmail->mailq);
     case MODE_VERIFY:
@@ -279,7 +280,7 @@ int main(int argc, char **argv)
     struct sendmail sendmail = {.mode = MODE_SUBMIT};
     int option;
 
-    sendmail.mailq = (struct mailq){.program = base_name(argc > 0 ? argv[0] : "sendmail"),
+    sendmail.mailq = (struct mailq){.program = program_name(argc > 0 ? argv[0] : "sendmail"),
                                     .failure = EX_TEMPFAIL};
     sendmail.submit.mailq = &sendmail.mailq;
     place_default(sendmail.mailq.config_path);

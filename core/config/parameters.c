@@ -161,6 +161,10 @@ const struct sluice_option parameters[] = {
      "Tables whose results get the extension that the key was without: canonical, virtual"},
 
     /* who is there */
+    {"default_database_type", SLUICE_OPT_STRING, 0, "hash", NULL,
+     "Type of a table that postmap, postalias and newaliases are given without one"},
+    {"alias_database", SLUICE_OPT_LIST, 0, "hash:/etc/aliases", NULL,
+     "Tables that newaliases builds"},
     {"local_recipient_maps", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
      "Tables of the recipients in mydestination; empty: any"},
     {"virtual_mailbox_maps", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,

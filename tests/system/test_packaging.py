@@ -213,11 +213,12 @@ def page_text(prefix, name):
 @pytest.mark.parametrize("command, source", [
     ("sluiced", "core/master/main.c"), ("sluice", "cmd/sluice.c"), ("sendmail", "cmd/sendmail.c"),
     ("postqueue", "cmd/postqueue.c"), ("postsuper", "cmd/postsuper.c"), ("postcat", "cmd/postcat.c"),
-    ("postdrop", "cmd/postdrop.c"), ("postmap", "cmd/postmap.c")])
+    ("postdrop", "cmd/postdrop.c"), ("postmap", "cmd/postmap.c"), ("postalias", "cmd/postmap.c")])
 def test_the_page_names_every_option(tmp_path, command, source):
     install(tmp_path)
     text = (ROOT / source).read_text()
-    letters = "".join(re.findall(r'getopt(?:_long)?\(\w+, \w+, "([^"]*)"|#define OPTIONS "([^"]*)"', text)[0])
+    letters = "".join(re.findall(r'getopt(?:_long)?\(\w+, \w+, "([^"]*)"|#define (?:%s_)?OPTIONS "([^"]*)"' % command.upper(),
+                                 text)[0])
     words = re.findall(r'\{"([a-z]+)", (?:no|required)_argument, NULL', text)
     page = page_text(tmp_path, command).split(".SH OPTIONS")[1]
     options = [f"-{letter}" for letter in letters.replace(":", "")]

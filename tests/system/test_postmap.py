@@ -8,6 +8,8 @@ import pytest
 
 from daemon import BUILD
 
+USAGE = ("usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] "
+         "[map_type:]file...")
 
 
 class Result:
@@ -191,16 +193,14 @@ def test_a_failure_is_no_miss(postmap):
 
 
 @pytest.mark.parametrize("arguments, text", [
-    ([], "usage: postmap "),
-    (["-Z", "t"], "usage: postmap "),
-    (["-q"], "usage: postmap "),
-    (["-q", "k"], "usage: postmap "),
+    ([], USAGE + "\n"),
+    (["-q", "k"], USAGE + "\n"),
     (["-s", "-q", "k", "t"], "specify only one of -s -q or -d"),
     (["none"], "open none: No such file or directory"),
     (["nosuch:t"], "unsupported dictionary type: nosuch"),
     (["../evil:t"], "unsupported dictionary type: ../evil"),
     ([":t"], "unsupported dictionary type: "),
-    (["memory:t"], "dictionary type: memory does not support bulk-mode creation."),
+    (["memory:t"], "unsupported dictionary type: memory does not support bulk-mode creation."),
     (["-c", "nowhere", "t"], "open nowhere/sluice.conf: No such file or directory"),
 ])
 def test_errors(postmap, arguments, text):
@@ -211,11 +211,22 @@ def test_errors(postmap, arguments, text):
     assert not (postmap.folder / "t.db").exists()
 
 
+@pytest.mark.parametrize("arguments, text", [
+    (["-Z", "t"], "invalid option -- 'Z'"),
+    (["-q"], "option requires an argument -- 'q'"),
+])
+def test_unknown_options(postmap, arguments, text):
+    result = postmap(*arguments)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"postmap: {text}\npostmap: fatal: {USAGE}\n"
+
+
 def test_other_types(postmap):
     assert postmap("-q", "A", "memory:a=1,b=2") == (0, "1\n", "")
     assert postmap("-q", "a", "null:x") == (1, "", "")
     assert postmap("-q", "e", "memory:e=") == (
-        0, "\n", "postmap: warning: table memory:e=: key e: empty string result is not allowed\n")
+        0, "\n", "postmap: warning: table memory:e=: key e: empty string result is not allowed\n"
+        "postmap: warning: table memory:e= should return NO RESULT in case of NOT FOUND\n")
     result = postmap("-q", "a", "memory:nonsense")
     assert (result.code, result.out) == (1, "")
     assert "expected key=value" in result.err

@@ -237,6 +237,27 @@ def test_modes(daemon):
     assert submit(daemon, program="newaliases").stdout == b""
 
 
+def test_newaliases(daemon):
+    """C-13, C-70: alias_database is rebuilt, silently; a table that cannot be built is said."""
+    folder = daemon.folder
+    (folder / "aliases").write_text("Joe: joe@store.tld, jim\n")
+    with open(folder / "sluice.conf", "a") as conf:
+        conf.write(f'alias_database = [ "{folder}/aliases" ];\n')
+    for arguments, program in ((["-bi"], "sendmail"), (["-I"], "sendmail"), ([], "newaliases")):
+        (folder / "aliases.db").unlink(missing_ok=True)
+        done = submit(daemon, *arguments, program=program)
+        assert (done.stdout, done.stderr) == (b"", b"")
+        done = call(daemon, "-q", "joe", "aliases", program="postalias", cwd=folder)
+        assert (done.returncode, done.stdout) == (0, b"joe@store.tld, jim\n")
+    done = call(daemon, "user", program="newaliases")
+    assert (done.returncode, done.stderr) == (
+        75, b"newaliases: fatal: alias initialization mode requires no recipient\n")
+    (folder / "aliases").unlink()
+    done = call(daemon, program="newaliases")
+    assert (done.returncode, done.stderr) == (
+        1, f"postalias: fatal: open {folder}/aliases: No such file or directory\n".encode())
+
+
 def test_a_session(daemon, sink):
     """-bs; all at once, as scripts do, and to anybody."""
     text = b"EHLO me\r\nMAIL FROM:<me>\r\nRCPT TO:<user@customer.tld>\r\nRCPT TO:<far@away.example>\r\nRCPT TO:<>\r\nRSET\r\n" \

@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 
 from client import Client
+from witnesses import ours  # noqa: F401
 
 UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in relay recipient table"
 LATER = "451 4.3.0 <{}>: Temporary lookup failure"
@@ -205,3 +206,20 @@ def test_no_server(make_daemon, name):
         client.expect("MAIL FROM:<s@else.tld>", "250")
         assert client.command("RCPT TO:<a@relay.tld>") == LATER.format("a@relay.tld")
     daemon.wait_for_log(name)
+
+
+def test_postmap_asks_servers(table, ours):
+    """T-6, T-10: a server is asked by postmap as by the daemon, by the table's name too."""
+    table.answers = {"Key": ("ok", "value"), "bad": ("failed", "not now")}
+    result = ours("-q", "Key", table.name)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "value\n", "")
+    assert ours("-q", "-", f"pipemap:{{{table.name}}}", stdin="Key\nnone\n").stdout == "Key\tvalue\n"
+    result = ours("-q", "none", table.name)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
+    result = ours("-q", "bad", table.name)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"postmap: fatal: table {table.name}: query error: ")
+    table.close()
+    result = ours("-q", "Key", table.name)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"postmap: fatal: table {table.name}: query error: ")

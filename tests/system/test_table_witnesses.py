@@ -6,17 +6,15 @@ T-55, T-60 to T-62, T-40 to T-45, T-8, T-9).
 """
 
 import os
-import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 
 import pytest
 
-import peers
 from client import Client
 from daemon import BUILD, wait_for
+from witnesses import ours, run, theirs  # noqa: F401
 
 SUFFIXES = {"hash": ".db", "btree": ".db", "cdb": ".cdb", "lmdb": ".lmdb"}
 FILE_TYPES = {**SUFFIXES, "dbm": ".pag"}
@@ -28,32 +26,6 @@ needs_dbm = pytest.mark.skipif(not (BUILD / "plugins/lookup/dbm.so").exists(),
                                reason="NO GDBM: lookup/dbm was not built")
 every_file = pytest.mark.parametrize(
     "kind", [*SUFFIXES, pytest.param("dbm", marks=needs_dbm)])
-
-
-def run(folder, command, stdin=""):
-    return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True,
-                          timeout=60)
-
-
-@pytest.fixture
-def ours(folder):
-    """Our postmap, in the test's folder."""
-    (folder / "sluice.conf").write_text(f'plugin_directory = "{BUILD.resolve() / "plugins"}";\n')
-    return lambda *arguments, stdin="": run(
-        folder, [str(BUILD.resolve() / "bin/postmap"), "-c", str(folder), *arguments], stdin)
-
-
-@pytest.fixture
-def theirs(folder):
-    """Postfix's."""
-    peers.require()
-    (folder / "main.cf").write_text(
-        "compatibility_level = 3.6\nmail_owner = nobody\nsetgid_group = mail\n"
-        "default_privs = daemon\nshlib_directory = /usr/lib/postfix\n"
-        f"meta_directory = {folder}\n")
-    shutil.copy(peers.UNPACKED / "usr/share/postfix/dynamicmaps.cf", folder)
-    return lambda *arguments, stdin="": run(
-        folder, peers.laid_over(["/usr/sbin/postmap", "-c", str(folder), *arguments]), stdin)
 
 
 def good(result):

@@ -234,6 +234,8 @@ sluice_status file_write_put(struct sluice_lookup_writer *writer, struct sluice_
         status = file_format.put(writer->data, key, value, replace != 0, &why);
         status = explained(writer, status, "write to", why, errors);
     }
+    if (status == SLUICE_NOT_FOUND)
+        status = explain(errors, SLUICE_NOT_FOUND, "%s", writer->path);
     free(key_copy);
     free(value_copy);
     return status;

@@ -201,6 +201,16 @@ static bool key_len(const struct source *source, size_t *ret_len)
     return !is_quoted;
 }
 
+bool source_is_text(const struct source *source)
+{
+    if (source->takes_any_text || is_utf8(source->line, source->line_len))
+        return true;
+    source_warn(source, "%s, line %lu: non-UTF-8 input \"%.*s\" -- ignoring this line",
+                source->name, source->line_number,
+                (int)(source->line_len < SHOWN_MAX ? source->line_len : SHOWN_MAX), source->line);
+    return false;
+}
+
 /* False after a warning: the line is no entry. */
 static bool parse(const struct source *source, struct sluice_span *ret_key,
                   struct sluice_span *ret_value)
@@ -210,11 +220,8 @@ static bool parse(const struct source *source, struct sluice_span *ret_key,
     int shown = (int)(source->line_len < SHOWN_MAX ? source->line_len : SHOWN_MAX);
     struct sluice_span key, value;
 
-    if (!is_utf8(source->line, source->line_len)) {
-        source_warn(source, "%s, line %lu: non-UTF-8 input \"%.*s\" -- ignoring this line", name,
-                    number, shown, source->line);
+    if (!source_is_text(source))
         return false;
-    }
     if (!key_len(source, &key.len)) {
         source_warn(source, "%s, line %lu: unbalanced '\"' in '%.*s' -- ignoring this line", name,
                     number, shown, source->line);

@@ -24,6 +24,7 @@ struct source {
     const char *name; /* for messages */
     void (*warn)(void *user, const char *text);
     void *user;
+    bool takes_any_text; /* entries need not be UTF-8; false at first */
     char *ahead; /* the physical line that was read last */
     size_t ahead_size, ahead_len;
     bool has_ahead;            /* it is still to be used */
@@ -45,6 +46,8 @@ sluice_status source_line(struct source *source, const struct sluice_errors *err
 sluice_status source_entry(struct source *source, const struct sluice_errors *errors,
                            struct sluice_span *ret_key, struct sluice_span *ret_value);
 
+/* False after a warning: the line of the latest source_line() is not UTF-8, and should be. */
+bool source_is_text(const struct source *source);
 /* A warning in printf's way, cut off if need be. */
 void source_warn(const struct source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -96,7 +96,8 @@ struct sluice_lookup_ops {
      * table's place whole in write_commit, or not at all.
      *   write_open    is_update: start from the entries that are there; else from none.
      *                 mode: permissions of new files.
-     *   write_put     OK; NOT_FOUND if the key is there already and replace is 0.
+     *   write_put     OK; NOT_FOUND if the key is there already and replace is 0; a text in errors is
+     *                 then the name of the file, for the warning.
      *   write_remove  OK or NOT_FOUND.
      *   write_commit  Makes the new table visible and durable. Ends the writer in any case.
      *   write_abort   Ends the writer; the old table stays. Accepts NULL.
