@@ -51,6 +51,9 @@ static const char *default_text(struct draft *draft, const struct sluice_option 
         return machine_plugin_directory(arena);
     if (strcmp(option->key, "mynetworks") == 0)
         return machine_networks(arena, value_of(draft, "own_addresses"));
+    if (strcmp(option->key, "listen") == 0)
+        return machine_listen(arena, value_of(draft, "inet_interfaces"),
+                              value_of(draft, "inet_protocols"));
     if (strcmp(option->key, "own_addresses") == 0)
         return machine_own_addresses(arena, value_of(draft, "listen"),
                                      value_of(draft, "inet_interfaces"),

@@ -52,7 +52,7 @@ static const char *const names[] = {
     "forward_expansion_filter", "forward_path", "frozen_delivered_to", "hash_queue_depth",
     "hash_queue_names", "header_address_token_limit", "header_checks", "header_from_format",
     "header_size_limit", "helpful_warnings", "home_mailbox", "html_directory",
-    "ignore_mx_lookup_error", "import_environment", "in_flow_delay", "inet_protocols",
+    "ignore_mx_lookup_error", "import_environment", "in_flow_delay",
     "info_log_address_format", "internal_mail_filter_classes", "invalid_hostname_reject_code",
     "ipc_idle", "ipc_timeout", "ipc_ttl", "known_tcp_ports", "lmdb_map_size",
     "lmtp_connect_timeout", "lmtp_tcp_port", "local_command_shell", "local_delivery_status_filter",

@@ -138,6 +138,18 @@ static void add_listen(struct collector *collector, const struct value *listen)
     }
 }
 
+/* "ipv4" or "ipv6" is among them; none are all. */
+static bool has_protocol(const struct value *inet_protocols, const char *wanted)
+{
+    for (size_t i = 0; i < inet_protocols->item_count; i++) {
+        const char *item = inet_protocols->items[i];
+
+        if (strcmp(item, "all") == 0 || strcmp(item, wanted) == 0)
+            return true;
+    }
+    return inet_protocols->item_count == 0;
+}
+
 static struct sluice_span without_brackets(struct sluice_span text)
 {
     if (text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
@@ -178,6 +190,41 @@ const char *machine_own_addresses(struct arena *arena, const struct value *liste
         add_named(&collector, proxy_interfaces->items[i]);
     text = arena_text(arena, buffer_span(&collector.text));
     buffer_done(&collector.text);
+    return text;
+}
+
+/* One address of each family, of those that are used. */
+static const char *add_pair(struct arena *arena, const char *text, const char *v4, const char *v6,
+                            const struct value *inet_protocols)
+{
+    if (has_protocol(inet_protocols, "ipv4") && v4[0] != '\0')
+        text = arena_printf(arena, "%s%s%s:25", text, text[0] != '\0' ? ", " : "", v4);
+    if (has_protocol(inet_protocols, "ipv6") && v6[0] != '\0')
+        text = arena_printf(arena, "%s%s[%s]:25", text, text[0] != '\0' ? ", " : "", v6);
+    return text;
+}
+
+const char *machine_listen(struct arena *arena, const struct value *inet_interfaces,
+                           const struct value *inet_protocols)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < inet_interfaces->item_count; i++) {
+        const char *item = inet_interfaces->items[i];
+        const char *address = arena_text(arena, without_brackets(sluice_span_of(item)));
+        bool is_v6 = strchr(address, ':') != NULL;
+        struct address parsed;
+
+        if (strcmp(item, "all") == 0)
+            return add_pair(arena, "", "0.0.0.0", "::", inet_protocols);
+        if (strcmp(item, "loopback-only") == 0 || strcmp(item, "localhost") == 0)
+            text = add_pair(arena, text, "127.0.0.1", "::1", inet_protocols);
+        else if (address_parse(sluice_span_of(address), 0, &parsed) == SLUICE_OK)
+            text = add_pair(arena, text, is_v6 ? "" : address, is_v6 ? address : "",
+                            inet_protocols);
+    }
+    if (inet_interfaces->item_count == 0)
+        return add_pair(arena, "", "0.0.0.0", "::", inet_protocols);
     return text;
 }
 

@@ -24,6 +24,12 @@ const char *machine_folder(struct arena *arena);
 const char *machine_own_addresses(struct arena *arena, const struct value *listen,
                                   const struct value *inet_interfaces,
                                   const struct value *proxy_interfaces);
+/*
+ * Where mail is received unless listen says so: port 25 of inet_interfaces, which not set are all,
+ * in the families of inet_protocols.
+ */
+const char *machine_listen(struct arena *arena, const struct value *inet_interfaces,
+                           const struct value *inet_protocols);
 /* This machine alone: loopback and own_addresses, as networks separated by commas. */
 const char *machine_networks(struct arena *arena, const struct value *own_addresses);
 

@@ -28,8 +28,9 @@ const struct sluice_option parameters[] = {
      "Domain added to addresses that have none"},
 
     /* where things are */
-    {"listen", SLUICE_OPT_LIST, 0, "0.0.0.0:25, [::]:25", NULL,
-     "Addresses and ports that mail is received on: host:port, [v6]:port"},
+    {"listen", SLUICE_OPT_LIST, 0, NULL, NULL,
+     "Addresses and ports that mail is received on: host:port, [v6]:port; by default port 25 of "
+     "inet_interfaces"},
     {"plugin_directory", SLUICE_OPT_PATH, 0, NULL, NULL,
      "Folder of the plugins; by default where they were installed"},
     {"queue_directory", SLUICE_OPT_PATH, 0, "/var/spool/sluice", NULL,
@@ -78,6 +79,8 @@ const struct sluice_option parameters[] = {
     /* our addresses and networks */
     {"inet_interfaces", SLUICE_OPT_LIST, 0, NULL, NULL,
      "Our own addresses, where they are not those of listen: addresses, all, loopback-only"},
+    {"inet_protocols", SLUICE_OPT_LIST, 0, "all", NULL,
+     "Protocols that mail is sent by, and by default received: all, ipv4, ipv6"},
     {"proxy_interfaces", SLUICE_OPT_LIST, 0, "", NULL,
      "Addresses under which a proxy or address translation makes us known"},
     {"own_addresses", SLUICE_OPT_LIST, OPTION_INTERNAL, NULL, NULL,

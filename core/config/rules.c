@@ -102,6 +102,21 @@ static void check_addresses(struct draft *draft, const char *name, bool has_word
     }
 }
 
+static void check_protocols(struct draft *draft)
+{
+    static const char *const words[] = {"all", "ipv4", "ipv6"};
+    const struct value *list = value_of(draft, "inet_protocols");
+
+    if (list->item_count == 0 && list->is_set)
+        report_error(&draft->report, draft_place(draft, "inet_protocols"),
+                     "inet_protocols: it is empty, no mail could be sent");
+    for (size_t i = 0; i < list->item_count; i++) {
+        if (!is_one_of(list->items[i], words, sizeof(words) / sizeof(words[0])))
+            report_error(&draft->report, place_of(draft, "inet_protocols", list->items[i]),
+                         "inet_protocols: \"%s\" is none of all, ipv4, ipv6", list->items[i]);
+    }
+}
+
 /* A table, a file of networks, or a network. */
 static void check_networks(struct draft *draft)
 {
@@ -251,6 +266,7 @@ void rules_check(struct draft *draft)
     check_listen(draft);
     check_metrics_listen(draft);
     check_addresses(draft, "inet_interfaces", true);
+    check_protocols(draft);
     check_addresses(draft, "proxy_interfaces", false);
     check_networks(draft);
     check_open_networks(draft);

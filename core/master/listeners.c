@@ -151,7 +151,9 @@ sluice_status listeners_open(const struct config *config, const struct listeners
                              struct listeners *ret_listeners, struct error *err)
 {
     size_t count = config_count(config, "listen");
-    bool is_optional = !config_is_set(config, "listen"); /* by default both families are tried */
+    /* By default both families are tried. */
+    bool is_optional =
+        !config_is_set(config, "listen") && !config_is_set(config, "inet_interfaces");
     const char *metrics = config_text(config, "metrics_listen");
     struct listeners listeners = {0};
     sluice_status status = SLUICE_OK;

@@ -101,6 +101,20 @@ void addresses_shuffle(struct address_list *list, size_t first, uint64_t *random
     }
 }
 
+void addresses_put_first(struct address_list *list, size_t first, int is_v4)
+{
+    size_t place = first;
+
+    for (size_t i = first; i < list->count; i++) {
+        struct host_address moved = list->list[i];
+
+        if (address_is_v4(&moved.address) != is_v4)
+            continue;
+        memmove(&list->list[place + 1], &list->list[place], (i - place) * sizeof(moved));
+        list->list[place++] = moved;
+    }
+}
+
 void addresses_limit(struct address_list *list, size_t limit)
 {
     size_t of_family[2] = {0, 0}, places[2], kept = 0;

@@ -42,6 +42,9 @@ void addresses_add(struct address_list *list, struct sluice_span name,
 /* A random order of what stands from first on. *random is the generator's state, not 0. */
 void addresses_shuffle(struct address_list *list, size_t first, uint64_t *random);
 
+/* Those of one family before the others, from first on, else in their order. */
+void addresses_put_first(struct address_list *list, size_t first, int is_v4);
+
 /* Cuts the list to limit (0: none), keeping the order, and both families where there are both: each
  * has up to half of the places, or an outage of one would hide the other. */
 void addresses_limit(struct address_list *list, size_t limit);

@@ -209,8 +209,9 @@ static sluice_status refuse(const struct sluice_nexthop *nexthop, const struct s
     }
     warn(nexthop, domain);
     if (search->has_failed)
-        return resolver_unsure(host, "A", errors);
-    return resolver_not_found(nexthop->defers_without_address ? SLUICE_TEMP : SLUICE_PERM, host,
+        return resolver_unsure(&nexthop->resolver, host, errors);
+    return resolver_not_found(&nexthop->resolver,
+                              nexthop->defers_without_address ? SLUICE_TEMP : SLUICE_PERM, host,
                               search->reason, errors);
 }
 
@@ -241,7 +242,7 @@ static sluice_status answer_domain(struct sluice_nexthop *nexthop, struct search
         return resolver_resolve_host(&nexthop->resolver, search->destination, search->deadline_ms,
                                      sink, errors);
     if (st != SLUICE_OK)
-        return resolver_unsure(domain, "MX", errors);
+        return resolver_unsure_of_mx(domain, errors);
     if (is_null_mx(search)) {
         resolver_last(sink);
         (void)snprintf(line, sizeof(line), "Domain %s does not accept mail (nullMX)", domain);

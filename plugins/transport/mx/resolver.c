@@ -70,6 +70,29 @@ static sluice_status get_services(struct resolver *resolver, const struct sluice
     return SLUICE_OK;
 }
 
+static int has_protocol(const struct sluice_config *config, const char *wanted)
+{
+    size_t count = config->get_count(config, "inet_protocols");
+
+    for (size_t i = 0; i < count; i++) {
+        const char *item = config->get_item(config, "inet_protocols", i);
+
+        if (strcmp(item, "all") == 0 || strcmp(item, wanted) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void get_families(struct resolver *resolver, const struct sluice_config *config)
+{
+    const char *preference = config->get_text(config, "smtp_address_preference");
+
+    resolver->uses_v4 = has_protocol(config, "ipv4");
+    resolver->uses_v6 = has_protocol(config, "ipv6");
+    resolver->prefers_v4 = preference != NULL && strcmp(preference, "ipv4") == 0;
+    resolver->prefers_v6 = preference != NULL && strcmp(preference, "ipv6") == 0;
+}
+
 sluice_status resolver_init(struct resolver *resolver, const struct sluice_host *host,
                             const struct sluice_config *config, const struct sluice_errors *errors)
 {
@@ -82,6 +105,7 @@ sluice_status resolver_init(struct resolver *resolver, const struct sluice_host 
         errors->explain(errors, "4.3.5", "needs the service sluice.dns/1");
         return SLUICE_CONFIG;
     }
+    get_families(resolver, config);
     resolver->is_random = config->get_number(config, "smtp_randomize_addresses") != 0;
     resolver->address_limit = (size_t)config->get_number(config, "smtp_mx_address_limit");
     /* Without a seed the order is only less fair; the state must not be 0. */
@@ -154,16 +178,20 @@ sluice_status resolver_lookup(struct resolver *resolver, struct sluice_span name
         .list = list,
     };
     struct address numeric;
-    sluice_status v4, v6;
+    sluice_status v4 = SLUICE_NOT_FOUND, v6 = SLUICE_NOT_FOUND;
 
     if (address_parse(name, &numeric) == SLUICE_OK) {
+        (void)snprintf(reason, RESOLVER_REASON_MAX, "not an address of inet_protocols");
+        if (!(address_is_v4(&numeric) ? resolver->uses_v4 : resolver->uses_v6))
+            return SLUICE_NOT_FOUND;
         addresses_add(list, name, &numeric);
         return SLUICE_OK;
     }
-    v4 = resolver_query(resolver, name, SLUICE_DNS_A, deadline_ms, &collector.sink,
-                        reason);
-    v6 = resolver_query(resolver, name, SLUICE_DNS_AAAA, deadline_ms, &collector.sink,
-                        ignored);
+    if (resolver->uses_v4)
+        v4 = resolver_query(resolver, name, SLUICE_DNS_A, deadline_ms, &collector.sink, reason);
+    if (resolver->uses_v6)
+        v6 = resolver_query(resolver, name, SLUICE_DNS_AAAA, deadline_ms, &collector.sink,
+                            resolver->uses_v4 ? ignored : reason);
     if (v4 == SLUICE_OK || v6 == SLUICE_OK)
         return SLUICE_OK;
     return v4 == SLUICE_NOT_FOUND && v6 == SLUICE_NOT_FOUND ? SLUICE_NOT_FOUND : SLUICE_TEMP;
@@ -211,6 +239,8 @@ void resolver_mix(struct resolver *resolver, struct address_list *list, size_t f
 {
     if (resolver->is_random)
         addresses_shuffle(list, first, &resolver->random);
+    if (resolver->prefers_v4 || resolver->prefers_v6)
+        addresses_put_first(list, first, resolver->prefers_v4);
 }
 
 sluice_status resolver_answer(const struct resolver *resolver, struct address_list *list,
@@ -240,9 +270,9 @@ static sluice_status answer_host(struct resolver *resolver, const struct destina
         resolver_lookup(resolver, sluice_span_of(destination->name), deadline_ms, list, reason);
 
     if (st == SLUICE_NOT_FOUND)
-        return resolver_not_found(SLUICE_PERM, destination->name, reason, errors);
+        return resolver_not_found(resolver, SLUICE_PERM, destination->name, reason, errors);
     if (st != SLUICE_OK || list->count == 0) /* none: records that are no addresses */
-        return resolver_unsure(destination->name, "A", errors);
+        return resolver_unsure(resolver, destination->name, errors);
     if (resolver_finds_self(resolver, list, 0, resolver_port(destination, sink))) {
         resolver_last(sink);
         return resolver_loops(destination->name, errors);
@@ -300,17 +330,29 @@ static void explain(const char *dsn, const char *name, const char *type, const c
     errors->explain(errors, dsn, line);
 }
 
-sluice_status resolver_not_found(sluice_status status, const char *name, const char *reason,
+static const char *address_type(const struct resolver *resolver)
+{
+    return resolver->uses_v4 ? "A" : "AAAA";
+}
+
+sluice_status resolver_not_found(const struct resolver *resolver, sluice_status status,
+                                 const char *name, const char *reason,
                                  const struct sluice_errors *errors)
 {
-    explain(status == SLUICE_PERM ? "5.4.4" : "4.4.4", name, "A", reason, errors);
+    explain(status == SLUICE_PERM ? "5.4.4" : "4.4.4", name, address_type(resolver), reason, errors);
     return status;
 }
 
-sluice_status resolver_unsure(const char *name, const char *type,
+sluice_status resolver_unsure(const struct resolver *resolver, const char *name,
                               const struct sluice_errors *errors)
 {
-    explain("4.4.3", name, type, "Host not found, try again", errors);
+    explain("4.4.3", name, address_type(resolver), "Host not found, try again", errors);
+    return SLUICE_TEMP;
+}
+
+sluice_status resolver_unsure_of_mx(const char *name, const struct sluice_errors *errors)
+{
+    explain("4.4.3", name, "MX", "Host not found, try again", errors);
     return SLUICE_TEMP;
 }
 

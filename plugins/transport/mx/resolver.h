@@ -24,6 +24,10 @@
      "Numeric addresses that this machine receives mail on; the daemon fills it in"},              \
     {"proxy_interfaces", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "", NULL,                             \
      "Numeric addresses that others reach this machine by (NAT, proxy)"},                          \
+    {"inet_protocols", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "all", NULL,                            \
+     "Protocols that mail is sent by: all, ipv4, ipv6"},                                           \
+    {"smtp_address_preference", SLUICE_OPT_ENUM, SLUICE_OPT_GLOBAL, "any", "any|ipv4|ipv6",        \
+     "Which of the addresses of hosts of the same preference come first"},                         \
     {"smtp_randomize_addresses", SLUICE_OPT_BOOLEAN, SLUICE_OPT_GLOBAL, "true", NULL,              \
      "Random order of hosts of the same preference"},                                              \
     {"smtp_mx_address_limit", SLUICE_OPT_INTEGER, SLUICE_OPT_GLOBAL, "5", "0..100",                \
@@ -40,6 +44,8 @@ struct resolver {
     size_t own_count;
     struct services services;
     size_t address_limit;
+    int uses_v4, uses_v6;
+    int prefers_v4, prefers_v6;
     int is_random;
     uint64_t random;
 };
@@ -93,11 +99,13 @@ sluice_status resolver_resolve_host(struct resolver *resolver,
 sluice_status resolver_malformed(struct sluice_span text, const struct sluice_errors *errors);
 sluice_status resolver_loops(const char *name, const struct sluice_errors *errors);
 /* The DNS has no address of that name, because of reason: PERM, or TEMP as the configuration wants. */
-sluice_status resolver_not_found(sluice_status status, const char *name, const char *reason,
+sluice_status resolver_not_found(const struct resolver *resolver, sluice_status status,
+                                 const char *name, const char *reason,
                                  const struct sluice_errors *errors);
-/* Nobody knows the records of that type, "MX" or "A": TEMP. */
-sluice_status resolver_unsure(const char *name, const char *type,
+/* Nobody knows the addresses of that name, or its MX records: TEMP. */
+sluice_status resolver_unsure(const struct resolver *resolver, const char *name,
                               const struct sluice_errors *errors);
+sluice_status resolver_unsure_of_mx(const char *name, const struct sluice_errors *errors);
 sluice_status resolver_out_of_memory(const struct sluice_errors *errors);
 
 #endif /* MX_RESOLVER_H */

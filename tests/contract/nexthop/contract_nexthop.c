@@ -54,6 +54,7 @@ static const struct net_zone zone[] = {
     {"many.test", "MX", "10:many4.test 10:many6.test"},
     {"many4.test", "A", "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6"},
     {"many6.test", "AAAA", "2001:db8::1 2001:db8::2 2001:db8::3 2001:db8::4"},
+    {"families.test", "MX", "10:plain.test 10:v6.test 20:both.test"},
     {"twice.test", "MX", "10:plain.test 20:two.test"},
     {NULL, NULL, NULL},
 };
@@ -72,6 +73,11 @@ static const char *const deferring[] = {"smtp_randomize_addresses", "false",
                                         "smtp_defer_if_no_mx_address_found", "true", NULL};
 static const char *const unlimited[] = {"smtp_randomize_addresses", "false",
                                         "smtp_mx_address_limit", "0", NULL};
+
+static const char *const v4_alone[] = {"inet_protocols", "ipv4", NULL};
+static const char *const v6_alone[] = {"inet_protocols", "ipv6", NULL};
+static const char *const v6_first[] = {"smtp_address_preference", "ipv6", "smtp_randomize_addresses",
+                                       "false", NULL};
 
 static const char *plugin_path; /* the program's first argument */
 
@@ -176,6 +182,18 @@ static const struct {
      "both.test[192.0.2.1]:0 both.test[2001:db8::1]:0", NULL},
     {"one family is enough", "transport/mx-bypass", plain, "[half.test]", SLUICE_OK,
      "half.test[2001:db8::1]:0", NULL},
+    {"IPv4 alone", "transport/mx-bypass", v4_alone, "[both.test]", SLUICE_OK,
+     "both.test[192.0.2.1]:0", "A both.test\n"},
+    {"IPv6 alone", "transport/mx-bypass", v6_alone, "[both.test]", SLUICE_OK,
+     "both.test[2001:db8::1]:0", "AAAA both.test\n"},
+    {"IPv6 alone, and it has none", "transport/mx-bypass", v6_alone, "[plain.test]", SLUICE_PERM,
+     "5.4.4 " NOT_FOUND_TEXT
+     "plain.test type=AAAA: Host found but no data record of requested type",
+     NULL},
+    {"IPv6 alone, an IPv4 number", "transport/mx-bypass", v6_alone, "[192.0.2.7]", SLUICE_PERM,
+     "5.4.4 " NOT_FOUND_TEXT "192.0.2.7 type=AAAA: not an address of inet_protocols", ""},
+    {"IPv6 first", "transport/mx-bypass", v6_first, "[both.test]", SLUICE_OK,
+     "both.test[2001:db8::1]:0 both.test[192.0.2.1]:0", NULL},
     {"a final dot", "transport/mx-bypass", plain, "[plain.test.]", SLUICE_OK,
      "plain.test[192.0.2.1]:0", NULL},
     {"no brackets: not mine", "transport/mx-bypass", plain, "plain.test", SLUICE_NOT_FOUND, "", ""},
@@ -283,6 +301,9 @@ static const struct {
     {"five addresses of both families", "transport/mx", plain, "many.test", SLUICE_OK,
      "many4.test[192.0.2.1]:0 many4.test[192.0.2.2]:0 many4.test[192.0.2.3]:0 "
      "many6.test[2001:db8::1]:0 many6.test[2001:db8::2]:0",
+     NULL},
+    {"IPv6 first, inside a preference", "transport/mx", v6_first, "families.test", SLUICE_OK,
+     "v6.test[2001:db8::1]:0 plain.test[192.0.2.1]:0 both.test[2001:db8::1]:0 both.test[192.0.2.1]:0",
      NULL},
     {"no limit", "transport/mx", unlimited, "many4.test", SLUICE_OK,
      "many4.test[192.0.2.1]:0 many4.test[192.0.2.2]:0 many4.test[192.0.2.3]:0 "

@@ -100,6 +100,10 @@ static const struct {
      "inet_interfaces = \"all, 1.2.3.4, [::1], eth0\";\nproxy_interfaces = \"nat.isp.example\";\n",
      "t.conf:1: inet_interfaces: \"eth0\" is no address\n"
      "t.conf:2: proxy_interfaces: \"nat.isp.example\" is no address\n"},
+    {"protocols that are none", "inet_protocols = \"ipv4, ipv5\";\n",
+     "t.conf:1: inet_protocols: \"ipv5\" is none of all, ipv4, ipv6\n"},
+    {"no protocol", "inet_protocols = \"\";\n",
+     "t.conf:1: inet_protocols: it is empty, no mail could be sent\n"},
     {"the whole internet", "mynetworks = [ \"0.0.0.0/0\" ];\n",
      "t.conf:1: warning: mynetworks has the whole internet: with permit_mynetworks this is an open "
      "relay\n"},
@@ -281,6 +285,36 @@ static const struct {
     {"empty inet_interfaces", "inet_interfaces = \"\";\n", "", "127.0.0.0/8, [::1]/128"},
     {"own networks", "listen = \"127.0.0.1:25\";\nmynetworks = \"\";\n", "127.0.0.1", ""},
 };
+
+/* What is listened on where listen does not say so. */
+static void test_listen_by_default(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *listen;
+    } rows[] = {
+        {"", "0.0.0.0:25, [::]:25"},
+        {"inet_interfaces = \"all\";\n", "0.0.0.0:25, [::]:25"},
+        {"inet_protocols = \"ipv4\";\n", "0.0.0.0:25"},
+        {"inet_protocols = \"ipv6 ipv4\";\n", "0.0.0.0:25, [::]:25"},
+        {"inet_interfaces = \"loopback-only\";\n", "127.0.0.1:25, [::1]:25"},
+        {"inet_interfaces = \"localhost, 192.0.2.1, [2001:db8::2]\";\n",
+         "127.0.0.1:25, [::1]:25, 192.0.2.1:25, [2001:db8::2]:25"},
+        {"inet_interfaces = \"192.0.2.1, [2001:db8::2]\";\ninet_protocols = \"ipv4\";\n",
+         "192.0.2.1:25"},
+        {"inet_interfaces = \"192.0.2.1\";\nlisten = \"127.0.0.1:2525\";\n", "127.0.0.1:2525"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct draft draft;
+
+        print_message("%s\n", rows[i].text);
+        read_text(&draft, rows[i].text);
+        assert_string_equal(draft_parameter(&draft, "listen")->text, rows[i].listen);
+        draft_done(&draft);
+    }
+}
 
 static void test_stress(void **state)
 {
@@ -507,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_defaults, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_foreign_names, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_values, folder_enter, folder_leave),
+        cmocka_unit_test_setup_teardown(test_listen_by_default, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_stress, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_machine, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_wildcard, folder_enter, folder_leave),
