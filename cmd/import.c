@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -118,17 +119,28 @@ static bool convert(struct import *import)
     import_write_parameters(import);
     import_write_listen(import);
     import_write_transports(import);
+    import_write_tables(import);
     return import->report.error_count == 0 && !buffer_failed(&import->text);
 }
 
+/* Who may read main.cf may read the result: there may be passwords in it. */
+static mode_t result_mode(struct import *import)
+{
+    struct stat info;
+
+    if (stat(arena_printf(&import->arena, "%s/main.cf", import->folder), &info) != 0)
+        return 0600;
+    return 0600 | (info.st_mode & 0044);
+}
+
 /* Where the result goes; the exit code. */
-static int write_result(const struct import *import, const char *output)
+static int write_result(struct import *import, const char *output)
 {
     struct error err = ERROR_INIT;
 
     if (output == NULL)
         (void)fwrite(import->text.ptr, 1, import->text.len, stdout); /* main looks at stdout in the end */
-    else if (durable_write_file(output, buffer_span(&import->text), 0644, &err) != SLUICE_OK)
+    else if (durable_write_file(output, buffer_span(&import->text), result_mode(import), &err) != SLUICE_OK)
         return sluice_fatal(EX_CANTCREAT, "%s", err.text);
     return EX_OK;
 }

@@ -5,6 +5,9 @@
  *   import_main.c, import_master.c   the two files, read into memory
  *   import_values.c                  what $name stands for in them
  *   import_agents.c                  transports from master.cf's services; what Sluice knows
+ *   import_transports.c              the options of these
+ *   import_tables.c                  tables whose options are parameters of main.cf
+ *   import_group.c                   a group of sluice.conf: a transport, a table
  *   import_listen.c                  listen from the servers of master.cf
  *   import_parameters.c              each parameter: carried over, not needed, not supported
  *   import_lists.c                   lists: tables and restrictions
@@ -58,6 +61,13 @@ struct import_transport {
     bool is_always_there; /* plugin need not be named */
 };
 
+/* A table whose options are parameters of main.cf. */
+struct import_table {
+    const char *type;
+    const char *name;
+    struct place place; /* that names it */
+};
+
 enum import_verdict {
     IMPORT_CARRIED,
     IMPORT_NOT_NEEDED,
@@ -83,6 +93,8 @@ struct import {
     size_t service_count;
     struct import_transport *transports;
     size_t transport_count;
+    struct import_table *tables;
+    size_t table_count;
     struct draft known; /* Sluice's parameters, with those of the plugins that will be used */
     const char *plugin_folder;
     size_t expanded_len;
@@ -150,6 +162,13 @@ const struct sluice_option *import_option(struct import *import, const char *nam
 bool import_is_of_transport(struct import *import, const char *name);
 void import_write_transports(struct import *import);
 
+/* type:name is used; it becomes a group if main.cf has options for it. */
+void import_add_table(struct import *import, struct sluice_span type, const char *name,
+                      struct place place);
+/* An option of such a table. */
+bool import_is_of_table(const struct import *import, const char *parameter);
+void import_write_tables(struct import *import);
+
 /* The server on port 25 becomes the configuration: its overrides are parameters. Before values are
  * asked for. */
 void import_find_server(struct import *import);
@@ -175,6 +194,38 @@ void import_convert_list(struct import *import, const struct import_entry *entry
                          const struct sluice_option *option, const char *text, bool is_raw,
                          struct import_list *ret_list);
 bool import_is_restriction_list(struct import *import, const char *name);
+
+/* ---- groups ----------------------------------------------------------------------------------- */
+
+struct import_group_line {
+    struct place place;
+    const char *key;
+    int32_t type;
+    const char *text;
+    struct import_list list; /* where the type is LIST */
+};
+
+struct import_group {
+    const char *name;
+    const char *plugin; /* NULL: it need not be named */
+    struct place place;
+    struct import_group_line *lines;
+    size_t count;
+};
+
+bool import_group_has(const struct import_group *group, const char *key);
+/* The new line, whose list is the caller's to fill; valid until the next one. */
+struct import_group_line *import_group_add(struct import *import, struct import_group *group,
+                                           int32_t type, const char *key, const char *text,
+                                           struct place place);
+/* The entry's value as a line for the option. False: it has none that is possible; that is said. */
+bool import_group_take(struct import *import, struct import_group *group,
+                       const struct import_entry *entry, const struct sluice_option *option);
+/* list: the setting that it is an element of. The caller closes the list. */
+void import_group_write(struct import *import, const char *list, bool is_first,
+                        const struct import_group *group);
+
+/* ---- meanings --------------------------------------------------------------------------------- */
 
 /* What it means that Sluice has no such parameter, or that it has it not with this value. */
 enum import_verdict import_meaning(const char *name, const char *value, const char **ret_text);

@@ -325,20 +325,12 @@ static void write_proxies(struct import *import)
     note_interfaces(import, "proxy_interfaces", IMPORT_CARRIED, "");
 }
 
-/* Without master.cf, or with one in which nothing listens. */
-static void listen_by_default(struct listen *listen)
+/* It has to listen somewhere. */
+static void listen_at_home(struct listen *listen)
 {
-    struct import *import = listen->import;
-    const struct import_entry *entry =
-        import_find(&import->parameters, SPAN_LITERAL("inet_interfaces"));
-
-    if (import->service_count > 0) {
-        listen->hosts = (struct hosts){.items = {"127.0.0.1"}, .count = 1};
-        import_note(import, IMPORT_NOT_SUPPORTED, entry != NULL ? entry->place : PLACE_DEFAULT,
-                    "smtpd", "no server of master.cf can be taken over; Sluice listens at 127.0.0.1");
-    }
-    for (size_t i = 0; i < listen->hosts.count; i++)
-        add_listen(listen, listen->hosts.items[i], SMTP_PORT);
+    import_note(listen->import, IMPORT_NOT_SUPPORTED, PLACE_DEFAULT, "smtpd",
+                "no server of master.cf is taken over; Sluice listens at 127.0.0.1");
+    add_listen(listen, "127.0.0.1", SMTP_PORT);
 }
 
 void import_write_listen(struct import *import)
@@ -352,7 +344,7 @@ void import_write_listen(struct import *import)
             take_server(&listen, server, &import->services[i]);
     }
     if (listen.list.count == 0)
-        listen_by_default(&listen);
+        listen_at_home(&listen);
     import_comment(import, "", "the servers of master.cf");
     import_write_list(import, "", "listen", &listen.list);
     if (listen.has_own_host)

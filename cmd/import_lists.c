@@ -67,14 +67,26 @@ static const char *missing_type(struct import *import, const char *table)
     return NULL;
 }
 
+/* A table that is told what to do by parameters of main.cf. */
+static void note_table(struct import *import, const char *plain, struct place place)
+{
+    size_t len = type_len(plain);
+
+    if (plain[len + 1] != '/')
+        import_add_table(import, (struct sluice_span){.ptr = plain, .len = len}, plain + len + 1,
+                         place);
+}
+
 /* The table, or what takes its place. */
 static const char *convert_table(struct conversion *conversion, const char *table)
 {
     struct import *import = conversion->import;
     const char *type = missing_type(import, table);
 
-    if (type == NULL)
+    if (type == NULL) {
+        note_table(import, table_name_plain(table), conversion->entry->place);
         return table;
+    }
     import_note(import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
                 "%s: there are no tables of type %s: what it decides is put off (451) until another "
                 "table has taken its place",

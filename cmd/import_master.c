@@ -131,6 +131,21 @@ static bool add_service(struct import *import, const struct import_line *line)
     return true;
 }
 
+/* Where there is no master.cf, or nothing in it. */
+static void add_usual(struct import *import)
+{
+    static const char *const lines[] = {
+        "smtp inet n - n - - smtpd",    "smtp unix - - n - - smtp",
+        "relay unix - - n - - smtp",    "error unix - - n - - error",
+        "retry unix - - n - - error",   "discard unix - - n - - discard",
+        "local unix - n n - - local",   "virtual unix - n n - - virtual",
+        "lmtp unix - - n - - lmtp",
+    };
+
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        (void)add_service(import, &(struct import_line){.text = lines[i], .place = PLACE_DEFAULT});
+}
+
 bool import_read_master(struct import *import)
 {
     const char *path = arena_printf(&import->arena, "%s/master.cf", import->path);
@@ -145,9 +160,11 @@ bool import_read_master(struct import *import)
                      IMPORT_ENTRY_MAX);
         return false;
     }
-    if (count == 0)
+    if (count == 0) {
         report_warning(&import->report, (struct place){.file = path},
                        "there is nothing in it; Postfix's usual services are taken");
+        add_usual(import);
+    }
     for (size_t i = 0; i < count; i++) {
         if (!add_service(import, &lines[i]))
             is_good = false;

@@ -400,8 +400,8 @@ static void write_default(struct import *import, const char *name)
 
 static void write_defaults(struct import *import)
 {
-    static const char *const names[] = {"mydestination", "alias_maps", "local_recipient_maps",
-                                        "smtpd_relay_restrictions", "smtpd_etrn_restrictions"};
+    static const char *const names[] = {"mydestination", "smtpd_relay_restrictions",
+                                        "smtpd_etrn_restrictions"};
     const char *level = import_value(import, "compatibility_level");
     const struct import_entry *local =
         import_find(&import->parameters, SPAN_LITERAL("mydestination"));
@@ -430,7 +430,7 @@ static bool is_of(const char *name, struct sluice_span owner)
 }
 
 /* "x" of "ldap:x", whose options are parameters like x_server_host. */
-static bool is_of_table(struct import *import, const char *name)
+static bool is_of_missing_table(struct import *import, const char *name)
 {
     for (size_t i = 0; i < import->parameters.count; i++) {
         struct sluice_span rest = sluice_span_of(import->parameters.items[i].value);
@@ -460,7 +460,7 @@ static void note_own(struct import *import, const struct import_entry *entry)
     if (entry->is_used)
         import_note(import, IMPORT_NOT_NEEDED, entry->place, entry->name,
                     "your own: its value stands where it is used");
-    else if (is_of_table(import, entry->name))
+    else if (is_of_missing_table(import, entry->name))
         import_note(import, IMPORT_NOT_SUPPORTED, entry->place, entry->name,
                     "an option of a table that is not taken over");
     else
@@ -478,7 +478,7 @@ void import_write_parameters(struct import *import)
     for (size_t i = 0; i < count; i++)
         is_own[i] = !take(import, &import->parameters.items[i]);
     for (size_t i = 0; i < count; i++) { /* now it is known which are used */
-        if (is_own[i])
+        if (is_own[i] && !import_is_of_table(import, import->parameters.items[i].name))
             note_own(import, &import->parameters.items[i]);
     }
     buffer_add_byte(&import->text, '\n');

@@ -10,21 +10,11 @@
 
 #include <stdlib.h>
 
-/* One line of a group. */
-struct group_line {
-    struct place place;
-    const char *key;
-    int32_t type;
-    const char *text;
-    struct import_list list; /* where the type is LIST */
-};
-
 struct group {
     struct import *import;
     const struct import_transport *transport;
     const struct draft_instance *instance; /* its options */
-    struct group_line *lines;
-    size_t count;
+    struct import_group out;
 };
 
 static const struct value *find_value(const struct group *group, const char *key)
@@ -50,48 +40,12 @@ static struct sluice_option find_option(const struct group *group, const char *k
                : (struct sluice_option){.key = key, .type = find_value(group, key)->type};
 }
 
-static bool has_line(const struct group *group, const char *key)
-{
-    for (size_t i = 0; i < group->count; i++) {
-        if (strcmp(group->lines[i].key, key) == 0)
-            return true;
-    }
-    return false;
-}
-
-static struct group_line *add_line(struct group *group, const char *key, int32_t type,
-                                   const char *text, struct place place)
-{
-    struct group_line *line;
-
-    group->lines = arena_grow(&group->import->arena, group->lines, group->count,
-                              sizeof(*group->lines));
-    line = &group->lines[group->count++];
-    *line = (struct group_line){.place = place, .key = key, .type = type, .text = text};
-    return line;
-}
-
 /* An option of this transport. False: the value is none that it can have; a note says so. */
 static bool add_option(struct group *group, const struct import_entry *entry, const char *key)
 {
-    struct import *import = group->import;
     const struct sluice_option option = find_option(group, key);
-    const char *value = import_expand(import, entry->value, entry->place);
-    struct group_line *line;
 
-    if (value == NULL)
-        return false;
-    value = import_without_zero(key, value);
-    if (!import_is_possible(import, &option, value)) {
-        import_note(import, IMPORT_NOT_SUPPORTED, entry->place, entry->name,
-                    "%s: \"%s\" is no value that it can have", group->transport->service->name,
-                    value);
-        return false;
-    }
-    line = add_line(group, key, option.type, import_escape(import, value), entry->place);
-    if (option.type == SLUICE_OPT_LIST)
-        import_convert_list(import, entry, &option, value, false, &line->list);
-    return true;
+    return import_group_take(group->import, &group->out, entry, &option);
 }
 
 /* ---- -o of master.cf -------------------------------------------------------------------------- */
@@ -147,7 +101,7 @@ static void add_long_names(struct group *group)
         const struct import_entry *entry =
             import_find(&group->import->parameters, sluice_span_of(long_name));
 
-        if (entry != NULL && !has_line(group, own[i].key))
+        if (entry != NULL && !import_group_has(&group->out, own[i].key))
             (void)add_option(group, entry, own[i].key);
     }
 }
@@ -162,7 +116,7 @@ static void add_lmtp(struct group *group)
         bool is_lmtp = strncmp(entry->name, "lmtp_", strlen("lmtp_")) == 0;
         const char *key = is_lmtp ? own_key(group, entry->name) : NULL;
 
-        if (key != NULL && !has_line(group, key))
+        if (key != NULL && !import_group_has(&group->out, key))
             (void)add_option(group, entry, key);
     }
 }
@@ -175,7 +129,10 @@ static struct group open_group(struct import *import, size_t index)
     return (struct group){.import = import,
                           .transport = transport,
                           .instance = draft_instance_find(&import->known, SLUICE_TRANSPORT_ID,
-                                                          transport->service->name)};
+                                                          transport->service->name),
+                          .out = {.name = transport->service->name,
+                                  .plugin = transport->is_always_there ? NULL : transport->plugin,
+                                  .place = transport->service->place}};
 }
 
 bool import_is_of_transport(struct import *import, const char *name)
@@ -207,9 +164,9 @@ static void add_process_limit(struct group *group)
     const struct value *value = find_value(group, key);
     long limit = strtol(service->process_limit, NULL, 10); /* "-" is 0 */
 
-    if (limit > 0 && value != NULL && limit < value->number && !has_line(group, key))
-        (void)add_line(group, key, SLUICE_OPT_INTEGER,
-                       arena_printf(&group->import->arena, "%ld", limit), service->place);
+    if (limit > 0 && value != NULL && limit < value->number && !import_group_has(&group->out, key))
+        (void)import_group_add(group->import, &group->out, SLUICE_OPT_INTEGER, key,
+                               arena_printf(&group->import->arena, "%ld", limit), service->place);
 }
 
 /* ---- arguments of pipe ------------------------------------------------------------------------ */
@@ -227,8 +184,8 @@ static void add_attribute(struct group *group, const char *word)
         import_note(import, IMPORT_NOT_SUPPORTED, service->place, service->name,
                     "there is no %s= here", entry.name);
     else
-        (void)add_line(group, entry.name, find_value(group, entry.name)->type,
-                       import_escape(import, entry.value), service->place);
+        (void)import_group_add(import, &group->out, find_value(group, entry.name)->type, entry.name,
+                               import_escape(import, entry.value), service->place);
 }
 
 /* argv= and all behind it: $name in it is for each delivery, and stays. */
@@ -248,7 +205,7 @@ static void add_argv(struct group *group, size_t first)
         text = arena_printf(&import->arena, "%s%s%s", text, i > first ? " " : "", word);
     }
     if (value != NULL)
-        add_line(group, "argv", value->type, text, service->place)->list = list;
+        import_group_add(import, &group->out, value->type, "argv", text, service->place)->list = list;
 }
 
 static void add_arguments(struct group *group)
@@ -277,29 +234,6 @@ static void collect(struct group *group)
     add_arguments(group);
 }
 
-static void write_group(struct group *group)
-{
-    struct import *import = group->import;
-    const struct import_transport *transport = group->transport;
-
-    import_comment(import, "    ", "%s", import_place(import, transport->service->place));
-    buffer_printf(&import->text, "    { name = \"%s\";", transport->service->name);
-    if (!transport->is_always_there)
-        buffer_printf(&import->text, " plugin = \"%s\";", transport->plugin);
-    buffer_add_text(&import->text, group->count > 0 ? "\n" : " }");
-    for (size_t i = 0; i < group->count; i++) {
-        const struct group_line *line = &group->lines[i];
-
-        import_comment(import, "      ", "%s", import_place(import, line->place));
-        if (line->type == SLUICE_OPT_LIST)
-            import_write_list(import, "      ", line->key, &line->list);
-        else
-            import_write_value(import, "      ", line->type, line->key, line->text);
-    }
-    if (group->count > 0)
-        buffer_add_text(&import->text, "    }");
-}
-
 void import_write_transports(struct import *import)
 {
     bool is_first = true;
@@ -310,10 +244,9 @@ void import_write_transports(struct import *import)
         if (group.instance == NULL)
             continue;
         collect(&group);
-        if (group.count == 0 && group.transport->is_always_there)
+        if (group.out.count == 0 && group.transport->is_always_there)
             continue;
-        buffer_add_text(&import->text, is_first ? "\ntransports = (\n" : ",\n");
-        write_group(&group);
+        import_group_write(import, "transports", is_first, &group.out);
         is_first = false;
     }
     if (!is_first)

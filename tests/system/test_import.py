@@ -370,6 +370,31 @@ destination_concurrency_limit = 10000;""" in plain
     assert '"smtp"; }' not in plain and '"etrn-only"' not in plain and '"unused"' not in plain
 
 
+def test_tables_whose_options_are_in_main_cf(folder):
+    """ldap:NAME with NAME_server_host and its like, in two lists; one of a file needs nothing."""
+    imported = Imported(folder, TODAY + """
+staff_server_host = ldap://127.0.0.1:1
+staff_query_filter = (mail=%s)
+staff_nonsense = x
+virtual_alias_maps = proxy:ldap:staff
+smtpd_sender_restrictions = check_sender_access ldap:staff
+relay_recipient_maps = static:all
+""")
+    plain = re.sub(r"\s*#.*\n\s*", "\n", imported.text)
+    assert """\
+tables = (
+{ name = "staff"; plugin = "ldap";
+server_host = [ "ldap://127.0.0.1:1" ];
+query_filter = "(mail=%s)";
+    }
+);
+""" in plain
+    assert imported.verdict("staff_server_host") == ["carried over"]
+    assert imported.verdict("staff_nonsense") == ["not supported"]
+    assert imported.status == 0
+    assert imported.passes(), imported.errors
+
+
 def test_servers_become_listen(folder):
     """The server on port 25 has the rules; one with others is not taken over."""
     imported = Imported(folder, TODAY + "smtpd_helo_required = no\nthat = yes\n", """
@@ -404,6 +429,7 @@ smtpd     pass  -       -       n       -       -       smtpd -o smtpd_helo_requ
 def test_without_master_cf_the_usual_services_are_taken(folder):
     imported = Imported(folder, TODAY, None)
     assert imported.status == 0, imported.errors
+    assert '{ name = "lmtp"; plugin = "lmtp"; }' in imported.text
     assert "master.cf: warning: there is nothing in it" in imported.errors
 
 
