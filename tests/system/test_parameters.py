@@ -84,6 +84,7 @@ def test_line_length_limit(make_server):
 
 
 def test_hopcount_limit(make_server):
+    """R-55, M-44: the last resort against loops."""
     server = make_server(hopcount_limit=5)
     field = b"Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"
     with Client(server.port) as client:
