@@ -242,7 +242,18 @@ static bool is_for_best_mx(const struct walk *walk)
 
     return strcmp(walk->refusal.dsn, "5.4.6") == 0 && setting.len > 0 &&
            !span_equal(span_first(setting, span_find(setting, ':')), own) &&
-           !walk->job->envelope.is_verify;
+           (!walk->job->envelope.is_verify || walk->is_explained);
+}
+
+/* For the queue, which moves it; the text for who asks what would become of it. */
+static void walk_give_to_best_mx(struct walk *walk)
+{
+    struct error why = ERROR_INIT;
+
+    (void)error_set(&why, SLUICE_TEMP, "%s: goes to %s, best_mx_transport", walk->refusal.text,
+                    walk->means->best_mx_transport);
+    walk->job->site = SITE_OURS;
+    job_report_remaining(walk->job, SLUICE_TEMP, "4.4.6", why.text, "none");
 }
 
 /* What nobody has taken, although a destination cannot be found. */
@@ -251,11 +262,12 @@ static void walk_report_refusal(struct walk *walk)
     const char *mistaken = mistaken_parameter(walk);
 
     if (mistaken != NULL) {
-        log_warning("%s configuration problem", mistaken);
+        if (!walk->is_explained)
+            log_warning("%s configuration problem", mistaken);
         job_report_remaining(walk->job, SLUICE_TEMP, "4.3.5", walk->refusal.text, "none");
         walk_note_failure(walk, false);
     } else if (!walk->has_deferred && is_for_best_mx(walk)) {
-        walk->job->site = SITE_OURS;
+        walk_give_to_best_mx(walk);
     } else if (!walk->has_deferred) { /* else another destination may yet take it */
         job_report_remaining(walk->job, SLUICE_PERM, walk->refusal.dsn, walk->refusal.text, "none");
     }
