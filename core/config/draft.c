@@ -293,9 +293,9 @@ void draft_declare(struct draft *draft, const char *plugin, const struct sluice_
 
 /* Postfix's name for what each transport has: smtp_destination_concurrency_limit. */
 static const char *long_name(struct draft *draft, const struct draft_instance *instance,
-                             const struct sluice_option *option)
+                             const char *key)
 {
-    return arena_printf(&draft->arena, "%s_%s", instance->name, option->key);
+    return arena_printf(&draft->arena, "%s_%s", instance->name, key);
 }
 
 static bool is_long_name(struct draft *draft, const char *name)
@@ -306,30 +306,31 @@ static bool is_long_name(struct draft *draft, const char *name)
             parameters_of_instance(draft->instances[i].interface, &count);
 
         for (size_t j = 0; j < count; j++) {
-            if (strcmp(long_name(draft, &draft->instances[i], &own[j]), name) == 0)
+            if (strcmp(long_name(draft, &draft->instances[i], own[j].key), name) == 0)
                 return true;
         }
     }
     return false;
 }
 
+/* What the file has for an option of the instance, under either name; NULL: nothing. */
 static const struct setting *own_setting(struct draft *draft, const struct draft_instance *instance,
-                                         const struct sluice_option *option)
+                                         const char *key)
 {
     const struct setting *setting =
-        instance->group != NULL ? setting_find(instance->group, option->key) : NULL;
+        instance->group != NULL ? setting_find(instance->group, key) : NULL;
     size_t count;
     const struct sluice_option *own = parameters_of_instance(instance->interface, &count);
 
-    if (setting != NULL || options_find(own, count, option->key) == NULL)
+    if (setting != NULL || options_find(own, count, key) == NULL)
         return setting;
-    return setting_find(draft->file.root, long_name(draft, instance, option));
+    return setting_find(draft->file.root, long_name(draft, instance, key));
 }
 
 static void settle_one(struct draft *draft, struct draft_instance *instance,
                        const struct sluice_option *option, struct value *ret_value)
 {
-    const struct setting *setting = own_setting(draft, instance, option);
+    const struct setting *setting = own_setting(draft, instance, option->key);
     const struct draft_parameter *parameter =
         (option->flags & SLUICE_OPT_GLOBAL) != 0 ? draft_parameter(draft, option->key) : NULL;
 
@@ -362,8 +363,7 @@ struct place draft_error_place(struct draft *draft, const struct draft_instance 
 {
     for (size_t i = 0; i < instance->value_count; i++) {
         const struct value *value = &instance->values[i];
-        const struct setting *setting =
-            instance->group != NULL ? setting_find(instance->group, value->key) : NULL;
+        const struct setting *setting = own_setting(draft, instance, value->key);
 
         if (value->is_named && strstr(text, value->key) != NULL)
             return setting != NULL ? setting->place : draft_place(draft, value->key);

@@ -25,7 +25,7 @@ const char *transport_name(const struct transport *transport);
 bool transport_has_connect(const struct transport *transport);
 /* True if it can ask whether recipients would be taken, without delivering (SLUICE_MESSAGE_VERIFY). */
 bool transport_verifies(const struct transport *transport);
-/* False: what its results say nobody has said who takes mail over (SLUICE_TRANSPORT_HAS_NO_RELAY). */
+/* False: it decides by itself, nobody takes mail over (SLUICE_TRANSPORT_HAS_NO_RELAY). */
 bool transport_has_relay(const struct transport *transport);
 /* How long one attempt may take. */
 int64_t transport_time_limit_ms(const struct transport *transport);

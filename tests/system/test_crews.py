@@ -98,6 +98,38 @@ def test_users_that_cannot_be_are_named_with_file_and_line(make_crew, user, text
     assert f"{daemon.config}:{line}: apart: {text}" in result.stderr, result.stderr
 
 
+@needs_root
+def test_the_place_of_an_option_under_its_long_name(make_crew):
+    daemon = make_crew("nobody")
+    daemon.change({"smtp_user": "root"})
+    line = 1 + daemon.config.read_text().splitlines().index('smtp_user = "root";')
+    assert f'{daemon.config}:{line}: smtp: user "root" has the rights of root' in check(daemon).stderr
+
+
+@needs_root
+def test_more_users_than_processes_are_refused(make_crew):
+    daemon = make_crew("nobody")
+    daemon.change({"transports": [{"name": f"t{gid}", "plugin": "null", "user": f"nobody:{40000 + gid}"}
+                                  for gid in range(16)]})
+    assert "t15: transports have more than 15 users" in check(daemon).stderr
+
+
+@needs_root
+def test_a_reload_changes_the_user(make_crew, sink):
+    daemon = make_crew("nobody")
+    daemon.start()
+    games = pwd.getpwnam("games")
+    for number, (user, uid) in enumerate((("games", games.pw_uid), ("", pwd.getpwnam("sluice-net").pw_uid),
+                                          ("nobody", NOBODY.pw_uid)), 1):
+        daemon.change({"transports": [{"name": "apart", "plugin": "smtp", "user": user}]})
+        daemon.command("sluice", "reload")
+        send(daemon.port, recipients=["user@apart.tld"])
+        wait_for(lambda: sink.count == number)
+        wait_for(lambda: str(uid) in {status["Uid"].split()[0] for status in delivers(daemon)})
+    wait_for(lambda: len(delivers(daemon)) == 2)
+    assert "mail transport unavailable" not in daemon.log()
+
+
 def test_an_ordinary_user_can_name_himself_alone(make_crew):
     """As nobody where the test is root's."""
     options = {"user": "nobody", "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}

@@ -55,7 +55,9 @@ extern "C" {
 #define SLUICE_OPT_VERBATIM ((uint32_t)1 << 5)   /* since 1.3. $name stands for itself, and not for
                                                     the parameter of that name */
 
-/* One key that the plugin accepts in the configuration group of its instances. Transports, tables and
+/* One key that the plugin accepts in the configuration group of its instances. One that the host has for
+ * all instances of the kind (a transport's time_limit, user, ...: sluice-plugins(7)) may be here too, with
+ * the same type: then default, flags and summary are the plugin's, and the host's meaning holds. Transports, tables and
  * the queue store have such groups; what nexthop, access and deferral plugins are to be told must be
  * SLUICE_OPT_GLOBAL, with the plugin's name in the key. */
 struct sluice_option {

@@ -23,7 +23,8 @@
  * Changes: 1.0 first version. 1.1 sluice_report.result: what a peer said itself, and who reports
  * success. 1.2 SLUICE_TRANSPORT_VERIFIES, sluice_message.flags: asking without delivering. 1.3
  * SLUICE_MESSAGE_7BIT: nobody need look for 8-bit bytes; a recipient's original address, a message's
- * next hop and client; sluice_target.is_backup; sluice_transport_ops.fallback.
+ * next hop and client; sluice_target.is_backup; sluice_transport_ops.fallback;
+ * SLUICE_TRANSPORT_HAS_NO_RELAY.
  */
 #ifndef SLUICE_TRANSPORT_H
 #define SLUICE_TRANSPORT_H

@@ -111,6 +111,27 @@ static void test_full_or_gone(void **state)
     assert_null(pick_any(&w.queue, CREW_COMMON));
 }
 
+/* A crew's sites get its own processes and no other, however much room those have. */
+static void test_crews_have_their_own_places(void **state)
+{
+    struct site common = {.limits.crew = CREW_COMMON};
+    struct site own = {.limits.crew = 1};
+    struct world w;
+
+    (void)state;
+    start(&w);
+    w.links[1].crew = 1;
+    for (int i = 0; i < CREDIT; i++)
+        assert_ptr_equal(begin(&w, &own, 0), &w.links[1]);
+    assert_null(pick_any(&w.queue, 1));
+    assert_int_equal(pick_places(&w.queue, 1).free, 0);
+    assert_int_equal(pick_places(&w.queue, CREW_COMMON).free, CREDIT);
+    assert_ptr_equal(begin(&w, &common, 0), &w.links[0]);
+    w.links[1].crew = CREW_UNKNOWN; /* of another configuration */
+    assert_int_equal(pick_places(&w.queue, 1).total, 0);
+    assert_int_equal(pick_places(&w.queue, CREW_COMMON).total, CREDIT);
+}
+
 static void test_places(void **state)
 {
     struct world w;
@@ -133,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_sites_spread),
         cmocka_unit_test(test_jobs_follow),
         cmocka_unit_test(test_full_or_gone),
+        cmocka_unit_test(test_crews_have_their_own_places),
         cmocka_unit_test(test_places),
     };
 

@@ -47,11 +47,14 @@ struct world {
     size_t widest; /* company of an attempt that ended, in the isolated process */
 };
 
+#define OTHER_CREWS "pipe" /* the transport that another crew does */
+
 static struct site_limits limits_of(void *user, struct sluice_span transport)
 {
     const struct world *world = user;
 
     return (struct site_limits){
+        .crew = span_equal(transport, SPAN_LITERAL(OTHER_CREWS)) ? 1 : CREW_COMMON,
         .jobs = {.initial = 100, .most = 100, .failed_cohorts = 1},
         .recipients = 50,
         .is_unavailable = suspects_is_unavailable(&world->suspects, transport),
@@ -222,6 +225,45 @@ static void test_a_poison_is_held_at_its_third_crash(void **state)
     }
 }
 
+/* Takes a suspect, whose attempt comes to its end. Its id; 0: there is none for that process. */
+static uint64_t attempt_isolated(struct world *world)
+{
+    struct unit *units;
+    struct site *site = suspects_take(&world->suspects, world->now_ms, &units);
+
+    if (site == NULL)
+        return 0;
+    uint64_t id = units->message->id;
+    suspects_completed(&world->suspects, units->message, site, true, world->now_ms);
+    schedule_settle(&world->schedule, units);
+    schedule_job_done(&world->schedule, site, world->now_ms);
+    suspects_left(&world->suspects);
+    schedule_remove(&world->schedule, schedule_find(&world->schedule, id), world->now_ms);
+    return id;
+}
+
+/* The isolated process is of one crew: suspects of another one wait until it is that one's turn. */
+static void test_suspects_of_two_crews(void **state)
+{
+    struct world w;
+
+    (void)state;
+    start(&w, false);
+    add(&w, 1, 1, "smtp");
+    add(&w, 2, 1, OTHER_CREWS);
+    for (uint64_t id = 1; id <= 2; id++)
+        schedule_set_crashes(&w.schedule, schedule_find(&w.schedule, id), 1, w.now_ms);
+    assert_true(suspects_are_waiting(&w.suspects, 2, w.now_ms));
+    assert_int_equal(w.suspects.crew, 0);
+    assert_int_equal(attempt_isolated(&w), 1);
+    assert_int_equal(attempt_isolated(&w), 0);
+    assert_true(suspects_are_waiting(&w.suspects, 2, w.now_ms));
+    assert_int_equal(w.suspects.crew, 1);
+    assert_int_equal(attempt_isolated(&w), 2);
+    assert_false(suspects_are_waiting(&w.suspects, 2, w.now_ms));
+    finish(&w);
+}
+
 static void test_who_is_taken_off_hold_has_one_crash(void **state)
 {
     struct world w;
@@ -380,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_poison_is_held_at_its_third_crash),
+        cmocka_unit_test(test_suspects_of_two_crews),
         cmocka_unit_test(test_who_is_taken_off_hold_has_one_crash),
         cmocka_unit_test(test_a_crash_near_others_is_never_the_last),
         cmocka_unit_test(test_a_transport_that_crashes_stops_alone),
