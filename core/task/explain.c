@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+unsigned explanation_count;
+
 struct explanation {
     json_t *root;
     json_t *open[EXPLAIN_DEPTH_MAX]; /* borrowed from the tree; NULL: one that is left out */
@@ -28,6 +30,7 @@ sluice_status explanation_new(struct explanation **ret_explanation)
         free(explanation);
         return SLUICE_TEMP;
     }
+    explanation_count++;
     *ret_explanation = explanation;
     return SLUICE_OK;
 }
@@ -36,6 +39,7 @@ void explanation_free(struct explanation *explanation)
 {
     if (explanation == NULL)
         return;
+    explanation_count--;
     json_decref(explanation->root);
     free(explanation);
 }
@@ -95,7 +99,7 @@ static json_t *make_text(struct explanation *explanation, struct sluice_span tex
     return json_text(text);
 }
 
-void explain_begin(const char *step)
+void explanation_begin(const char *step)
 {
     struct explanation *explanation = task_explanation();
     json_t *object = NULL;
@@ -109,13 +113,7 @@ void explain_begin(const char *step)
     explanation->depth++;
 }
 
-void explain_text(const char *name, const char *text)
-{
-    if (text != NULL)
-        explain_span(name, sluice_span_of(text));
-}
-
-void explain_span(const char *name, struct sluice_span text)
+void explanation_set_text(const char *name, struct sluice_span text)
 {
     struct explanation *explanation = task_explanation();
 
@@ -123,7 +121,7 @@ void explain_span(const char *name, struct sluice_span text)
         set(explanation, name, make_text(explanation, text));
 }
 
-void explain_number(const char *name, int64_t number)
+void explanation_set_number(const char *name, int64_t number)
 {
     struct explanation *explanation = task_explanation();
 
@@ -131,15 +129,15 @@ void explain_number(const char *name, int64_t number)
         set(explanation, name, json_integer((json_int_t)number));
 }
 
-void explain_flag(const char *name, bool is_so)
+void explanation_set_flag(const char *name)
 {
     struct explanation *explanation = task_explanation();
 
-    if (is_so && present(explanation) != NULL)
+    if (present(explanation) != NULL)
         set(explanation, name, json_true());
 }
 
-void explain_item(const char *name, struct sluice_span text)
+void explanation_add_item(const char *name, struct sluice_span text)
 {
     struct explanation *explanation = task_explanation();
 
@@ -147,14 +145,14 @@ void explain_item(const char *name, struct sluice_span text)
         (void)append(explanation, name, make_text(explanation, text));
 }
 
-void explain_end(sluice_status status, const struct error *err)
+void explanation_end(sluice_status status, const struct error *err)
 {
     struct explanation *explanation = task_explanation();
 
     if (explanation == NULL)
         return;
-    explain_text("status", status_name(status));
+    explanation_set_text("status", sluice_span_of(status_name(status)));
     if (status != SLUICE_OK && status != SLUICE_NOT_FOUND && err != NULL && err->text[0] != '\0')
-        explain_text("text", err->text);
+        explanation_set_text("text", sluice_span_of(err->text));
     explanation->depth--;
 }
