@@ -5,14 +5,19 @@ reply, the route, the hosts and when. Issue 5, point 7.
 """
 
 import json
+import os
 import re
+import signal
 import socket
+import socketserver
+import subprocess
+import threading
 
 import pytest
 
 import test_restrictions
 from client import Client
-from daemon import wait_for
+from daemon import ENVIRONMENT, wait_for
 
 STRANGER = test_restrictions.STRANGER
 
@@ -125,8 +130,8 @@ ROUTES = {
     "list.tld": "smtp:nowhere.tld, {host}", "listed.tld": "smtp:{host}", "error.tld": "error:no such place",
     "coded.tld": "error:5.7.9 not for you", "retry.tld": "retry:4.7.9 come again", "discard.tld": "discard:",
     "unknown.tld": "pigeon:loft", "held.tld": "hold:{host}", "etrn.tld": "etrn-only:",
-    "two.tld": "smtp:", "backup.tld": "usual:", "loop.tld": "usual:", "refused.tld": "", "nullmx.tld": "", "nowhere.tld": "",
-    "broken.tld": "", "plain.tld": "", "fallback.tld": "spare:nowhere.tld", "temp.tld": "",
+    "two.tld": "smtp:", "backup.tld": "usual:", "loop.tld": "usual:", "fallback.tld": "spare:nowhere.tld",
+    "refused.tld": "", "nullmx.tld": "", "nowhere.tld": "", "broken.tld": "", "plain.tld": "", "temp.tld": "",
 }
 RESULTS = {
     **{domain: result for domain, result in ROUTES.items() if result},
@@ -307,3 +312,60 @@ def test_who_may_and_what_is_wrong(busy):
     assert busy.stop() == 0
     code, text = ask("u@plain.tld")
     assert code == 69 and text.startswith("sluice: the mail system is down (")
+
+
+# ---- when something breaks
+
+
+@pytest.fixture
+def slow(make_daemon):
+    """A daemon with a table that takes its time: asked tells that it has been asked, answer lets it go on."""
+    asked, answer = threading.Event(), threading.Event()
+
+    class Table(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.read(1) not in (b"", b","):
+                pass
+            asked.set()
+            answer.wait(60)
+            self.wfile.write(b"9:NOTFOUND ,")
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Table)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    daemon = make_daemon(start=False)
+    daemon.change({"relay_domains": ["relay.tld"],
+                   "transport_maps": [f"socketmap:inet:127.0.0.1:{server.server_address[1]}:x"]})
+    daemon.start()
+    daemon.asked, daemon.answer = asked, answer
+    yield daemon
+    answer.set()
+    server.shutdown()
+    server.server_close()
+
+
+def start_explain(daemon):
+    command = subprocess.Popen([daemon.bin / "sluice", "-c", daemon.config, "explain", "u@relay.tld"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    assert daemon.asked.wait(30)
+    return command
+
+
+def test_who_should_answer_dies(slow):
+    command = start_explain(slow)
+    for role, pid in slow.roles().items():
+        if role.startswith("receive"):
+            os.kill(pid, signal.SIGKILL)
+    assert command.communicate(timeout=30)[1] == "sluice: no receive process has answered\n"
+    assert command.returncode == 75
+
+
+def test_a_reload_does_not_wait(slow):
+    """The answer comes when another queue is there, which did not ask: nobody is restarted for it."""
+    command = start_explain(slow)
+    slow.command("sluice", "reload")
+    assert command.communicate(timeout=30)[1] == "sluice: no receive process has answered\n"
+    assert command.returncode == 75
+    slow.answer.set()
+    assert "goes to <u@relay.tld>" in slow.command("sluice", "explain", "u@relay.tld").stdout
+    assert not re.search(r"makes no sense|died|fatal", slow.log()), slow.log()
