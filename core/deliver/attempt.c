@@ -167,6 +167,7 @@ static void walk_hosts(struct walk *walk, const struct hosts *hosts)
 {
     bool is_last = hosts->are_last || walk->next.text.len == 0;
 
+    walk->is_refused = false;
     walk->sessions = 0;
     for (size_t i = 0; i < hosts->count && !walk_has_left(walk); i++) {
         walk_set_host(walk, &hosts->list[i], is_last && i + 1 == hosts->count);
@@ -229,7 +230,7 @@ static const char *mistaken_parameter(const struct walk *walk)
 {
     if (walk->destination.is_fallback)
         return "smtp_fallback_relay";
-    if (span_equal(walk->job->header.nexthop, sluice_span_of(walk->means->relayhost)))
+    if (span_equal_case(walk->job->header.nexthop, sluice_span_of(walk->means->relayhost)))
         return "relayhost";
     return NULL;
 }
@@ -256,7 +257,7 @@ static void walk_give_to_best_mx(struct walk *walk)
     job_report_remaining(walk->job, SLUICE_TEMP, "4.4.6", why.text, "none");
 }
 
-/* What nobody has taken, although a destination cannot be found. */
+/* What nobody has taken, where the last destination cannot be found. */
 static void walk_report_refusal(struct walk *walk)
 {
     const char *mistaken = mistaken_parameter(walk);
@@ -288,11 +289,13 @@ static void attempt_with_hosts(struct walk *walk)
         job_report_remaining(job, SLUICE_TEMP, "4.3.5", "empty next hop", "none");
         return;
     }
+    bool goes_on;
     do {
         walk->destination = walk->next;
         walk_look_ahead(walk);
-    } while (walk_destination(walk) && walk->next.text.len > 0 && !walk_has_ended(walk));
-    if (walk->is_refused && !job_is_settled(job))
+        goes_on = walk_destination(walk) && walk->next.text.len > 0;
+    } while (goes_on && !walk_has_ended(walk));
+    if (walk->is_refused && !goes_on && !job_is_settled(job)) /* others might have been found in time */
         walk_report_refusal(walk);
 }
 
