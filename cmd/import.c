@@ -117,6 +117,7 @@ static bool convert(struct import *import)
         return false;
     import_comment(import, "", "Imported from %s by sluice import postfix.", import->folder);
     import_write_parameters(import);
+    import_write_defaults(import);
     import_write_listen(import);
     import_write_transports(import);
     import_write_tables(import);
@@ -139,8 +140,10 @@ static int write_result(struct import *import, const char *output)
     struct error err = ERROR_INIT;
 
     if (output == NULL)
-        (void)fwrite(import->text.ptr, 1, import->text.len, stdout); /* main looks at stdout in the end */
-    else if (durable_write_file(output, buffer_span(&import->text), result_mode(import), &err) != SLUICE_OK)
+        (void)fwrite(import->text.ptr, 1, import->text.len,
+                     stdout); /* main looks at stdout in the end */
+    else if (durable_write_file(output, buffer_span(&import->text), result_mode(import), &err) !=
+             SLUICE_OK)
         return sluice_fatal(EX_CANTCREAT, "%s", err.text);
     return EX_OK;
 }

@@ -10,6 +10,7 @@
  *   import_group.c                   a group of sluice.conf: a transport, a table
  *   import_listen.c                  listen from the servers of master.cf
  *   import_parameters.c              each parameter: carried over, not needed, not supported
+ *   import_defaults.c                Postfix's defaults that are not Sluice's
  *   import_lists.c                   lists: tables and restrictions
  *   import_meanings.c                what it means that a parameter is not there
  *   import_write.c                   sluice.conf's text, and the list of what became of everything
@@ -23,8 +24,8 @@
 
 #include "config/draft.h"
 
-#define IMPORT_FILE_MAX ((size_t)4 * 1024 * 1024) /* bytes of main.cf or master.cf */
-#define IMPORT_ENTRY_MAX 5000                     /* parameters, or services */
+#define IMPORT_FILE_MAX ((size_t)4 * 1024 * 1024)      /* bytes of main.cf or master.cf */
+#define IMPORT_ENTRY_MAX 5000                          /* parameters, or services */
 #define IMPORT_EXPANDED_MAX ((size_t)64 * 1024 * 1024) /* bytes that references stand for, in all */
 
 /* name = value, of main.cf or of an option -o in master.cf. */
@@ -177,6 +178,10 @@ void import_write_listen(struct import *import);
 unsigned import_port(const char *name);
 
 void import_write_parameters(struct import *import);
+/* A parameter that is a list. */
+void import_carry_list(struct import *import, const struct import_entry *entry,
+                       const struct sluice_option *option);
+void import_write_defaults(struct import *import);
 /* True if the value, with no references in it, is one that the option can have. */
 bool import_is_possible(struct import *import, const struct sluice_option *option,
                         const char *value);

@@ -71,8 +71,8 @@ static bool read_text(struct import *import, struct draft *draft, const char *te
 
 static bool is_name_char(char c)
 {
-    return c != '\0' && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./",
-                               c) != NULL;
+    return c != '\0' &&
+           strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./", c) != NULL;
 }
 
 /* The name as a word by itself. */
@@ -92,6 +92,21 @@ static bool has_word(struct sluice_span text, const char *name)
     return false;
 }
 
+/* A socket in a table counts from Postfix's queue folder, and nothing of that is known here. */
+static void note_sockets(struct import *import, struct sluice_span text, const char *path)
+{
+    const struct import_entry *entry =
+        import_find(&import->parameters, SPAN_LITERAL("transport_maps"));
+    const struct sluice_span word = SPAN_LITERAL("lmtp:unix:");
+    const char *found = memmem(text.ptr, text.len, word.ptr, word.len);
+
+    if (found != NULL && found + word.len < text.ptr + text.len && found[word.len] != '/')
+        import_note(
+            import, IMPORT_LOST, entry->place, "transport_maps",
+            "%s has sockets whose paths count from Postfix's queue folder: write whole paths",
+            path);
+}
+
 /* The texts of the tables that transport_maps names, one behind the other. */
 static struct buffer read_tables(struct import *import)
 {
@@ -100,14 +115,16 @@ static struct buffer read_tables(struct import *import)
     struct sluice_span item;
 
     while (list_next(&rest, &item)) {
-        struct sluice_span path = span_skip(item, span_find(item, '/'));
+        const char *name = arena_text(&import->arena, item);
+        const char *path = strchr(name, '/');
         char *bytes;
         size_t len;
 
-        if (path.len == 0 || durable_read_file(arena_text(&import->arena, path), TABLE_FILE_MAX,
-                                               &bytes, &len, NULL) != SLUICE_OK)
+        if (path == NULL ||
+            durable_read_file(path, TABLE_FILE_MAX, &bytes, &len, NULL) != SLUICE_OK)
             continue; /* compiled alone, or none; the check of the result says so */
         buffer_add(&texts, bytes, len);
+        note_sockets(import, (struct sluice_span){.ptr = bytes, .len = len}, name);
         free(bytes);
     }
     return texts;
@@ -126,7 +143,8 @@ static bool is_named(struct import *import, const char *name, struct sluice_span
 
 static const char *plugin_for(const struct import_service *service)
 {
-    static const char *const agents[] = {"smtp", "lmtp", "error", "discard", "local", "virtual", "pipe"};
+    static const char *const agents[] = {"smtp",  "lmtp",    "error", "discard",
+                                         "local", "virtual", "pipe"};
 
     if (strcmp(service->command, "error") == 0 && strcmp(service->name, "retry") == 0)
         return "retry";
@@ -141,8 +159,8 @@ static const char *plugin_for(const struct import_service *service)
 static bool is_inner(const char *command)
 {
     static const char *const commands[] = {
-        "pickup", "cleanup", "qmgr",       "oqmgr", "nqmgr",  "tlsmgr",   "trivial-rewrite",
-        "bounce", "verify",  "flush",      "showq", "anvil",  "scache",   "proxymap",
+        "pickup", "cleanup", "qmgr",       "oqmgr", "nqmgr",    "tlsmgr",   "trivial-rewrite",
+        "bounce", "verify",  "flush",      "showq", "anvil",    "scache",   "proxymap",
         "smtpd",  "dnsblog", "postscreen", "error", "postlogd", "tlsproxy", "sendmail",
     };
 

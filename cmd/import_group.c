@@ -21,8 +21,7 @@ struct import_group_line *import_group_add(struct import *import, struct import_
 {
     struct import_group_line *line;
 
-    group->lines =
-        arena_grow(&import->arena, group->lines, group->count, sizeof(*group->lines));
+    group->lines = arena_grow(&import->arena, group->lines, group->count, sizeof(*group->lines));
     line = &group->lines[group->count++];
     *line = (struct import_group_line){.place = place, .key = key, .type = type, .text = text};
     return line;

@@ -108,8 +108,7 @@ static void add_pair(struct import *import, struct hosts *hosts, const char *v4,
 /* Of a parameter that names interfaces. What has no address is noted. */
 static void find_hosts(struct import *import, const char *parameter, struct hosts *hosts)
 {
-    const struct import_entry *entry =
-        import_find(&import->parameters, sluice_span_of(parameter));
+    const struct import_entry *entry = import_find(&import->parameters, sluice_span_of(parameter));
     struct sluice_span rest = sluice_span_of(import_value(import, parameter));
     struct sluice_span item;
 
@@ -130,8 +129,8 @@ static void find_hosts(struct import *import, const char *parameter, struct host
 
 static bool is_server(const struct import_service *service)
 {
-    return strcmp(service->type, "inet") == 0 && (strcmp(service->command, "smtpd") == 0 ||
-                                                  strcmp(service->command, "postscreen") == 0);
+    return strcmp(service->type, "inet") == 0 &&
+           (strcmp(service->command, "smtpd") == 0 || strcmp(service->command, "postscreen") == 0);
 }
 
 /* postscreen hands its clients to the server that is of type pass. */
@@ -284,11 +283,12 @@ static void take_server(struct listen *listen, const struct import_service *serv
     if (other == NULL)
         listen_at(listen, service);
     else
-        import_note(import, is_loopback(service->name) ? IMPORT_NOT_SUPPORTED : IMPORT_LOST,
-                    service->place, service->name,
-                    "mail is not received there: it has rules of its own (%s), and there is one set "
-                    "of rules for all",
-                    other);
+        import_note(
+            import, is_loopback(service->name) ? IMPORT_NOT_SUPPORTED : IMPORT_LOST, service->place,
+            service->name,
+            "mail is not received there: it has rules of its own (%s), and there is one set "
+            "of rules for all",
+            other);
 }
 
 static void note_interfaces(struct import *import, const char *name, enum import_verdict verdict,

@@ -87,18 +87,12 @@ static const char *convert_table(struct conversion *conversion, const char *tabl
         note_table(import, table_name_plain(table), conversion->entry->place);
         return table;
     }
-    import_note(import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
-                "%s: there are no tables of type %s: what it decides is put off (451) until another "
-                "table has taken its place",
-                table, type);
+    import_note(
+        import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
+        "%s: there are no tables of type %s: what it decides is put off (451) until another "
+        "table has taken its place",
+        table, type);
     return "fail:not-imported";
-}
-
-static bool is_network(const char *item)
-{
-    struct network network;
-
-    return network_parse(sluice_span_of(item), &network, NULL) == SLUICE_OK;
 }
 
 /* Domains, networks, tables. */
@@ -107,16 +101,19 @@ static void convert_item(struct conversion *conversion, const char *item, bool i
     struct import *import = conversion->import;
     bool is_negated = item[0] == '!';
     const char *pattern = item + strspn(item, "!");
+    struct error err = ERROR_INIT;
+    struct network network;
     const char *table;
+    bool is_network = network_parse(sluice_span_of(item), &network, &err) == SLUICE_OK;
 
-    if (is_network(item) || pattern[0] == '/' || strchr(item, '$') != NULL) {
+    if (is_network || pattern[0] == '/' || strchr(item, '$') != NULL) {
         add(conversion, item);
     } else if (type_len(pattern) > 0) {
         table = convert_table(conversion, pattern);
         add(conversion, arena_printf(&import->arena, "%s%s", is_negated ? "!" : "", table));
     } else if (is_networks) {
         import_note(import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
-                    "\"%s\" is no network: write its address", item);
+                    "%s: write the network's address", err.text);
     } else {
         add(conversion, item);
     }
@@ -147,7 +144,8 @@ static const struct {
     {"reject_unverified_sender", false, IMPORT_NOT_SUPPORTED,
      "there are no probes: senders that do not exist come in"},
     {"reject_unverified_recipient", false, IMPORT_NOT_SUPPORTED,
-     "there are no probes: mail for recipients that do not exist comes in and is returned; list them "
+     "there are no probes: mail for recipients that do not exist comes in and is returned; list "
+     "them "
      "in relay_recipient_maps"},
     {"check_ccert_access", true, IMPORT_LOST,
      "there are no certificates of clients: those that it let in or kept out are as all others"},
@@ -188,9 +186,9 @@ static bool is_class(struct import *import, const char *word)
 bool import_is_restriction_list(struct import *import, const char *name)
 {
     static const char *const names[] = {
-        "smtpd_client_restrictions",    "smtpd_helo_restrictions",
-        "smtpd_sender_restrictions",    "smtpd_relay_restrictions",
-        "smtpd_recipient_restrictions", "smtpd_data_restrictions",
+        "smtpd_client_restrictions",      "smtpd_helo_restrictions",
+        "smtpd_sender_restrictions",      "smtpd_relay_restrictions",
+        "smtpd_recipient_restrictions",   "smtpd_data_restrictions",
         "smtpd_end_of_data_restrictions", "smtpd_etrn_restrictions",
     };
 

@@ -35,9 +35,8 @@ static void end_line(struct reader *reader)
     if (reader->line.len == 0)
         return;
     reader->lines = arena_grow(arena, reader->lines, reader->count, sizeof(*reader->lines));
-    reader->lines[reader->count++] =
-        (struct import_line){.text = arena_text(arena, buffer_span(&reader->line)),
-                             .place = reader->place};
+    reader->lines[reader->count++] = (struct import_line){
+        .text = arena_text(arena, buffer_span(&reader->line)), .place = reader->place};
     buffer_clear(&reader->line);
 }
 
@@ -136,17 +135,16 @@ bool import_split(struct import *import, const char *text, struct place place,
     text += equals + 1;
     while (is_blank(*text))
         text++;
-    *ret_entry = (struct import_entry){.name = arena_text(&import->arena, span_first(rest, len)),
-                                       .value = text,
-                                       .place = place};
+    *ret_entry = (struct import_entry){
+        .name = arena_text(&import->arena, span_first(rest, len)), .value = text, .place = place};
     return true;
 }
 
 void import_add(struct import *import, struct import_entries *entries,
                 const struct import_entry *entry)
 {
-    entries->items = arena_grow(&import->arena, entries->items, entries->count,
-                                sizeof(*entries->items));
+    entries->items =
+        arena_grow(&import->arena, entries->items, entries->count, sizeof(*entries->items));
     entries->items[entries->count++] = *entry;
 }
 

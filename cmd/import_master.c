@@ -57,7 +57,8 @@ static bool take_option(struct import *import, struct import_service *service, c
         return true; /* -v, -D */
     value++;
     if (*value == '\0' && !take_word(import, rest, &value)) {
-        report_error(&import->report, service->place, "%s: -o has nothing behind it", service->name);
+        report_error(&import->report, service->place, "%s: -o has nothing behind it",
+                     service->name);
         return false;
     }
     value = without_braces(import, value);
@@ -135,10 +136,10 @@ static bool add_service(struct import *import, const struct import_line *line)
 static void add_usual(struct import *import)
 {
     static const char *const lines[] = {
-        "smtp inet n - n - - smtpd",    "smtp unix - - n - - smtp",
-        "relay unix - - n - - smtp",    "error unix - - n - - error",
-        "retry unix - - n - - error",   "discard unix - - n - - discard",
-        "local unix - n n - - local",   "virtual unix - n n - - virtual",
+        "smtp inet n - n - - smtpd",  "smtp unix - - n - - smtp",
+        "relay unix - - n - - smtp",  "error unix - - n - - error",
+        "retry unix - - n - - error", "discard unix - - n - - discard",
+        "local unix - n n - - local", "virtual unix - n n - - virtual",
         "lmtp unix - - n - - lmtp",
     };
 

@@ -15,9 +15,12 @@
 #define LOGIN_OUT "Sluice cannot log in yet: a next hop that wants a login refuses the mail"
 #define FILTER "there are no content filters: mail goes by without being filtered"
 #define MILTER "there are no milters: nothing is checked, signed or refused by them"
-#define CONTENT "content is not looked at, and never altered: nothing is refused, or sent elsewhere, for it"
+#define CONTENT                                                                                    \
+    "content is not looked at, and never altered: nothing is refused, or sent elsewhere, for it"
 #define PROBES "there are no probes of addresses"
-#define SCREEN "there is no postscreen: its tests and lists are not there; reject_rbl_client and the limits of smtpd_client_… are"
+#define SCREEN                                                                                     \
+    "there is no postscreen: its tests and lists are not there; reject_rbl_client and the limits " \
+    "of smtpd_client_… are"
 #define LOCAL "local delivery has nothing of the kind"
 #define COPIES "nobody gets copies: mail does not go where it went"
 
@@ -27,7 +30,7 @@ static const struct {
     enum import_verdict verdict;
     const char *text;
 } meanings[] = {
-    /* clang-format off: a table */
+    /* clang-format off */
     /* TLS */
     {"smtpd_tls_security_level", "encrypt", IMPORT_LOST, TLS_IN ", which was refused"},
     {"smtpd_tls_security_level", NULL, IMPORT_NOT_SUPPORTED, TLS_IN},
@@ -245,15 +248,33 @@ enum import_verdict import_meaning(const char *name, const char *value, const ch
 bool import_is_ours_alone(const char *name)
 {
     static const char *const names[] = {
-        "access_plugins",    "commit_timeout",    "connection_cache_time_limit",
-        "deliver_processes", "dns_servers",       "double_bounce_notice_recipient",
-        "drain_timeout",     "etrn_minimum_interval", "etrn_queues",
-        "listen",            "log_format",        "log_level",
-        "lookup_timeout",    "loop_timeout",      "maildrop_directory",
-        "metrics_listen",    "network_owner",     "nexthop_chain",
-        "own_addresses",     "plugin_directory",  "postmaster_route",
-        "queue_store",       "receive_processes", "reload_grace_time",
-        "run_directory",     "smtp_8bit_without_8bitmime", "tables",
+        "access_plugins",
+        "commit_timeout",
+        "connection_cache_time_limit",
+        "deliver_processes",
+        "dns_servers",
+        "double_bounce_notice_recipient",
+        "drain_timeout",
+        "etrn_minimum_interval",
+        "etrn_queues",
+        "listen",
+        "log_format",
+        "log_level",
+        "lookup_timeout",
+        "loop_timeout",
+        "maildrop_directory",
+        "metrics_listen",
+        "network_owner",
+        "nexthop_chain",
+        "own_addresses",
+        "plugin_directory",
+        "postmaster_route",
+        "queue_store",
+        "receive_processes",
+        "reload_grace_time",
+        "run_directory",
+        "smtp_8bit_without_8bitmime",
+        "tables",
         "transports",
     };
 

@@ -67,8 +67,7 @@ void import_write_tables(struct import *import)
 
         for (size_t j = 0; j < import->parameters.count; j++) {
             const struct import_entry *entry = &import->parameters.items[j];
-            const struct sluice_option *option =
-                find_option(table->type, table->name, entry->name);
+            const struct sluice_option *option = find_option(table->type, table->name, entry->name);
 
             if (option != NULL && import_group_take(import, &group, entry, option))
                 import_note(import, IMPORT_CARRIED, entry->place, entry->name,

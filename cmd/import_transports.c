@@ -65,8 +65,8 @@ static const char *own_key(const struct group *group, const char *name)
 static void add_override(struct group *group, const struct import_entry *entry)
 {
     struct import *import = group->import;
-    const char *name = arena_printf(&import->arena, "%s: -o %s", group->transport->service->name,
-                                    entry->name);
+    const char *name =
+        arena_printf(&import->arena, "%s: -o %s", group->transport->service->name, entry->name);
     const char *key = own_key(group, entry->name);
     const char *text;
     enum import_verdict verdict;
@@ -205,7 +205,8 @@ static void add_argv(struct group *group, size_t first)
         text = arena_printf(&import->arena, "%s%s%s", text, i > first ? " " : "", word);
     }
     if (value != NULL)
-        import_group_add(import, &group->out, value->type, "argv", text, service->place)->list = list;
+        import_group_add(import, &group->out, value->type, "argv", text, service->place)->list =
+            list;
 }
 
 static void add_arguments(struct group *group)

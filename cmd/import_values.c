@@ -118,7 +118,8 @@ static const char *entry_value(struct import *import, struct import_entry *entry
     entry->is_busy = true;
     entry->expanded = import_expand(import, entry->value, entry->place);
     entry->is_busy = false;
-    if (entry->expanded != NULL && entry->expanded[0] == '/' && strcmp(entry->name, "myorigin") == 0)
+    if (entry->expanded != NULL && entry->expanded[0] == '/' &&
+        strcmp(entry->name, "myorigin") == 0)
         entry->expanded = read_origin(import, entry->expanded, entry->place);
     return entry->expanded;
 }
@@ -167,7 +168,8 @@ const char *import_expand(struct import *import, const char *text, struct place 
     if (expand(text, &source, &out, &err) == SLUICE_OK && !buffer_failed(&out))
         expanded = arena_text(&import->arena, buffer_span(&out));
     else if (err.text[0] != '\0' || buffer_failed(&out))
-        report_error(&import->report, place, "%s", err.text[0] != '\0' ? err.text : "out of memory");
+        report_error(&import->report, place, "%s",
+                     err.text[0] != '\0' ? err.text : "out of memory");
     buffer_done(&out);
     return expanded;
 }
@@ -175,8 +177,8 @@ const char *import_expand(struct import *import, const char *text, struct place 
 const char *import_value(struct import *import, const char *name)
 {
     struct import_entry *entry = import_find(&import->parameters, sluice_span_of(name));
-    const char *text = entry != NULL ? entry_value(import, entry)
-                                     : default_value(import, name, PLACE_DEFAULT);
+    const char *text =
+        entry != NULL ? entry_value(import, entry) : default_value(import, name, PLACE_DEFAULT);
 
     return text != NULL ? text : "";
 }
@@ -187,11 +189,21 @@ const char *import_value(struct import *import, const char *name)
 static bool stays(struct import *import, struct sluice_span name)
 {
     static const char *const names[] = {
-        "alias_maps",        "local_recipient_maps",    "mail_name",
-        "mydestination",     "mydomain",                "myhostname",
-        "mynetworks",        "myorigin",                "relay_domains",
-        "transport_maps",    "virtual_alias_domains",   "virtual_alias_maps",
-        "virtual_mailbox_domains", "virtual_mailbox_maps", "relay_recipient_maps",
+        "alias_maps",
+        "local_recipient_maps",
+        "mail_name",
+        "mydestination",
+        "mydomain",
+        "myhostname",
+        "mynetworks",
+        "myorigin",
+        "relay_domains",
+        "transport_maps",
+        "virtual_alias_domains",
+        "virtual_alias_maps",
+        "virtual_mailbox_domains",
+        "virtual_mailbox_maps",
+        "relay_recipient_maps",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -68,8 +68,8 @@ static bool is_number(const char *text)
 void import_write_value(struct import *import, const char *indent, int32_t type, const char *name,
                         const char *value)
 {
-    bool is_numeric = type == SLUICE_OPT_INTEGER || type == SLUICE_OPT_SIZE ||
-                      type == SLUICE_OPT_DURATION;
+    bool is_numeric =
+        type == SLUICE_OPT_INTEGER || type == SLUICE_OPT_SIZE || type == SLUICE_OPT_DURATION;
 
     buffer_printf(&import->text, "%s%s = ", indent, name);
     if (is_numeric && is_number(value)) {
@@ -128,6 +128,22 @@ const char *import_escape(struct import *import, const char *text)
     return escaped;
 }
 
+/* Fit for people's eyes, and for JSON. */
+static const char *clean(struct import *import, const char *text)
+{
+    char *copy = arena_text(&import->arena, sluice_span_of(text));
+    size_t len;
+
+    for (char *c = copy; *c != '\0'; c += len) {
+        len = span_utf8_len(sluice_span_of(c));
+        if (len == 0 || (unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+            len = 1;
+        }
+    }
+    return copy;
+}
+
 /* ---- notes ------------------------------------------------------------------------------------ */
 
 void import_note(struct import *import, enum import_verdict verdict, struct place place,
@@ -141,11 +157,10 @@ void import_note(struct import *import, enum import_verdict verdict, struct plac
     va_end(arguments);
     import->notes =
         arena_grow(&import->arena, import->notes, import->note_count, sizeof(*import->notes));
-    import->notes[import->note_count++] =
-        (struct import_note){.verdict = verdict,
-                             .place = place,
-                             .name = name,
-                             .text = arena_text(&import->arena, sluice_span_of(text))};
+    import->notes[import->note_count++] = (struct import_note){.verdict = verdict,
+                                                               .place = place,
+                                                               .name = clean(import, name),
+                                                               .text = clean(import, text)};
     import->counts[verdict]++;
 }
 
@@ -164,15 +179,16 @@ static const char *verdict_word(enum import_verdict verdict)
 static void print_json(const struct import_note *note, FILE *file)
 {
     static const char *const words[IMPORT_VERDICTS] = {
-        [IMPORT_CARRIED] = "carried", [IMPORT_NOT_NEEDED] = "not-needed",
-        [IMPORT_NOT_SUPPORTED] = "not-supported", [IMPORT_LOST] = "lost",
+        [IMPORT_CARRIED] = "carried",
+        [IMPORT_NOT_NEEDED] = "not-needed",
+        [IMPORT_NOT_SUPPORTED] = "not-supported",
+        [IMPORT_LOST] = "lost",
     };
     json_t *line = json_pack("{s:s?, s:i, s:s, s:s, s:s}", "file", note->place.file, "line",
                              (int)note->place.line, "name", note->name, "verdict",
                              words[note->verdict], "text", note->text);
 
-    if (line != NULL) /* what is no UTF-8 cannot be said in JSON */
-        (void)json_dumpf(line, file, 0);
+    (void)json_dumpf(line, file, 0); /* main looks at stdout in the end */
     (void)fputc('\n', file);
     json_decref(line);
 }
@@ -183,11 +199,8 @@ static void print_text(const struct import_note *note, FILE *file)
         (void)fprintf(file, "%s:%u: ", note->place.file, note->place.line);
     else
         (void)fputs("Postfix's default: ", file);
-    (void)fprintf(file, "%s: %s%s", verdict_word(note->verdict), note->name,
-                  note->text[0] != '\0' ? ": " : "");
-    for (const char *c = note->text; *c != '\0'; c++)
-        (void)fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, file);
-    (void)fputc('\n', file);
+    (void)fprintf(file, "%s: %s%s%s\n", verdict_word(note->verdict), note->name,
+                  note->text[0] != '\0' ? ": " : "", note->text);
 }
 
 /* main.cf before master.cf, and defaults last. */
@@ -204,7 +217,11 @@ static int compare_notes(const void *left, const void *right)
     }
     if (a->place.line != b->place.line)
         return a->place.line < b->place.line ? -1 : 1;
-    return strcmp(a->name, b->name);
+    if (strcmp(a->name, b->name) != 0)
+        return strcmp(a->name, b->name);
+    if (a->verdict != b->verdict)
+        return a->verdict > b->verdict ? -1 : 1; /* the worst first */
+    return strcmp(a->text, b->text);
 }
 
 void import_print_notes(const struct import *import, FILE *file, bool wants_json)

@@ -98,7 +98,7 @@ static bool parse_comparison(struct sluice_span *rest, struct comparison *compar
         return false;
     while (len < rest->len && !isspace((unsigned char)rest->ptr[len]) && rest->ptr[len] != '{')
         len++;
-    comparison->operator = span_first(*rest, len);
+    comparison->operator= span_first(*rest, len);
     *rest = span_skip(*rest, len);
     return len > 0 && take_braced(rest, &comparison->right);
 }
@@ -254,7 +254,7 @@ static sluice_status add_value(const struct reference *reference,
 {
     const char *value = "";
 
-    if (reference->comparison.operator.len > 0) {
+    if (reference->comparison.operator.len> 0) {
         bool is_true;
 
         if (compare(&reference->comparison, source, &is_true, depth, err) != SLUICE_OK)

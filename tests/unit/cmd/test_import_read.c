@@ -61,7 +61,7 @@ static const struct {
     const char *name;
     const char *main;
     const char *master; /* "": it is not read */
-    const char *want; /* or what the report has in it */
+    const char *want;   /* or what the report has in it */
     bool is_wrong;
 } cases[] = {
     {"nothing", "", "", "", false},
@@ -125,9 +125,10 @@ static void test_files(void **state)
 
 static void test_disabled_services(void **state)
 {
-    struct import_service services[] = {
-        {.name = "smtp", .type = "inet"}, {.name = "smtp", .type = "unix"},
-        {.name = "x", .type = "unix"},    {.name = "127.0.0.1:25", .type = "inet"}};
+    struct import_service services[] = {{.name = "smtp", .type = "inet"},
+                                        {.name = "smtp", .type = "unix"},
+                                        {.name = "x", .type = "unix"},
+                                        {.name = "127.0.0.1:25", .type = "inet"}};
     struct import import = {.services = services, .service_count = 4};
 
     (void)state;
