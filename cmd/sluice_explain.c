@@ -128,7 +128,7 @@ static void print_verdict(const json_t *step)
         print_failure(step);
         return;
     }
-    printf("%s", strcmp(verdict, "none") == 0 ? "nothing" : verdict);
+    printf("%s", strcmp(verdict, "none") == 0 ? "no objection" : verdict);
     if (json_object_get(step, "code") != NULL)
         printf(": %lld %s", control_number(step, "code"), control_text(step, "dsn"));
     if (reason[0] != '\0')
@@ -275,6 +275,8 @@ static void print_when(const json_t *line)
         printf("at the next release: ETRN, or sluice site release\n");
     } else if (strcmp(when, "on_resume") == 0) {
         printf("when the operator resumes the site\n");
+    } else if (strcmp(when, "on_unhold") == 0) {
+        printf("when the operator takes the message off hold\n");
     } else {
         if (localtime_r(&at, &local) != NULL)
             (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local); /* else the dash */

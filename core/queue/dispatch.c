@@ -88,19 +88,6 @@ static bool find_places(const struct queue *queue, struct places *ret_places)
     return false;
 }
 
-struct deliver_link *dispatch_current(const struct queue *queue, unsigned crew)
-{
-    struct deliver_link *link;
-
-    DL_FOREACH(queue->delivers, link)
-    {
-        if (link->channel != NULL && !link->is_isolated && link->crew == crew &&
-            link->generation == queue->role->generation)
-            return link;
-    }
-    return NULL;
-}
-
 static bool can_take(const struct queue *queue)
 {
     struct places places;

@@ -67,9 +67,6 @@ void dispatch_link(struct queue *queue, const struct message_link *link, int fd)
 void dispatch_end_link(struct deliver_link *link, int64_t delay_ms);
 /* The link to the isolated process, or NULL. */
 struct deliver_link *dispatch_isolated(const struct queue *queue);
-/* One of that crew that has our configuration, not a former one, and whom no suspect is with. NULL: there
- * is none. */
-struct deliver_link *dispatch_current(const struct queue *queue, unsigned crew);
 size_t dispatch_link_count(const struct queue *queue);
 void dispatch_done(struct queue *queue);
 

@@ -11,6 +11,7 @@
 #include "queue/dispatch.h"
 #include "queue/inspect.h"
 #include "queue/intake.h"
+#include "queue/pick.h"
 #include "queue/state.h"
 
 #include <string.h>
@@ -202,7 +203,7 @@ static json_t *addresses_of(const struct envelope *envelope)
 static json_t *ask_deliver(struct queue *queue, unsigned crew, const char *transport,
                            const char *nexthop, const struct envelope *envelope)
 {
-    struct deliver_link *link = dispatch_current(queue, crew);
+    struct deliver_link *link = pick_current(queue, crew);
     struct buffer encoded = BUFFER_INIT;
     struct buffer body = BUFFER_INIT;
 
@@ -218,7 +219,8 @@ static json_t *ask_deliver(struct queue *queue, unsigned crew, const char *trans
     return ask(queue, link != NULL ? link->channel : NULL, &body);
 }
 
-static sluice_status put_site(struct session *session, const json_t *steps, const json_t *first)
+/* first: of the message's recipients there. */
+static sluice_status put_site(struct session *session, const json_t *message, const json_t *first)
 {
     struct queue *queue = session->queue;
     const char *transport = session_text(first, "transport");
@@ -228,9 +230,11 @@ static sluice_status put_site(struct session *session, const json_t *steps, cons
     struct envelope envelope = ENVELOPE_INIT;
     json_t *line = json_object();
 
-    fill_envelope(&envelope, steps, first);
+    fill_envelope(&envelope, json_object_get(message, "steps"), first);
     json_t *answer = ask_deliver(queue, limits.crew, transport, nexthop, &envelope);
     describe_site(queue, &limits, transport, nexthop, line);
+    if (json_is_true(json_object_get(message, "is_held")))
+        set_text(line, "when", "on_unhold");
     (void)json_object_set_new(line, "recipients", addresses_of(&envelope));
     if (answer != NULL)
         (void)json_object_update(line, answer);
@@ -242,8 +246,9 @@ static sluice_status put_site(struct session *session, const json_t *steps, cons
     return st == SLUICE_OK ? session_send(session) : st;
 }
 
-static sluice_status put_sites(struct session *session, const json_t *steps)
+static sluice_status put_sites(struct session *session, const json_t *message)
 {
+    const json_t *steps = json_object_get(message, "steps");
     sluice_status st = SLUICE_OK;
     size_t count = 0;
 
@@ -254,7 +259,7 @@ static sluice_status put_sites(struct session *session, const json_t *steps)
             continue;
         if (count++ == EXPLAIN_SITES_MAX)
             return session_put(session, json_pack("{s:s}", "explain", "cut"));
-        st = put_site(session, steps, step);
+        st = put_site(session, message, step);
     }
     return st;
 }
@@ -299,7 +304,7 @@ sluice_status explain_send(struct session *session, json_t *request)
     if (st == SLUICE_OK)
         st = session_send(session);
     if (st == SLUICE_OK)
-        st = put_sites(session, json_object_get(line, "steps"));
+        st = put_sites(session, line);
     json_decref(line);
     return st;
 }

@@ -9,7 +9,7 @@
  *
  *   {"explain": "message", "address", "sender", and what the rehearsal says}
  *   {"explain": "site", "site", "transport", "nexthop", "recipients": [ADDRESS, ...],
- *    "when": "now" | "at" | "on_release" | "on_resume", "at": seconds since 1970,
+ *    "when": "now" | "at" | "on_release" | "on_resume" | "on_unhold", "at": seconds since 1970,
  *    "queue": the site's line, as site show has it, if it is known; "steps": what deliver says}
  *
  * On the loop's thread.

@@ -56,6 +56,19 @@ struct deliver_link *pick_any(const struct queue *queue, unsigned crew)
     return best;
 }
 
+struct deliver_link *pick_current(const struct queue *queue, unsigned crew)
+{
+    struct deliver_link *link;
+
+    DL_FOREACH(queue->delivers, link)
+    {
+        if (link->channel != NULL && !link->is_isolated && link->crew == crew &&
+            link->generation == queue->role->generation)
+            return link;
+    }
+    return NULL;
+}
+
 /* The process that has the site's connections, or NULL. */
 static struct deliver_link *find_connected(const struct queue *queue, const struct site *site,
                                            int64_t now_ms)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pick: which deliver process gets the next job.
+ * pick: which deliver process gets the next job, or is asked a question.
  *
  * A site's jobs follow each other to one process as long as it may have connections to the site: else
  * each process would make its own. Where there are none the process with the most credit left is the one,
@@ -26,6 +26,9 @@ struct deliver_link *pick_any(const struct queue *queue, unsigned crew);
 struct deliver_link *pick_for_site(struct queue *queue, struct site *site, int64_t now_ms);
 /* The site's last attempt has ended: its connection may be kept for the next. */
 void pick_kept(const struct queue *queue, struct site *site, int64_t now_ms);
+/* One of that crew that has our configuration, not a former one, and whom no suspect is with, whether it
+ * has credit or not: for questions. NULL: there is none. */
+struct deliver_link *pick_current(const struct queue *queue, unsigned crew);
 /* The isolated process, if it has credit and there is a suspect for it, or NULL. */
 struct deliver_link *pick_isolated(const struct queue *queue, int64_t now_ms);
 

@@ -12,6 +12,7 @@
 #include "queue/active.h"
 #include "queue/admit.h"
 #include "queue/dispatch.h"
+#include "queue/pick.h"
 #include "queue/inquiry.h"
 #include "queue/state.h"
 #include "queue/verify.h"
@@ -415,7 +416,7 @@ static int64_t run_batch(struct queue *queue)
     if (batch.ids == NULL)
         return clock_monotonic_ms() + RESOLVE_AGAIN_MS;
     collect(&batch);
-    struct deliver_link *link = dispatch_current(queue, CREW_COMMON); /* reading took a while */
+    struct deliver_link *link = pick_current(queue, CREW_COMMON); /* reading took a while */
     if (batch.inquiry.entries != NULL && !task_is_cancelled())
         run_inquiry(&batch, link);
     int64_t now_ms = clock_monotonic_ms();
@@ -437,7 +438,7 @@ static void run(void *arg)
     while (!task_is_cancelled() && queue->handover == 0) {
         if (!has_work(resolving))
             (void)task_queue_wait(&resolving->changed, CLOCK_NEVER); /* whichever: look again */
-        else if (dispatch_current(queue, CREW_COMMON) == NULL)
+        else if (pick_current(queue, CREW_COMMON) == NULL)
             (void)task_sleep_until(clock_monotonic_ms() + RESOLVE_AGAIN_MS);
         else
             (void)task_sleep_until(run_batch(queue));

@@ -30,7 +30,7 @@ void rehearsal_free(struct rehearsal *rehearsal)
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
-/* The reply to what has been played since begin(), or nothing where all is well without one. */
+/* The reply to what has been played since begin(); empty: none. */
 static struct sluice_span reply_of(const struct session *session)
 {
     return span_first(buffer_span(&session->out), span_find(buffer_span(&session->out), '\r'));
@@ -43,17 +43,21 @@ static void begin(struct session *session, const char *command)
     explain_text("command", command);
 }
 
-/* False: refused. */
-static bool end(struct session *session)
+static bool is_reply(const struct session *session, char kind)
+{
+    return session->out.len > 0 && session->out.ptr[0] == kind;
+}
+
+/* Returns is_fine: else it was refused, for now where no reply says more. */
+static bool end(struct session *session, bool is_fine)
 {
     struct sluice_span reply = reply_of(session);
-    bool is_fine = reply.len == 0 || reply.ptr[0] == '2';
-    bool is_deferred = reply.len > 0 && reply.ptr[0] == '4';
+    bool is_rejected = is_reply(session, '5');
 
     if (reply.len > 0)
         explain_span("reply", reply);
-    explain_end(is_fine ? SLUICE_OK : is_deferred ? SLUICE_TEMP : SLUICE_PERM, NULL);
-    explain_text("verdict", is_fine ? "accept" : is_deferred ? "defer" : "reject");
+    explain_end(is_fine ? SLUICE_OK : is_rejected ? SLUICE_PERM : SLUICE_TEMP, NULL);
+    explain_text("verdict", is_fine ? "accept" : is_rejected ? "reject" : "defer");
     if (reply.len > 0)
         explain_span("reply", reply);
     return is_fine;
@@ -78,11 +82,9 @@ static bool say(struct session *session, const char *verb, struct sluice_span te
     if (command != NULL) {
         const struct command *found = command_at(command_find(buffer_span(&line), &argument));
         found->run(session, argument);
-    } else {
-        session_reply(session, "451 4.3.0 Error: out of memory");
     }
     buffer_done(&line);
-    return end(session);
+    return end(session, is_reply(session, '2'));
 }
 
 /* A client of another machine says its address where nobody has said what. */
@@ -101,8 +103,7 @@ static bool ask_content(struct session *session, const char *command, int32_t st
     if (session->is_local || session->receiver->restrictions.lists[id].count == 0)
         return true;
     begin(session, command);
-    (void)judge_content(session, command, stage, id, 0);
-    return end(session);
+    return end(session, judge_content(session, command, stage, id, 0));
 }
 
 static bool play(struct session *session, const struct message_explain *request)

@@ -103,6 +103,7 @@ def test_after_the_recipient(make_daemon):
 
     message, recipients = of("held@relay.tld")
     assert message["is_held"] and recipients == ["held@relay.tld"]
+    assert explain(daemon, "held@relay.tld", client=STRANGER)[1][0]["when"] == "on_unhold"
     message, recipients = of("gone@relay.tld")
     assert message["is_discarded"] and message["verdict"] == "accept" and recipients == []
     assert of("other@relay.tld")[1] == ["x@else.tld"]
@@ -288,7 +289,7 @@ def test_for_a_person(busy):
                  "verdict      accept: 250 2.1.5 Ok", "  HELO h.tld  ->  250 mx.isp.example",
                  "  goes to <two@etrn.tld> for <several@alias.tld> by etrn-only:etrn.tld",
                  "site         etrn-only:etrn.tld", "goes         at the next release: ETRN, or sluice site release",
-                 "      reject_unauth_destination: nothing"]:
+                 "      reject_unauth_destination: no objection"]:
         assert f"{line}\n" in text, (line, text)
     assert "recipient <several@alias.tld> becomes one@relay.tld, two@etrn.tld, three@two.tld, four@nullmx.tld" in text
     text = said("u@foreign.tld", "--client", "127.0.0.5")
