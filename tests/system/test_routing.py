@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """
 From the next hop on, in a network of the test's own with a scripted name server: which hosts are tried, in which order,
-which never, and what is said of it. Spec R-9 to R-11, R-30 to R-33g, R-50 to R-54, R-60 to R-63, S19, S21, S22, S27, S28, S39 to S43.
+which never, and what is said of it. Spec R-9 to R-11, R-30 to R-33g, R-50 to R-54, R-60 to R-63, S19, S21, S22, S27, S28,
+S39 to S43.
 
 One daemon for each configuration; all cases of it are sent at once, each to a domain and hosts of its own: case N is
 the domain cN.tld, its hosts a.cN.tld, b.cN.tld, ... at 10.9.N.10, 10.9.N.11, ...; 10.9.0.1 is us, 10.9.0.2 our proxy's.
@@ -144,7 +145,8 @@ SELECTION = [
          names=["server=/{d}/#"]),
     Case("R-33f null MX", hosts={"a": UP}, result=("bounced", "5.1.0", "Domain {d} does not accept mail (nullMX)"),
          names=["dns-rr={d},15,000000", "address=/{d}/10.9.{n}.10"]),
-    Case("R-33f MX without address", "10 gone", result=("bounced", "5.4.4", NOT_FOUND + "gone.{d} type=A: Host not found")),
+    Case("R-33f MX without address", "10 gone",
+         result=("bounced", "5.4.4", NOT_FOUND + "gone.{d} type=A: Host not found")),
     Case("R-33f [host] without address", "10 a", {"a": UP},
          result=("bounced", "5.4.4", NOT_FOUND + "{d} type=A: Host found but no data record of requested type"),
          route="smtp:[{d}]"),
@@ -187,8 +189,8 @@ SELECTION = [
          route="smtp:[ipv6:::1]:2525"),
     Case("R-30 a list, the second is up", hosts={"a": CLOSED, "b": UP}, tried="ab", result=SENT,
          route="smtp:[a.{d}],[b.{d}]"),
-    Case("R-30 a list with blanks, limits for each", hosts=dict.fromkeys("abcd", LATER), tried="abcd", result=LATER_SAID,
-         route="smtp:[a.{d}], [b.{d}] [c.{d}],[d.{d}]"),
+    Case("R-30 a list with blanks, limits for each", hosts=dict.fromkeys("abcd", LATER), tried="abcd",
+         result=LATER_SAID, route="smtp:[a.{d}], [b.{d}] [c.{d}],[d.{d}]"),
     Case("R-30 a list, one cannot be found", hosts={"a": LATER}, tried="a", result=LATER_SAID,
          route="smtp:[a.{d}],[gone.{d}]"),
     Case("R-30 a list, none can be found", result=("bounced", "5.4.4", "gone2.{d} type=A: Host not found"),
@@ -214,8 +216,8 @@ def test_selection_with_other_settings(lab):
     lab([
         Case("R-33d smtp_skip_5xx_greeting = no", "1 a,2 b", {"a": UNWANTED, "b": UP}, "a",
              ("bounced", "5.7.1", "host a.{d}[10.9.{n}.10] refused to talk to me: 554 5.7.1 go away")),
-        Case("R-33f ignore_mx_lookup_error = yes", result=("deferred", "4.4.3", "{d} type=A: Host not found, try again"),
-             names=["server=/{d}/#"]),
+        Case("R-33f ignore_mx_lookup_error = yes", names=["server=/{d}/#"],
+             result=("deferred", "4.4.3", "{d} type=A: Host not found, try again")),
         Case("R-33f smtp_defer_if_no_mx_address_found = yes", "10 gone",
              result=("deferred", "4.4.4", NOT_FOUND + "gone.{d} type=A: Host not found")),
         Case("R-33b smtp_mx_address_limit = 0", "1 a,2 b,3 c,4 d,5 e,6 f", {**dict.fromkeys("abcde", CLOSED), "f": UP},
@@ -302,7 +304,8 @@ def test_best_mx_transport(lab):
     recipients = [f"u{number}@c1.tld" for number in range(120)] + ["x@c4.tld"]
     with Client(done.daemon.port) as client:
         assert client.message("", recipients, b"X: y\r\n\r\n").startswith("250 ")
-    wait_for(lambda: len(re.findall(r"to=<u\d+@c1\.tld>, relay=fb\.lab\.tld\[.* status=sent", done.daemon.log())) == 120)
+    wait_for(lambda: len(re.findall(r"to=<u\d+@c1\.tld>, relay=fb\.lab\.tld\[.* status=sent",
+                                    done.daemon.log())) == 120)
     wait_for(lambda: len(done.daemon.queue()) == 1)  # c5.tld's
 
 

@@ -2,8 +2,8 @@
 """
 The seed etrn-only.txt, name for name (spec S1 to S19), and what a release means.
 
-S10 is about comments and continued lines of master.cf: the tests of `sluice import postfix`. S20: the numbers before the seed's lines
-are none of the configuration's, and nothing reads them.
+S10 is about comments and continued lines of master.cf: the tests of `sluice import postfix`. S20: the numbers before the
+seed's lines are none of the configuration's, and nothing reads them.
 """
 
 import re
@@ -287,7 +287,8 @@ def test_a_table_key_does_not_match_sub_domains(seed, sink, settings, goes_by_et
 def test_nothing_but_a_release_moves_it(make_daemon, sink):
     """S8: time alone does not, however often other mail would have been tried; S14: one of a list."""
     daemon = make_daemon(start=False)
-    daemon.change({**RELAY, "defer_transports": "foo, etrn-only", "minimal_backoff_time": "1s", "maximal_backoff_time": "1s",
+    daemon.change({**RELAY, "defer_transports": "foo, etrn-only",
+                   "minimal_backoff_time": "1s", "maximal_backoff_time": "1s",
                    "transport_maps": [daemon.table("transport", f"customer.tld etrn-only:{sink.nexthop}\n")]})
     daemon.start()
     send(daemon.port)
@@ -371,7 +372,8 @@ def test_the_seed_as_it_stands(make_daemon, make_names, make_sink, has_brackets)
                                              folder=daemon.folder, dns=names.server))
         daemon.start()
         send(daemon.port, sender="", recipients="user@customer.tld", source="10.9.0.99")  # a stranger
-        daemon.wait_for_log(r"to=<user@customer\.tld>, relay=none, .* dsn=4\.3\.2, status=deferred \(deferred transport\)")
+        daemon.wait_for_log(r"to=<user@customer\.tld>, relay=none, .* dsn=4\.3\.2, status=deferred "
+                            r"\(deferred transport\)")
         assert (sink.connections, names.queries()) == (0, ["PTR 99.0.9.10.in-addr.arpa"])
         assert etrn(daemon, "customer.tld").startswith("253 ")
         wait_for(lambda: daemon.queue() == [])
