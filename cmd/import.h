@@ -194,6 +194,9 @@ struct import_list {
     size_t count;
 };
 
+/* The item, a table or a path, with that of a copy of /etc/postfix which is being imported, where the file
+ * is in the copy alone. */
+const char *import_own_path(struct import *import, const char *item);
 /* What the list becomes; notes say what it lost. is_raw: the text has references that stay. */
 void import_convert_list(struct import *import, const struct import_entry *entry,
                          const struct sluice_option *option, const char *text, bool is_raw,

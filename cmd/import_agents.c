@@ -115,7 +115,7 @@ static struct buffer read_tables(struct import *import)
     struct sluice_span item;
 
     while (list_next(&rest, &item)) {
-        const char *name = arena_text(&import->arena, item);
+        const char *name = import_own_path(import, arena_text(&import->arena, item));
         const char *path = strchr(name, '/');
         char *bytes;
         size_t len;

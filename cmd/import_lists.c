@@ -15,6 +15,7 @@
 #include "sluice/access.h"
 
 #include <ctype.h>
+#include <unistd.h>
 
 struct conversion {
     struct import *import;
@@ -67,6 +68,45 @@ static const char *missing_type(struct import *import, const char *table)
     return NULL;
 }
 
+/* ---- a copy of /etc/postfix ------------------------------------------------------------------- */
+
+/* The file, or one that was made of it. */
+static bool is_there(struct import *import, const char *path)
+{
+    static const char *const ends[] = {"", ".db", ".cdb", ".lmdb", ".pag"};
+    bool is_found = false;
+
+    for (size_t i = 0; !is_found && i < sizeof(ends) / sizeof(ends[0]); i++)
+        is_found = access(arena_printf(&import->arena, "%s%s", path, ends[i]), F_OK) == 0;
+    return is_found;
+}
+
+const char *import_own_path(struct import *import, const char *item)
+{
+    static const char usual[] = "/etc/postfix/";
+    const char *path = strstr(item, usual);
+    const char *own;
+
+    if (path == NULL || strncmp(import->folder, usual, strlen(usual) - 1) == 0)
+        return item;
+    own = arena_printf(&import->arena, "%s/%s", import->folder, path + strlen(usual));
+    if (is_there(import, path) || !is_there(import, own))
+        return item;
+    return arena_printf(&import->arena, "%.*s%s", (int)(path - item), item, own);
+}
+
+static const char *own_path(struct conversion *conversion, const char *item)
+{
+    const char *own = import_own_path(conversion->import, item);
+
+    if (own != item)
+        import_note(conversion->import, IMPORT_CARRIED, conversion->entry->place,
+                    conversion->entry->name, "%s is not on this machine: %s is taken", item, own);
+    return own;
+}
+
+/* ---- tables that are not there ---------------------------------------------------------------- */
+
 /* A table that is told what to do by parameters of main.cf. */
 static void note_table(struct import *import, const char *plain, struct place place)
 {
@@ -85,7 +125,7 @@ static const char *convert_table(struct conversion *conversion, const char *tabl
 
     if (type == NULL) {
         note_table(import, table_name_plain(table), conversion->entry->place);
-        return table;
+        return own_path(conversion, table);
     }
     import_note(
         import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
@@ -106,8 +146,10 @@ static void convert_item(struct conversion *conversion, const char *item, bool i
     const char *table;
     bool is_network = network_parse(sluice_span_of(item), &network, &err) == SLUICE_OK;
 
-    if (is_network || pattern[0] == '/' || strchr(item, '$') != NULL) {
+    if (is_network || strchr(item, '$') != NULL) {
         add(conversion, item);
+    } else if (pattern[0] == '/') {
+        add(conversion, own_path(conversion, item));
     } else if (type_len(pattern) > 0) {
         table = convert_table(conversion, pattern);
         add(conversion, arena_printf(&import->arena, "%s%s", is_negated ? "!" : "", table));

@@ -88,6 +88,16 @@ static void write_place(struct import *import, const struct import_entry *entry)
     import_comment(import, "", "%s", import_place(import, entry->place));
 }
 
+/* Another value while there is much to do, and nothing else that would have to be replaced. */
+static bool has_stress(const struct sluice_option *option, const char *value)
+{
+    bool is_stress = (option->flags & OPTION_STRESS) != 0 && strchr(value, '$') != NULL;
+
+    for (const char *at = strchr(value, '$'); is_stress && at != NULL; at = strchr(at + 1, '$'))
+        is_stress = strncmp(at, "${stress", strlen("${stress")) == 0;
+    return is_stress;
+}
+
 void import_carry_list(struct import *import, const struct import_entry *entry,
                        const struct sluice_option *option)
 {
@@ -120,8 +130,9 @@ static void carry(struct import *import, const struct import_entry *entry,
         note_meaning(import, entry, IMPORT_NOT_SUPPORTED, "this value is not possible here");
         return;
     }
-    if (is_verbatim || (strchr(entry->value, '$') != NULL && !is_route(option->key) &&
-                        import_keeps_references(import, entry->value)))
+    if (is_verbatim || has_stress(option, entry->value) ||
+        (strchr(entry->value, '$') != NULL && !is_route(option->key) &&
+         import_keeps_references(import, entry->value)))
         value = entry->value;
     else
         value = import_escape(import, value);

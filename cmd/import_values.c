@@ -37,6 +37,7 @@ static const struct {
     {"mynetworks_style", "${{$compatibility_level} <level {2} ? {subnet} : {host}}"},
     {"queue_directory", "/var/spool/postfix"},
     {"setgid_group", "postdrop"},
+    {"smtpd_client_connection_limit_exceptions", ""},
     {"smtpd_etrn_restrictions", ""},
     {"smtpd_relay_restrictions",
      "${{$compatibility_level} <level {1} ? {} : "

@@ -151,7 +151,7 @@ def import_seed(make_daemon, make_names, sink, folder):
             subprocess.run([BIN / "postmap", f"hash:{place / name}"], check=True, env=ENVIRONMENT)
         port = free_port()
         imported = Imported(
-            folder, files["main.cf"].replace("/etc/postfix", str(place)) + "mydestination =\n",
+            folder, files["main.cf"] + "mydestination =\n",
             f"127.0.0.1:{port} inet n - n - - smtpd\n" + files.get("master.cf", MASTER[30:]))
         names = make_names([f"address=/{host}/127.0.0.1", f"mx-host={domain},mx.isp.example,100"])
         daemon = make_daemon(start=False, raw=imported.text + f"""
@@ -206,6 +206,8 @@ LINES = {
     "the last one counts": ("relayhost = a\nrelayhost = [b]\n", 'relayhost = "[b]";'),
     "carriage returns": ("relayhost = [b]\r\ndisable_vrfy_command=yes\r\n", 'relayhost = "[b]";'),
     "no blanks around =": ("relayhost=[b]\n", 'relayhost = "[b]";'),
+    "another value under stress": ("smtpd_timeout = ${stress?{10}:{200}}s\n",
+                                   'smtpd_timeout = "${stress?{10}:{200}}s";'),
     "names of the user's own":
         ("mine = a.example $(more)\nmore = b.example\nrelay_domains = ${mine}\n",
          'relay_domains = [ "a.example", "b.example" ];'),
@@ -316,6 +318,20 @@ def test_what_is_not_carried_over_is_said(main, folder):
     assert verdict in imported.verdict(main.split(" ")[0]), imported.said + imported.errors
     assert imported.status == status, imported.said + imported.errors
     assert imported.passes(), imported.errors
+
+
+def test_a_copy_of_the_folder(folder):
+    """/etc/postfix may be one of another machine: what is in the copy alone is taken from there."""
+    place = folder / "postfix"
+    place.mkdir()
+    for name in ["there", "list"]:
+        (place / name).write_text("a.example\n")
+    imported = Imported(folder, TODAY + "relay_domains = texthash:/etc/postfix/there, /etc/postfix/list, "
+                        "texthash:/etc/postfix/gone\n")
+    assert f'"texthash:{place}/there"' in imported.text
+    assert f'"{place}/list"' in imported.text
+    assert '"texthash:/etc/postfix/gone"' in imported.text
+    assert imported.verdict("relay_domains") == ["carried over"] * 3
 
 
 def test_the_notes_as_json(folder):
