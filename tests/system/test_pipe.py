@@ -192,6 +192,27 @@ def has_ended(pid):
         return True
 
 
+@needs_root
+def test_a_daemon_of_an_ordinary_user(make_daemon, folder):
+    """His commands have his rights, and yet do not see the queue: Landlock goes with them."""
+    nobody = pwd.getpwnam("nobody")
+    command = folder / "look"
+    daemon = make_daemon(start=False)
+    daemon.change({"receive_processes": 1, "deliver_processes": 1, "relay_domains": ["list.tld"],
+                   "relay_transport": "list", "transports": [
+                       {"name": "list", "plugin": "pipe", "user": "nobody", "argv": [command]}]})
+    command.write_text(f"#!/bin/sh\nid -un\nls {daemon.folder}/queue 2>&1\nexit 0\n")
+    command.chmod(0o755)
+    for path in (daemon.folder, daemon.config):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    daemon.start(tool=["setpriv", "--reuid=nobody", f"--regid={nobody.pw_gid}", "--clear-groups"])
+    send(daemon.port, recipients=["a@list.tld"])
+    said = result_of(daemon, "a@list.tld")[2]
+    assert said.startswith("sent (delivered via list service (nobody ")
+    if "only its owner and mode close" not in daemon.log():  # there is no Landlock
+        assert said.endswith("queue': Permission denied))")
+
+
 # ---- how it ends ----------------------------------------------------------------------------------
 
 ENDS = {
