@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NO_CONFIG "/dev/null" /* all by default */
-
 void place_default(char path[PATH_MAX])
 {
     const char *where = getenv("MAIL_CONFIG");
@@ -37,13 +35,18 @@ void place_set(char path[PATH_MAX], const char *where)
         (void)snprintf(path, PATH_MAX, "%s/" CONFIG_NAME, where);
 }
 
+const char *place_or_default(const char *path)
+{
+    if (access(path, F_OK) == -1 && errno == ENOENT && strcmp(path, CONFIG_PATH) == 0)
+        return PLACE_NO_CONFIG;
+    return path;
+}
+
 sluice_status place_read(const char *path, struct draft *draft, struct error *err)
 {
-    if (access(path, R_OK) == -1) {
-        if (errno != ENOENT || strcmp(path, CONFIG_PATH) != 0)
-            return error_set(err, SLUICE_CONFIG, "open %s: %s", path, strerror(errno));
-        path = NO_CONFIG;
-    }
+    path = place_or_default(path);
+    if (access(path, R_OK) == -1)
+        return error_set(err, SLUICE_CONFIG, "open %s: %s", path, strerror(errno));
     draft_read(draft, path);
     if (draft->report.error_count == 0)
         return SLUICE_OK;

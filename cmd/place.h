@@ -15,11 +15,12 @@
 void place_default(char path[PATH_MAX]);
 /* A folder with sluice.conf, or such a file; what is too long is cut, and then is not there. */
 void place_set(char path[PATH_MAX], const char *where);
-/*
- * Reads it into a draft that has been initialised, for commands that work without one: where nobody
- * has named another place, and the usual one has no file, all is as by default. CONFIG with a text:
- * it cannot be read, or does not check.
- */
+/* For commands that work without a configuration: the path, or where nobody has named another place
+ * and the usual one has no file, one by which all is as by default. */
+#define PLACE_NO_CONFIG "/dev/null"
+const char *place_or_default(const char *path);
+/* Reads that into a draft that has been initialised. CONFIG with a text: it cannot be read, or does
+ * not check. */
 sluice_status place_read(const char *path, struct draft *draft, struct error *err);
 /*
  * A command with rights of its own (set-group-ID) uses them only as the administrator wants: for the

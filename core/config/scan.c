@@ -6,6 +6,7 @@
 
 #include "base/durable.h"
 #include "base/span.h"
+#include "config/token.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -106,36 +107,14 @@ static struct sluice_span take(struct source *source, size_t len)
     return taken;
 }
 
-static bool at_text(struct sluice_span at, const char *text)
-{
-    return span_equal(span_first(at, strlen(text)), sluice_span_of(text));
-}
-
-/* Length of the white space or comment at the start, or 0. */
-static size_t blank_len(struct sluice_span at)
-{
-    const char *end;
-    size_t len = 0;
-
-    if (at_text(at, "#") || at_text(at, "//"))
-        return span_find(at, '\n');
-    if (at_text(at, "/*")) {
-        end = memmem(at.ptr + 2, at.len - 2, "*/", 2);
-        return end == NULL ? at.len : (size_t)(end - at.ptr) + 2;
-    }
-    while (len < at.len && strchr(" \t\r\n\f\v", at.ptr[len]) != NULL && at.ptr[len] != '\0')
-        len++;
-    return len;
-}
-
 static void skip_blanks(struct scan *scan, struct source *source)
 {
     size_t len;
 
-    while ((len = blank_len(source->at)) > 0) {
+    while ((len = token_blank_len(source->at)) > 0) {
         struct sluice_span blank = span_first(source->at, len);
 
-        if (at_text(blank, "/*") && (len < 4 || memcmp(blank.ptr + len - 2, "*/", 2) != 0))
+        if (token_is_text(blank, "/*") && (len < 4 || memcmp(blank.ptr + len - 2, "*/", 2) != 0))
             report_error(scan->report, here(source), "the comment that begins here does not end");
         (void)take(source, len);
     }
@@ -178,21 +157,6 @@ static void put_name(struct scan *scan, struct place place, struct sluice_span n
 
 /* ---- words and numbers ---------------------------------------------------------------------- */
 
-static bool is_word_char(char c)
-{
-    return isalnum((unsigned char)c) != 0 || (c != '\0' && strchr("_*.+-/@$", c) != NULL);
-}
-
-static size_t word_len(struct sluice_span at)
-{
-    size_t len = 0;
-
-    while (len < at.len && is_word_char(at.ptr[len]) &&
-           !(len > 0 && blank_len(span_skip(at, len)) > 0))
-        len++;
-    return len;
-}
-
 /* As libconfig defines it. */
 static bool is_name(struct sluice_span word)
 {
@@ -203,16 +167,6 @@ static bool is_name(struct sluice_span word)
             return false;
     }
     return true;
-}
-
-/* True if what follows makes the word before it a setting's name. */
-static bool is_assignment_next(struct sluice_span at)
-{
-    size_t len;
-
-    while ((len = blank_len(at)) > 0)
-        at = span_skip(at, len);
-    return at_text(at, "=") || at_text(at, ":");
 }
 
 static bool is_boolean(struct sluice_span word)
@@ -278,7 +232,7 @@ static void take_word(struct scan *scan, struct source *source, size_t len)
     struct place place = here(source);
     struct sluice_span word = take(source, len);
 
-    if (!is_assignment_next(source->at)) {
+    if (!token_is_assignment(source->at)) {
         put_value(scan, place, word);
     } else if (!is_name(word)) {
         report_error(scan->report, place, "%.*s cannot be the name of a setting", SPAN_ARGS(word));
@@ -290,16 +244,6 @@ static void take_word(struct scan *scan, struct source *source, size_t len)
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
-/* Length of the quoted text at the start, quotes included; 0 if it does not end. */
-static size_t quoted_len(struct sluice_span at)
-{
-    size_t i = 1;
-
-    while (i < at.len && at.ptr[i] != '"')
-        i += at.ptr[i] == '\\' ? 2 : 1;
-    return i < at.len ? i + 1 : 0;
-}
-
 static bool has_nul(struct sluice_span quoted)
 {
     for (size_t i = 0; i < quoted.len; i++) {
@@ -307,7 +251,7 @@ static bool has_nul(struct sluice_span quoted)
             return true;
         if (quoted.ptr[i] != '\\')
             continue;
-        if (at_text(span_skip(quoted, i), "\\x00"))
+        if (token_is_text(span_skip(quoted, i), "\\x00"))
             return true;
         i++;
     }
@@ -317,7 +261,7 @@ static bool has_nul(struct sluice_span quoted)
 /* The quoted text as libconfig takes it; a span of length 0 after an error. */
 static struct sluice_span take_quoted(struct scan *scan, struct source *source)
 {
-    size_t len = quoted_len(source->at);
+    size_t len = token_quoted_len(source->at);
     struct place place = here(source);
     struct sluice_span quoted;
 
@@ -361,7 +305,7 @@ static void take_include(struct scan *scan, struct source *source)
 
     (void)take(source, strlen("@include"));
     skip_blanks(scan, source);
-    if (!at_text(source->at, "\"")) {
+    if (!token_is_text(source->at, "\"")) {
         report_error(scan->report, place, "@include wants the name of a file in quotes");
         return;
     }
@@ -397,14 +341,10 @@ static void take_other(struct scan *scan, struct source *source)
 /* libconfig knows no trailing commas; its "syntax error" would help nobody. */
 static bool is_trailing_comma(struct sluice_span at)
 {
-    size_t len;
-
-    if (!at_text(at, ","))
+    if (!token_is_text(at, ","))
         return false;
-    at = span_skip(at, 1);
-    while ((len = blank_len(at)) > 0)
-        at = span_skip(at, len);
-    return at_text(at, "]") || at_text(at, ")");
+    at = token_skip_blanks(span_skip(at, 1));
+    return token_is_text(at, "]") || token_is_text(at, ")");
 }
 
 static void scan_tokens(struct scan *scan, struct source *source)
@@ -412,11 +352,11 @@ static void scan_tokens(struct scan *scan, struct source *source)
     for (skip_blanks(scan, source); source->at.len > 0; skip_blanks(scan, source)) {
         size_t len;
 
-        if (at_text(source->at, "@include")) {
+        if (token_is_text(source->at, "@include")) {
             take_include(scan, source);
-        } else if (at_text(source->at, "\"")) {
+        } else if (token_is_text(source->at, "\"")) {
             take_text(scan, source);
-        } else if ((len = word_len(source->at)) > 0) {
+        } else if ((len = token_word_len(source->at)) > 0) {
             take_word(scan, source, len);
         } else if (is_trailing_comma(source->at)) {
             report_error(scan->report, here(source), "a comma follows the last element");

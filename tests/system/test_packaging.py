@@ -213,7 +213,8 @@ def page_text(prefix, name):
 @pytest.mark.parametrize("command, source", [
     ("sluiced", "core/master/main.c"), ("sluice", "cmd/sluice.c"), ("sendmail", "cmd/sendmail.c"),
     ("postqueue", "cmd/postqueue.c"), ("postsuper", "cmd/postsuper.c"), ("postcat", "cmd/postcat.c"),
-    ("postdrop", "cmd/postdrop.c"), ("postmap", "cmd/postmap.c"), ("postalias", "cmd/postmap.c")])
+    ("postdrop", "cmd/postdrop.c"), ("postmap", "cmd/postmap.c"), ("postalias", "cmd/postmap.c"),
+    ("postconf", "cmd/postconf.c")])
 def test_the_page_names_every_option(tmp_path, command, source):
     install(tmp_path)
     text = (ROOT / source).read_text()
