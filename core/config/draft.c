@@ -49,6 +49,8 @@ static const char *default_text(struct draft *draft, const struct sluice_option 
         return machine_hostname(arena);
     if (strcmp(option->key, "plugin_directory") == 0)
         return machine_plugin_directory(arena);
+    if (strcmp(option->key, "alias_maps") == 0)
+        return machine_alias_maps();
     if (strcmp(option->key, "mynetworks") == 0)
         return machine_networks(arena, value_of(draft, "own_addresses"));
     if (strcmp(option->key, "listen") == 0)

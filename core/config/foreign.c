@@ -18,7 +18,7 @@ static const char *const names[] = {
     "address_verify_negative_refresh_time", "address_verify_poll_count",
     "address_verify_poll_delay", "address_verify_positive_expire_time",
     "address_verify_positive_refresh_time", "address_verify_relay_transport",
-    "address_verify_sender", "alias_maps", "allow_mail_to_commands",
+    "address_verify_sender", "allow_mail_to_commands",
     "allow_mail_to_files", "allow_min_user",
     "always_add_missing_headers", "always_bcc", "anvil_status_update_time", "append_at_myorigin",
     "append_dot_mydomain", "application_event_drain_time", "authorized_submit_users",

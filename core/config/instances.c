@@ -230,12 +230,22 @@ static struct place mention_place(struct draft *draft, const char *transport)
     return PLACE_DEFAULT;
 }
 
+static bool is_empty(struct draft *draft, const char *list)
+{
+    return draft_parameter(draft, list)->value.item_count == 0;
+}
+
+/* Those that have mailboxes take a process of their own, which who only relays can do without. */
 static void find_transports(struct draft *draft)
 {
-    static const char *const always[] = {"smtp",  "relay", "etrn-only",
-                                         "error", "retry", "discard"};
+    static const char *const always[] = {"smtp",  "relay",   "etrn-only", "error",
+                                         "retry", "discard", "local",     "virtual"};
+    const size_t mailbox_count = 2; /* the last ones */
+    size_t count = sizeof(always) / sizeof(always[0]);
 
-    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+    if (is_empty(draft, "mydestination") && is_empty(draft, "virtual_mailbox_domains"))
+        count -= mailbox_count;
+    for (size_t i = 0; i < count; i++)
         (void)add(draft, SLUICE_TRANSPORT_ID, always[i], always[i],
                   mention_place(draft, always[i]));
     each_group(draft, "transports", add_transport);

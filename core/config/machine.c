@@ -27,6 +27,11 @@ const char *machine_hostname(struct arena *arena)
     return arena_printf(arena, "%s%s", name, strchr(name, '.') == NULL ? ".localdomain" : "");
 }
 
+const char *machine_alias_maps(void)
+{
+    return access("/etc/aliases.db", F_OK) == 0 ? "hash:/etc/aliases" : "";
+}
+
 const char *machine_folder(struct arena *arena)
 {
     char path[PATH_MAX];

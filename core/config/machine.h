@@ -10,6 +10,9 @@
 
 /* The host's name; ".localdomain" is added to one without a dot, as Postfix does. */
 const char *machine_hostname(struct arena *arena);
+/* "hash:/etc/aliases", or "" where that table is not there: a table that cannot be opened would hold up
+ * all local mail. */
+const char *machine_alias_maps(void);
 /* In a build tree its own; else that of the prefix which this program runs from the bin/ or sbin/ of,
  * if it is there; else where the build was configured to install plugins. */
 const char *machine_plugin_directory(struct arena *arena);

@@ -89,7 +89,8 @@ const struct sluice_option parameters[] = {
      "Networks of clients that may relay; by default this machine alone"},
 
     /* routing */
-    {"mydestination", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
+    {"mydestination", SLUICE_OPT_LIST, OPTION_TABLES,
+     "$myhostname, localhost.$mydomain, localhost", NULL,
      "Domains of local mail"},
     {"virtual_alias_domains", SLUICE_OPT_LIST, OPTION_TABLES, "$virtual_alias_maps", NULL,
      "Domains whose addresses are all aliases"},
@@ -168,7 +169,10 @@ const struct sluice_option parameters[] = {
      "Type of a table that postmap, postalias and newaliases are given without one"},
     {"alias_database", SLUICE_OPT_LIST, 0, "hash:/etc/aliases", NULL,
      "Tables that newaliases builds"},
-    {"local_recipient_maps", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
+    {"alias_maps", SLUICE_OPT_LIST, OPTION_TABLES, NULL, NULL,
+     "Tables from a name in mydestination to what stands for it: addresses, files, commands, lists; by "
+     "default hash:/etc/aliases, if there is /etc/aliases.db"},
+    {"local_recipient_maps", SLUICE_OPT_LIST, OPTION_TABLES, "unix:passwd.byname, $alias_maps", NULL,
      "Tables of the recipients in mydestination; empty: any"},
     {"virtual_mailbox_maps", SLUICE_OPT_LIST, OPTION_TABLES, "", NULL,
      "Tables of the recipients in virtual_mailbox_domains; empty: any"},

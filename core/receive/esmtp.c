@@ -138,6 +138,10 @@ static sluice_status parse_mail_word(struct sluice_span word, uint64_t limit, bo
         mail->is_verify = true;
         return SLUICE_OK;
     }
+    if (is_local && span_equal_case(word, SPAN_LITERAL("XUNCHANGED"))) {
+        mail->is_unchanged = true;
+        return SLUICE_OK;
+    }
     if (is_parameter(word, "SIZE", &value))
         return parse_size(value, limit, &mail->size, err);
     if (is_parameter(word, "RET", &value))

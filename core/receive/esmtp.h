@@ -21,6 +21,7 @@ struct esmtp_mail {
     struct sluice_span envid;
     struct sluice_span full_name; /* xtext; of a local client's user */
     bool is_verify;               /* a local client only asks */
+    bool is_unchanged;            /* what it sends is somebody else's: nothing is missing or dropped */
 };
 
 struct esmtp_rcpt {
@@ -28,7 +29,8 @@ struct esmtp_rcpt {
     struct sluice_span orcpt;
 };
 
-/* size_limit 0: none. is_local: also XFULLNAME and XVERIFY, which sendmail uses. On PERM, err's text is
+/* size_limit 0: none. is_local: also XFULLNAME and XVERIFY, which sendmail uses, and
+ * XUNCHANGED, which the transport local does. On PERM, err's text is
  * the whole reply: "501 5.5.4 Bad RET ...". The results point into text. */
 sluice_status esmtp_parse_mail(struct sluice_span text, uint64_t size_limit, bool is_local,
                                struct esmtp_mail *ret_mail, struct error *err);

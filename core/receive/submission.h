@@ -26,7 +26,7 @@ enum submission_step {
 /* Zero it, set settings. */
 struct submission {
     const struct settings *settings; /* borrowed */
-    bool is_over;
+    bool is_over; /* also set where the message is to stay as it is */
     bool is_without_body; /* it ended in a line that is no field, and not in an empty one */
     bool has_field;       /* there has been one */
     bool is_dropping;     /* the present field */

@@ -76,6 +76,7 @@ struct transaction *transaction_new(const struct mailbox *given, const struct ma
     envelope->ret = parameters->ret;
     envelope->body = parameters->body;
     envelope->is_verify = parameters->is_verify;
+    transaction->is_unchanged = parameters->is_unchanged;
     transaction->given_sender = given->address;
     transaction->plain_sender = given->plain;
     transaction->full_name = parameters->full_name;

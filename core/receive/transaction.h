@@ -32,6 +32,7 @@ struct transaction {
     size_t given_count;                 /* how many it named */
     struct sluice_span plain_sender;  /* the same without quotes: for rules and replies */
     struct effects effects;
+    bool is_unchanged;                /* a local client's message is passed on as it is */
     struct sluice_span full_name;     /* of the local user who sends, as xtext; empty: not said */
 };
 

@@ -175,7 +175,7 @@ static bool take(struct upload *upload)
 
     if (buffered.len == 0)
         return false;
-    if (session->is_local && !upload->submission.is_over) {
+    if (!upload->submission.is_over) {
         taken = take_header(upload, buffered);
         if (taken == 0)
             return upload->submission.is_over;
@@ -439,6 +439,7 @@ struct upload *upload_new(struct session *session, bool is_counted)
     upload->session = session;
     upload->arrival_ms = clock_wall_ms();
     upload->submission.settings = settings;
+    upload->submission.is_over = !session->is_local || session->transaction->is_unchanged;
     upload->time_left_ms = INT64_MAX;
     upload->is_kept = true;
     upload->content.is_counted = is_counted;

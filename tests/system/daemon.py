@@ -79,6 +79,7 @@ class Daemon:
             "run_directory": self.folder / "run",
             "mynetworks": ["127.0.0.0/8"],
             "defer_transports": ["etrn-only"],
+            "mydestination": [],  # most tests only relay, and a process less is quicker
         }
         self.change(settings or {})
         for name, text in (tables or {}).items():

@@ -6,14 +6,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define LOCK_PAUSE_MIN_MS 10
 
 /* What a thread works on. It is the thread's own if the task can wait no longer. */
 struct work {
     struct mailbox_target target;
-    struct owner owner;
+    struct rights rights;
     struct mailbox mailbox;
     char hostname[256];
     bool is_last; /* what is to be written now ends the message */
@@ -33,37 +32,24 @@ struct course {
 
 /* ---- on a thread ----------------------------------------------------------------------------- */
 
-static sluice_status take_rights(struct work *work)
-{
-    if (work->owner.uid == geteuid())
-        return SLUICE_OK;
-    return result_set(&work->result, SLUICE_TEMP, "4.3.5", "no right to deliver as user %lu",
-                      (unsigned long)work->owner.uid);
-}
-
-static void return_rights(struct work *work)
-{
-    (void)work;
-}
-
 static sluice_status run_open(void *argument)
 {
     struct work *work = argument;
-    sluice_status st = take_rights(work);
+    sluice_status st = station_become(&work->rights, &work->result);
 
     if (st != SLUICE_OK)
         return st;
     st = mailbox_open(&work->mailbox, &work->result);
     if (st != SLUICE_OK)
         mailbox_close(&work->mailbox);
-    return_rights(work);
+    rights_return();
     return st;
 }
 
 static sluice_status run_write(void *argument)
 {
     struct work *work = argument;
-    sluice_status st = take_rights(work);
+    sluice_status st = station_become(&work->rights, &work->result);
 
     if (st != SLUICE_OK)
         return st;
@@ -72,7 +58,7 @@ static sluice_status run_write(void *argument)
         st = mailbox_finish(&work->mailbox, &work->result);
     if (st != SLUICE_OK || work->is_last)
         mailbox_close(&work->mailbox);
-    return_rights(work);
+    rights_return();
     return st;
 }
 
@@ -80,9 +66,9 @@ static sluice_status run_close(void *argument)
 {
     struct work *work = argument;
 
-    if (work->mailbox.fd != -1 && take_rights(work) == SLUICE_OK) {
+    if (work->mailbox.fd != -1 && station_become(&work->rights, &work->result) == SLUICE_OK) {
         mailbox_close(&work->mailbox);
-        return_rights(work);
+        rights_return();
     }
     return SLUICE_OK;
 }
@@ -177,14 +163,14 @@ static sluice_status run_course(struct course *course)
 }
 
 static struct work *work_new(const struct station *station, const struct mailbox_target *target,
-                             const struct owner *owner)
+                             const struct rights *rights)
 {
     struct work *work = calloc(1, sizeof(*work));
 
     if (work == NULL)
         return NULL;
     work->target = *target;
-    work->owner = *owner;
+    work->rights = *rights;
     (void)snprintf(work->hostname, sizeof(work->hostname), "%s", station->hostname); /* has room */
     mailbox_init(&work->mailbox, &work->target, work->hostname);
     return work;
@@ -208,12 +194,12 @@ static void explain(const struct mailbox_target *target, struct sluice_span addr
 
 sluice_status deposit(const struct station *station, const struct sluice_message *message,
                       const struct sluice_recipient *recipient, const struct mailbox_target *target,
-                      const struct owner *owner, int64_t deadline_ms, struct result *result)
+                      const struct rights *rights, int64_t deadline_ms, struct result *result)
 {
     struct course course = {
         .station = station,
         .letter = malloc(sizeof(*course.letter)),
-        .work = work_new(station, target, owner),
+        .work = work_new(station, target, rights),
         .deadline_ms = deadline_ms,
         .result = result,
     };

@@ -8,6 +8,7 @@
 #define SLUICE_TRANSPORT_DEPOSIT_H
 
 #include "mailbox.h"
+#include "rights.h"
 
 #include "sluice/host.h"
 #include "sluice/transport.h"
@@ -58,15 +59,13 @@ sluice_status station_locks(const struct sluice_config *config, const char *opti
 void station_warn(const struct station *station, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Whose a mailbox is. */
-struct owner {
-    uid_t uid;
-    gid_t gid;
-};
+/* As rights_take, with a result that says whose rights cannot be had; rights_return is the other half.
+ * On a thread. */
+sluice_status station_become(const struct rights *rights, struct result *result);
 
 /* OK with "delivered to maildir" or "delivered to mailbox" in the result, or why not. [task: waits] */
 sluice_status deposit(const struct station *station, const struct sluice_message *message,
                       const struct sluice_recipient *recipient, const struct mailbox_target *target,
-                      const struct owner *owner, int64_t deadline_ms, struct result *result);
+                      const struct rights *rights, int64_t deadline_ms, struct result *result);
 
 #endif

@@ -55,18 +55,20 @@ void result_prefix(struct result *result, const char *format, ...)
     memcpy(result->text, text, sizeof(text));
 }
 
-void result_report(const struct result *result, const struct sluice_report *report, size_t index)
+struct sluice_result result_full(const struct result *result)
 {
-    const struct sluice_result full = {
-        .struct_size = sizeof(full),
+    return (struct sluice_result){
+        .struct_size = sizeof(struct sluice_result),
         .status = result->status,
         .dsn = result->dsn,
         .text = result->text,
         .flags = result->status == SLUICE_OK ? SLUICE_RESULT_FINAL : 0,
     };
+}
 
-    if (report->struct_size >= sizeof(*report))
-        report->result(report, index, &full);
-    else
-        report->recipient(report, index, result->status, result->dsn, result->text);
+void result_report(const struct result *result, const struct sluice_report *report, size_t index)
+{
+    const struct sluice_result full = result_full(result);
+
+    report->result(report, index, &full);
 }

@@ -30,7 +30,9 @@ sluice_status result_set_errno(struct result *result, int error, const char *for
 void result_prefix(struct result *result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Reports it for the recipient of that index. OK: it is in a mailbox, and goes no further. */
+/* As a report takes it; it borrows the texts. OK: it is in a mailbox, and goes no further. */
+struct sluice_result result_full(const struct result *result);
+/* Reports it for the recipient of that index. */
 void result_report(const struct result *result, const struct sluice_report *report, size_t index);
 
 #endif

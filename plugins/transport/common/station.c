@@ -72,3 +72,13 @@ void station_warn(const struct station *station, const char *format, ...)
     va_end(arguments);
     station->log->write(station->host, SLUICE_LOG_WARNING, line);
 }
+
+sluice_status station_become(const struct rights *rights, struct result *result)
+{
+    int error = rights_take(rights);
+
+    if (error == 0)
+        return SLUICE_OK;
+    return result_set(result, SLUICE_TEMP, "4.3.5", "no right to deliver as user %lu: %s",
+                      (unsigned long)rights->uid, strerror(error));
+}

@@ -58,7 +58,7 @@ struct errand {
     int64_t deadline_ms;
     struct result *result;
     struct mailbox_target target;
-    struct owner owner;
+    struct rights rights;
 };
 
 /* ---- from the tables ------------------------------------------------------------------------- */
@@ -134,7 +134,7 @@ static sluice_status find_owner(struct errand *errand)
 
     if (st == SLUICE_OK)
         st = find_id(errand, &transport->gid_maps, "gid", 1, &gid);
-    errand->owner = (struct owner){.uid = (uid_t)uid, .gid = (gid_t)gid};
+    errand->rights = (struct rights){.uid = (uid_t)uid, .gid = (gid_t)gid};
     return st;
 }
 
@@ -167,7 +167,7 @@ static void deliver_one(struct errand *errand)
         st = find_owner(errand);
     if (st == SLUICE_OK)
         (void)deposit(&transport->station, errand->message, errand->recipient, &errand->target,
-                      &errand->owner, errand->deadline_ms, errand->result);
+                      &errand->rights, errand->deadline_ms, errand->result);
 }
 
 static int32_t virtual_deliver(struct sluice_transport *transport,

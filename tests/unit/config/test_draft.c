@@ -33,7 +33,8 @@ static const char sample[] =
     "]; "
     "search_base = \"o=isp\"; } );     # used as \"ldap:staff\"\n"
     "queue_store = { plugin = \"log\"; };\n"
-    "dns_servers = [ \"127.0.0.1@5353\" ];               # default: the system's\n";
+    "dns_servers = [ \"127.0.0.1@5353\" ];               # default: the system's\n"
+    "alias_maps  = [];\n"; /* by default what the machine has */
 
 static void read_text(struct draft *draft, const char *text)
 {
@@ -187,7 +188,6 @@ static const struct {
     {"run_directory", "/run/sluice"},
     {"mail_owner", "sluice"},
     {"network_owner", "sluice-net"},
-    {"mydestination", ""},
     {"relay_domains", ""},
     {"relay_transport", "relay"},
     {"default_transport", "smtp"},
@@ -394,12 +394,17 @@ static void test_instances(void **state)
 
     (void)state;
     read_text(&draft, sample);
-    assert_int_equal(draft.instance_count, 16);
+    assert_int_equal(draft.instance_count, 19);
     assert_instance(&draft, "sluice.transport/1", "smtp", "transport/smtp", "", 0, DRAFT_DELIVER);
     assert_instance(&draft, "sluice.transport/1", "relay", "transport/relay", "", 0, DRAFT_DELIVER);
     assert_instance(&draft, "sluice.transport/1", "etrn-only", "transport/etrn-only", "", 11,
                     DRAFT_DELIVER);
     assert_instance(&draft, "sluice.transport/1", "slow", "transport/smtp", "", 11, DRAFT_DELIVER);
+    assert_instance(&draft, "sluice.transport/1", "local", "transport/local", "", 0, DRAFT_DELIVER);
+    assert_instance(&draft, "sluice.transport/1", "virtual", "transport/virtual", "", 0,
+                    DRAFT_DELIVER);
+    assert_instance(&draft, "sluice.lookup/1", "unix:passwd.byname", "lookup/unix",
+                    "passwd.byname", 0, lookup);
     assert_instance(&draft, "sluice.lookup/1", "ldap:staff", "lookup/ldap", "staff", 12, lookup);
     assert_instance(&draft, "sluice.lookup/1", "hash:/etc/sluice/transport", "lookup/hash",
                     "/etc/sluice/transport", 8, lookup);
@@ -425,7 +430,8 @@ static void test_more_instances(void **state)
     (void)state;
     read_text(&draft, "mynetworks = [ \"fe80::/10\", \"[::1]/128\",\n \"!hash:/x\" ];\n"
                       "defer_transports = \"etrn-only\";\nrelay_transport = \"relay:[h]\";\n"
-                      "queue_store = { };\nnexthop_chain = \"other/x\";\n");
+                      "queue_store = { };\nnexthop_chain = \"other/x\";\n"
+                      "mydestination = \"\";\nlocal_recipient_maps = \"\";\n");
     assert_string_equal(report_of(&draft), "");
     assert_int_equal(draft.instance_count, 12);
     assert_instance(&draft, "sluice.lookup/1", "hash:/x", "lookup/hash", "/x", 2,

@@ -20,7 +20,8 @@ static const char text[] = "myhostname = \"mx.tld\";\nrelay_domains = [ \"a.tld\
                            "smtpd_helo_required = true;\n"
                            "transports = ( { name = \"slow\"; plugin = \"x\";\n"
                            "  password = \"hush-hush\"; destination_concurrency_limit = 3; } );\n"
-                           "transport_maps = \"hash:/x\";\n";
+                           "transport_maps = \"hash:/x\";\n"
+                           "alias_maps = [];\n"; /* by default what the machine has */
 
 static const struct sluice_option table[] = {
     {"password", SLUICE_OPT_STRING, SLUICE_OPT_SECRET, NULL, NULL, "secret"},
@@ -72,9 +73,9 @@ static void test_parameters(void **state)
     assert_int_equal(config_count(config, "relay_domains"), 2);
     assert_string_equal(config_item(config, "relay_domains", 1), "b.tld");
     assert_true(config_is_set(config, "relay_domains"));
-    assert_false(config_is_set(config, "mydestination"));
+    assert_false(config_is_set(config, "virtual_alias_maps"));
     assert_string_equal(config_origin(config, "relay_domains"), "t.conf:2");
-    assert_string_equal(config_origin(config, "mydestination"), "default");
+    assert_string_equal(config_origin(config, "virtual_alias_maps"), "default");
     config_close(config);
 }
 
@@ -87,9 +88,9 @@ static const struct {
     bool has_password;
 } roles[] = {
     {"master", DRAFT_MASTER, 0, false, false},
-    {"receive", DRAFT_RECEIVE, 2, false, false},
-    {"queue", DRAFT_QUEUE, 10, true, false},
-    {"deliver", DRAFT_DELIVER, 10, true, true},
+    {"receive", DRAFT_RECEIVE, 3, false, false},
+    {"queue", DRAFT_QUEUE, 12, true, false},
+    {"deliver", DRAFT_DELIVER, 13, true, true},
 };
 
 static void test_roles(void **state)

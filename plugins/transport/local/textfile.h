@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * textfile: a file that somebody's aliases are in: an included one, or ~/.forward.
+ */
+#ifndef SLUICE_LOCAL_TEXTFILE_H
+#define SLUICE_LOCAL_TEXTFILE_H
+
+#include "deposit.h"
+
+#define TEXTFILE_MAX ((size_t)1024 * 1024)
+
+/*
+ * The whole file, which the caller frees. owner: who reads it, and whom alone (or root) it may belong
+ * to; NULL: the process's own rights, and anybody. One that everybody may write to, or is no regular
+ * file, or longer than TEXTFILE_MAX is TEMP with the result; NOT_FOUND: there is none. [task: waits]
+ */
+sluice_status textfile_read(const struct station *station, const char *path,
+                            const struct rights *owner, int64_t deadline_ms, char **ret_text,
+                            struct result *result);
+
+#endif
