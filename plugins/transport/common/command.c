@@ -184,6 +184,14 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* One whose end nobody could wait for: it has hardly begun, and dies at once. */
+static void end_unseen(struct run *run)
+{
+    rights_signal(run->command->rights, run->pid, SIGKILL);
+    (void)waitpid(run->pid, NULL, 0);
+    run->pid = -1;
+}
+
 /* The child reads from the first pipe and writes into the second one. */
 static bool start_child(struct run *run, struct birth *birth, int input[2], int output[2])
 {
@@ -199,7 +207,12 @@ static bool start_child(struct run *run, struct birth *birth, int input[2], int 
     if (run->pid == -1)
         return false;
     run->pid_fd = pidfd_open(run->pid, 0);
-    return run->pid_fd != -1 && epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->pid_fd, &event) == 0;
+    if (run->pid_fd != -1 && epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->pid_fd, &event) == 0)
+        return true;
+    int saved = errno;
+    end_unseen(run);
+    errno = saved;
+    return false;
 }
 
 /* False with errno. */
@@ -289,24 +302,23 @@ static void look_for_end(struct run *run)
         run->has_ended = waitpid(run->pid, &run->end.wait_status, WNOHANG) == run->pid;
 }
 
-/* True: it has ended by itself. */
-static bool live(struct run *run, int64_t until_ms)
+/* Until it ends by itself, or end.kind says why it is not waited for any more. */
+static void live(struct run *run, int64_t until_ms)
 {
     while (!run->has_ended) {
         if (!feed(run)) {
             run->end.kind = COMMAND_NO_INPUT;
-            return false;
+            return;
         }
         drain(run);
         look_for_end(run);
         if (!run->has_ended && run->io->wait_fd(run->host, run->epoll_fd, SLUICE_IO_READABLE,
                                                 until_ms) != SLUICE_OK) {
             run->end.kind = COMMAND_LATE;
-            return false;
+            return;
         }
     }
     drain(run);
-    return true;
 }
 
 /* With all that it has started. What the kernel holds on to is left to it. */
@@ -347,11 +359,11 @@ void command_run(const struct command *command, const struct sluice_host *host, 
     int64_t left_ms = deadline_ms - clock->monotonic_ms(host);
     int64_t kill_ms = left_ms / KILL_PART < KILL_MS ? left_ms / KILL_PART : KILL_MS;
 
-    if (!start(&run)) {
+    if (start(&run)) {
+        live(&run, deadline_ms - kill_ms);
+    } else {
         run.end.kind = COMMAND_NOT_STARTED;
         run.end.error = errno;
-    } else if (live(&run, deadline_ms - kill_ms)) {
-        run.end.kind = COMMAND_ENDED;
     }
     if (run.pid != -1 && !run.has_ended)
         put_down(&run, deadline_ms);

@@ -62,8 +62,8 @@ static sluice_status read_post(struct command_input *input, char *piece, size_t 
     return letter_next(&post->letter, piece, size, ret_len);
 }
 
-static void fail(struct command_result *result, sluice_status status, const char *dsn,
-                 const char *text)
+static void settle(struct command_result *result, sluice_status status, const char *dsn,
+                   const char *text)
 {
     result->status = status;
     (void)snprintf(result->dsn, sizeof(result->dsn), "%s", dsn);
@@ -79,7 +79,7 @@ static void run(const struct sluice_transport *transport, const struct arguments
     char **arguments = arguments_new(&options->arguments, mail);
 
     if (post == NULL || arguments == NULL) {
-        fail(result, SLUICE_TEMP, "4.3.0", "out of memory");
+        settle(result, SLUICE_TEMP, "4.3.0", "out of memory");
     } else {
         const struct command command = {
             .name = options->words[0],
@@ -106,7 +106,7 @@ static void name_service(const struct sluice_transport *transport, struct comman
 
     (void)snprintf(text, sizeof(text), "delivered via %s service%s%s%s", transport->host->instance,
                    has_output ? " (" : "", result->text, has_output ? ")" : "");
-    fail(result, SLUICE_OK, "2.0.0", text);
+    settle(result, SLUICE_OK, "2.0.0", text);
 }
 
 /* ---- what needs no command ------------------------------------------------------------------- */
@@ -119,12 +119,12 @@ static bool is_settled(const struct sluice_transport *transport, const struct ar
     char text[COMMAND_TEXT_MAX];
 
     if (options->size > 0 && mail->message->size > options->size) {
-        fail(result, SLUICE_PERM, "5.2.3", "message too large");
+        settle(result, SLUICE_PERM, "5.2.3", "message too large");
         return true;
     }
     if (sluice_message_is_verify(mail->message)) {
         (void)snprintf(text, sizeof(text), "delivers to command: %s", options->words[0]);
-        fail(result, SLUICE_OK, "2.0.0", text);
+        settle(result, SLUICE_OK, "2.0.0", text);
         return true;
     }
     return false;
@@ -146,9 +146,9 @@ static bool goes_round(const struct sluice_transport *transport, const struct ar
     (void)snprintf(text, sizeof(text), "mail forwarding loop for %.*s", (int)address.len,
                    address.ptr);
     if (st == SLUICE_OK)
-        fail(result, SLUICE_PERM, "5.4.6", text);
+        settle(result, SLUICE_PERM, "5.4.6", text);
     else
-        fail(result, SLUICE_TEMP, "4.3.0", "the message cannot be read");
+        settle(result, SLUICE_TEMP, "4.3.0", "the message cannot be read");
     return true;
 }
 
