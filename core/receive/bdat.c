@@ -108,6 +108,10 @@ void command_bdat(struct session *session, struct sluice_span argument)
 {
     struct chunk chunk = {.session = session};
 
+    if (session->receiver->settings.is_discarded[EHLO_CHUNKING]) {
+        session_dismiss(session, "521 5.5.1 Error: command not implemented");
+        return;
+    }
     if (session->is_local || !parse(&chunk, argument)) {
         /* Where the next command begins nobody knows. */
         session_dismiss(session, "521 5.5.4 Syntax: BDAT count [LAST]");

@@ -95,6 +95,14 @@ enum command_id command_find(struct sluice_span line, struct sluice_span *ret_ar
     return COMMAND_UNKNOWN;
 }
 
+bool command_refuses_dsn(struct session *session, bool is_asked)
+{
+    if (!is_asked || session->is_local || !session->receiver->settings.is_discarded[EHLO_DSN])
+        return false;
+    session_reply(session, "501 5.7.1 DSN support is disabled");
+    return true;
+}
+
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 /* The end of a path: a blank outside of quotes and brackets, where brackets are used at all. An

@@ -69,4 +69,8 @@ void command_etrn(struct session *session, struct sluice_span argument);
 bool command_take_path(struct sluice_span argument, const char *keyword,
                        struct sluice_span *ret_path, struct sluice_span *ret_parameters);
 
+/* is_asked: DSN parameters were given. True: they may not, the reply is out; smtpd_discard_ehlo_keywords
+ * counts for clients, not for our own sendmail. */
+bool command_refuses_dsn(struct session *session, bool is_asked);
+
 #endif

@@ -83,12 +83,6 @@ bool ruling_fail(struct ruling *ruling, const struct error *err)
     return false;
 }
 
-/* RFC 5321 3.8, RFC 7504: a server that says so ends the session. */
-static bool is_goodbye(int code)
-{
-    return code == 421 || code == 521;
-}
-
 bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
 {
     char line[LINE_MAX_BYTES];
@@ -98,8 +92,6 @@ bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
         verdict = &ruling->defer_if_reject;
     format(ruling, verdict, line);
     session_reject(ruling->session, ruling->command, recipient_of(ruling), "%s", line);
-    if (is_goodbye(verdict->code))
-        ruling->session->is_closing = true;
     return false;
 }
 

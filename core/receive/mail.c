@@ -72,6 +72,8 @@ static void begin(struct session *session, const struct sender *sender,
         session_reply(session, "%s", err.text);
         return;
     }
+    if (command_refuses_dsn(session, parameters.ret != SLUICE_RET_DEFAULT || parameters.envid.len > 0))
+        return;
     if (!intake_has_space(receiver->intake, parameters.size)) {
         session_reject(session, "MAIL", SPAN_EMPTY, "452 4.3.1 Insufficient system storage");
         return;

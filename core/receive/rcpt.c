@@ -262,6 +262,9 @@ void command_rcpt(struct session *session, struct sluice_span argument)
         session_reply(session, "%s", err.text);
         goto out;
     }
+    if (command_refuses_dsn(session, parameters.notify != SLUICE_NOTIFY_DEFAULT ||
+                                         parameters.orcpt.len > 0))
+        goto out;
     if (limits_allow(session, CLIENT_RECIPIENT) && !is_one_too_many(session) &&
         (candidate.mailbox.address.len == 0 || check(&candidate)))
         add(&candidate, &parameters);

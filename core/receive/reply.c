@@ -90,6 +90,12 @@ static void put(struct session *session, const char *line)
     session->out.len += len + 2;
 }
 
+/* RFC 5321 3.8, RFC 7504: a server that says so ends the session. */
+static bool is_goodbye(const char *line)
+{
+    return strncmp(line, "421", 3) == 0 || strncmp(line, "521", 3) == 0;
+}
+
 static void reply(struct session *session, const char *line, bool is_counted)
 {
     if (session->is_closing)
@@ -104,6 +110,8 @@ static void reply(struct session *session, const char *line, bool is_counted)
     put(session, line);
     if (session->out.len > REPLIES_MAX)
         (void)session_flush(session);
+    if (is_goodbye(line))
+        session->is_closing = true;
 }
 
 /* Most have nothing to be filled in. What is cut is fine. */

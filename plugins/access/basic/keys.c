@@ -188,9 +188,9 @@ static sluice_status find_subject(const struct question *question, char **ret_va
     switch (question->word->about) {
     case SLUICE_ABOUT_CLIENT:
         return find_client(question, ret_value);
-    case SLUICE_ABOUT_SENDER: /* empty: the null sender; but ETRN has none */
-        return stage == SLUICE_STAGE_ETRN ? SLUICE_NOT_FOUND
-                                          : keys_find_mail(question, subject, ret_value);
+    case SLUICE_ABOUT_SENDER: /* empty: the null sender; but ETRN and an early VRFY have none */
+        return subject.ptr == NULL ? SLUICE_NOT_FOUND
+                                   : keys_find_mail(question, subject, ret_value);
     case SLUICE_ABOUT_RECIPIENT:
         return stage == SLUICE_STAGE_RCPT ? keys_find_mail(question, subject, ret_value)
                                           : SLUICE_NOT_FOUND;

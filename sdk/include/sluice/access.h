@@ -72,7 +72,7 @@ struct sluice_access_request {
     struct sluice_span client_address; /* numeric */
     struct sluice_span client_name;    /* "unknown" where it has none */
     struct sluice_span helo;           /* empty before HELO */
-    struct sluice_span sender;         /* empty: null sender, or none yet */
+    struct sluice_span sender;         /* empty: null sender, or, where ptr is NULL, none yet */
     struct sluice_span recipient;      /* RCPT: the address; ETRN: the domain */
     /* since 1.3 */
     struct sluice_span argument;     /* of the word; empty: it takes none */
