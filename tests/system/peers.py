@@ -170,6 +170,10 @@ STORE = {
 }
 
 
+def main_cf(values):
+    return "".join(f"{key} = {value}\n" for key, value in values.items())
+
+
 class Postfix(Server):
     """A real Postfix; settings are added to those of base."""
 
@@ -193,7 +197,7 @@ class Postfix(Server):
             "virtual_mailbox_base": folder / "mail",
             "in_flow_delay": "0", **base, **(settings or {}),
         }
-        (conf / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in values.items()))
+        (conf / "main.cf").write_text(main_cf(values))
         super().__init__(folder, ["/usr/lib/postfix/sbin/master", "-d", "-c", conf], port, address,
                          files)
 

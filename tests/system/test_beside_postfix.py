@@ -19,12 +19,13 @@ from beside.delivery import DEFERRED, DELIVERY, EXPIRED, FALLBACK, RELAYHOST
 from beside.protocol import PROTOCOL
 from beside.restricted import BACKUP_NETWORKS, RESTRICTED
 from beside.routing import ROUTING
+from beside.settings import FAILING, FAILING_DOMAINS, LISTS, STRICT, UNAVAILABLE
 from beside.side import PostfixSide, SluiceSide, settings_of
 from daemon import ROOT, wait_for
 from namespaces import require_networks
 
 GROUPS = [PROTOCOL, RESTRICTED, BACKUP_NETWORKS, ADDRESSES, ACCEPTING, ROUTING, DELIVERY, RELAYHOST, FALLBACK, DEFERRED,
-          EXPIRED]
+          EXPIRED, STRICT, LISTS, FAILING, FAILING_DOMAINS, UNAVAILABLE]
 DIFFERENCES = (ROOT / "doc" / "differences.md").read_text()
 
 

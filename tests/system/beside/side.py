@@ -6,10 +6,10 @@ import subprocess
 
 from beside.case import HOME, LIAR, NAMELESS, STRANGER, US, WRITER, Mail
 from client import Client, stuffed
-from daemon import BIN, ENVIRONMENT, Daemon
+from daemon import BIN, ENVIRONMENT, Daemon, as_setting
 from names import NameServer
 from namespaces import Network
-from peers import Postfix
+from peers import POSTFIX_SERVICES, Postfix, main_cf
 from sink import Sink
 
 PORT = 25
@@ -17,6 +17,7 @@ NETS = ["10.9.0.1/16"]
 
 # What both are told, in the words of main.cf.
 BASE = {
+    "compatibility_level": "3.6",
     "myhostname": "mx.isp.example", "mydomain": "isp.example", "myorigin": "isp.example",
     "mail_name": "Sluice",  # so that greetings, Received lines and reports can be equal
     "inet_interfaces": US, "mynetworks": "10.9.0.0/24",
@@ -118,7 +119,7 @@ class Side:
                 client.reply()
             for command, codes in case.lines():
                 client.send(as_bytes(command))
-                said.append((command, [neutral(client.reply()) for _ in codes.split()]))
+                said.append((command, [neutral(reply_or_end(client)) for _ in codes.split()]))
         return said
 
     def submit(self, mail, sender):
@@ -178,21 +179,25 @@ class PostfixSide(Side):
         return self.server.log()
 
 
-def as_sluice_has_it(text):
-    if text in ("yes", "no"):
-        return text == "yes"
-    return int(text) if text.isdigit() else text
-
-
 class SluiceSide(Side):
+    """Its configuration is what `sluice import postfix` makes of the settings."""
+
     name = "Sluice"
 
     def start(self, settings):
         daemon = Daemon(self.folder / "sluice", start=False)
-        daemon.change({key: as_sluice_has_it(value) for key, value in settings.items()})
-        daemon.change({
-            "listen": [f"{US}:{PORT}", f"127.0.0.1:{daemon.port}"], "dns_servers": ["127.0.0.1@53"],
-            "receive_processes": 1, "deliver_processes": 1})
+        main = self.folder / "etc"
+        main.mkdir(mode=0o755)
+        (main / "main.cf").write_text(main_cf(settings))
+        (main / "master.cf").write_text(POSTFIX_SERVICES.format(port=f"{US}:{PORT}")
+                                        + f"127.0.0.1:{daemon.port} inet n - n - - smtpd\n")
+        own = {key: daemon.settings[key] for key in ("plugin_directory", "queue_directory", "run_directory")}
+        own |= {"dns_servers": ["127.0.0.1@53"], "receive_processes": 1, "deliver_processes": 1}
+        imported = subprocess.run([BIN / "sluice", "import", "postfix", main, "-o", daemon.config], text=True,
+                                  capture_output=True, env=ENVIRONMENT, timeout=60)
+        assert ": not supported: " not in imported.stdout, imported.stdout + imported.stderr
+        with open(daemon.config, "a") as config:
+            config.write("".join(f"{key} = {as_setting(value)};\n" for key, value in own.items()))
         self.server = daemon
         daemon.start()
         return daemon
@@ -226,6 +231,14 @@ def neutral_message(message):
     head, _, rest = data.partition(" id ")
     data = head + " id ID" + re.sub(r"^\w+", "", rest, count=1) if head.startswith("Received:") else data
     return sender, sorted(parameters), sorted(message.recipients), DATE.sub("DATE", data)
+
+
+def reply_or_end(client):
+    """Who closes with something unread resets the connection."""
+    try:
+        return client.reply()
+    except ConnectionResetError:
+        return ""
 
 
 def as_bytes(command):
