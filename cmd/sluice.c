@@ -112,7 +112,7 @@ static const struct command commands[] = {
     {"site", "release", "name", NULL, sluice_show_released, NULL},
     {"site", "suspend", "name", "reason", NULL, NULL},
     {"site", "resume", "name", NULL, NULL, NULL},
-    {"explain", NULL, "address", NULL, sluice_show_explained, NULL},
+    {"explain", NULL, "address", NULL, NULL, sluice_explain},
     {"trace", NULL, "id", NULL, NULL, sluice_trace},
     {"plugin", "list", NULL, NULL, NULL, list_plugins},
     {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
@@ -125,13 +125,6 @@ static const struct command commands[] = {
 static json_t *make_request(const struct sluice *sluice, const struct command *command,
                             char **arguments)
 {
-    const struct {
-        const char *member;
-        const char *value;
-    } options[] = {
-        {"site", sluice->site},     {"domain", sluice->domain}, {"client", sluice->client},
-        {"sender", sluice->sender}, {"helo", sluice->helo},
-    };
     json_t *request =
         json_pack("{s:o}", "command",
                   json_sprintf("%s%s%s", command->noun, command->verb != NULL ? " " : "",
@@ -141,22 +134,27 @@ static json_t *make_request(const struct sluice *sluice, const struct command *c
         (void)json_object_set_new(request, command->member, json_string(arguments[0]));
     if (command->extra != NULL && arguments[1] != NULL)
         (void)json_object_set_new(request, command->extra, json_string(arguments[1]));
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        if (options[i].value != NULL)
-            (void)json_object_set_new(request, options[i].member, json_string(options[i].value));
-    }
+    if (sluice->site != NULL)
+        (void)json_object_set_new(request, "site", json_string(sluice->site));
+    if (sluice->domain != NULL)
+        (void)json_object_set_new(request, "domain", json_string(sluice->domain));
     return request;
+}
+
+int sluice_ask(const struct sluice *sluice, json_t *request, control_line *show, void *user)
+{
+    struct error err = ERROR_INIT;
+    sluice_status st = control_ask(sluice->config_path, request,
+                                   sluice->wants_json ? show_json : show, user, &err);
+
+    return st == SLUICE_OK ? EX_OK : sluice_fatal(exit_code(st), "%s", err.text);
 }
 
 static int ask(const struct sluice *sluice, const struct command *command, char **arguments)
 {
-    struct error err = ERROR_INIT;
     unsigned long lines = 0;
-    control_line *show = sluice->wants_json ? show_json : command->show;
-    sluice_status st = control_ask(sluice->config_path, make_request(sluice, command, arguments),
-                                   show, &lines, &err);
 
-    return st == SLUICE_OK ? EX_OK : sluice_fatal(exit_code(st), "%s", err.text);
+    return sluice_ask(sluice, make_request(sluice, command, arguments), command->show, &lines);
 }
 
 /* words: the command's own and its arguments. */

@@ -5,6 +5,8 @@
 #ifndef CMD_SLUICE_H
 #define CMD_SLUICE_H
 
+#include "control_client.h"
+
 #include "base/error.h"
 
 #include "config/arena.h"
@@ -27,16 +29,22 @@ struct sluice {
 /* Says why and returns code. */
 int sluice_fatal(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Asks the daemon; takes the request. show gets the lines, unless they go out as JSON. What is wrong is
+ * said. Returns the exit code. */
+int sluice_ask(const struct sluice *sluice, json_t *request, control_line *show, void *user);
+
 /* How each kind of line is shown to a person. user: number of lines so far, for a header. */
 void sluice_show_released(void *user, const json_t *line);
 void sluice_show_operated(void *user, const json_t *line);
 void sluice_show_reloaded(void *user, const json_t *line);
-void sluice_show_explained(void *user, const json_t *line);
 void sluice_show_status(void *user, const json_t *status);
 void sluice_show_listed(void *user, const json_t *message);
 void sluice_show_message(void *user, const json_t *message);
 void sluice_show_listed_site(void *user, const json_t *site);
 void sluice_show_site(void *user, const json_t *site);
+
+/* What would happen to a message for that address. Returns the exit code. */
+int sluice_explain(const struct sluice *sluice, const char *address);
 
 /* The story of a message; asks the log and the daemon. Returns the exit code. */
 int sluice_trace(const struct sluice *sluice, const char *message);

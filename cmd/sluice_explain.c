@@ -7,6 +7,7 @@
 
 #include "control_client.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -179,7 +180,11 @@ static void show_nexthop(const json_t *step)
 
 static void show_result(const json_t *step)
 {
-    printf("<%s>: %s %s", control_text(step, "address"), control_text(step, "dsn"),
+    const char *end = has_status(step, "OK")     ? "is taken"
+                      : has_status(step, "PERM") ? "goes back to its sender"
+                                                 : "is tried again later";
+
+    printf("<%s> %s: %s %s", control_text(step, "address"), end, control_text(step, "dsn"),
            control_text(step, "reason"));
 }
 
@@ -234,9 +239,14 @@ static void show_steps(const json_t *object, int depth)
         show_step(step, depth);
 }
 
+/* After all that is short. */
 static void show_why(const json_t *line)
 {
-    printf("because\n");
+    if (json_object_get(line, "steps") == NULL)
+        return;
+    printf("\n%s because\n", strcmp(control_text(line, "explain"), "site") == 0
+                                 ? control_text(line, "site")
+                                 : control_text(line, "verdict"));
     show_steps(line, 1);
     if (json_object_get(line, "is_cut") != NULL)
         printf("  ... and more, which is left out here\n");
@@ -259,7 +269,6 @@ static void show_message(const json_t *line)
         printf("             it would be put on hold\n");
     if (json_object_get(line, "is_discarded") != NULL)
         printf("             it would be thrown away\n");
-    show_why(line);
 }
 
 static void print_when(const json_t *line)
@@ -301,8 +310,9 @@ static void show_hosts_of(const json_t *nexthop, unsigned long *count)
 
 static void show_outcome(const json_t *step, unsigned long hosts)
 {
-    printf("%-12s <%s>: %s %s\n", hosts > 0 ? "otherwise" : "result",
-           control_text(step, "address"), control_text(step, "dsn"), control_text(step, "reason"));
+    printf("%-12s ", hosts > 0 ? "otherwise" : "result");
+    show_result(step);
+    (void)putchar('\n');
 }
 
 static void show_attempt(const json_t *site)
@@ -317,7 +327,7 @@ static void show_attempt(const json_t *site)
     if (limit > 0 && hosts > (unsigned long)limit)
         printf("             at most %lld sessions for each next hop\n", limit);
     if (json_object_get(site, "has_own_way") != NULL)
-        printf("hosts        none: the transport has its own way\n");
+        printf("hosts        none: this transport looks for none\n");
     json_array_foreach(json_object_get(site, "steps"), i, step)
     {
         if (strcmp(control_text(step, "step"), "outcome") == 0)
@@ -352,19 +362,43 @@ static void show_site(const json_t *line)
     show_attempt(line);
     if (json_object_get(line, "queue") != NULL)
         show_queue(json_object_get(line, "queue"));
-    if (json_object_get(line, "steps") != NULL)
-        show_why(line);
 }
 
-void sluice_show_explained(void *user, const json_t *line)
+static void show_line(const json_t *line)
 {
     const char *what = control_text(line, "explain");
 
-    (void)user;
     if (strcmp(what, "message") == 0)
         show_message(line);
     else if (strcmp(what, "site") == 0)
         show_site(line);
     else
         printf("\n... and further sites, which are left out here\n");
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static void keep(void *user, const json_t *line)
+{
+    json_t *lines = user;
+
+    (void)json_array_append(lines, (json_t *)(uintptr_t)line); /* a reference, no change */
+}
+
+int sluice_explain(const struct sluice *sluice, const char *address)
+{
+    json_t *request = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "command", "explain", "address",
+                                address, "client", sluice->client, "sender", sluice->sender, "helo",
+                                sluice->helo);
+    json_t *lines = json_array();
+    int code = sluice_ask(sluice, request, keep, lines);
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(lines, i, line)
+        show_line(line);
+    json_array_foreach(lines, i, line)
+        show_why(line);
+    json_decref(lines);
+    return code;
 }

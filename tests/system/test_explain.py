@@ -291,6 +291,8 @@ def test_for_a_person(busy):
                  "site         etrn-only:etrn.tld", "goes         at the next release: ETRN, or sluice site release",
                  "      reject_unauth_destination: no objection"]:
         assert f"{line}\n" in text, (line, text)
+    assert text.rindex("\nsite ") < text.index(" because\n"), "what happens comes before why"
+    assert "<four@nullmx.tld> goes back to its sender: 5.1.0 Domain nullmx.tld does not accept mail" in text
     assert "recipient <several@alias.tld> becomes one@relay.tld, two@etrn.tld, three@two.tld, four@nullmx.tld" in text
     text = said("u@foreign.tld", "--client", "127.0.0.5")
     assert "verdict      reject: 554 5.7.1 <u@foreign.tld>: Relay access denied\n" in text
