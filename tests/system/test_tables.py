@@ -5,14 +5,13 @@ postmap is the witness (T-1 to T-10, T-20 to T-29, T-80 to T-82, R-21, R-28).
 """
 
 import os
-import shutil
-import subprocess
 
 import pytest
 
-import peers
 from client import Client
-from daemon import BUILD, wait_for
+from daemon import wait_for
+from witnesses import ours as command  # noqa: F401
+from witnesses import theirs as witness  # noqa: F401
 
 TEXT = """# comment
 Key Value  here\x20
@@ -112,28 +111,18 @@ def folder(folder):
     return folder
 
 
-def run(folder, command, stdin=""):
-    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True, timeout=60)
+def told(done):
     return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
-def ours(folder):
-    (folder / "sluice.conf").write_text(f'plugin_directory = "{BUILD.resolve() / "plugins"}";\n')
-    return lambda *arguments, stdin="": run(
-        folder, [str(BUILD.resolve() / "bin/postmap"), "-c", str(folder), *arguments], stdin)
+def ours(command):
+    return lambda *arguments, **more: told(command(*arguments, **more))
 
 
 @pytest.fixture
-def theirs(folder):
-    peers.require()
-    (folder / "main.cf").write_text(
-        "compatibility_level = 3.6\nmail_owner = nobody\nsetgid_group = mail\n"
-        "default_privs = daemon\nshlib_directory = /usr/lib/postfix\n"
-        f"meta_directory = {folder}\n")
-    shutil.copy(peers.UNPACKED / "usr/share/postfix/dynamicmaps.cf", folder)
-    return lambda *arguments, stdin="": run(
-        folder, peers.laid_over(["/usr/sbin/postmap", "-c", str(folder), *arguments]), stdin)
+def theirs(witness):
+    return lambda *arguments, **more: told(witness(*arguments, **more))
 
 
 @pytest.mark.parametrize("table", TABLES)
