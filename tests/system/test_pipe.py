@@ -26,7 +26,7 @@ content = sys.stdin.buffer.read().decode("latin-1")
 with open(os.path.join({folder!r}, f"got.{{os.getpid()}}.part"), "w") as file:
     json.dump({{"argv": sys.argv[1:], "content": content, "uid": os.getresuid(), "gid": os.getresgid(),
                "groups": os.getgroups(), "environment": dict(os.environ), "cwd": os.getcwd(),
-               "session": os.getsid(0) == os.getpid(), "fds": fds,
+               "umask": os.umask(0o77), "session": os.getsid(0) == os.getpid(), "fds": fds,
                "status": open("/proc/self/status").read()}}, file)
 os.rename(file.name, file.name[:-len(".part")])
 """
@@ -111,7 +111,7 @@ def test_macros_and_content(make_pipe, commands):
         "-f", "sender@isp.example", "--nexthop=Lists.Example", str(size), "a b;$HOME", queue_id,
         "127.0.0.1/client.example/ESMTP", "--", "One+Two@list.tld", "three@list.tld",
         "One:Two:One+Two:list.tld", "three::three:list.tld", "One+Two@list.tld", "three@list.tld"]
-    assert got["session"] and got["cwd"] == "/" and got["fds"] == ["0", "1", "2", "3"]  # the last is the look
+    assert got["session"] and got["umask"] == 0o77 and got["cwd"] == "/" and got["fds"] == ["0", "1", "2", "3"]  # the last is the look
     assert {k: v for k, v in got["environment"].items() if k not in ("TZ", "LC_CTYPE")} == \
         {"PATH": "/usr/bin:/bin"}
     for address in ("One+Two@list.tld", "three@list.tld"):

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -101,6 +102,7 @@ __attribute__((noreturn)) static void be_born(const struct birth *birth)
     int error = ENOENT;
 
     reset_signals();
+    (void)umask(077); /* what it writes is somebody's mail */
     (void)setsid(); /* cannot fail in a new process */
     place_descriptors(birth);
     int refused = rights_become(command->rights);
