@@ -510,7 +510,7 @@ def test_effects(make_daemon, sink):
 
 
 def test_mx_backup_to_the_end(make_daemon, make_names, make_sink):
-    """R-45: what permit_mx_backup lets in leaves by default_transport, to the better exchangers. R-47: who may ETRN."""
+    """S13, R-45: what permit_mx_backup lets in leaves by default_transport, to the better exchangers. R-47: who may ETRN."""
     primary = make_sink(address="127.0.0.5")
     names = make_names(["address=/primary.tld/127.0.0.5", f"address=/us.tld/{HOME}", "mx-host=backup.tld,primary.tld,10",
                         "mx-host=backup.tld,us.tld,20"])

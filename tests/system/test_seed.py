@@ -59,7 +59,7 @@ def etrn(daemon, domain):
 
 
 def test_mail_waits_until_it_is_released(seed, sink):
-    """S3 to S7, S14, S16, S18; what comes after a release waits for the next one."""
+    """S3, S4, S5, S6, S7, S14, S16, S18; what comes after a release waits for the next one."""
     for count, (way, release) in enumerate(RELEASES.items()):
         queue_id = send(seed.port)
         wait_for(lambda: re.search(rf"{queue_id}: to=<user@customer\.tld>, relay=none, .* dsn=4\.3\.2, "

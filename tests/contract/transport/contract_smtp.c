@@ -1235,6 +1235,38 @@ static void test_an_older_host(void **state)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+/* Spec: an empty value is a value. */
+static void test_fallback(void **state)
+{
+    static const struct {
+        const char *const settings[7];
+        const char *fallback;
+    } rows[] = {
+        {{"myhostname", "mx.test", NULL}, ""},
+        {{"myhostname", "mx.test", "fallback_relay", "[a.test] b.test:26", NULL},
+         "[a.test],b.test:26"},
+        {{"myhostname", "mx.test", "smtp_fallback_relay", "[a.test]", NULL}, "[a.test]"},
+        {{"myhostname", "mx.test", "fallback_relay", "[a.test]", "smtp_fallback_relay", "[b.test]",
+          NULL},
+         "[b.test]"},
+        {{"myhostname", "mx.test", "fallback_relay", "[a.test]", "smtp_fallback_relay", "", NULL},
+         ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sluice_span fallback;
+        struct fixture f;
+
+        fixture_open(&f, plugin_path, rows[i].settings, NULL);
+        fallback = f.ops->fallback(f.transport);
+        assert_int_equal(fallback.len, strlen(rows[i].fallback));
+        assert_memory_equal(fallback.ptr, rows[i].fallback, fallback.len);
+        fixture_close(&f);
+        fixture_done(&f);
+    }
+}
+
 static void test_bad_options(void **state)
 {
     static const char *const bad[][5] = {
@@ -1282,6 +1314,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_result_flags),
         cmocka_unit_test(test_an_older_host),
+        cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_bad_options),
     };
 
