@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 1000
+#define CLOCK_TICK_MS 10 /* that a file's time may be behind */
 
 /* What tells one state of a file from another; all zero: it is not there. */
 struct stamp {
@@ -137,6 +138,16 @@ static void read_file(struct watched *watched)
     watched->content = st == SLUICE_OK ? content : NULL;
 }
 
+/* For longer than a look: who has not been asked for a while has no need to look twice. */
+static bool is_old(const struct watched *watched, const struct stamp *stamp)
+{
+    int64_t changed_ms =
+        (int64_t)stamp->changed.tv_sec * 1000 + stamp->changed.tv_nsec / 1000000;
+
+    return stamp->inode != 0 &&
+           watched->clock->wall_ms(watched->host) - changed_ms > LOOK_MS + CLOCK_TICK_MS;
+}
+
 static void look(struct watched *watched)
 {
     int64_t now_ms = watched->clock->monotonic_ms(watched->host);
@@ -150,7 +161,7 @@ static void look(struct watched *watched)
     memset(&stamp, 0, sizeof(stamp));
     if (stat(watched->path, &file) == 0)
         stamp = stamp_of(&file);
-    is_settled = is_same(&stamp, &watched->seen);
+    is_settled = is_same(&stamp, &watched->seen) || is_old(watched, &stamp);
     watched->seen = stamp;
     if (!is_settled || (watched->content != NULL && is_same(&stamp, &watched->stamp)))
         return;

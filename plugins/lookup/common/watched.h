@@ -3,7 +3,7 @@
  * watched: what is read from a text file once, kept, and read again when the file has changed.
  *
  * The file is looked at once a second at most. What has changed is read when it has stayed the same
- * for one look, so that a text which is being written is not taken for a short one; until then what
+ * for a second, so that a text which is being written is not taken for a short one; until then what
  * there was answers. A text that cannot be read or understood any more answers nothing: TEMP with the
  * reason, until it is mended.
  *
