@@ -79,7 +79,10 @@ static void run_job(void *arg)
     struct deliver *deliver = run->deliver;
     struct job *job = run->job;
 
-    attempt_job(&deliver->means, find_transport(deliver, job->header.transport), job);
+    if (!job->header.is_routed && resolve_is_elsewhere(deliver->routes, job))
+        job->site = SITE_ELSEWHERE;
+    else
+        attempt_job(&deliver->means, find_transport(deliver, job->header.transport), job);
     send_result(run);
     job_unref(job);
     free(run);

@@ -64,6 +64,11 @@ bool routes_go_by_domain(const struct routes *routes)
     return route_goes_by_domain(&routes->router);
 }
 
+sluice_status routes_table_state(const struct routes *routes, struct table_state *ret_state)
+{
+    return route_table_state(&routes->router, ret_state);
+}
+
 /* ---- mail that is made here ------------------------------------------------------------------ */
 
 void route_list_done(struct route_list *list)

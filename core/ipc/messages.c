@@ -97,7 +97,9 @@ static const struct record_member job_members[] = {
     RECORD_MEMBER(3, RECORD_SPAN, struct message_job, nexthop),
     RECORD_MEMBER(4, RECORD_BOOL, struct message_job, is_released),
     RECORD_MEMBER(5, RECORD_SPAN, struct message_job, envelope),
-    RECORD_MEMBER(6, RECORD_SPAN_HEAD, struct message_job, content),
+    RECORD_MEMBER(6, RECORD_BOOL, struct message_job, is_routed),
+    RECORD_MEMBER(7, RECORD_U64, struct message_job, tables),
+    RECORD_MEMBER(8, RECORD_SPAN_HEAD, struct message_job, content),
 };
 
 static const struct record_member report_members[] = {
@@ -388,6 +390,12 @@ void message_result_done(struct message_result *result)
 /* ---- routes: bodies that are lists ----------------------------------------------------------- */
 
 #define ROUTE_ITEM 1
+#define ROUTE_TABLES 2
+
+static const struct record_member tables_members[] = {
+    RECORD_MEMBER(1, RECORD_U64, struct message_tables, number),
+    RECORD_MEMBER(2, RECORD_BOOL, struct message_tables, is_whole),
+};
 
 static const struct record_member route_members[] = {
     RECORD_MEMBER(1, RECORD_I32, struct message_route, status),
@@ -401,20 +409,21 @@ static const struct record_member question_members[] = {
     RECORD_MEMBER(2, RECORD_SPAN, struct message_question, sender),
 };
 
-static void add_item(struct buffer *item, struct buffer *body)
+static void add_item(uint64_t tag, struct buffer *item, struct buffer *body)
 {
-    codec_put_field(body, ROUTE_ITEM, buffer_span(item));
+    codec_put_field(body, tag, buffer_span(item));
     body->failed = body->failed || buffer_failed(item);
     buffer_done(item);
 }
 
-static sluice_status next_item(struct sluice_span *body, struct sluice_span *ret_item)
+/* The next one with that tag. */
+static sluice_status next_item(uint64_t tag, struct sluice_span *body, struct sluice_span *ret_item)
 {
     struct codec_field field;
     sluice_status status;
 
     while ((status = codec_next(body, &field)) == SLUICE_OK) {
-        if (field.tag != ROUTE_ITEM)
+        if (field.tag != tag)
             continue;
         *ret_item = field.bytes;
         return SLUICE_OK;
@@ -422,18 +431,34 @@ static sluice_status next_item(struct sluice_span *body, struct sluice_span *ret
     return status;
 }
 
+void message_tables_add(const struct message_tables *tables, struct buffer *body)
+{
+    struct buffer item = BUFFER_INIT;
+
+    ENCODE(tables_members, tables, &item);
+    add_item(ROUTE_TABLES, &item, body);
+}
+
+sluice_status message_tables_find(struct sluice_span body, struct message_tables *ret_tables)
+{
+    struct sluice_span item;
+    sluice_status status = next_item(ROUTE_TABLES, &body, &item);
+
+    return status == SLUICE_OK ? DECODE(tables_members, item, ret_tables) : status;
+}
+
 void message_question_add(const struct message_question *question, struct buffer *body)
 {
     struct buffer item = BUFFER_INIT;
 
     ENCODE(question_members, question, &item);
-    add_item(&item, body);
+    add_item(ROUTE_ITEM, &item, body);
 }
 
 sluice_status message_question_next(struct sluice_span *body, struct message_question *ret_question)
 {
     struct sluice_span item;
-    sluice_status status = next_item(body, &item);
+    sluice_status status = next_item(ROUTE_ITEM, body, &item);
 
     return status == SLUICE_OK ? DECODE(question_members, item, ret_question) : status;
 }
@@ -443,13 +468,13 @@ void message_route_add(const struct message_route *route, struct buffer *body)
     struct buffer item = BUFFER_INIT;
 
     ENCODE(route_members, route, &item);
-    add_item(&item, body);
+    add_item(ROUTE_ITEM, &item, body);
 }
 
 sluice_status message_route_next(struct sluice_span *body, struct message_route *ret_route)
 {
     struct sluice_span item;
-    sluice_status status = next_item(body, &item);
+    sluice_status status = next_item(ROUTE_ITEM, body, &item);
 
     return status == SLUICE_OK ? DECODE(route_members, item, ret_route) : status;
 }

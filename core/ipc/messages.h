@@ -191,6 +191,8 @@ struct message_job {
     struct sluice_span nexthop;
     bool is_released;            /* ask DNS afresh */
     struct sluice_span envelope; /* with this job's recipients alone */
+    bool is_routed;              /* the route is the tables' of a moment ago */
+    uint64_t tables;             /* else: message_tables.number of those whose route it is; 0: unknown */
     struct sluice_span content;  /* empty when the frame brings a file */
 };
 
@@ -208,6 +210,7 @@ struct message_outcome {
 #define SITE_REACHED 1
 #define SITE_FAILED 2   /* no host of it could be reached, or the connection broke */
 #define SITE_OURS 3     /* we are its best mail exchanger: all of it is for best_mx_transport */
+#define SITE_ELSEWHERE 4 /* nothing was attempted: mail for one of the recipients has another site now */
 
 struct message_result {
     uint32_t site;       /* SITE_... */
@@ -223,7 +226,14 @@ struct message_question {
     struct sluice_span sender; /* empty: none, or where mail goes does not depend on it */
 };
 
-/* RESOLVED: a body of as many of these, in the same order. */
+/* What the tables that routes come from had before any of them was asked (route/table_state.h). */
+struct message_tables {
+    uint64_t number;
+    bool is_whole; /* changes of all of them make another number */
+};
+
+/* RESOLVED: the tables' state, unless it is not known now; and for each question, in their order, one
+ * of these, but for those at the end that there was no time for. */
 struct message_route {
     sluice_status status; /* OK; TEMP: not known now, the route that there is stays */
     struct sluice_span transport;
@@ -317,6 +327,9 @@ void message_result_done(struct message_result *result);
 void message_question_add(const struct message_question *question, struct buffer *body);
 sluice_status message_question_next(struct sluice_span *body,
                                     struct message_question *ret_question);
+void message_tables_add(const struct message_tables *tables, struct buffer *body);
+/* The body stays as it is. NOT_FOUND: it does not say. */
+sluice_status message_tables_find(struct sluice_span body, struct message_tables *ret_tables);
 void message_route_add(const struct message_route *route, struct buffer *body);
 sluice_status message_route_next(struct sluice_span *body, struct message_route *ret_route);
 

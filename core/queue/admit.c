@@ -75,6 +75,7 @@ static void admit_unit(struct queue *queue, struct unit *unit, const struct enve
 {
     int64_t delay_ms = admit_delay(unit, envelope);
 
+    unit->is_routed = true; /* by who has sent it here */
     schedule_defer(&queue->schedule, unit, due_after(delay_ms), clock_monotonic_ms());
     if (delay_ms == DEFERRAL_ON_RELEASE)
         log_held(unit, envelope);

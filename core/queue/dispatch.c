@@ -188,6 +188,18 @@ static sluice_status select_recipients(struct job *job, struct envelope *envelop
     return job->recipient_count > 0 ? SLUICE_OK : SLUICE_NOT_FOUND;
 }
 
+static bool is_routed(const struct job *job)
+{
+    const struct unit *unit;
+
+    DL_FOREACH(job->units, unit)
+    {
+        if (!unit->is_routed)
+            return false;
+    }
+    return true;
+}
+
 static sluice_status send_job(struct job *job, const struct envelope *envelope,
                               const struct store_content *content)
 {
@@ -201,6 +213,8 @@ static sluice_status send_job(struct job *job, const struct envelope *envelope,
         .transport = envelope->recipients[0].transport,
         .nexthop = envelope->recipients[0].nexthop,
         .is_released = job->is_released,
+        .is_routed = is_routed(job),
+        .tables = resolve_known_tables(&job->queue->resolving),
         .envelope = buffer_span(&encoded),
         .content = buffer_span(&content->bytes),
     };
@@ -254,6 +268,13 @@ static sluice_status load(struct job *job, struct store_content *content, struct
     return st;
 }
 
+/* It goes to its new site, or after that moment to the one that it has. */
+static void ask_for_route(struct job *job)
+{
+    resolve_message(job->queue, job->active->message);
+    dispatch_give_back(job, DISPATCH_RETURN_MS);
+}
+
 /* A message that cannot be read waits: somebody has to look at it, and nothing is thrown away. */
 static void start_job(struct job *job)
 {
@@ -265,6 +286,8 @@ static void start_job(struct job *job)
     sluice_status st = load(job, &content, &err);
     if (job->link == NULL || job->units->message->is_held || queue->handover != 0) {
         dispatch_give_back(job, DISPATCH_RETURN_MS);
+    } else if (st == SLUICE_OK && job->link->crew != CREW_COMMON && !is_routed(job)) {
+        ask_for_route(job); /* that process has no tables to look into */
     } else {
         if (st == SLUICE_OK)
             st = encode_and_send(job, &content, &err);
@@ -331,6 +354,17 @@ static sluice_status on_credit(struct deliver_link *link, struct sluice_span bod
     return SLUICE_OK;
 }
 
+static void take_result(struct job *job, bool was_isolated, const struct message_result *result)
+{
+    struct queue *queue = job->queue;
+
+    suspects_completed(&queue->suspects, job->units->message, job->site, was_isolated,
+                       clock_monotonic_ms());
+    results_apply(job, result);
+    lifetime_job_ended(queue, job->active);
+    dispatch_end_job(job);
+}
+
 static sluice_status on_result(struct deliver_link *link, const struct channel_frame *frame)
 {
     struct job *job = dispatch_find_job(link->queue, frame->ref);
@@ -341,11 +375,10 @@ static sluice_status on_result(struct deliver_link *link, const struct channel_f
     if (job == NULL || job->link != link || !job->is_sent ||
         message_result_decode(frame->body, &result) != SLUICE_OK)
         return SLUICE_PERM;
-    suspects_completed(&link->queue->suspects, job->units->message, job->site, link->is_isolated,
-                       clock_monotonic_ms());
-    results_apply(job, &result);
-    lifetime_job_ended(link->queue, job->active);
-    dispatch_end_job(job);
+    if (result.site == SITE_ELSEWHERE)
+        ask_for_route(job);
+    else
+        take_result(job, link->is_isolated, &result);
     message_result_done(&result);
     return SLUICE_OK;
 }
@@ -463,6 +496,7 @@ void dispatch_link(struct queue *queue, const struct message_link *message, int 
         if (channel_new(fd, "queue to deliver", &handlers, link, &link->channel) == SLUICE_OK) {
             DL_APPEND(queue->delivers, link);
             greet(link);
+            resolve_link_started(queue);
             return;
         }
     }

@@ -123,6 +123,7 @@ bool inquiry_answer(struct inquiry *inquiry, struct sluice_span answer)
     for (struct inquiry_entry *entry = inquiry->entries; entry != NULL; entry = entry->hh.next) {
         if (message_route_next(&answer, &entry->route) != SLUICE_OK) {
             entry->route.status = SLUICE_TEMP; /* what is not answered is not known */
+            inquiry->unanswered++;
             continue;
         }
         entry->is_moved = is_new(entry, &key);

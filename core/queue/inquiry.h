@@ -24,7 +24,8 @@ struct inquiry_entry {
 struct inquiry {
     bool is_by_sender; /* where an address goes depends on who sends */
     struct inquiry_entry *entries;
-    size_t bytes; /* of addresses and routes */
+    size_t bytes;      /* of addresses and routes */
+    size_t unanswered; /* entries, after inquiry_answer */
 };
 
 /* The address of a recipient, with its route and who sends to it. Without memory it keeps that route. */

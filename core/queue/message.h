@@ -49,6 +49,7 @@ struct unit {
     uint32_t recipient_count;
     uint8_t state;    /* enum unit_state */
     bool is_released; /* goes whatever its site's suspension says */
+    bool is_routed;   /* its route is not older than its latest attempt or release */
 };
 
 /* Waits for its time, a release or its turn; it is in its site's list, or in that of what is apart, and

@@ -58,15 +58,17 @@ struct deliver_link *pick_any(const struct queue *queue, unsigned crew)
 
 struct deliver_link *pick_current(const struct queue *queue, unsigned crew)
 {
+    struct deliver_link *found = NULL;
     struct deliver_link *link;
 
     DL_FOREACH(queue->delivers, link)
     {
         if (link->channel != NULL && !link->is_isolated && link->crew == crew &&
-            link->generation == queue->role->generation)
-            return link;
+            link->generation == queue->role->generation &&
+            (found == NULL || link->index < found->index))
+            found = link;
     }
-    return NULL;
+    return found;
 }
 
 /* The process that has the site's connections, or NULL. */

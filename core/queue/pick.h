@@ -26,8 +26,9 @@ struct deliver_link *pick_any(const struct queue *queue, unsigned crew);
 struct deliver_link *pick_for_site(struct queue *queue, struct site *site, int64_t now_ms);
 /* The site's last attempt has ended: its connection may be kept for the next. */
 void pick_kept(const struct queue *queue, struct site *site, int64_t now_ms);
-/* One of that crew that has our configuration, not a former one, and whom no suspect is with, whether it
- * has credit or not: for questions. NULL: there is none. */
+/* One of that crew that has our configuration, not a former one, and whom no suspect is with; whether
+ * it has credit or not, and always the same one, because others may see a table's change a moment later:
+ * for questions. NULL: there is none. */
 struct deliver_link *pick_current(const struct queue *queue, unsigned crew);
 /* The isolated process, if it has credit and there is a suspect for it, or NULL. */
 struct deliver_link *pick_isolated(const struct queue *queue, int64_t now_ms);

@@ -27,6 +27,7 @@ static void pass_unit(struct pass *pass, struct unit *unit)
     if (!unit_is_waiting(unit))
         return;
     (void)schedule_release(pass->schedule, unit, pass->now_ms);
+    unit->is_routed = false;
     if (unit->message->mark != pass->schedule->mark) {
         unit->message->mark = pass->schedule->mark;
         pass->count++;

@@ -46,6 +46,8 @@ sluice_status reroute_message(struct active *active, const struct envelope *enve
         st = schedule_rebuild(&queue->schedule, active->message, envelope, clock_monotonic_ms());
     if (st == SLUICE_OK) {
         admit_rest(queue, active->message, envelope);
+        for (struct unit *u = active->message->units; u != NULL; u = u->next_of_message)
+            u->is_routed = true;
         active_change(active, &record, false);
         verify_waiting(active);
     }

@@ -202,6 +202,7 @@ static void reschedule(struct schedule *schedule, struct unit *unit,
         return;
     }
     unit->recipient_count = left;
+    unit->is_routed = false;
     schedule_defer(schedule, unit, unit->due.due_ms, clock_monotonic_ms());
 }
 

@@ -146,6 +146,17 @@ sluice_status domain_list_add(struct domain_list *list, struct tables *tables, c
     return add_plain(list, tables, span_trim(sluice_span_of(pattern)), err);
 }
 
+sluice_status domain_list_add_state(const struct domain_list *list, struct table_state *state)
+{
+    sluice_status st = SLUICE_OK;
+
+    for (size_t i = 0; st == SLUICE_OK && i < list->count; i++) {
+        if (list->patterns[i].kind == PATTERN_TABLE)
+            st = table_state_add(state, list->patterns[i].table);
+    }
+    return st;
+}
+
 bool domain_list_parents_match(const struct config *config, const char *parameter)
 {
     size_t count = config_count(config, "parent_domain_matches_subdomains");

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "net/address.h"
-#include "route/table.h"
+#include "route/table_state.h"
 
 #include <stdbool.h>
 
@@ -51,6 +51,8 @@ sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
 bool domain_list_parents_match(const struct config *config, const char *parameter);
 void domain_list_done(struct domain_list *list);
 
+/* Adds its tables. TEMP: as table_state_add. [task] */
+sluice_status domain_list_add_state(const struct domain_list *list, struct table_state *state);
 /* OK: it is in the list; NOT_FOUND; TEMP with a text if a table could not be asked.
  * [task: may wait] */
 sluice_status domain_list_match(const struct domain_list *list, struct sluice_span domain,

@@ -398,6 +398,26 @@ bool route_goes_by_domain(const struct router *router)
            !may_have_addresses(&router->relocated_maps);
 }
 
+sluice_status route_table_state(const struct router *router, struct table_state *ret_state)
+{
+    const struct table_list *const lists[] = {
+        &router->transport_maps,
+        &router->relocated_maps,
+        &router->sender_transports.tables,
+        &router->sender_relayhosts.tables,
+    };
+    struct table_state state = TABLE_STATE_INIT;
+    sluice_status st = SLUICE_OK;
+
+    for (int i = 0; st == SLUICE_OK && i < ROUTE_DEFAULT; i++)
+        st = domain_list_add_state(&router->classes.domains[i], &state);
+    for (size_t i = 0; st == SLUICE_OK && i < sizeof(lists) / sizeof(lists[0]); i++)
+        st = table_state_add_list(&state, lists[i]);
+    if (st == SLUICE_OK)
+        *ret_state = state;
+    return st;
+}
+
 void route_done(struct route *route)
 {
     mailbox_done(&route->mailbox);

@@ -82,6 +82,8 @@ void route_done(struct route *route);
 /* True if it is certain that no table tells addresses of one domain apart, now: then a route that
  * is_of_domain has the transport and next hop of all of its domain. [task] */
 bool route_goes_by_domain(const struct router *router);
+/* What all tables that routes come from have now. TEMP: one cannot be asked. [task] */
+sluice_status route_table_state(const struct router *router, struct table_state *ret_state);
 /* Whether a user of that domain, which is of that class, can be named without it. */
 bool route_is_bare(const struct router *router, struct sluice_span domain, enum route_class class);
 

@@ -494,17 +494,20 @@ sluice_status table_generation(struct table *table, uint64_t *ret_generation)
     const struct instance_side *side = finding_side(table);
     struct instance_call call;
 
-    if (!is_available(table) || table->pool != NULL ||
-        !SLUICE_HAS(struct sluice_lookup_ops, INSTANCE_OPS(side, struct sluice_lookup_ops),
-                    generation))
+    if (table->pool != NULL)
+        return SLUICE_UNSUPPORTED; /* asking might wait */
+    if (!is_available(table))
         return SLUICE_TEMP;
+    if (!SLUICE_HAS(struct sluice_lookup_ops, INSTANCE_OPS(side, struct sluice_lookup_ops),
+                    generation))
+        return SLUICE_UNSUPPORTED;
     if (table->instance != NULL)
         instance_enter(&call, table->instance, CLOCK_NEVER);
     sluice_status st = INSTANCE_OPS(side, struct sluice_lookup_ops)
                            ->generation(side->self, ret_generation);
     if (table->instance != NULL)
         instance_leave(&call, st);
-    return st;
+    return st == SLUICE_OK || st == SLUICE_UNSUPPORTED ? st : SLUICE_TEMP;
 }
 
 bool table_may_have_addresses(struct table *table)

@@ -57,7 +57,8 @@ sluice_status table_find(struct table *table, struct sluice_span key, int64_t de
 sluice_status table_find_for(struct table *table, struct sluice_span key, uint64_t flags,
                              int64_t deadline_ms, struct buffer *value, struct error *err);
 
-/* A number that is another one when the table's content has changed. TEMP: it is not known. [task] */
+/* A number that is another one when the table's content has changed. TEMP: it is not known now;
+ * UNSUPPORTED: this table cannot tell, or is asked on threads. [task] */
 sluice_status table_generation(struct table *table, uint64_t *ret_generation);
 
 /* The tables of one parameter, asked in order. Zero it to initialise. */

@@ -269,7 +269,7 @@ struct sluice_tables {
                               struct sluice_span key, int64_t deadline_ms,
                               const struct sluice_lookup_sink *sink,
                               const struct sluice_errors *errors);
-    /* As sluice_lookup_ops.generation; TEMP also where the table has none. [task] [1.3] */
+    /* As sluice_lookup_ops.generation; UNSUPPORTED where the table has none. [task] [1.3] */
     sluice_status (*generation)(const struct sluice_host *host, const char *table,
                                 uint64_t *ret_generation);
 };

@@ -85,7 +85,8 @@ struct sluice_lookup_ops {
                           int64_t deadline_ms, const struct sluice_lookup_sink *sink,
                           const struct sluice_errors *errors);
 
-    /* Optional: a number that is another one when the table's content has changed. [call] */
+    /* Optional: a number that is another one when the table's content has changed, the same in all
+     * processes. TEMP: not known now; UNSUPPORTED: this table cannot tell. [call] */
     sluice_status (*generation)(struct sluice_lookup *lookup, uint64_t *ret_generation);
     /* Optional: every entry, in storage order. [call] */
     sluice_status (*list)(struct sluice_lookup *lookup, const struct sluice_lookup_entry_sink *sink,

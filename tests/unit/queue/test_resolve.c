@@ -93,6 +93,7 @@ static void test_what_is_not_known_stays(void **state)
 {
     struct fixture f;
     struct frame *question;
+    struct seen_job seen;
     char text[256];
     bool is_postponed;
 
@@ -112,7 +113,9 @@ static void test_what_is_not_known_stays(void **state)
     frame_free(question);
     peer_expect_none(&f.deliver, MESSAGE_JOB);
     assert_int_equal(release(&f, "x.test", &is_postponed), 1);
-    peer_close(&f.deliver);
+    expect_job(&f, &seen);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
     fixture_stop(&f);
 }
 
@@ -194,7 +197,7 @@ static void test_a_question_that_nobody_survives(void **state)
     expect_job(&f, &seen);
     assert_true(span_equal(seen.envelope.recipients[0].address, SPAN_LITERAL("good@x.test")));
     answer_job(&f, &seen, SITE_REACHED, all_good);
-    while ((question = peer_wait(&f.deliver, MESSAGE_RESOLVE, 3000)) != NULL) {
+    while ((question = peer_wait(&f.deliver, MESSAGE_RESOLVE, MOMENT_MS)) != NULL) {
         frame_free(question);
         assert_true(++losses <= 2 + RESOLVE_LOSSES_MAX);
         peer_close(&f.deliver);
@@ -202,6 +205,215 @@ static void test_a_question_that_nobody_survives(void **state)
     }
     assert_int_equal(count_messages(&f), 1);
     peer_close(&f.deliver);
+    fixture_stop(&f);
+}
+
+/* ---- jobs that are not made ------------------------------------------------------------------ */
+
+static void answer_elsewhere(struct fixture *f, struct seen_job *seen)
+{
+    const struct message_result result = {.site = SITE_ELSEWHERE};
+    struct buffer body = BUFFER_INIT;
+
+    message_result_encode(&result, &body);
+    peer_send(&f->deliver, MESSAGE_RESULT, seen->frame->ref, &body);
+    job_done(seen);
+}
+
+/* Deliver is asked where it goes, and then does not look again. */
+static void expect_move(struct fixture *f, struct seen_job *seen, sluice_status status,
+                        const char *transport)
+{
+    struct frame *question;
+    char text[256];
+
+    assert_false(seen->job.is_routed);
+    answer_elsewhere(f, seen);
+    expect_question(f, &question, text, sizeof(text));
+    assert_string_equal(text, "a@x.test");
+    answer_question(f, question, status, "relay");
+    expect_job(f, seen);
+    assert_true(seen->job.is_routed);
+    assert_true(span_equal(seen->job.transport, sluice_span_of(transport)));
+}
+
+static void test_a_retry_goes_the_new_way(void **state)
+{
+    static const sluice_status later[] = {SLUICE_TEMP};
+    struct fixture f;
+    struct seen_job seen;
+
+    (void)state;
+    fixture_start(&f, "minimal_backoff_time = 1;\n");
+    (void)commit(&f, "a@x.test", "smtp");
+    expect_job(&f, &seen);
+    assert_true(seen.job.is_routed); /* as receive has found out */
+    answer_job(&f, &seen, SITE_REACHED, later);
+    expect_job(&f, &seen);
+    expect_move(&f, &seen, SLUICE_OK, "relay");
+    assert_int_equal(seen.envelope.recipients[0].attempts, 1); /* nothing was attempted */
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+static void test_a_release_goes_the_new_way(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+    bool is_postponed;
+
+    (void)state;
+    fixture_start(&f, "");
+    (void)commit(&f, "a@x.test", "etrn-only");
+    assert_int_equal(release(&f, "x.test", &is_postponed), 1);
+    expect_job(&f, &seen);
+    expect_move(&f, &seen, SLUICE_OK, "relay");
+    assert_true(seen.job.is_released);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+/* Tables that say another thing each time, or nothing now, do not keep mail from going. */
+static void test_what_is_not_known_then_goes_the_old_way(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+    bool is_postponed;
+
+    (void)state;
+    fixture_start(&f, "");
+    (void)commit(&f, "a@x.test", "etrn-only");
+    assert_int_equal(release(&f, "x.test", &is_postponed), 1);
+    expect_job(&f, &seen);
+    expect_move(&f, &seen, SLUICE_TEMP, "etrn-only");
+    assert_true(seen.job.is_released);
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
+/* ---- tables that change ---------------------------------------------------------------------- */
+
+/* The same route for all, and the tables' state. Returns how many there are. */
+static size_t answer_from(struct fixture *f, struct frame *frame, uint64_t number, bool is_whole)
+{
+    const struct message_tables tables = {.number = number, .is_whole = is_whole};
+    const struct message_route route = {.status = SLUICE_OK,
+                                        .transport = SPAN_LITERAL("etrn-only"),
+                                        .nexthop = SPAN_LITERAL("[hub.test]")};
+    struct sluice_span body = frame_body(frame);
+    struct message_question question;
+    struct buffer answer = BUFFER_INIT;
+    size_t count = 0;
+
+    message_tables_add(&tables, &answer);
+    while (message_question_next(&body, &question) == SLUICE_OK) {
+        message_route_add(&route, &answer);
+        count++;
+    }
+    peer_send(&f->deliver, MESSAGE_RESOLVED, frame->ref, &answer);
+    frame_free(frame);
+    return count;
+}
+
+static size_t answer_requeue(struct fixture *f, uint64_t number, bool is_whole)
+{
+    requeue(f);
+    return answer_from(f, peer_expect(&f->deliver, MESSAGE_RESOLVE), number, is_whole);
+}
+
+/* Without other questions one is asked that has no address. */
+static void test_a_change_is_noticed(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_start_on(&f, "log", "");
+    (void)commit(&f, "a@x.test", "etrn-only");
+    fixture_restart(&f);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 1, true), 0);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 1, true), 1);
+    assert_int_equal(answer_requeue(&f, 1, true), 1);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 2, true), 0);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 2, true), 1);
+    assert_int_equal(count_messages(&f), 1);
+    fixture_stop(&f);
+}
+
+/* Releases the message and has it deferred, until its job says that it is from these tables. */
+static void expect_tables(struct fixture *f, uint64_t tables)
+{
+    static const sluice_status later[] = {SLUICE_TEMP};
+    struct seen_job seen;
+    char text[256] = "";
+    bool is_so = false;
+    bool is_postponed;
+
+    for (int i = 0; !is_so && i < 1000; i++) {
+        assert_int_equal(release(f, "x.test", &is_postponed), 1);
+        expect_job(f, &seen);
+        is_so = !seen.job.is_routed && seen.job.tables == tables;
+        answer_job(f, &seen, SITE_REACHED, later);
+        do {
+            pump();
+            show_recipient(f, 0, text, sizeof(text));
+        } while (atoi(text + strcspn(text, " ")) <= i);
+    }
+    assert_true(is_so);
+}
+
+/* Jobs say whose routes they have, if that is certain. */
+static void test_a_job_tells_which_tables_it_is_from(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_start_on(&f, "log", "etrn_minimum_interval = 0;\n");
+    (void)commit(&f, "a@x.test", "etrn-only");
+    fixture_restart(&f);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 7, true), 0);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 7, true), 1);
+    expect_tables(&f, 7);
+    assert_int_equal(answer_requeue(&f, 7, false), 1);
+    expect_tables(&f, 0);
+    fixture_stop(&f);
+}
+
+/* The routes of one address, and what is left is asked for again, less at a time. */
+static void test_slow_tables_are_asked_for_less(void **state)
+{
+    const struct message_route route = {.status = SLUICE_OK,
+                                        .transport = SPAN_LITERAL("etrn-only"),
+                                        .nexthop = SPAN_LITERAL("[hub.test]")};
+    struct fixture f;
+    struct frame *question;
+    char text[256];
+    int width = 0;
+
+    (void)state;
+    fixture_start_on(&f, "log", "");
+    for (int i = 0; i < 4; i++)
+        (void)commit(&f, i % 2 == 0 ? "a@x.test" : "b@x.test", "etrn-only");
+    fixture_restart(&f);
+    assert_int_equal(answer_from(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), 1, true), 0);
+    for (int i = 0; i < 2; i++) {
+        struct buffer answer = BUFFER_INIT;
+
+        expect_question(&f, &question, text, sizeof(text));
+        width += strchr(text, ' ') != NULL;
+        message_route_add(&route, &answer);
+        peer_send(&f.deliver, MESSAGE_RESOLVED, question->ref, &answer);
+        frame_free(question);
+    }
+    assert_int_equal(width, 2); /* four messages, and two of them */
+    for (int i = 0; i < 2; i++) {
+        expect_question(&f, &question, text, sizeof(text));
+        assert_null(strchr(text, ' '));
+        (void)answer_with(&f, question, &route);
+    }
+    assert_int_equal(count_messages(&f), 4);
     fixture_stop(&f);
 }
 
@@ -266,6 +478,12 @@ int main(void)
         cmocka_unit_test(test_a_deliver_that_goes_is_asked_again),
         cmocka_unit_test(test_a_question_that_nobody_survives),
         cmocka_unit_test(test_what_is_in_flight_moves_later),
+        cmocka_unit_test(test_a_retry_goes_the_new_way),
+        cmocka_unit_test(test_a_release_goes_the_new_way),
+        cmocka_unit_test(test_what_is_not_known_then_goes_the_old_way),
+        cmocka_unit_test(test_a_change_is_noticed),
+        cmocka_unit_test(test_a_job_tells_which_tables_it_is_from),
+        cmocka_unit_test(test_slow_tables_are_asked_for_less),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
