@@ -187,8 +187,8 @@ static const char *parse(struct alias_source *aliases, struct token *token)
         }
         add_token(has_colon ? &value : &name, token);
         has_comma = has_comma || (!has_colon && is_operator(token, ','));
-        has_domain = has_domain ||
-                     (!has_colon && (is_operator(token, '@') || is_operator(token, '%')));
+        has_domain =
+            has_domain || (!has_colon && (is_operator(token, '@') || is_operator(token, '%')));
     }
     if (!name.is_begun || !value.is_begun || has_comma)
         return "need name:value pair";

@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 20      /* parts inside of parts */
-#define BOUNDARY_MAX 70   /* RFC 2046 5.1.1 */
+#define DEPTH_MAX 20    /* parts inside of parts */
+#define BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
 
 struct reader {
     const struct message_keys *wanted;
     int (*act)(void *user, struct sluice_span key);
     void *user;
-    int code;         /* of act; not 0: the end */
+    int code; /* of act; not 0: the end */
     bool is_in_body;
     bool has_message; /* the header says that another message follows */
     struct buffer field;

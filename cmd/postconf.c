@@ -62,7 +62,6 @@ static const struct {
 } absent[] = {
     {'b', "the texts of reports are fixed"},
     {'t', "the texts of reports are fixed"},
-    {'l', "mailboxes are maildirs, which need no locks"},
     {'M', "there is no master.cf: see listen and transports in sluice.conf"},
     {'F', "there is no master.cf: see listen and transports in sluice.conf"},
     {'P', "there is no master.cf: see listen and transports in sluice.conf"},
@@ -184,9 +183,10 @@ static int read_config(struct postconf *postconf)
 {
     struct draft *draft = &postconf->draft;
     const char *path = postconf->config_path;
+    bool is_edit = postconf->mode != 0 && strchr("eX#", postconf->mode) != NULL;
 
-    if (postconf->mode == 0 || postconf->mode == 'm')
-        path = place_or_default(path); /* which cannot be edited */
+    if (!is_edit)
+        path = place_or_default(path);
     if (access(path, R_OK) == -1)
         return postconf_fatal("open %s: %s", path, strerror(errno));
     draft_read(draft, path);
@@ -208,6 +208,9 @@ static int run(struct postconf *postconf, char **arguments)
     case 'a':
     case 'A':
         return EXIT_SUCCESS; /* there are no types of SASL */
+    case 'l':
+        (void)puts("fcntl\ndotlock"); /* which mailbox_delivery_lock knows */
+        return EXIT_SUCCESS;
     case 'm':
         return postconf_types(postconf);
     case 0:

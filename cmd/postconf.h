@@ -21,7 +21,7 @@ struct postconf_item {
 
 struct postconf {
     char config_path[PATH_MAX];
-    char mode; /* the option that says what to do: e, X, #, m; 0: show values */
+    char mode;          /* the option that says what to do: e, X, #, m; 0: show values */
     bool has_defaults;  /* -d */
     bool is_named_only; /* -n */
     bool is_expanded;   /* -x */
@@ -43,8 +43,7 @@ void postconf_warn(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* Fills in items, from a draft that has been read; loads the plugins that it names. */
 void postconf_items(struct postconf *postconf);
 /* NULL if there is none of that name. */
-const struct postconf_item *postconf_find(const struct postconf *postconf,
-                                          struct sluice_span name);
+const struct postconf_item *postconf_find(const struct postconf *postconf, struct sluice_span name);
 /* "name = value" or "name=value" in two. NULL, or what is wrong with it: static text. */
 const char *postconf_split(const char *argument, struct sluice_span *ret_name,
                            struct sluice_span *ret_value);

@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_TRIES 100       /* writers that may be ahead of us */
-#define BARE_DIGITS_MAX 9    /* of a number that fits 32 bits in any case */
+#define LOCK_TRIES 100    /* writers that may be ahead of us */
+#define BARE_DIGITS_MAX 9 /* of a number that fits 32 bits in any case */
 
 /* One that is to be made. */
 struct change {
@@ -87,8 +87,7 @@ static int read_change(struct postconf *postconf, const char *argument, struct c
     struct draft *draft = &postconf->draft;
     struct sluice_span name = sluice_span_of(argument);
     struct sluice_span value = SPAN_EMPTY;
-    const char *wrong =
-        postconf->mode == 'e' ? postconf_split(argument, &name, &value) : NULL;
+    const char *wrong = postconf->mode == 'e' ? postconf_split(argument, &name, &value) : NULL;
 
     if (wrong != NULL)
         return postconf_fatal("%s: \"%s\"", wrong, argument);
@@ -186,8 +185,8 @@ static int change_file(const struct postconf *postconf, const char *file,
     if (path == NULL)
         return postconf_fatal("open %s: %s", file, strerror(errno));
     int fd = lock_file(path, &info);
-    sluice_status st = fd != -1 ? rewrite(postconf, path, &info, changes, count, file, &err)
-                                : SLUICE_TEMP;
+    sluice_status st =
+        fd != -1 ? rewrite(postconf, path, &info, changes, count, file, &err) : SLUICE_TEMP;
     if (fd != -1)
         (void)close(fd); /* only locked */
     free(path);

@@ -66,8 +66,8 @@ static int is_plugin(const struct dirent *entry)
 /* One that cannot be loaded is none. */
 static void print_type(struct draft *draft, const char *file)
 {
-    const char *type = arena_printf(&draft->arena, "%.*s",
-                                    (int)(strlen(file) - strlen(SUFFIX)), file);
+    const char *type =
+        arena_printf(&draft->arena, "%.*s", (int)(strlen(file) - strlen(SUFFIX)), file);
     const char *plugin = arena_printf(&draft->arena, "lookup/%s", type);
     struct derivation derivation;
 
@@ -214,8 +214,8 @@ static void add_parameters(struct postconf *postconf, struct draft *plain)
         struct postconf_item *item = add(postconf, parameter->option->key, parameter->setting);
         item->option = parameter->option;
         item->value = in_words(item->option, item->value);
-        item->fallback = in_words(item->option,
-                                  arena_text(&draft->arena, sluice_span_of(fallback)));
+        item->fallback =
+            in_words(item->option, arena_text(&draft->arena, sluice_span_of(fallback)));
         if ((parameter->option->flags & OPTION_INTERNAL) != 0 && parameter->text != NULL)
             item->value = parameter->text; /* worked out from others, set or not */
     }
@@ -241,8 +241,7 @@ static void add_long_names(struct postconf *postconf)
         const struct sluice_option *own = parameters_of_instance(instance->interface, &count);
 
         for (size_t j = 0; j < count; j++) {
-            const char *name =
-                arena_printf(&draft->arena, "%s_%s", instance->name, own[j].key);
+            const char *name = arena_printf(&draft->arena, "%s_%s", instance->name, own[j].key);
             const struct setting *setting =
                 instance->group != NULL ? setting_find(instance->group, own[j].key) : NULL;
 

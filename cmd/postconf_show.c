@@ -102,8 +102,8 @@ static void print_line(const struct postconf *postconf, const char *text)
 static void print_item(struct postconf *postconf, const struct postconf_item *item)
 {
     struct error err = ERROR_INIT;
-    const char *value = postconf->is_expanded ? expanded(postconf, item, &err)
-                                              : raw_of(postconf, item);
+    const char *value =
+        postconf->is_expanded ? expanded(postconf, item, &err) : raw_of(postconf, item);
 
     if (value == NULL) {
         postconf_warn("%s: %s", item->name, err.text);
@@ -114,8 +114,7 @@ static void print_item(struct postconf *postconf, const struct postconf_item *it
     else if (postconf->hides_names)
         print_line(postconf, value);
     else
-        print_line(postconf,
-                   arena_printf(&postconf->draft.arena, "%s = %s", item->name, value));
+        print_line(postconf, arena_printf(&postconf->draft.arena, "%s = %s", item->name, value));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

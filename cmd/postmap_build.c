@@ -47,9 +47,8 @@ static int write_open(struct build *build, bool is_update, mode_t mode)
 {
     struct postmap_table *table = build->table;
 
-    if (table->ops->write_open(&table->host.sdk, &table->values.sdk, table->path,
-                               is_update ? 1 : 0, mode, &build->errors.sdk,
-                               &build->writer) != SLUICE_OK)
+    if (table->ops->write_open(&table->host.sdk, &table->values.sdk, table->path, is_update ? 1 : 0,
+                               mode, &build->errors.sdk, &build->writer) != SLUICE_OK)
         return fail(build);
     return EXIT_SUCCESS;
 }
@@ -308,8 +307,7 @@ int postmap_remove(struct postmap *postmap)
     if (removal.builds == NULL)
         return postmap_fatal(postmap, "out of memory");
     for (size_t i = 0; i < postmap->table_count && code == EXIT_SUCCESS; i++) {
-        removal.builds[i] =
-            (struct build){.postmap = postmap, .table = &postmap->tables[i]};
+        removal.builds[i] = (struct build){.postmap = postmap, .table = &postmap->tables[i]};
         code = open_for_removal(&removal.builds[i]);
     }
     is_good = code == EXIT_SUCCESS;

@@ -17,10 +17,10 @@
 static void warn_empty(const struct postmap *postmap, const struct postmap_table *table,
                        struct sluice_span key)
 {
-    (void)fprintf(stderr, "%s: warning: table %s:%s: key %.*s: empty string result is not allowed\n",
-                  postmap->program, table->type, table->path, SPAN_ARGS(key));
     (void)fprintf(stderr,
-                  "%s: warning: table %s:%s should return NO RESULT in case of NOT FOUND\n",
+                  "%s: warning: table %s:%s: key %.*s: empty string result is not allowed\n",
+                  postmap->program, table->type, table->path, SPAN_ARGS(key));
+    (void)fprintf(stderr, "%s: warning: table %s:%s should return NO RESULT in case of NOT FOUND\n",
                   postmap->program, table->type, table->path);
 }
 
@@ -41,8 +41,7 @@ static sluice_status find(struct postmap *postmap, struct sluice_span key, struc
     return st;
 }
 
-static void print(const struct postmap *postmap, struct sluice_span key,
-                  const struct buffer *value)
+static void print(const struct postmap *postmap, struct sluice_span key, const struct buffer *value)
 {
     if (strcmp(postmap->query, "-") == 0) {
         (void)fwrite(key.ptr, 1, key.len, stdout); /* main looks at stdout in the end */
@@ -91,9 +90,8 @@ static int query_message_key(void *user, struct sluice_span key)
 
 static int query_message(struct postmap *postmap)
 {
-    const struct message_keys wanted = {.header = postmap->asks_header,
-                                        .body = postmap->asks_body,
-                                        .parts = postmap->asks_parts};
+    const struct message_keys wanted = {
+        .header = postmap->asks_header, .body = postmap->asks_body, .parts = postmap->asks_parts};
     struct message_query query = {.postmap = postmap};
     struct error err = ERROR_INIT;
     sluice_status st;

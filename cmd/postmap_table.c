@@ -218,8 +218,8 @@ sluice_status postmap_table_open(struct postmap_table *table, struct error *err)
     if (st != SLUICE_OK)
         return st;
     error_sink_init(&errors, err);
-    return status_known(table->ops->open(&table->host.sdk, &table->values.sdk, table->path, &errors.sdk,
-                                         &table->lookup));
+    return status_known(table->ops->open(&table->host.sdk, &table->values.sdk, table->path,
+                                         &errors.sdk, &table->lookup));
 }
 
 struct answer {

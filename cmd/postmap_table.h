@@ -31,8 +31,8 @@ struct postmap_table {
     bool keeps_case;     /* keys are not folded */
     enum postmap_style style;
     const struct sluice_lookup_ops *ops; /* NULL: not loaded */
-    struct values values;         /* of its options; &values.sdk is what the plugin gets */
-    struct sluice_lookup *lookup; /* open after the first find or list */
+    struct values values;                /* of its options; &values.sdk is what the plugin gets */
+    struct sluice_lookup *lookup;        /* open after the first find or list */
     struct draft *draft;
     struct postmap_table *others; /* that this one asks, a list */
     struct postmap_table *next;

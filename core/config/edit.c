@@ -78,8 +78,7 @@ static void find_value(struct sluice_span text, size_t name_end, struct range *r
     size_t at = name_end + blanks_len(span_skip(text, name_end)) + 1; /* the sign = */
 
     range->value_start = at + blanks_len(span_skip(text, at));
-    range->value_end =
-        range->value_start + value_len(span_skip(text, range->value_start));
+    range->value_end = range->value_start + value_len(span_skip(text, range->value_start));
     range->end = range->value_end + blanks_len(span_skip(text, range->value_end));
     if (token_is_text(span_skip(text, range->end), ";") ||
         token_is_text(span_skip(text, range->end), ","))

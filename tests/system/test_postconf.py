@@ -74,7 +74,7 @@ def postconf(folder):
     (["strict"], "strict = reject_unknown_sender_domain, permit\n"),
     (["-o", "myhostname=other", "-x", "myorigin", "myhostname"], "myorigin = other\nmyhostname = other\n"),
     (["-p", "-v", "myhostname"], "myhostname = mx.lab.test\n"),
-    (["-a"], ""), (["-A"], ""),
+    (["-a"], ""), (["-A"], ""), (["-l"], "fcntl\ndotlock\n"),
 ])
 def test_values(postconf, arguments, out):
     """C-61, C-62."""
