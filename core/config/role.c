@@ -126,6 +126,8 @@ static void take_log_file(struct channel_frame *frame)
     frame->fd = -1;
 }
 
+/* A crew's user may have other programs, which could look into a process of theirs: it has deliver's
+ * secrets, and mail. */
 static sluice_status take_setup(const struct channel_frame *frame, struct error *err)
 {
     struct log_settings settings = {.max_level = LOG_LEVEL_INFO, .file_fd = runtime.log_fd};
@@ -146,6 +148,8 @@ static sluice_status take_setup(const struct channel_frame *frame, struct error 
     runtime.role.crew = runtime.crew;
     if (runtime.crew == NULL)
         return error_set(err, SLUICE_TEMP, "out of memory");
+    if (runtime.crew[0] != '\0')
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail */
     runtime.role.config = runtime.config;
     return status;
 }
@@ -534,6 +538,7 @@ static void free_runtime(void)
     free(runtime.listeners);
     free(runtime.crew);
     config_close(runtime.config);
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* nothing is left to hide from leak checkers */
     if (runtime.is_log_started)
         log_stop();
 }

@@ -213,6 +213,15 @@ def test_a_daemon_of_an_ordinary_user(make_daemon, folder):
         assert said.endswith("queue': Permission denied))")
 
 
+@needs_root
+def test_a_command_cannot_look_into_deliver(make_pipe, commands):
+    """Which has its user, but passwords of tables, and other mail."""
+    daemon = make_pipe([commands.write("look", "#!/bin/sh\nid -un\nls /proc/$PPID/fd 2>&1\nexit 0\n")])
+    send(daemon.port, recipients=["a@list.tld"])
+    said = result_of(daemon, "a@list.tld")[2]
+    assert re.fullmatch(r"sent \(delivered via list service \(nobody ls: .*Permission denied\)\)", said), said
+
+
 # ---- how it ends ----------------------------------------------------------------------------------
 
 ENDS = {

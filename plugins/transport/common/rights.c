@@ -45,8 +45,6 @@ int rights_take(const struct rights *rights)
     return EPERM;
 }
 
-/* The kernel takes a process whose rights change for one that is not to be looked at; it was before, by
- * whoever has its capabilities, and leak checkers and debuggers must. */
 void rights_return(void)
 {
     if (is_own())
@@ -55,7 +53,6 @@ void rights_return(void)
     (void)setfsgid(getegid());
     if (!is_own() || set_groups(getegid()) != 0)
         abort(); /* else the next one's mail would be written with these rights */
-    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* a wish */
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
