@@ -24,8 +24,9 @@
 
 #include "config/draft.h"
 
-#define IMPORT_FILE_MAX ((size_t)4 * 1024 * 1024)      /* bytes of main.cf or master.cf */
-#define IMPORT_ENTRY_MAX 5000                          /* parameters, or services */
+#define IMPORT_FILE_MAX ((size_t)4 * 1024 * 1024) /* bytes of main.cf or master.cf */
+#define IMPORT_ENTRY_MAX 5000                     /* parameters */
+#define IMPORT_SERVICE_MAX 500
 #define IMPORT_EXPANDED_MAX ((size_t)64 * 1024 * 1024) /* bytes that references stand for, in all */
 
 /* name = value, of main.cf or of an option -o in master.cf. */
@@ -67,6 +68,7 @@ struct import_table {
     const char *type;
     const char *name;
     struct place place; /* that names it */
+    bool is_missing;    /* there are no such tables */
 };
 
 enum import_verdict {
@@ -163,9 +165,8 @@ const struct sluice_option *import_option(struct import *import, const char *nam
 bool import_is_of_transport(struct import *import, const char *name);
 void import_write_transports(struct import *import);
 
-/* type:name is used; it becomes a group if main.cf has options for it. */
-void import_add_table(struct import *import, struct sluice_span type, const char *name,
-                      struct place place);
+/* The table is used; it becomes a group if there are such tables and main.cf has options for it. */
+void import_add_table(struct import *import, const struct import_table *table);
 /* An option of such a table. */
 bool import_is_of_table(const struct import *import, const char *parameter);
 void import_write_tables(struct import *import);

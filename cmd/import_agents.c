@@ -15,6 +15,7 @@
 #include "sluice/transport.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -198,6 +199,30 @@ static void note_missing(struct import *import, const struct import_service *ser
                 is_wanted ? ": mail that it is named for waits" : "; nothing names it");
 }
 
+/* The user that a pipe runs its command as is one of this machine. */
+static bool has_user(struct import *import, const struct import_service *service)
+{
+    const size_t len = strlen("user=");
+
+    for (size_t i = 0; i < service->argument_count; i++) {
+        struct sluice_span user = sluice_span_of(service->arguments[i]);
+
+        if (strncmp(user.ptr, "argv=", strlen("argv=")) == 0)
+            break;
+        if (strncmp(user.ptr, "user=", len) != 0)
+            continue;
+        user = span_skip(user, len);
+        user = span_first(user, span_find(user, ':'));
+        if (getpwnam(arena_text(&import->arena, user)) == NULL) {
+            import_note(import, IMPORT_LOST, service->place, service->name,
+                        "there is no user %.*s on this machine: mail for this transport waits",
+                        SPAN_ARGS(user));
+            return false;
+        }
+    }
+    return true;
+}
+
 static void take_service(struct import *import, const struct import_service *service,
                          struct sluice_span tables)
 {
@@ -220,7 +245,7 @@ static void take_service(struct import *import, const struct import_service *ser
     } else if (!import_has_plugin(import, arena_printf(&import->arena, "transport/%s", plugin))) {
         note_missing(import, service, is_wanted);
     } else {
-        add_transport(import, service, plugin);
+        add_transport(import, service, has_user(import, service) ? plugin : "retry");
     }
 }
 

@@ -15,10 +15,9 @@
 #include <stdlib.h>
 
 #define SMTP_PORT 25
-#define HOSTS_MAX 64
 
 struct hosts {
-    const char *items[HOSTS_MAX]; /* as listen has them: v6 in brackets */
+    const char **items; /* as listen has them: v6 in brackets */
     size_t count;
     bool is_all;
 };
@@ -61,8 +60,20 @@ static void add_host(struct import *import, struct hosts *hosts, const char *tex
         if (strcmp(hosts->items[i], host) == 0)
             return;
     }
-    if (hosts->count < HOSTS_MAX)
-        hosts->items[hosts->count++] = host;
+    hosts->items = arena_grow(&import->arena, hosts->items, hosts->count, sizeof(*hosts->items));
+    hosts->items[hosts->count++] = host;
+}
+
+static bool has_protocol(struct import *import, const char *protocol)
+{
+    struct sluice_span rest = sluice_span_of(import_value(import, "inet_protocols"));
+    struct sluice_span item;
+    bool is_found = false;
+
+    while (list_next(&rest, &item))
+        is_found = is_found || span_equal(item, SPAN_LITERAL("all")) ||
+                   span_equal(item, sluice_span_of(protocol));
+    return is_found;
 }
 
 /* A name or an address: its addresses. False: it has none. */
@@ -78,23 +89,12 @@ static bool add_resolved(struct import *import, struct hosts *hosts, struct slui
         return false;
     for (const struct addrinfo *one = first; one != NULL; one = one->ai_next) {
         if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof(text), NULL, 0,
-                        NI_NUMERICHOST) == 0)
+                        NI_NUMERICHOST) == 0 &&
+            has_protocol(import, one->ai_family == AF_INET ? "ipv4" : "ipv6"))
             add_host(import, hosts, text);
     }
     freeaddrinfo(first);
     return true;
-}
-
-static bool has_protocol(struct import *import, const char *protocol)
-{
-    struct sluice_span rest = sluice_span_of(import_value(import, "inet_protocols"));
-    struct sluice_span item;
-    bool is_found = false;
-
-    while (list_next(&rest, &item))
-        is_found = is_found || span_equal(item, SPAN_LITERAL("all")) ||
-                   span_equal(item, sluice_span_of(protocol));
-    return is_found;
 }
 
 static void add_pair(struct import *import, struct hosts *hosts, const char *v4, const char *v6)

@@ -107,14 +107,20 @@ static const char *own_path(struct conversion *conversion, const char *item)
 
 /* ---- tables that are not there ---------------------------------------------------------------- */
 
-/* A table that is told what to do by parameters of main.cf. */
-static void note_table(struct import *import, const char *plain, struct place place)
+/* A table may be told what to do by parameters of main.cf. */
+static void note_table(struct import *import, const char *plain, struct place place,
+                       bool is_missing)
 {
     size_t len = type_len(plain);
+    const struct import_table table = {
+        .type = arena_printf(&import->arena, "%.*s", (int)len, plain),
+        .name = plain + len + 1,
+        .place = place,
+        .is_missing = is_missing,
+    };
 
-    if (plain[len + 1] != '/')
-        import_add_table(import, (struct sluice_span){.ptr = plain, .len = len}, plain + len + 1,
-                         place);
+    if (table.name[0] != '/')
+        import_add_table(import, &table);
 }
 
 /* The table, or what takes its place. */
@@ -123,10 +129,9 @@ static const char *convert_table(struct conversion *conversion, const char *tabl
     struct import *import = conversion->import;
     const char *type = missing_type(import, table);
 
-    if (type == NULL) {
-        note_table(import, table_name_plain(table), conversion->entry->place);
+    note_table(import, table_name_plain(table), conversion->entry->place, type != NULL);
+    if (type == NULL)
         return own_path(conversion, table);
-    }
     import_note(
         import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
         "%s: there are no tables of type %s: what it decides is put off (451) until another "

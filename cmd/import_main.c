@@ -79,6 +79,14 @@ static bool read_parts(struct reader *reader, struct sluice_span text)
     return true;
 }
 
+/* The text without "path: " before it, which the report says. */
+static const char *without(const char *text, const char *path)
+{
+    size_t len = strlen(path);
+
+    return strncmp(text, path, len) == 0 && text[len] == ':' ? text + len + 2 : text;
+}
+
 bool import_read_lines(struct import *import, const char *path, bool is_needed,
                        struct import_line **ret_lines, size_t *ret_count)
 {
@@ -95,7 +103,7 @@ bool import_read_lines(struct import *import, const char *path, bool is_needed,
         return true;
     if (st != SLUICE_OK) {
         report_error(&import->report, place, "%s",
-                     st == SLUICE_NOT_FOUND ? "there is no such file" : err.text);
+                     st == SLUICE_NOT_FOUND ? "there is no such file" : without(err.text, path));
         return false;
     }
     is_good = read_parts(&reader, (struct sluice_span){.ptr = bytes, .len = len});

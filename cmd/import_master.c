@@ -82,7 +82,7 @@ static bool take_command_line(struct import *import, struct import_service *serv
             continue;
         }
         arguments = arena_grow(&import->arena, arguments, count, sizeof(*arguments));
-        arguments[count++] = word;
+        arguments[count++] = without_braces(import, word);
     }
     service->arguments = arguments;
     service->argument_count = count;
@@ -156,9 +156,9 @@ bool import_read_master(struct import *import)
 
     if (!import_read_lines(import, path, false, &lines, &count))
         return false;
-    if (count > IMPORT_ENTRY_MAX) {
-        report_error(&import->report, lines[IMPORT_ENTRY_MAX].place, "more than %d services",
-                     IMPORT_ENTRY_MAX);
+    if (count > IMPORT_SERVICE_MAX) {
+        report_error(&import->report, lines[IMPORT_SERVICE_MAX].place, "more than %d services",
+                     IMPORT_SERVICE_MAX);
         return false;
     }
     if (count == 0) {

@@ -301,18 +301,11 @@ static bool is_of(const char *name, struct sluice_span owner)
 }
 
 /* "x" of "ldap:x", whose options are parameters like x_server_host. */
-static bool is_of_missing_table(struct import *import, const char *name)
+static bool is_of_table(const struct import *import, const char *name)
 {
-    for (size_t i = 0; i < import->parameters.count; i++) {
-        struct sluice_span rest = sluice_span_of(import->parameters.items[i].value);
-        struct sluice_span item;
-
-        while (list_next(&rest, &item)) {
-            size_t colon = span_find_last(item, ':');
-
-            if (colon + 1 < item.len && is_of(name, span_skip(item, colon + 1)))
-                return true;
-        }
+    for (size_t i = 0; i < import->table_count; i++) {
+        if (is_of(name, sluice_span_of(import->tables[i].name)))
+            return true;
     }
     return false;
 }
@@ -331,9 +324,9 @@ static void note_own(struct import *import, const struct import_entry *entry)
     if (entry->is_used)
         import_note(import, IMPORT_NOT_NEEDED, entry->place, entry->name,
                     "your own: its value stands where it is used");
-    else if (is_of_missing_table(import, entry->name))
+    else if (is_of_table(import, entry->name))
         import_note(import, IMPORT_NOT_SUPPORTED, entry->place, entry->name,
-                    "an option of a table that is not taken over");
+                    "an option that its table has not, or of a table that there is not");
     else
         import_note(import, IMPORT_NOT_NEEDED, entry->place, entry->name, "%s",
                     is_of_service(import, entry->name)

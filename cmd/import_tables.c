@@ -28,31 +28,34 @@ static const struct sluice_option *find_option(const char *type, const char *nam
                         parameter + len + 1);
 }
 
-void import_add_table(struct import *import, struct sluice_span type, const char *name,
-                      struct place place)
+static bool has_options(const struct import *import, const struct import_table *table)
 {
-    struct import_table table = {
-        .type = arena_text(&import->arena, type), .name = name, .place = place};
-    bool has_options = false;
+    for (size_t i = 0; i < import->parameters.count; i++) {
+        if (find_option(table->type, table->name, import->parameters.items[i].name) != NULL)
+            return true;
+    }
+    return false;
+}
 
+void import_add_table(struct import *import, const struct import_table *table)
+{
     for (size_t i = 0; i < import->table_count; i++) {
-        if (strcmp(import->tables[i].type, table.type) == 0 &&
-            strcmp(import->tables[i].name, name) == 0)
+        if (strcmp(import->tables[i].type, table->type) == 0 &&
+            strcmp(import->tables[i].name, table->name) == 0)
             return;
     }
-    for (size_t i = 0; !has_options && i < import->parameters.count; i++)
-        has_options = find_option(table.type, name, import->parameters.items[i].name) != NULL;
-    if (!has_options)
+    if (!table->is_missing && !has_options(import, table))
         return;
     import->tables =
         arena_grow(&import->arena, import->tables, import->table_count, sizeof(*import->tables));
-    import->tables[import->table_count++] = table;
+    import->tables[import->table_count++] = *table;
 }
 
 bool import_is_of_table(const struct import *import, const char *parameter)
 {
     for (size_t i = 0; i < import->table_count; i++) {
-        if (find_option(import->tables[i].type, import->tables[i].name, parameter) != NULL)
+        if (!import->tables[i].is_missing &&
+            find_option(import->tables[i].type, import->tables[i].name, parameter) != NULL)
             return true;
     }
     return false;
@@ -60,12 +63,14 @@ bool import_is_of_table(const struct import *import, const char *parameter)
 
 void import_write_tables(struct import *import)
 {
+    bool is_first = true;
+
     for (size_t i = 0; i < import->table_count; i++) {
         const struct import_table *table = &import->tables[i];
         struct import_group group = {
             .name = table->name, .plugin = table->type, .place = table->place};
 
-        for (size_t j = 0; j < import->parameters.count; j++) {
+        for (size_t j = 0; !table->is_missing && j < import->parameters.count; j++) {
             const struct import_entry *entry = &import->parameters.items[j];
             const struct sluice_option *option = find_option(table->type, table->name, entry->name);
 
@@ -73,8 +78,11 @@ void import_write_tables(struct import *import)
                 import_note(import, IMPORT_CARRIED, entry->place, entry->name,
                             "with the other options of its table");
         }
-        import_group_write(import, "tables", i == 0, &group);
+        if (group.count == 0)
+            continue;
+        import_group_write(import, "tables", is_first, &group);
+        is_first = false;
     }
-    if (import->table_count > 0)
+    if (!is_first)
         buffer_add_text(&import->text, "\n);\n");
 }

@@ -232,7 +232,8 @@ static void collect(struct group *group)
     if (strcmp(group->transport->plugin, "lmtp") == 0)
         add_lmtp(group);
     add_process_limit(group);
-    add_arguments(group);
+    if (strcmp(group->transport->plugin, "pipe") == 0)
+        add_arguments(group);
 }
 
 void import_write_transports(struct import *import)

@@ -411,6 +411,33 @@ query_filter = "(mail=%s)";
     assert imported.passes(), imported.errors
 
 
+def test_pipes(folder):
+    """Those that something names, with their arguments; one whose user there is not defers its mail."""
+    imported = Imported(folder, TODAY + """
+transport_maps = inline:{a.example=store:, b.example=elsewhere:}
+store_destination_recipient_limit = 1
+""", MASTER + """
+store     unix  -       n       n       -       -       pipe
+  flags=DRhu user=nobody null_sender= directory=/tmp
+  argv=/bin/store -f ${sender} -- { a  b } $(recipient)
+elsewhere unix  -       n       n       -       -       pipe flags=F user=no-such-user argv=/bin/x
+unused    unix  -       n       n       -       -       pipe flags=F user=nobody argv=/bin/x
+""")
+    plain = re.sub(r"\s*#.*\n\s*", "\n", imported.text)
+    assert """{ name = "store"; plugin = "pipe";
+destination_recipient_limit = 1;
+flags = "DRhu";
+user = "nobody";
+null_sender = "";
+directory = "/tmp";
+argv = [ "/bin/store", "-f", "${sender}", "--", "a  b", "$(recipient)" ];""" in plain
+    assert '{ name = "elsewhere"; plugin = "retry"; }' in plain
+    assert imported.verdict("elsewhere") == ["LOST"]
+    assert imported.verdict("unused") == ["not needed"]
+    assert imported.status == 1
+    assert imported.passes(), imported.errors
+
+
 def test_servers_become_listen(folder):
     """The server on port 25 has the rules; one with others is not taken over."""
     imported = Imported(folder, TODAY + "smtpd_helo_required = no\nthat = yes\n", """
@@ -523,5 +550,6 @@ def test_files_of_debian(names, folder):
     share = peers.UNPACKED / "usr/share/postfix"
     imported = Imported(folder, "".join((share / name).read_text() for name in names),
                         (share / "master.cf.dist").read_text())
+    assert imported.status == 0, imported.said
     imported.check()
     assert imported.verdict("maildrop") == ["not needed"]
