@@ -339,7 +339,7 @@ static void attempt(struct walk *walk)
         attempt_with_hosts(walk);
     else if (may_call)
         attempt_alone(walk);
-    else
+    else if (!walk->is_explained) /* else has_own_way says it */
         decline_to_verify(walk);
 }
 

@@ -23,10 +23,10 @@ static bool is_over(struct session *session, unsigned count, unsigned limit)
     return limit > 0 && count > limit && !is_exempt(session);
 }
 
-/* This machine's own programs are nobody's clients, and a rehearsal has none. */
+/* This machine's own programs are nobody's clients. */
 static bool is_counted(const struct session *session)
 {
-    return session->receiver->clients != NULL && !session->is_local && session->rehearsal == NULL;
+    return session->receiver->clients != NULL && !session->is_local;
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ struct session {
     struct address client; /* nothing, where is_local */
     bool is_local;         /* a process of this machine, on the submission socket */
     uid_t uid;             /* whose */
-    uint32_t client_entry; /* clients.h */
+    uint32_t client_entry; /* clients.h; 0: not counted, as a rehearsal */
     int64_t started_ms;
     struct name_query *naming;   /* under way */
     struct task_queue named;     /* who waits for it */

@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/sealed.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "ipc/envelope.h"
 #include "receive/receiver.h"
 #include "receive/session.h"
@@ -60,6 +61,8 @@ struct fake_queue {
     size_t content_len;
     bool keeps_files_only; /* of contents: when several come in any order */
     char envelope[1024]; /* of the last commit, as text */
+    char explained[8192]; /* of the last EXPLAINED, and its ref */
+    uint64_t explained_ref;
     int staged_fd;
 };
 
@@ -273,6 +276,10 @@ static inline void queue_frame(struct channel *channel, struct channel_frame *fr
     case MESSAGE_PAUSED:
         queue->paused = frame->ref;
         break;
+    case MESSAGE_EXPLAINED:
+        text_copy_span(queue->explained, sizeof(queue->explained), frame->body);
+        queue->explained_ref = frame->ref;
+        break;
     }
 }
 
@@ -338,6 +345,7 @@ static const struct sluice_restriction fake_restrictions[] = {
     {"defer", SLUICE_RESTRICTION_REFUSES, 0, ""},
     {"broken", 0, 0, ""},
     {"say", SLUICE_RESTRICTION_ARGUMENT, 0, ""},
+    {"reject_rehearsal", 0, 0, ""},
 };
 
 /* say 5.HELO.text: verdict number 5 about that, and "_" for blanks. */
@@ -377,6 +385,9 @@ static inline sluice_status fake_decide(struct sluice_access *access, const char
                               : "Recipient address rejected: Access denied");
     if (strcmp(restriction, "defer") == 0)
         sink->verdict(sink, SLUICE_VERDICT_DEFER, 0, "4.3.2", "Try again later");
+    if (strcmp(restriction, "reject_rehearsal") == 0 &&
+        (request->facts & SLUICE_FACT_REHEARSAL) != 0)
+        sink->verdict(sink, SLUICE_VERDICT_REJECT, 554, "5.7.1", "a rehearsal");
     if (strcmp(restriction, "say") == 0)
         fake_say(request->argument, sink);
     if (strcmp(restriction, "broken") == 0) {
