@@ -69,16 +69,10 @@ static void format(const struct ruling *ruling, const struct access_verdict *ver
                    verdict->is_bare ? "" : " rejected: ", verdict->text);
 }
 
-/* The log names a recipient only where there is one. */
-static struct sluice_span recipient_of(const struct ruling *ruling)
-{
-    return ruling->stage == SLUICE_STAGE_RCPT ? ruling->subject : SPAN_EMPTY;
-}
-
 bool ruling_fail(struct ruling *ruling, const struct error *err)
 {
     session_log_failure(ruling->session, ruling->command, err);
-    session_reject(ruling->session, ruling->command, recipient_of(ruling),
+    session_reject(ruling->session, ruling->command, ruling->recipient,
                    "451 4.3.0 <%.*s>: Temporary lookup failure", SPAN_ARGS(ruling->subject));
     return false;
 }
@@ -91,7 +85,7 @@ bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
         ruling->defer_if_reject.verdict != SLUICE_VERDICT_NONE)
         verdict = &ruling->defer_if_reject;
     format(ruling, verdict, line);
-    session_reject(ruling->session, ruling->command, recipient_of(ruling), "%s", line);
+    session_reject(ruling->session, ruling->command, ruling->recipient, "%s", line);
     return false;
 }
 
@@ -101,7 +95,7 @@ static void warn(const struct ruling *ruling, const struct access_verdict *verdi
     char line[LINE_MAX_BYTES];
 
     format(ruling, verdict, line);
-    session_log_note(ruling->session, "reject_warning", ruling->command, recipient_of(ruling), line);
+    session_log_note(ruling->session, "reject_warning", ruling->command, ruling->recipient, line);
 }
 
 /* What the log says of verdicts that are neither yes nor no, in Postfix's words; of PREPEND nothing. */
@@ -147,7 +141,7 @@ static sluice_status note(const struct ruling *ruling, const struct access_verdi
 
     if (action != NULL) {
         format_note(ruling, verdict, line);
-        session_log_note(ruling->session, action, ruling->command, recipient_of(ruling), line);
+        session_log_note(ruling->session, action, ruling->command, ruling->recipient, line);
     }
     if (transaction == NULL || effects_add(&transaction->effects, verdict) == SLUICE_OK)
         return SLUICE_OK;

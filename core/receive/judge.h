@@ -22,7 +22,8 @@ struct ruling {
     const char *command;        /* for the log: "RCPT" */
     int32_t stage;              /* SLUICE_STAGE_... */
     uint64_t facts;             /* SLUICE_FACT_... */
-    struct sluice_span subject; /* the recipient, or ETRN's domain */
+    struct sluice_span subject; /* the recipient without quotes, or ETRN's domain */
+    struct sluice_span recipient; /* RCPT: as the log has it; the caller sets it */
     const struct route *route;  /* RCPT: the recipient's; else NULL */
     bool knows_sender;          /* SLUICE_FACT_SENDER_OURS has been found out */
     uint64_t size;              /* of the message */

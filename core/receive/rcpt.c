@@ -100,6 +100,13 @@ static bool ask_restrictions(struct ruling *ruling)
            ruling_ask(ruling, RESTRICTIONS_RECIPIENT);
 }
 
+static void begin_ruling(struct ruling *ruling, const struct candidate *candidate)
+{
+    ruling_begin(ruling, candidate->session, candidate->command, SLUICE_STAGE_RCPT,
+                 candidate->mailbox.plain);
+    ruling->recipient = candidate->mailbox.address;
+}
+
 /* False: refused, the reply is out. */
 static bool check(struct candidate *candidate)
 {
@@ -107,8 +114,7 @@ static bool check(struct candidate *candidate)
                      route_is_postmaster(&candidate->mailbox); /* RFC 5321 4.5.1 */
     struct ruling ruling;
 
-    ruling_begin(&ruling, candidate->session, candidate->command, SLUICE_STAGE_RCPT,
-                 candidate->mailbox.plain);
+    begin_ruling(&ruling, candidate);
     return find_out(candidate, &ruling) && (is_exempt || ask_restrictions(&ruling)) &&
            check_existence(candidate, &ruling) && ruling_end(&ruling);
 }
@@ -209,8 +215,7 @@ static void add(struct candidate *candidate, const struct esmtp_rcpt *parameters
 
     if (st == SLUICE_OK)
         transaction_end_given(session->transaction, count);
-    ruling_begin(&ruling, session, candidate->command, SLUICE_STAGE_RCPT,
-                 candidate->mailbox.plain);
+    begin_ruling(&ruling, candidate);
     if (st == SLUICE_OK)
         session_reply(session, "250 2.1.5 Ok");
     else if (st == SLUICE_PERM)

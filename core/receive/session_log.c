@@ -23,15 +23,15 @@ static const struct log_event disconnect_event = {
 static const struct log_event reject_event = {
     .level = LOG_LEVEL_NOTICE,
     .name = "reject",
-    .text = "{queue_id}: reject: {command} from {client}: {reply}; "
-            "from=<{from}> to=<{to}> proto={proto} helo=<{helo}>",
+    .text = "{queue_id}: reject: {command} from {client}: {reply};"
+            "{ from=<|from|>}{ to=<|to|>} proto={proto}{ helo=<|helo|>}",
 };
 
 static const struct log_event note_event = {
     .level = LOG_LEVEL_NOTICE,
     .name = "note",
-    .text = "NOQUEUE: {action}: {command} from {client}: {text}; "
-            "from=<{from}> to=<{to}> proto={proto} helo=<{helo}>",
+    .text = "NOQUEUE: {action}: {command} from {client}: {text};"
+            "{ from=<|from|>}{ to=<|to|>} proto={proto}{ helo=<|helo|>}",
 };
 
 static const struct log_event pickup_event = {
@@ -92,42 +92,53 @@ void session_log_trouble(struct session *session, enum log_level level, const ch
               log_text("client", session_name(session)));
 }
 
+/* An empty one is told, too: the null sender. */
+static struct log_field field_if(bool is_there, const char *name, struct sluice_span text)
+{
+    return (struct log_field){.name = name, .text = text, .is_absent = !is_there};
+}
+
+static struct log_field sender_field(const struct session *session)
+{
+    const struct transaction *transaction = session->transaction;
+
+    return field_if(transaction != NULL, "from",
+                    transaction != NULL ? transaction->given_sender : SPAN_EMPTY);
+}
+
+/* Of a whole message the recipient is told where it has only one. */
+static struct log_field recipient_field(const struct session *session, struct sluice_span recipient)
+{
+    const struct transaction *transaction = session->transaction;
+
+    if (recipient.len == 0 && transaction != NULL && transaction->given_count == 1)
+        recipient = transaction->given_recipient;
+    return field_if(recipient.len > 0, "to", recipient);
+}
+
+static struct log_field helo_field(const struct session *session)
+{
+    return field_if(session->helo != NULL, "helo",
+                    session->helo != NULL ? sluice_span_of(session->helo) : SPAN_EMPTY);
+}
+
 void session_log_reject(struct session *session, const char *id, const char *command,
                         struct sluice_span recipient, const char *reply)
 {
-    struct sluice_span sender = SPAN_EMPTY;
-
-    if (session->rehearsal != NULL)
-        return; /* the reply says the same */
     metric_add(metric_get(METRIC_REJECTS, command, NULL, NULL), 1);
-    if (session->transaction != NULL)
-        sender = session->transaction->envelope.sender;
     log_event(&reject_event, log_text("queue_id", id != NULL ? id : "NOQUEUE"),
               log_text("command", command), log_text("client", session_name(session)),
-              log_text("reply", reply), log_span("from", sender), log_span("to", recipient),
-              log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"),
-              log_text("helo", session->helo));
+              log_text("reply", reply), sender_field(session), recipient_field(session, recipient),
+              log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"), helo_field(session));
 }
 
 void session_log_note(struct session *session, const char *action, const char *command,
                       struct sluice_span recipient, const char *text)
 {
-    struct sluice_span sender = SPAN_EMPTY;
-
-    if (session->rehearsal != NULL) {
-        explain_begin("note");
-        explain_text("action", action);
-        explain_text("text", text);
-        explain_end(SLUICE_OK, NULL);
-        return;
-    }
-    if (session->transaction != NULL)
-        sender = session->transaction->envelope.sender;
     log_event(&note_event, log_text("action", action), log_text("command", command),
               log_text("client", session_name(session)), log_text("text", text),
-              log_span("from", sender), log_span("to", recipient),
-              log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"),
-              log_text("helo", session->helo));
+              sender_field(session), recipient_field(session, recipient),
+              log_text("proto", session->is_esmtp ? "ESMTP" : "SMTP"), helo_field(session));
 }
 
 void session_log_pickup(struct session *session, const char *id)

@@ -459,7 +459,7 @@ def test_bare_newlines_can_be_refused(make_server):
         assert client.reply() == refusal
         assert client.reply() == ""
     server.wait_for_log(rf": reject: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: {re.escape(refusal)}; "
-                        r"from=<a@b\.test> to=<> proto=ESMTP helo=<client\.example>")
+                        r"from=<a@b\.test> to=<u@customer\.tld> proto=ESMTP helo=<client\.example>")
     server.wait_for_log(r"bare <LF> received after NOOP from localhost\[127\.0\.0\.1\]")
 
 
