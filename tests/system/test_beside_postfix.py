@@ -8,6 +8,7 @@ The cases and the spec's numbers are in beside/.
 import contextlib
 import email
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
@@ -83,8 +84,7 @@ def verdict(case, expected, found, theirs, ours):
 # ---- sessions ----------------------------------------------------------------------------------------
 
 
-def talk(case, sides):
-    said = [side.talk(case) for side in sides]
+def judge_talk(case, said):
     expected = [codes.split() for _, codes in case.lines()]
     found = [[reply[:3] or "EOF" for reply in replies] for _, replies in said[0]]
     return verdict(case, expected, found, *said)
@@ -162,8 +162,29 @@ def pass_on(cases, sides):
     return [passage.verdict() for passage in passages]
 
 
+# ---- the log -----------------------------------------------------------------------------------------
+
+
+def compare_logs(talks, said, sides):
+    """M-36: the same lines, but for what the sessions that differ have got."""
+    excused = {reply for talk, pair in zip(talks, said) if talk.differs for replies in pair
+               for _, several in replies for reply in several}
+
+    def lines(side):
+        return Counter(line for line in side.refusals() if not any(reply and reply in line for reply in excused))
+
+    with contextlib.suppress(AssertionError):  # lines come late
+        wait_for(lambda: lines(sides[0]) == lines(sides[1]), 3)
+    theirs, ours = map(lines, sides)
+    return "\n".join(["the logs differ", *(f"  P {line}" for line in theirs - ours),
+                      *(f"  S {line}" for line in ours - theirs)]) if theirs != ours else None
+
+
 def test_beside(group, sides):
-    wrong = [talk(case, sides) for case in group.cases if isinstance(case, Talk)]
+    talks = [case for case in group.cases if isinstance(case, Talk)]
+    said = [[side.talk(case) for side in sides] for case in talks]
+    wrong = [judge_talk(case, pair) for case, pair in zip(talks, said)]
+    wrong.append(compare_logs(talks, said, sides))
     wrong += pass_on([case for case in group.cases if isinstance(case, Mail)], sides)
     wrong = [text for text in wrong if text]
     assert not wrong, "\n\n".join(wrong)

@@ -211,7 +211,7 @@ BACKUP_NETWORKS = Group("backup networks", [
     Talk("R-40 9 one of two is elsewhere", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@two.tld> => 554"),
     Talk("R-40 9 the primary does not exist", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@ghost.tld> => 450"),
     Talk("R-40 9 the primary has no address", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@empty.tld> => 450",
-         differs="a name without addresses that has other records"),
+         differs="`permit_mx_backup`: a primary without addresses that has other records"),
     Talk("R-40 9 nobody knows the primary", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@unsure.tld> => 450"),
 ], {
     "permit_mx_backup_networks": "10.9.60.0/24", "transport_maps": "",

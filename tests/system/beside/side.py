@@ -37,6 +37,11 @@ NAMES = [
 ]
 
 
+ACTIONS = r"(?:reject|reject_warning|warn|info|hold|discard|redirect|bcc|prepend)"
+# See "refusals in the log".
+OWN_WAY = re.compile(r"bare <LF>|message file too big|too many hops|: 459 |Message size exceeds fixed limit")
+
+
 class Peer(Sink):
     """Notes in contacts, which all peers of a side share, that it was called."""
 
@@ -137,6 +142,11 @@ class Side:
         return [neutral(reply) for reply in replies], found and found[1]
 
     # -- what it did
+
+    def refusals(self):
+        """What the log says of refusals and other results of restrictions (spec M-36), without ids."""
+        return [line for line in re.findall(r": (?:NOQUEUE|[0-9A-F]{6,}): (" + ACTIONS + r": .*)", self.log())
+                if not OWN_WAY.search(line)]
 
     def results(self, queue_id):
         """[(recipient, line without times)] of the log; None while some are missing."""
