@@ -255,7 +255,7 @@ static sluice_status add_value(const struct reference *reference,
     const char *value = "";
 
     if (reference->comparison.operator.len> 0) {
-        bool is_true;
+        bool is_true = false;
 
         if (compare(&reference->comparison, source, &is_true, depth, err) != SLUICE_OK)
             return SLUICE_CONFIG;
