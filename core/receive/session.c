@@ -401,7 +401,6 @@ static void session_run(void *arg)
 static void session_rehearse(void *arg)
 {
     struct session *session = arg;
-
     struct rehearsal *rehearsal = session->rehearsal;
 
     start_naming(session);
@@ -478,7 +477,6 @@ sluice_status session_start_rehearsal(struct receiver *receiver, struct rehearsa
         return SLUICE_TEMP;
     session->rehearsal = rehearsal;
     session->is_local = client == NULL;
-    session->uid = getuid();
     if (client != NULL)
         session->client = *client;
     return start_task(session, session_rehearse);

@@ -130,8 +130,9 @@ NAMES = [
 ROUTES = {
     "relay.tld": "relay:{host}", "nexthop.tld": ":{host}", "transport.tld": "smtp:", "nothing.tld": ":",
     "list.tld": "smtp:nowhere.tld, {host}", "listed.tld": "smtp:{host}", "error.tld": "error:no such place",
-    "coded.tld": "error:5.7.9 not for you", "retry.tld": "retry:4.7.9 come again", "discard.tld": "discard:", "piped.tld": "list:",
-    "unknown.tld": "pigeon:loft", "held.tld": "hold:{host}", "etrn.tld": "etrn-only:",
+    "coded.tld": "error:5.7.9 not for you", "retry.tld": "retry:4.7.9 come again",
+    "discard.tld": "discard:", "piped.tld": "list:", "unknown.tld": "pigeon:loft", "held.tld": "hold:{host}",
+    "etrn.tld": "etrn-only:",
     "two.tld": "smtp:", "backup.tld": "usual:", "loop.tld": "usual:", "fallback.tld": "spare:nowhere.tld",
     "refused.tld": "", "nullmx.tld": "", "nowhere.tld": "", "broken.tld": "", "plain.tld": "", "temp.tld": "",
 }
