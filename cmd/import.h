@@ -249,6 +249,8 @@ void import_note(struct import *import, enum import_verdict verdict, struct plac
                  const char *name, const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* "main.cf:12" */
 const char *import_place(struct import *import, struct place place);
+/* True if sluice.conf can have it as the name of a transport or table. */
+bool import_is_name(const char *text);
 /* A line of comment; control characters become question marks. */
 void import_comment(struct import *import, const char *indent, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

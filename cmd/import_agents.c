@@ -239,6 +239,9 @@ static void take_service(struct import *import, const struct import_service *ser
     if (strcmp(plugin, "pipe") == 0 && !is_wanted) {
         import_note(import, IMPORT_NOT_NEEDED, service->place, service->name,
                     "nothing in main.cf or transport_maps names this transport");
+    } else if (!import_is_name(service->name)) {
+        import_note(import, IMPORT_LOST, service->place, service->name,
+                    "no transport can have this name: mail for it waits");
     } else if (is_listed(import, service->name)) {
         import_note(import, IMPORT_NOT_NEEDED, service->place, service->name,
                     "a transport of that name comes before it");

@@ -257,6 +257,12 @@ static bool is_referenced(const struct import *import, const char *name)
 static const struct sluice_option class_option = {
     .key = "", .type = SLUICE_OPT_LIST, .flags = OPTION_TABLES};
 
+/* As libconfig has names. */
+static bool is_class_name(const char *name)
+{
+    return isalpha((unsigned char)name[0]) && strchr(name, '.') == NULL && import_is_name(name);
+}
+
 /* False: the user has made it up. */
 static bool take(struct import *import, const struct import_entry *entry)
 {
@@ -271,7 +277,8 @@ static bool take(struct import *import, const struct import_entry *entry)
             return true;
         }
     }
-    if (option == NULL && import_is_restriction_list(import, entry->name)) {
+    if (option == NULL && is_class_name(entry->name) &&
+        import_is_restriction_list(import, entry->name)) {
         class.key = entry->name;
         option = &class;
     }

@@ -44,7 +44,7 @@ void import_add_table(struct import *import, const struct import_table *table)
             strcmp(import->tables[i].name, table->name) == 0)
             return;
     }
-    if (!table->is_missing && !has_options(import, table))
+    if (!table->is_missing && (!import_is_name(table->name) || !has_options(import, table)))
         return;
     import->tables =
         arena_grow(&import->arena, import->tables, import->table_count, sizeof(*import->tables));

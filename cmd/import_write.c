@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define LINE_MAX_LEN 100
+#define NAME_MAX_LEN 64
 #define COMMENT_MAX 400
 #define NOTE_MAX 1024
 
@@ -23,6 +24,13 @@ const char *import_place(struct import *import, struct place place)
         return "Postfix's default";
     return arena_printf(&import->arena, "%s:%u", slash != NULL ? slash + 1 : place.file,
                         place.line);
+}
+
+bool import_is_name(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+    return len > 0 && len <= NAME_MAX_LEN && text[len] == '\0';
 }
 
 /* ---- sluice.conf ------------------------------------------------------------------------------ */

@@ -438,6 +438,20 @@ argv = [ "/bin/store", "-f", "${sender}", "--", "a  b", "$(recipient)" ];""" in 
     assert imported.passes(), imported.errors
 
 
+def test_names_that_a_configuration_cannot_have(folder):
+    imported = Imported(folder, TODAY + """
+virtual_alias_maps = ldap:na"me
+na"me_server_host = x
+smtpd_restriction_classes = cl"ass
+cl"ass = permit
+""", MASTER + """
+na"me unix - - n - - smtp
+x;y   unix - - n - - lmtp
+""")
+    assert imported.verdict('na"me') == ["LOST"] and imported.verdict("x;y") == ["LOST"]
+    assert 'na"me' not in imported.text.replace('ldap:na"me', "")
+
+
 def test_servers_become_listen(folder):
     """The server on port 25 has the rules; one with others is not taken over."""
     imported = Imported(folder, TODAY + "smtpd_helo_required = no\nthat = yes\n", """
