@@ -350,10 +350,5 @@ void import_write_listen(struct import *import)
     if (listen.has_own_host)
         write_hosts(import, "inet_interfaces", &listen.hosts);
     note_interfaces(import, "inet_interfaces", IMPORT_CARRIED, "in listen");
-    if (has_protocol(import, "ipv4") && has_protocol(import, "ipv6"))
-        note_interfaces(import, "inet_protocols", IMPORT_NOT_NEEDED, "both are used");
-    else
-        note_interfaces(import, "inet_protocols", IMPORT_NOT_SUPPORTED,
-                        "listen keeps to it; mail goes to the addresses that hosts have");
     write_proxies(import);
 }

@@ -211,7 +211,6 @@ static const struct {
     {"2bounce_notice_recipient", take_second_bounce},
     {"alternate_config_directories", take_own},
     {"inet_interfaces", take_elsewhere},
-    {"inet_protocols", take_elsewhere},
     {"mail_owner", take_own},
     {"mail_version", take_own},
     {"mynetworks_style", take_networks_style},

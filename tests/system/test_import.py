@@ -243,6 +243,7 @@ LINES = {
     "loopback": ("inet_interfaces = loopback-only\ninet_protocols = ipv4\n",
                  'listen = [ "127.0.0.1:25" ];'),
     "everywhere": ("", 'listen = [ "0.0.0.0:25", "[::]:25" ];'),
+    "one protocol": ("inet_protocols = ipv4\n", 'inet_protocols = [ "ipv4" ];'),
     "numbers of interfaces": ("inet_interfaces = 192.0.2.1, [2001:db8::1]\n",
                               'listen = [ "192.0.2.1:25", "[2001:db8::1]:25" ];'),
     "Postfix's default for relaying": ("", """smtpd_relay_restrictions = [
