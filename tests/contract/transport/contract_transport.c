@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 static const char *plugin_path; /* the program's first argument */
+static const char *const *settings; /* what follows: keys and values of its options; NULL: none */
 
 static const char content[] = "Subject: x\r\n\r\nbody\r\n";
 static const struct peer_script friendly;
@@ -22,7 +23,7 @@ static void test_operations(void **state)
     struct fixture f;
 
     (void)state;
-    fixture_open(&f, plugin_path, NULL, &friendly);
+    fixture_open(&f, plugin_path, settings, &friendly);
     assert_true(f.ops->struct_size >= offsetof(struct sluice_transport_ops, disconnect));
     assert_non_null(f.ops->deliver);
     assert_int_equal(f.ops->connect == NULL, f.ops->disconnect == NULL);
@@ -44,7 +45,7 @@ static void test_each_recipient_is_reported_once(void **state)
         struct fixture f;
         struct test_message message;
 
-        fixture_open(&f, plugin_path, NULL, &friendly);
+        fixture_open(&f, plugin_path, settings, &friendly);
         test_message_init(&message, content, sizeof(content) - 1);
         if (f.ops->connect != NULL)
             assert_int_equal(fixture_connect(&f, 0, 1), SLUICE_OK);
@@ -60,7 +61,7 @@ static void test_opens_and_closes_many_times(void **state)
     for (int i = 0; i < 50; i++) {
         struct fixture f;
 
-        fixture_open(&f, plugin_path, NULL, NULL);
+        fixture_open(&f, plugin_path, settings, NULL);
         fixture_close(&f);
         fixture_done(&f);
     }
@@ -92,7 +93,7 @@ static void test_transports_that_deliver_nothing(void **state)
         struct test_message message;
         struct fixture f;
 
-        fixture_open(&f, plugin_path, NULL, NULL);
+        fixture_open(&f, plugin_path, settings, NULL);
         if (strcmp(f.desc->name, settled[i].plugin) == 0) {
             test_message_init(&message, content, sizeof(content) - 1);
             message.message.nexthop = sluice_span_of(settled[i].nexthop);
@@ -115,9 +116,10 @@ int main(int argc, char **argv)
     };
 
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: %s PLUGIN.so\n", argv[0]);
+        (void)fprintf(stderr, "usage: %s PLUGIN.so [KEY VALUE]...\n", argv[0]);
         return 64;
     }
     plugin_path = argv[1];
+    settings = argc > 2 ? (const char *const *)argv + 2 : NULL;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,19 @@ static sluice_status io_sleep(const struct sluice_host *host, int64_t deadline_m
     return SLUICE_OK;
 }
 
+static sluice_status io_wait_fd(const struct sluice_host *host, int32_t fd, uint32_t events,
+                                int64_t deadline_ms)
+{
+    struct pollfd waiting = {.fd = fd};
+
+    (void)host;
+    if ((events & SLUICE_IO_READABLE) != 0)
+        waiting.events |= POLLIN;
+    if ((events & SLUICE_IO_WRITABLE) != 0)
+        waiting.events |= POLLOUT;
+    return poll(&waiting, 1, real_ms(deadline_ms)) == 1 ? SLUICE_OK : SLUICE_TEMP;
+}
+
 /* ---- dns ------------------------------------------------------------------------------------- */
 
 static struct net_host *net_host_of(const struct sluice_host *host)
@@ -263,6 +276,7 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         .explain = io_explain,
         .close = io_close,
         .sleep = io_sleep,
+        .wait_fd = io_wait_fd,
     };
     static const struct sluice_clock clock = {
         .struct_size = sizeof(clock),
