@@ -318,6 +318,34 @@ wait
     os.kill(int((commands.folder / "child").read_text()), signal.SIGKILL)  # who was left by who did not hang
 
 
+def test_no_more_run_than_may(make_pipe, commands):
+    """The others wait for their turn, and none is lost."""
+    command = commands.write("count", f"""#!/bin/sh
+mkdir {commands.folder}/running.$$
+ls -d {commands.folder}/running.* | wc -l >>{commands.folder}/counts
+sleep 0.2
+rmdir {commands.folder}/running.$$
+""")
+    daemon = make_pipe([command], process_limit=3)
+    for number in range(12):
+        send(daemon.port, recipients=[f"u{number}@list.tld"])
+    wait_for(lambda: daemon.queue() == [])
+    counts = [int(line) for line in (commands.folder / "counts").read_text().split()]
+    assert len(counts) == 12 and max(counts) <= 3
+    assert "deferred" not in daemon.log()
+
+
+def test_a_limit_with_all_hanging(make_pipe, commands):
+    """Who gets no turn in half of his time is tried again."""
+    command = commands.write("hang", f"#!/bin/sh\ntest -e {commands.folder}/go || exec sleep 1000\n")
+    daemon = make_pipe([command], process_limit=1, time_limit="4s")
+    send(daemon.port, recipients=["a@list.tld"])
+    send(daemon.port, recipients=["b@list.tld"])
+    daemon.wait_for_log("dsn=4.3.2, status=deferred .too many commands are running")
+    (commands.folder / "go").touch()
+    wait_for(lambda: daemon.queue() == [])
+
+
 def test_deliver_is_killed_in_mid_delivery(make_pipe, commands):
     """Nothing is lost; a command that goes on without us may get the mail once more."""
     command = commands.record(more="import time; time.sleep(0.3)\n")

@@ -27,6 +27,8 @@ const struct sluice_option options_table[OPTIONS_COUNT] = {
      "Larger messages are returned to their senders; 0: none are"},
     {"time_limit", SLUICE_OPT_DURATION, 0, "$command_time_limit", "1s..",
      "How long a command may run; then it is killed with all that it has started, and tried again later"},
+    {"process_limit", SLUICE_OPT_INTEGER, 0, "100", "1..10000",
+     "Most commands that run at the same time"},
     {"recipient_delimiter", SLUICE_OPT_STRING, SLUICE_OPT_GLOBAL, "", NULL,
      "What parts ${user} and ${extension}"},
 };
@@ -171,6 +173,7 @@ static sluice_status read_all(struct options *options, const struct sluice_confi
     sluice_status st = SLUICE_OK;
 
     options->size = (uint64_t)config->get_number(config, "size");
+    options->process_limit = (unsigned)config->get_number(config, "process_limit");
     if (user != NULL && strcmp(user, "recipient") == 0)
         return explain(errors, "user: a command runs as one user, not as each %s", user);
     if (directory != NULL && directory[0] != '\0')

@@ -15,13 +15,14 @@ struct options {
     char *delimiters;
     char *time_zone; /* "TZ=...", NULL: none */
     uint64_t size;   /* 0: any */
+    unsigned process_limit;
     struct letter_format letter;
     struct arguments_format arguments;
     bool is_final; /* the command is where the mail stays */
 };
 
 /* For the plugin's descriptor. */
-#define OPTIONS_COUNT 9
+#define OPTIONS_COUNT 10
 extern const struct sluice_option options_table[OPTIONS_COUNT];
 
 /* CONFIG or TEMP with a text. [main] */

@@ -15,6 +15,9 @@
 struct sluice_transport {
     const struct sluice_host *host;
     const struct sluice_clock *clock;
+    const struct sluice_gates *gates;
+    struct sluice_gate *gate; /* where those wait that would be too many; NULL: none has yet */
+    unsigned running;         /* commands */
     struct options options;
 };
 
@@ -31,6 +34,7 @@ static sluice_status pipe_open(const struct sluice_host *host, const struct slui
     }
     transport->host = host;
     transport->clock = host->get_service(host, SLUICE_CLOCK_ID);
+    transport->gates = host->get_service(host, SLUICE_GATES_ID);
     st = options_read(&transport->options, config, errors);
     if (st == SLUICE_OK)
         *ret_transport = transport;
@@ -43,6 +47,8 @@ static void pipe_close(struct sluice_transport *transport)
 {
     if (transport == NULL)
         return;
+    if (transport->gate != NULL)
+        transport->gates->free(transport->gate);
     options_done(&transport->options);
     free(transport);
 }
@@ -152,12 +158,42 @@ static bool goes_round(const struct sluice_transport *transport, const struct ar
     return true;
 }
 
-static void deliver_to(const struct sluice_transport *transport, const struct arguments_mail *mail,
+/* Half of the time at most: the rest is the command's. False: there is still no place for one more. */
+static bool wait_for_place(struct sluice_transport *transport, int64_t deadline_ms)
+{
+    int64_t now_ms = transport->clock->monotonic_ms(transport->host);
+    int64_t until_ms = now_ms + (deadline_ms - now_ms) / 2;
+
+    while (transport->running >= transport->options.process_limit) {
+        if (transport->gates == NULL ||
+            (transport->gate == NULL &&
+             transport->gates->make(transport->host, &transport->gate) != SLUICE_OK) ||
+            transport->gates->wait(transport->gate, until_ms) != SLUICE_OK)
+            return false;
+    }
+    return true;
+}
+
+static void run_in_turn(struct sluice_transport *transport, const struct arguments_mail *mail,
+                        int64_t deadline_ms, struct command_result *result)
+{
+    if (!wait_for_place(transport, deadline_ms)) {
+        settle(result, SLUICE_TEMP, "4.3.2", "too many commands are running");
+        return;
+    }
+    transport->running++;
+    run(transport, mail, deadline_ms, result);
+    transport->running--;
+    if (transport->gate != NULL)
+        (void)transport->gates->open_one(transport->gate);
+}
+
+static void deliver_to(struct sluice_transport *transport, const struct arguments_mail *mail,
                        int64_t deadline_ms, struct command_result *result)
 {
     if (is_settled(transport, mail, result) || goes_round(transport, mail, result))
         return;
-    run(transport, mail, deadline_ms, result);
+    run_in_turn(transport, mail, deadline_ms, result);
     if (result->status == SLUICE_OK)
         name_service(transport, result);
 }
@@ -194,7 +230,7 @@ static bool is_late(const struct sluice_transport *transport, int64_t deadline_m
     return transport->clock->monotonic_ms(transport->host) >= deadline_ms;
 }
 
-static void deliver_to_each(const struct sluice_transport *transport,
+static void deliver_to_each(struct sluice_transport *transport,
                             const struct arguments_mail *mail, int64_t deadline_ms,
                             const struct sluice_report *report)
 {
