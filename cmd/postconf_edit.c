@@ -97,6 +97,8 @@ static int read_change(struct postconf *postconf, const char *argument, struct c
     const struct setting *setting = setting_find(draft->file.root, arena_text(&draft->arena, name));
     if (item != NULL && item->option == NULL && postconf->mode == 'e')
         return postconf_fatal("%s: a group is edited by hand", item->name);
+    if (item != NULL && item->setting != NULL && setting == NULL)
+        return postconf_fatal("%s: it is set in a group, which is edited by hand", item->name);
     *ret_change = (struct change){
         .name = arena_text(&draft->arena, name),
         .file = setting != NULL ? setting->place.file : draft->file.paths[0],

@@ -192,6 +192,8 @@ def test_edit_what_is_included(postconf):
     (["hopcount_limit=9", "myorigin=$nosuch"], "myorigin: there is no parameter $nosuch"),
     (["mail_version=9"], "mail_version cannot be set"),
     (["transports=x"], "transports: a group is edited by hand"),
+    (["slow_destination_concurrency_limit=3"],
+     "slow_destination_concurrency_limit: it is set in a group, which is edited by hand"),
     (["a b=x"], "a b: not the name of a parameter"),
     (["-M"], "-M: there is no master.cf: see listen and transports in sluice.conf"),
     (["-t"], "-t: the texts of reports are fixed"),

@@ -610,6 +610,7 @@ def for_all(daemon, folder):
 
 
 def test_an_ordinary_user_while_the_daemon_is_down(daemon, sink, for_all, folder):
+    """C-1, C-72"""
     drop = daemon.folder / "queue-maildrop"
     assert drop.stat().st_mode & 0o7777 == 0o1770
     done = for_all("sendmail", "-f", "me@isp.example", "user@customer.tld")

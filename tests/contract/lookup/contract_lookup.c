@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * contract_lookup: what the routing relies on in every lookup plugin:
+ * contract_lookup: what the routing relies on in every lookup plugin (T-1):
  *
  *   contract-lookup PLUGIN.so TABLE [KEY VALUE]...
  *

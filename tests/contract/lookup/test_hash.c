@@ -237,6 +237,7 @@ static void test_style_sticks(void **state)
     assert_missing(fixture, "without");
 }
 
+/* T-2, T-53 */
 static void test_values(void **state)
 {
     struct fixture *fixture = *state;
