@@ -107,8 +107,8 @@ sluice_status privileges_find_crew(const char *crew, const struct privileges *ma
                          crew);
     if (network->is_root && (found.uid == 0 || found.gid == 0))
         return error_set(err, SLUICE_CONFIG, "user \"%s\" has the rights of root", crew);
-    if (network->is_root && (found.uid == mail->uid || found.uid == network->uid ||
-                             found.gid == mail->gid))
+    if (network->is_root &&
+        (found.uid == mail->uid || found.uid == network->uid || found.gid == mail->gid))
         return error_set(err, SLUICE_CONFIG,
                          "user \"%s\" has the rights of mail_owner or network_owner", crew);
     *ret_privileges = found;
@@ -136,8 +136,8 @@ static bool is_dropped(const struct privileges *privileges)
 /* Nothing that is executed from here on gets another capability, whoever it has become. */
 static bool bound_capabilities(void)
 {
-    for (unsigned long capability = 0;
-         prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) { /* until there is none */
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
+         capability++) { /* until there is none */
         if (capability != CAP_SETUID && capability != CAP_SETGID &&
             prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == -1)
             return false;

@@ -23,9 +23,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define KILL_MS 1000      /* of its time are kept for its end, but of short ones */
-#define KILL_PART 4       /* only such a part */
-#define PIECES_A_TURN 16  /* then others on the loop have theirs */
+#define KILL_MS 1000     /* of its time are kept for its end, but of short ones */
+#define KILL_PART 4      /* only such a part */
+#define PIECES_A_TURN 16 /* then others on the loop have theirs */
 #define ENVIRONMENT_MAX 32
 #define PATH_COUNT 2
 
@@ -103,7 +103,7 @@ __attribute__((noreturn)) static void be_born(const struct birth *birth)
 
     reset_signals();
     (void)umask(077); /* what it writes is somebody's mail */
-    (void)setsid(); /* cannot fail in a new process */
+    (void)setsid();   /* cannot fail in a new process */
     place_descriptors(birth);
     int refused = rights_become(command->rights);
     if (refused != 0)
@@ -231,8 +231,8 @@ static bool start(struct run *run)
         pipe2(input, O_CLOEXEC) == 0 && pipe2(output, O_CLOEXEC) == 0) {
         birth->command = run->command;
         errno = E2BIG;
-        is_started = find_paths(birth) && find_environment(birth) &&
-                     start_child(run, birth, input, output);
+        is_started =
+            find_paths(birth) && find_environment(birth) && start_child(run, birth, input, output);
     }
     int saved = errno;
     close_fd(&input[0]);
@@ -270,8 +270,8 @@ static bool feed(struct run *run)
             return false;
         if (run->input_fd == -1)
             return true;
-        ssize_t n = write(run->input_fd, run->piece + run->piece_at,
-                          run->piece_len - run->piece_at);
+        ssize_t n =
+            write(run->input_fd, run->piece + run->piece_at, run->piece_len - run->piece_at);
         if (n > 0)
             run->piece_at += (size_t)n;
         else if (errno == EAGAIN)
@@ -314,8 +314,8 @@ static void live(struct run *run, int64_t until_ms)
         }
         drain(run);
         look_for_end(run);
-        if (!run->has_ended && run->io->wait_fd(run->host, run->epoll_fd, SLUICE_IO_READABLE,
-                                                until_ms) != SLUICE_OK) {
+        if (!run->has_ended &&
+            run->io->wait_fd(run->host, run->epoll_fd, SLUICE_IO_READABLE, until_ms) != SLUICE_OK) {
             run->end.kind = COMMAND_LATE;
             return;
         }
@@ -329,8 +329,8 @@ static void put_down(struct run *run, int64_t deadline_ms)
     rights_signal(run->command->rights, run->pid, SIGKILL);
     end_input(run);
     look_for_end(run);
-    while (!run->has_ended && run->io->wait_fd(run->host, run->pid_fd, SLUICE_IO_READABLE,
-                                               deadline_ms) == SLUICE_OK)
+    while (!run->has_ended &&
+           run->io->wait_fd(run->host, run->pid_fd, SLUICE_IO_READABLE, deadline_ms) == SLUICE_OK)
         look_for_end(run);
     drain(run);
 }

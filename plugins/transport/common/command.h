@@ -26,11 +26,11 @@ struct command_input {
 };
 
 struct command {
-    const char *name;              /* for texts: the command as configured */
-    const char *const *arguments;  /* NULL at the end; the first is executed */
+    const char *name;               /* for texts: the command as configured */
+    const char *const *arguments;   /* NULL at the end; the first is executed */
     const char *const *environment; /* NULL at the end; without PATH, which is COMMAND_PATH */
-    const char *directory;         /* where it runs; NULL: / */
-    const struct rights *rights;   /* NULL: those of the process */
+    const char *directory;          /* where it runs; NULL: / */
+    const struct rights *rights;    /* NULL: those of the process */
     struct command_input *input;
 };
 

@@ -56,9 +56,9 @@ static struct sluice_span output_of(const struct command_end *end)
     return output;
 }
 
-__attribute__((format(printf, 4, 5))) static void
-set(struct command_result *result, const char *dsn, struct sluice_span output, const char *format,
-    ...)
+__attribute__((format(printf, 4, 5))) static void set(struct command_result *result,
+                                                      const char *dsn, struct sluice_span output,
+                                                      const char *format, ...)
 {
     va_list arguments;
     int len;

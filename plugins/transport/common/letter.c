@@ -9,7 +9,8 @@
 #define FROM_LEN (sizeof(FROM) - 1)
 #define DATE_SIZE 32
 
-_Static_assert(LETTER_READ * (LETTER_EOL_MAX + 2) + 64 <= LETTER_PIECE_MIN, "a read fits into a piece");
+_Static_assert(LETTER_READ *(LETTER_EOL_MAX + 2) + 64 <= LETTER_PIECE_MIN,
+               "a read fits into a piece");
 
 #define MAILBOX_FLAGS (LETTER_RETURN_PATH | LETTER_ORIGINAL | LETTER_DELIVERED)
 
@@ -23,8 +24,8 @@ const struct letter_format letter_maildir = {
     .flags = MAILBOX_FLAGS, .eol = "\n", .eol_len = 1, .null_sender = ""};
 
 void letter_init(struct letter *letter, const struct letter_format *format,
-               const struct sluice_message *message, const struct sluice_recipient *recipient,
-               int64_t now_ms)
+                 const struct sluice_message *message, const struct sluice_recipient *recipient,
+                 int64_t now_ms)
 {
     letter->format = format;
     letter->message = message;
@@ -100,12 +101,13 @@ static void put_head(const struct letter *letter, struct piece *piece)
 
     format_date(letter->now_ms, date + 2);
     if (has(letter, LETTER_FROM))
-        put_line(letter, piece, FROM,
-                 sender.len > 0 ? sender : sluice_span_of("MAILER-DAEMON"), date);
+        put_line(letter, piece, FROM, sender.len > 0 ? sender : sluice_span_of("MAILER-DAEMON"),
+                 date);
     if (has(letter, LETTER_RETURN_PATH))
         put_line(letter, piece, "Return-Path: <", sender, ">");
     if (has(letter, LETTER_ORIGINAL))
-        put_line(letter, piece, "X-Original-To: ", sluice_recipient_original(letter->recipient), "");
+        put_line(letter, piece, "X-Original-To: ", sluice_recipient_original(letter->recipient),
+                 "");
     if (has(letter, LETTER_DELIVERED))
         put_line(letter, piece, "Delivered-To: ", letter->recipient->address, "");
 }

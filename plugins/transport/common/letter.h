@@ -36,14 +36,14 @@ struct letter_format {
 };
 
 struct letter {
-    const struct letter_format *format;     /* these three are borrowed */
+    const struct letter_format *format; /* these three are borrowed */
     const struct sluice_message *message;
     const struct sluice_recipient *recipient;
     int64_t now_ms;
-    uint64_t offset;     /* in the content */
-    size_t matched;      /* so much of "From " stands at the line's beginning and is kept back */
+    uint64_t offset; /* in the content */
+    size_t matched;  /* so much of "From " stands at the line's beginning and is kept back */
     bool is_line_start;
-    bool has_cr;         /* is kept back: with an LF behind it it is a line's end */
+    bool has_cr; /* is kept back: with an LF behind it it is a line's end */
     bool has_begun;
     bool is_over;
     char in[LETTER_READ];
@@ -55,8 +55,8 @@ extern const struct letter_format letter_maildir;
 
 /* now_ms: since 1970. */
 void letter_init(struct letter *letter, const struct letter_format *format,
-               const struct sluice_message *message, const struct sluice_recipient *recipient,
-               int64_t now_ms);
+                 const struct sluice_message *message, const struct sluice_recipient *recipient,
+                 int64_t now_ms);
 /* The next piece; OK with 0 at the end. TEMP: the content cannot be read. size: LETTER_PIECE_MIN at
  * least. */
 sluice_status letter_next(struct letter *letter, char *piece, size_t size, size_t *ret_len);

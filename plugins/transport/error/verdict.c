@@ -14,7 +14,8 @@ struct sluice_transport {
 
 static struct sluice_transport the_transport; /* never written: one serves all instances */
 
-static sluice_status verdict_open(const struct sluice_host *host, const struct sluice_config *config,
+static sluice_status verdict_open(const struct sluice_host *host,
+                                  const struct sluice_config *config,
                                   const struct sluice_errors *errors,
                                   struct sluice_transport **ret_transport)
 {
@@ -38,8 +39,8 @@ static int32_t verdict_deliver(struct sluice_transport *transport,
                                size_t recipient_size, int64_t deadline_ms,
                                const struct sluice_report *report)
 {
-    struct sluice_span rest = sluice_message_has_origin(message) ? message->nexthop
-                                                                 : (struct sluice_span){"", 0};
+    struct sluice_span rest =
+        sluice_message_has_origin(message) ? message->nexthop : (struct sluice_span){"", 0};
     char dsn[DSN_MAX];
     char text[TEXT_MAX];
 

@@ -115,7 +115,8 @@ static bool is_for_each(const char *word)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-#define LOCAL_MAX 2048 /* of a local part; more is cut, which no address of ours is long enough for */
+#define LOCAL_MAX                                                                                  \
+    2048 /* of a local part; more is cut, which no address of ours is long enough for */
 
 struct parts {
     char text[LOCAL_MAX];     /* the local part without quotes */
@@ -219,8 +220,8 @@ struct expansion {
 
 static void put_sender(const struct expansion *x)
 {
-    struct sluice_span sender = x->message->sender.len > 0 ? x->message->sender
-                                                           : sluice_span_of(x->format->null_sender);
+    struct sluice_span sender =
+        x->message->sender.len > 0 ? x->message->sender : sluice_span_of(x->format->null_sender);
 
     if (sender.len > 0) /* an empty one is not quoted */
         put_address(x->to, sender, x->format->flags & ARGUMENTS_QUOTE);
@@ -324,8 +325,7 @@ static bool list_add(struct list *list, char *item)
 
 /* False: no memory. */
 static bool add_word(struct list *list, const struct arguments_format *format, const char *word,
-                     const struct sluice_message *message,
-                     const struct sluice_recipient *recipient)
+                     const struct sluice_message *message, const struct sluice_recipient *recipient)
 {
     struct expansion x = {.format = format, .message = message, .recipient = recipient};
     char *text = NULL;

@@ -61,7 +61,7 @@ struct post {
 };
 
 static sluice_status read_post(struct command_input *input, char *piece, size_t size,
-                                 size_t *ret_len)
+                               size_t *ret_len)
 {
     struct post *post = (struct post *)input;
 
@@ -97,7 +97,7 @@ static void run(const struct sluice_transport *transport, const struct arguments
 
         post->input.read = read_post;
         letter_init(&post->letter, &options->letter, mail->message, mail->recipients,
-                  transport->clock->wall_ms(transport->host));
+                    transport->clock->wall_ms(transport->host));
         command_run(&command, transport->host, deadline_ms, result);
     }
     arguments_free(arguments);
@@ -230,9 +230,8 @@ static bool is_late(const struct sluice_transport *transport, int64_t deadline_m
     return transport->clock->monotonic_ms(transport->host) >= deadline_ms;
 }
 
-static void deliver_to_each(struct sluice_transport *transport,
-                            const struct arguments_mail *mail, int64_t deadline_ms,
-                            const struct sluice_report *report)
+static void deliver_to_each(struct sluice_transport *transport, const struct arguments_mail *mail,
+                            int64_t deadline_ms, const struct sluice_report *report)
 {
     for (size_t i = 0; i < mail->count && !is_late(transport, deadline_ms); i++) {
         const struct arguments_mail one = one_of(mail, i);

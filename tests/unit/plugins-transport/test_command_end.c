@@ -35,7 +35,8 @@ static const struct {
     {"above", COMMAND_ENDED, EXIT(79), 0, "x", SLUICE_PERM, "5.3.0",
      "Command died with status 79: \"/bin/cmd\". Command output: x"},
     {"own code", COMMAND_ENDED, EXIT(1), 0, "4.7.1 not now\n", SLUICE_TEMP, "4.7.1", "not now"},
-    {"own code, other status", COMMAND_ENDED, EXIT(75), 0, "5.7.1 never", SLUICE_PERM, "5.7.1", "never"},
+    {"own code, other status", COMMAND_ENDED, EXIT(75), 0, "5.7.1 never", SLUICE_PERM, "5.7.1",
+     "never"},
     {"no code", COMMAND_ENDED, EXIT(75), 0, "5.7.1never", SLUICE_TEMP, "4.3.0",
      "temporary failure. Command output: 5.7.1never"},
     {"a signal", COMMAND_ENDED, 9, 0, "", SLUICE_TEMP, "4.3.0",
@@ -51,9 +52,8 @@ static void test_ends(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct command_end end = {.kind = cases[i].kind,
-                                  .wait_status = cases[i].wait_status,
-                                  .error = cases[i].error};
+        struct command_end end = {
+            .kind = cases[i].kind, .wait_status = cases[i].wait_status, .error = cases[i].error};
         struct command_result result = {0};
 
         command_end_add_output(&end, cases[i].output, strlen(cases[i].output));

@@ -76,7 +76,8 @@ static const struct {
     const char *content;
     const char *letter;
 } cases[] = {
-    {"as it is", 0, "\n", "a@b", "Subject: x\r\n\r\nFrom me\r\n.\r\n", "Subject: x\n\nFrom me\n.\n"},
+    {"as it is", 0, "\n", "a@b", "Subject: x\r\n\r\nFrom me\r\n.\r\n",
+     "Subject: x\n\nFrom me\n.\n"},
     {"nothing", 0, "\n", "a@b", "", ""},
     {"nothing, and a blank line", LETTER_BLANK, "\n", "a@b", "", "\n"},
     {"other line ends", 0, "\r\n", "a@b", "a\r\n\r\nb\r\n", "a\r\n\r\nb\r\n"},
@@ -87,9 +88,11 @@ static const struct {
     {"dots and From lines", LETTER_DOT | LETTER_QUOTE_FROM | LETTER_BLANK, "\r\n", "a@b",
      ".From \r\nFrom .\r\n", "..From \r\n>From .\r\n\r\n"},
     {"a CR alone", LETTER_QUOTE_FROM, "\n", "a@b", "a\rb\r\r\nFrom\r \r\n", "a\rb\r\nFrom\r \n"},
-    {"lines in front", LETTER_RETURN_PATH | LETTER_ORIGINAL | LETTER_DELIVERED, "\n", "a@b", "x\r\n",
+    {"lines in front", LETTER_RETURN_PATH | LETTER_ORIGINAL | LETTER_DELIVERED, "\n", "a@b",
+     "x\r\n",
      "Return-Path: <a@b>\nX-Original-To: alias@here.test\nDelivered-To: user@here.test\nx\n"},
-    {"an envelope line", LETTER_FROM, "\n", "a@b", "x\r\n", "From a@b  Fri Oct 23 12:00:00 2026\nx\n"},
+    {"an envelope line", LETTER_FROM, "\n", "a@b", "x\r\n",
+     "From a@b  Fri Oct 23 12:00:00 2026\nx\n"},
     {"the null sender", LETTER_FROM | LETTER_RETURN_PATH, "\n", "", "x\r\n",
      "From MAILER-DAEMON  Fri Oct 23 12:00:00 2026\nReturn-Path: <>\nx\n"},
 };
