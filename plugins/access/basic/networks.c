@@ -2,6 +2,7 @@
 #include "basic.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,8 +86,8 @@ static sluice_status fail(const struct sluice_errors *errors, sluice_status st, 
     return st;
 }
 
-sluice_status networks_add(struct networks *networks, const char *pattern,
-                           const struct sluice_errors *errors)
+static sluice_status add_pattern(struct networks *networks, const char *pattern,
+                                 const struct sluice_errors *errors)
 {
     struct network network = {0};
     char text[PATTERN_MAX + 1];
@@ -110,6 +111,56 @@ sluice_status networks_add(struct networks *networks, const char *pattern,
     networks->items = more;
     networks->items[networks->count++] = network;
     return SLUICE_OK;
+}
+
+/* Patterns, parted by commas and blanks; the line is changed. */
+static sluice_status add_line(struct networks *networks, char *line,
+                              const struct sluice_errors *errors)
+{
+    static const char separators[] = ", \t\r\n";
+    sluice_status st = SLUICE_OK;
+
+    line += strspn(line, separators);
+    while (st == SLUICE_OK && *line != '\0' && *line != '#') {
+        char *end = line + strcspn(line, separators);
+        bool is_last = *end == '\0';
+
+        *end = '\0';
+        st = add_pattern(networks, line, errors);
+        line = is_last ? end : end + 1 + strspn(end + 1, separators);
+    }
+    return st;
+}
+
+static sluice_status add_file(struct networks *networks, const char *path,
+                              const struct sluice_errors *errors)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    sluice_status st = SLUICE_OK;
+
+    if (file == NULL) {
+        char text[PATTERN_MAX + 64];
+
+        (void)snprintf(text, sizeof(text), "open %s: %s", path, strerror(errno));
+        errors->explain(errors, "4.3.5", text);
+        return SLUICE_CONFIG;
+    }
+    while (st == SLUICE_OK && getline(&line, &size, file) >= 0)
+        st = add_line(networks, line, errors);
+    if (st == SLUICE_OK && ferror(file) != 0)
+        st = fail(errors, SLUICE_TEMP, path);
+    free(line);
+    (void)fclose(file); /* it was only read */
+    return st;
+}
+
+sluice_status networks_add(struct networks *networks, const char *pattern,
+                           const struct sluice_errors *errors)
+{
+    return pattern[0] == '/' ? add_file(networks, pattern, errors)
+                             : add_pattern(networks, pattern, errors);
 }
 
 void networks_done(struct networks *networks)
@@ -138,8 +189,7 @@ static sluice_status match_one(const struct network *network, const struct quest
 
     if (network->table == NULL)
         return contains(network, address) ? SLUICE_OK : SLUICE_NOT_FOUND;
-    sluice_status st =
-        keys_find_one(question, network->table, sluice_span_of(text), false, &value);
+    sluice_status st = keys_find_one(question, network->table, sluice_span_of(text), false, &value);
     free(value);
     return st;
 }

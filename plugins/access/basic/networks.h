@@ -20,7 +20,8 @@ struct question;
 
 /* A numeric address. */
 bool networks_is_address(struct sluice_span text);
-/* CONFIG or TEMP, explained. */
+/* pattern: an address, a network, a table, or a file of these: "/etc/sluice/networks". CONFIG or TEMP,
+ * explained. */
 sluice_status networks_add(struct networks *networks, const char *pattern,
                            const struct sluice_errors *errors);
 void networks_done(struct networks *networks);

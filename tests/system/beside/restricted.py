@@ -212,13 +212,22 @@ BACKUP_NETWORKS = Group("backup networks", [
     Talk("R-40 9 the primary does not exist", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@ghost.tld> => 450"),
     Talk("R-40 9 the primary has no address", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@empty.tld> => 450",
          differs="`permit_mx_backup`: a primary without addresses that has other records"),
+    Talk("M-91 null MX, sender", "MAIL FROM:<a@nullmx.tld> => 250\nRCPT TO:<u@inside.tld> => 550"),
+    Talk("M-91 null MX, recipient", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@nullmx.tld> => 556"),
+    Talk("R-40 9 networks in a file", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@filed.tld> => 250"),
+    Talk("R-40 9 a network that a file takes out", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@out-of-file.tld> => 554"),
     Talk("R-40 9 nobody knows the primary", "MAIL FROM:<a@good.tld> => 250\nRCPT TO:<u@unsure.tld> => 450"),
 ], {
-    "permit_mx_backup_networks": "10.9.60.0/24", "transport_maps": "",
+    "permit_mx_backup_networks": "10.9.60.0/24 @/networks", "transport_maps": "", "relay_domains": "nullmx.tld",
+    "smtpd_recipient_restrictions": "reject_unknown_sender_domain, reject_unknown_recipient_domain",
     "smtpd_relay_restrictions": "permit_mx_backup, reject_unauth_destination",
-}, names=["host-record=in.tld,10.9.60.1", "host-record=out.tld,10.9.61.1", "mx-host=none.tld,out.tld,10",
+}, {
+    "networks": "# a comment\n!10.9.62.9\n10.9.62.0/24, 10.9.63.1\n",
+}, names=["host-record=good.tld,10.9.50.9", "dns-rr=nullmx.tld,15,000000", "host-record=filed.one.tld,10.9.62.1",
+    "host-record=out.one.tld,10.9.62.9", "host-record=in.tld,10.9.60.1", "host-record=out.tld,10.9.61.1", "mx-host=none.tld,out.tld,10",
     "server=/broken.tld/#",
     *(line for domain, host in [("inside", "in.tld"), ("outside", "out.tld"), ("ghost", "gone.tld"),
-                                ("empty", "none.tld"), ("unsure", "mx.broken.tld"), ("two", "in.tld")]
+                                ("empty", "none.tld"), ("unsure", "mx.broken.tld"), ("two", "in.tld"),
+                                ("filed", "filed.one.tld"), ("out-of-file", "out.one.tld")]
       for line in (f"mx-host={domain}.tld,{host},10", f"mx-host={domain}.tld,mx.isp.example,20")),
     "mx-host=two.tld,out.tld,10"])
