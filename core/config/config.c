@@ -143,6 +143,9 @@ static bool read_instance_field(const struct codec_field *field, struct config_i
         return (instance->argument = take_text(field->bytes)) != NULL;
     case SNAPSHOT_TAG_ORIGIN:
         return (instance->origin = take_text(field->bytes)) != NULL;
+    case SNAPSHOT_TAG_TABLE_FLAGS:
+        instance->table_flags = (uint32_t)codec_number(field->bytes);
+        return true;
     default:
         return true;
     }

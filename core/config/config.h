@@ -49,6 +49,7 @@ struct config_instance {
     const char *plugin;    /* "lookup/hash" */
     const char *argument;  /* tables: what follows the colon; else "" */
     const char *origin;    /* "sluice.conf:12" */
+    uint32_t table_flags;  /* tables: SLUICE_LOOKUP_... of the plugin; else 0 */
     const struct sluice_config *options; /* typed, complete */
 };
 

@@ -18,6 +18,7 @@
 #define DRAFT_DELIVER ((uint32_t)1 << 2)
 #define DRAFT_MASTER ((uint32_t)1 << 3)
 #define DRAFT_METRICS ((uint32_t)1 << 4)
+#define DRAFT_LOOKUP ((uint32_t)1 << 5)
 
 /* A top-level parameter, of the core or of a plugin. */
 struct draft_parameter {
@@ -38,7 +39,9 @@ struct draft_instance {
     const char *argument;
     struct place place;
     const struct setting *group; /* NULL: it is not listed */
-    uint32_t roles;              /* DRAFT_...: that load it */
+    uint32_t roles;              /* DRAFT_...: that load it, */
+    uint32_t askers;             /* and that ask them; of a table that is in a lookup process */
+    uint32_t table_flags;        /* SLUICE_LOOKUP_... */
     bool is_missing;             /* its plugin cannot be had, which has been reported */
     const char *const *plugins; /* plugin and the bases that it derives from, once they are known */
     size_t plugin_count;

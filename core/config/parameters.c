@@ -5,6 +5,7 @@
  */
 #include "config/parameters.h"
 
+#include "sluice/lookup.h"
 #include "sluice/transport.h"
 
 #include <string.h>
@@ -380,12 +381,24 @@ static const struct sluice_option transport_parameters[] = {
      "Deferral plugin that says when its mail goes; empty: on-demand or backoff, as defer_transports has it"},
 };
 
+static const struct sluice_option table_parameters[] = {
+    {"shared", SLUICE_OPT_BOOLEAN, 0, "false", NULL,
+     "One process opens it, and all others ask that one"},
+    {"isolate", SLUICE_OPT_BOOLEAN, 0, "false", NULL, "The same, and that process has no other table"},
+};
+
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)
 {
-    bool is_transport = strcmp(interface, SLUICE_TRANSPORT_ID) == 0;
-
-    *ret_count = is_transport ? sizeof(transport_parameters) / sizeof(transport_parameters[0]) : 0;
-    return is_transport ? transport_parameters : NULL;
+    if (strcmp(interface, SLUICE_TRANSPORT_ID) == 0) {
+        *ret_count = sizeof(transport_parameters) / sizeof(transport_parameters[0]);
+        return transport_parameters;
+    }
+    if (strcmp(interface, SLUICE_LOOKUP_ID) == 0) {
+        *ret_count = sizeof(table_parameters) / sizeof(table_parameters[0]);
+        return table_parameters;
+    }
+    *ret_count = 0;
+    return NULL;
 }
 
 /* ---- nearest names -------------------------------------------------------------------------- */

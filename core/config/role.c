@@ -50,6 +50,10 @@ enum ending {
     ENDING_HANDOVER,
 };
 
+/* Who receive and deliver have links to. */
+#define PEERS 2
+static const char *const peers[PEERS] = {"queue", "lookup"};
+
 static struct {
     struct role role;
     const struct role_ops *ops;
@@ -66,7 +70,8 @@ static struct {
     enum ending ending; /* asked for */
     bool is_replaced;   /* asked for by us */
     uint64_t link_count; /* that have come */
-    uv_timer_t relink;   /* runs while there is none */
+    bool has_lost[PEERS]; /* a link to that peer */
+    uv_timer_t relink;    /* runs while any is lost */
     int inherited_fd;
     int exit_status;
 } runtime = {.log_fd = -1, .inherited_fd = -1};
@@ -256,6 +261,20 @@ static sluice_status take_start(struct error *err)
     return SLUICE_OK;
 }
 
+/* It was asked for again and again until now. */
+static void found_link(struct sluice_span peer)
+{
+    bool is_any_lost = false;
+
+    for (size_t i = 0; i < PEERS; i++) {
+        if (span_equal(peer, sluice_span_of(peers[i])))
+            runtime.has_lost[i] = false;
+        is_any_lost = is_any_lost || runtime.has_lost[i];
+    }
+    if (!is_any_lost)
+        (void)uv_timer_stop(&runtime.relink); /* cannot fail */
+}
+
 static sluice_status take_link(struct channel_frame *frame, struct error *err)
 {
     struct message_link link;
@@ -264,7 +283,7 @@ static sluice_status take_link(struct channel_frame *frame, struct error *err)
         message_link_decode(frame->body, &link) != SLUICE_OK)
         return error_set(err, SLUICE_PERM, "the master's link makes no sense");
     runtime.link_count++;
-    (void)uv_timer_stop(&runtime.relink); /* cannot fail */
+    found_link(link.role);
     runtime.ops->link(&runtime.role, &link, frame->fd);
     frame->fd = -1;
     return SLUICE_OK;
@@ -352,13 +371,17 @@ void role_accuse(const struct role *role, const char *peer, unsigned peer_index,
 static void on_relink(uv_timer_t *timer)
 {
     (void)timer;
-    if (runtime.master != NULL)
-        (void)channel_send_body(runtime.master, MESSAGE_RELINK, runtime.link_count,
-                                SPAN_EMPTY); /* or next time */
+    for (size_t i = 0; i < PEERS && runtime.master != NULL; i++) {
+        if (runtime.has_lost[i])
+            (void)channel_send_body(runtime.master, MESSAGE_RELINK, runtime.link_count,
+                                    sluice_span_of(peers[i])); /* or next time */
+    }
 }
 
-void role_link_lost(void)
+void role_link_lost(const char *peer)
 {
+    for (size_t i = 0; i < PEERS; i++)
+        runtime.has_lost[i] = runtime.has_lost[i] || strcmp(peer, peers[i]) == 0;
     if (runtime.master != NULL)
         (void)uv_timer_start(&runtime.relink, on_relink, RELINK_MS, RELINK_MS); /* has a callback */
 }

@@ -82,8 +82,9 @@ int role_inherited_fd(void);
 void role_accuse(const struct role *role, const char *peer, unsigned peer_index,
                  int32_t peer_pid);
 
-/* For receive and deliver: the link to queue has ended. If queue lives there will be another one. */
-void role_link_lost(void);
+/* For receive and deliver: a link to that role ("queue", "lookup") has ended. If the other end lives there
+ * will be another one. */
+void role_link_lost(const char *peer);
 
 /* For queue: somebody who may asks for a reload. asker_fd: the connection that wants the answer, taken
  * over. TEMP: no memory, or no master. */

@@ -62,6 +62,7 @@ static void put_instance(struct buffer *out, const struct draft_instance *instan
     put_text(&part, SNAPSHOT_TAG_PLUGIN, instance->plugin);
     put_text(&part, SNAPSHOT_TAG_ARGUMENT, instance->argument);
     put_text(&part, SNAPSHOT_TAG_ORIGIN, place_text(arena, instance->place));
+    codec_put_number(&part, SNAPSHOT_TAG_TABLE_FLAGS, instance->table_flags);
     for (size_t i = 0; i < instance->value_count; i++) {
         if (!only_own_options || is_own_option(instance, instance->values[i].key))
             put_value(&part, &instance->values[i]);
@@ -85,7 +86,7 @@ static void put_draft(struct buffer *out, const struct draft *draft, uint32_t ro
 
         if ((instance->roles & roles) != 0)
             put_instance(out, instance, false, &arena);
-        else if (is_transport && (roles & DRAFT_QUEUE) != 0)
+        else if ((instance->askers & roles) != 0 || (is_transport && (roles & DRAFT_QUEUE) != 0))
             put_instance(out, instance, true, &arena);
     }
     arena_done(&arena);

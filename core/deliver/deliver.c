@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "config/crews.h"
+#include "config/homes.h"
 #include "config/resolver.h"
 #include "config/role.h"
 #include "deliver/attempt.h"
@@ -264,7 +265,7 @@ static void take_report(struct deliver *deliver, struct channel_frame *frame)
         end_report(run, SLUICE_TEMP, "out of memory");
 }
 
-/* ---- the queue's link ------------------------------------------------------------------------ */
+/* ---- links ------------------------------------------------------------------------ */
 
 static void send_credit(struct deliver *deliver, uint64_t messages, uint64_t bytes)
 {
@@ -325,7 +326,7 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     (void)channel;
     log_info("the queue's link is gone: %s", reason);
     errands_disconnect(&deliver->errands);
-    role_link_lost();
+    role_link_lost("queue");
 }
 
 static void deliver_link(struct role *role, const struct message_link *link, int fd)
@@ -334,11 +335,14 @@ static void deliver_link(struct role *role, const struct message_link *link, int
     struct deliver *deliver = role->user;
     struct channel *channel;
 
-    (void)link; /* deliver has links to the queue alone */
+    if (span_equal(link->role, SPAN_LITERAL("lookup"))) {
+        tables_link(deliver->tables, link->index, fd);
+        return;
+    }
     if (channel_new(fd, "queue", &handlers, deliver, &channel) != SLUICE_OK) {
         (void)close(fd); /* never used */
         log_error("out of memory for a link to the queue");
-        role_link_lost();
+        role_link_lost("queue");
         return;
     }
     errands_connect(&deliver->errands, channel);
@@ -372,7 +376,8 @@ static sluice_status open_transports(struct deliver *deliver, struct error *err)
 
 static sluice_status open_tables(struct deliver *deliver, struct error *err)
 {
-    if (tables_new(deliver->role->config, &deliver->tables) != SLUICE_OK)
+    if (tables_new(deliver->role->config, &deliver->tables) != SLUICE_OK ||
+        tables_ask_homes(deliver->tables, HOME_NONE) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     table_service_provide(deliver->tables);
     return SLUICE_OK;

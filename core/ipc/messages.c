@@ -71,6 +71,20 @@ static const struct record_member status_members[] = {
     RECORD_MEMBER(3, RECORD_SPAN, struct message_status, text),
 };
 
+static const struct record_member lookup_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_lookup, table),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_lookup, key),
+    RECORD_MEMBER(3, RECORD_U64, struct message_lookup, flags),
+    RECORD_MEMBER(4, RECORD_I64, struct message_lookup, timeout_ms),
+};
+
+static const struct record_member found_members[] = {
+    RECORD_MEMBER(1, RECORD_I32, struct message_found, status),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_found, value),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_found, dsn),
+    RECORD_MEMBER(4, RECORD_SPAN, struct message_found, text),
+};
+
 static const struct record_member release_members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct message_release, domain),
     RECORD_MEMBER(2, RECORD_BOOL, struct message_release, with_subdomains),
@@ -242,6 +256,26 @@ void message_status_encode(const struct message_status *status, struct buffer *b
 sluice_status message_status_decode(struct sluice_span body, struct message_status *ret_status)
 {
     return DECODE(status_members, body, ret_status);
+}
+
+void message_lookup_encode(const struct message_lookup *lookup, struct buffer *buffer)
+{
+    ENCODE(lookup_members, lookup, buffer);
+}
+
+sluice_status message_lookup_decode(struct sluice_span body, struct message_lookup *ret_lookup)
+{
+    return DECODE(lookup_members, body, ret_lookup);
+}
+
+void message_found_encode(const struct message_found *found, struct buffer *buffer)
+{
+    ENCODE(found_members, found, buffer);
+}
+
+sluice_status message_found_decode(struct sluice_span body, struct message_found *ret_found)
+{
+    return DECODE(found_members, body, ret_found);
 }
 
 void message_release_encode(const struct message_release *release, struct buffer *buffer)

@@ -61,7 +61,7 @@ enum message_type {
     MESSAGE_HANDED_OVER = 24, /* queue: its last frame; the store is closed; fd: what is under way */
     MESSAGE_RELOAD = 25,      /* queue: somebody who may asks for a reload; fd: the connection */
     MESSAGE_ISOLATE = 26,     /* queue: wants a deliver process for suspects alone, or no longer */
-    MESSAGE_RELINK = 60,      /* receive, deliver: the link to queue is lost; ref: how many came */
+    MESSAGE_RELINK = 60,      /* receive, deliver: a link is lost; body: to whom; ref: how many links came */
     MESSAGE_REPLACE = 28,     /* threads hang: wants to leave, with another process in its place */
     /* check -> master */
     MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */
@@ -96,6 +96,10 @@ enum message_type {
     MESSAGE_REPORTED = 53,
     MESSAGE_RESOLVE = 54, /* where do these recipients go now? */
     MESSAGE_RESOLVED = 55,
+
+    /* receive, deliver <-> lookup; ref: of the question */
+    MESSAGE_LOOKUP = 70, /* what does a key map to? */
+    MESSAGE_FOUND = 71,
 
     /* queue -> receive, deliver, for `sluice explain`: what would happen? body: a message_explain; for
      * deliver, a JOB's without content, to be verified */
@@ -194,6 +198,20 @@ struct message_job {
     bool is_routed;              /* the route is the tables' of a moment ago */
     uint64_t tables;             /* else: message_tables.number of those whose route it is; 0: unknown */
     struct sluice_span content;  /* empty when the frame brings a file */
+};
+
+struct message_lookup {
+    struct sluice_span table; /* "ldap:staff" */
+    struct sluice_span key;   /* folded, unless the table is exact */
+    uint64_t flags;           /* SLUICE_SINK_... */
+    int64_t timeout_ms;       /* from now on */
+};
+
+struct message_found {
+    sluice_status status; /* OK, NOT_FOUND; TEMP with dsn and text */
+    struct sluice_span value;
+    struct sluice_span dsn;
+    struct sluice_span text;
 };
 
 /* One recipient's end, in the order of the job's envelope. */
@@ -303,6 +321,10 @@ void message_commit_encode_head(const struct message_commit *commit, struct buff
 sluice_status message_commit_decode(struct sluice_span body, struct message_commit *ret_commit);
 void message_status_encode(const struct message_status *status, struct buffer *buffer);
 sluice_status message_status_decode(struct sluice_span body, struct message_status *ret_status);
+void message_lookup_encode(const struct message_lookup *lookup, struct buffer *buffer);
+sluice_status message_lookup_decode(struct sluice_span body, struct message_lookup *ret_lookup);
+void message_found_encode(const struct message_found *found, struct buffer *buffer);
+sluice_status message_found_decode(struct sluice_span body, struct message_found *ret_found);
 void message_release_encode(const struct message_release *release, struct buffer *buffer);
 sluice_status message_release_decode(struct sluice_span body, struct message_release *ret_release);
 void message_released_encode(const struct message_released *released, struct buffer *buffer);

@@ -36,6 +36,7 @@ static const struct {
     {"queue", DRAFT_QUEUE},
     {"deliver", DRAFT_DELIVER},
     {"metrics", DRAFT_METRICS},
+    {"lookup", DRAFT_LOOKUP},
 };
 
 struct check {

@@ -53,7 +53,7 @@ static sluice_status take_ready(struct child *child)
     child->is_ready = true;
     child->was_ready = true;
     drop_inheritance(child);
-    links_make(child);
+    links_make(child, SPAN_EMPTY);
     task_queue_wake_all(&child->children->changed);
     return SLUICE_OK;
 }
@@ -113,12 +113,12 @@ static sluice_status take_reload(const struct child *child, struct channel_frame
 }
 
 /* Its link was closed, and perhaps not because queue has died: then its next life would bring one. */
-static sluice_status take_link_wish(struct child *child, uint64_t link_count)
+static sluice_status take_link_wish(struct child *child, const struct channel_frame *frame)
 {
-    if (child_is(child, "queue"))
+    if (!child_is(child, "receive") && !child_is(child, "deliver"))
         return SLUICE_PERM;
-    if (link_count == child->link_count) /* else one is on its way */
-        links_make(child);
+    if (frame->ref == child->link_count) /* else one is on its way */
+        links_make(child, frame->body);
     return SLUICE_OK;
 }
 
@@ -135,7 +135,7 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     else if (frame->type == MESSAGE_HANDED_OVER)
         status = take_handed_over(child, frame);
     else if (frame->type == MESSAGE_RELINK)
-        status = take_link_wish(child, frame->ref);
+        status = take_link_wish(child, frame);
     else if (frame->type == MESSAGE_RELOAD)
         status = take_reload(child, frame);
     else if (frame->type == MESSAGE_ISOLATE)
@@ -339,7 +339,7 @@ static sluice_status live(struct child *child, struct error *err)
 static int64_t mourn(struct child *child, int64_t started_ms, const struct error *err)
 {
     bool has_backoff = (child_is(child, "deliver") && !child->is_isolated) ||
-                       child_is(child, "metrics");
+                       child_is(child, "metrics") || child_is(child, "lookup");
     int64_t delay_ms =
         restart_delay(&child->restart, has_backoff, started_ms, clock_monotonic_ms());
 

@@ -3,8 +3,9 @@
  * children: the role processes of all generations: started, linked with each other, started again
  * when they die, handed over, drained.
  *
- * Queue is linked with every receive and deliver process, whatever their generations, as soon as both
- * ends are ready, and again when one of them was restarted.
+ * Queue is linked with every receive and deliver process, whatever their generations, and each of these with
+ * the lookup processes of its own, as soon as both ends are ready, and again when one of them was
+ * restarted.
  */
 #ifndef MASTER_CHILDREN_H
 #define MASTER_CHILDREN_H
@@ -41,6 +42,10 @@ sluice_status children_new(const struct children_setup *setup, struct children *
 sluice_status children_start(struct children *children, struct generation *generation,
                              const char *role, unsigned count, int64_t deadline_ms,
                              struct error *err);
+/* The same for lookup, one process for each home of tables (config/homes.h); none if there is none.
+ * [task: waits] */
+sluice_status children_start_homes(struct children *children, struct generation *generation,
+                                   int64_t deadline_ms, struct error *err);
 /* The same for deliver's crews but the common one (config/crews.h), one process each. [task: waits] */
 sluice_status children_start_crews(struct children *children, struct generation *generation,
                                    int64_t deadline_ms, struct error *err);

@@ -32,8 +32,8 @@
 
 sluice_status generation_new(uint64_t number, struct generation **ret_generation)
 {
-    static const char *const names[GENERATION_ROLES] = {"master", "receive", "queue", "deliver",
-                                                          "metrics"};
+    static const char *const names[GENERATION_ROLES] = {"master",  "receive", "queue",
+                                                        "deliver", "metrics", "lookup"};
     struct generation *generation = calloc(1, sizeof(*generation));
 
     if (generation == NULL)
@@ -401,6 +401,8 @@ sluice_status generation_close_folder(struct generation *generation, struct erro
         status = allow_role(generation, "receive", &is_readable, err);
     if (status == SLUICE_OK)
         status = allow_role(generation, "deliver", &is_readable, err);
+    if (status == SLUICE_OK)
+        status = allow_role(generation, "lookup", &is_readable, err);
     if (status == SLUICE_OK && is_readable)
         log_notice("%s lies below the folder of a table: Landlock closes it to writing only",
                    folder);

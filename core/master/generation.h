@@ -21,7 +21,7 @@
 #include <sys/types.h>
 
 #define GENERATION_PLUGINS_MAX 256 /* of one role */
-#define GENERATION_ROLES 5
+#define GENERATION_ROLES 6
 
 struct generation_plugin {
     char *name; /* "lookup/hash" */

@@ -54,15 +54,24 @@ static bool takes_links(const struct child *child)
     return child->is_ready && child->channel != NULL && child->bequest == NULL;
 }
 
-void links_make(struct child *child)
+/* Receive and deliver have to do with queue, and with the tables of their own generation. */
+static bool is_served(const struct child *child, const struct child *by)
+{
+    if (!child_is(child, "receive") && !child_is(child, "deliver"))
+        return false;
+    return child_is(by, "queue") ||
+           (child_is(by, "lookup") && child->generation == by->generation);
+}
+
+void links_make(struct child *child, struct sluice_span role)
 {
     struct child *peer;
 
     LL_FOREACH(child->children->list, peer)
     {
-        bool is_pair = child_is(child, "queue") != child_is(peer, "queue") &&
-                       !child_is(child, "metrics") && !child_is(peer, "metrics");
-        if (is_pair && takes_links(peer) && takes_links(child))
+        if (role.len > 0 && !span_equal(role, sluice_span_of(peer->role->name)))
+            continue;
+        if ((is_served(child, peer) || is_served(peer, child)) && takes_links(peer) && takes_links(child))
             link_pair(child, peer);
     }
 }

@@ -5,6 +5,7 @@
  */
 #include "config/role.h"
 #include "deliver/deliver.h"
+#include "lookup/lookup.h"
 #include "master/check.h"
 #include "master/master.h"
 #include "metrics/metrics_role.h"
@@ -77,6 +78,8 @@ static int run_role(const struct arguments *arguments)
         return queue_main();
     if (strcmp(arguments->role, "deliver") == 0)
         return deliver_main();
+    if (strcmp(arguments->role, "lookup") == 0)
+        return lookup_main();
     if (strcmp(arguments->role, "metrics") == 0)
         return metrics_main();
     return say_usage(stderr);

@@ -203,12 +203,13 @@ static void start(struct master *master)
 /* ---- drain ----------------------------------------------------------------------------------- */
 
 /*
- * Receive first, so that nothing new comes in; queue last, so that every result is recorded. Who is
+ * Receive first, so that nothing new comes in; lookup when nobody is left who asks it; queue last, so that
+ * every result is recorded. Who is
  * late is killed before queue is asked, which then has a time of its own.
  */
 static void drain(struct master *master)
 {
-    static const char *const order[] = {"receive", "deliver"};
+    static const char *const order[] = {"receive", "deliver", "lookup"};
     int64_t deadline_ms =
         clock_monotonic_ms() + config_number(master->generation->config, "drain_timeout");
 

@@ -100,10 +100,12 @@ static unsigned process_count(const struct config *config, const char *parameter
 sluice_status reload_start_workers(struct children *children, struct generation *generation,
                                    int64_t deadline_ms, struct error *err)
 {
-    sluice_status status =
-        children_start(children, generation, "deliver",
-                       process_count(generation->config, "deliver_processes"), deadline_ms, err);
+    sluice_status status = children_start_homes(children, generation, deadline_ms, err);
 
+    if (status == SLUICE_OK)
+        status =
+            children_start(children, generation, "deliver",
+                           process_count(generation->config, "deliver_processes"), deadline_ms, err);
     if (status == SLUICE_OK)
         status = children_start_crews(children, generation, deadline_ms, err);
     if (status == SLUICE_OK)

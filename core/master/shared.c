@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define ROLES_MAX 4
+#define ROLES_MAX 5
 
 static const struct {
     const char *name; /* for role_shared_memory() */
@@ -21,7 +21,7 @@ static const struct {
     const char *roles[ROLES_MAX];
 } memories[] = {
     {"clients", (size_t)4 * 1024 * 1024, {"receive"}},
-    {"metrics", METRICS_SIZE, {"receive", "queue", "deliver", "metrics"}},
+    {"metrics", METRICS_SIZE, {"receive", "queue", "deliver", "lookup", "metrics"}},
 };
 
 #define MEMORY_COUNT (sizeof(memories) / sizeof(memories[0]))

@@ -37,6 +37,27 @@ static void add_tables(struct draft *draft, const struct draft_instance *instanc
         (void)draft_add_table(draft, arena_text(&draft->arena, item), place, roles);
 }
 
+static bool is_on(const struct draft_instance *instance, const char *key)
+{
+    const struct value *value = draft_instance_value(instance, key);
+
+    return value != NULL && value->number != 0;
+}
+
+/* Who would open it asks a lookup process instead. */
+static void find_home(struct draft_instance *instance, const struct derivation *derivation)
+{
+    const struct sluice_lookup_ops *ops = derivation->base_ops;
+
+    if (strcmp(instance->interface, SLUICE_LOOKUP_ID) != 0)
+        return;
+    instance->table_flags = ops->flags;
+    if (!is_on(instance, "shared") && !is_on(instance, "isolate"))
+        return;
+    instance->askers = DRAFT_RECEIVE | DRAFT_DELIVER; /* all of them: homes are counted (config/homes.h) */
+    instance->roles = DRAFT_LOOKUP;
+}
+
 static void settle(struct draft *draft, struct draft_instance *instance)
 {
     struct derivation derivation;
@@ -55,6 +76,7 @@ static void settle(struct draft *draft, struct draft_instance *instance)
     instance->plugin_count = derivation.plugin_count;
     draft_declare(draft, instance->plugin, table, derivation.option_count);
     draft_settle(draft, instance, table, derivation.option_count);
+    find_home(instance, &derivation);
     add_tables(draft, instance, &derivation);
     derive_done(&derivation);
 }

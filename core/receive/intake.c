@@ -186,7 +186,7 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     else
         log_warning("%s", reason);
     end_link(intake);
-    role_link_lost();
+    role_link_lost("queue");
 }
 
 /* ---- the link -------------------------------------------------------------------------------- */
@@ -257,7 +257,7 @@ void intake_connect(struct intake *intake, int fd)
     if (channel_new(fd, "queue", &handlers, intake, &intake->link) != SLUICE_OK) {
         (void)close(fd); /* never used */
         log_error("no memory for a link to the queue");
-        role_link_lost();
+        role_link_lost("queue");
         return;
     }
     intake->is_held = true;

@@ -211,6 +211,10 @@ static void receive_link(struct role *role, const struct message_link *link, int
         intake_connect(receive->receiver.intake, fd);
         return;
     }
+    if (span_equal(link->role, SPAN_LITERAL("lookup"))) {
+        tables_link(receive->receiver.tables, link->index, fd);
+        return;
+    }
     log_warning("a link to %.*s makes no sense", SPAN_ARGS(link->role));
     (void)close(fd); /* never used */
 }

@@ -27,6 +27,14 @@ struct tables;
 sluice_status tables_new(const struct config *config, struct tables **ret_tables);
 void tables_free(struct tables *tables); /* accepts NULL; waits for threads of tables */
 /*
+ * For a role: tables that have a home (config/homes.h) are opened there and nowhere else, and asked over
+ * the links to there. home: this process is; HOME_NONE: of no table. Before the first tables_get(). TEMP: no
+ * memory. [main]
+ */
+sluice_status tables_ask_homes(struct tables *tables, unsigned home);
+/* A link to a home, which is taken over. [main] */
+void tables_link(struct tables *tables, unsigned home, int fd);
+/*
  * The table of that name ("hash:/etc/sluice/transport"), opened when it is asked for the first
  * time. CONFIG if it is not configured or its plugin cannot be loaded; that its data cannot be
  * opened is no error here. Stays the set's. [main]

@@ -6,14 +6,13 @@
  *   options TEMPLATE PLUGIN-FOLDER PAGE
  *
  * In the template a line "@PARAMETERS@" stands for the daemon's parameters, in the order of their
- * names, "@INSTANCE@" for what every transport takes, "@METRICS@" for what is counted, and "@PLUGIN transport/smtp@" for a section about
+ * names, "@INSTANCE sluice.transport/1@" for what every transport takes, "@METRICS@" for what is counted, and "@PLUGIN transport/smtp@" for a section about
  * that plugin: what it is, the restrictions that it knows, its options. Run by the build.
  */
 #include "base/metrics.h"
 #include "config/parameters.h"
 #include "plugin/load.h"
 #include "sluice/access.h"
-#include "sluice/transport.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -181,10 +180,10 @@ static int print_plugin(const char *folder, const char *name)
     return print_desc(plugin_desc(plugin));
 }
 
-static int print_instance_options(void)
+static int print_instance_options(const char *interface)
 {
     size_t count;
-    const struct sluice_option *options = parameters_of_instance(SLUICE_TRANSPORT_ID, &count);
+    const struct sluice_option *options = parameters_of_instance(interface, &count);
 
     return print_options(options, count);
 }
@@ -223,8 +222,8 @@ static int print_line(const char *line, const char *folder)
 
     if (strcmp(line, "@PARAMETERS@\n") == 0)
         return print_options(parameters, parameter_count);
-    if (strcmp(line, "@INSTANCE@\n") == 0)
-        return print_instance_options();
+    if (sscanf(line, "@INSTANCE %63[a-z./0-9]@", name) == 1)
+        return print_instance_options(name);
     if (strcmp(line, "@METRICS@\n") == 0)
         return print_metrics();
     if (sscanf(line, "@PLUGIN %63[a-z/-]@", name) == 1)

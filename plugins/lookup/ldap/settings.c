@@ -75,6 +75,8 @@ const struct sluice_option settings_options[SETTING_COUNT] = {
     [CACHE_EXPIRY] = OF_OLD("cache_expiry"),
     [CACHE_SIZE] = OF_OLD("cache_size"),
     [CONNECTION_LIMIT] = NUMBER("connection_limit", "2", "1..8", "Connections of one process"),
+    [SHARED] = {"shared", SLUICE_OPT_BOOLEAN, 0, "true", NULL,
+                "One process searches, and all others ask that one"},
 };
 
 void settings_done(struct settings *settings)

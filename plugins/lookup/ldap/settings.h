@@ -52,6 +52,7 @@ enum setting {
     CACHE_EXPIRY,
     CACHE_SIZE,
     CONNECTION_LIMIT,
+    SHARED, /* the host's option, with another default */
     SETTING_COUNT,
 };
 

@@ -95,7 +95,7 @@ static void fake_link(struct role *role, const struct message_link *link, int fd
     log_info("%s %u link %.*s %u", role->name, role->index, SPAN_ARGS(link->role), link->index);
     (void)close(fd); /* nothing to say to each other */
     if (is_told(role, "lose") && strcmp(role->name, "deliver") == 0 && mkdir("run/once", 0755) == 0)
-        role_link_lost();
+        role_link_lost("queue");
     if (is_told(role, "ask") && strcmp(role->name, "queue") == 0 && mkdir("run/once", 0755) == 0)
         ask_for_reload(role);
     bool is_victim = span_equal(link->role, SPAN_LITERAL("receive")) && link->index == 1;
@@ -204,6 +204,7 @@ static int hand_over(struct draft *draft)
     send_snapshot(channel, draft, "queue", DRAFT_QUEUE);
     send_snapshot(channel, draft, "deliver", DRAFT_DELIVER);
     send_snapshot(channel, draft, "metrics", DRAFT_METRICS);
+    send_snapshot(channel, draft, "lookup", DRAFT_LOOKUP);
     (void)channel_send_body(channel, MESSAGE_CHECKED, 0, SPAN_EMPTY);
     task_loop_run();
     task_loop_done();

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lookup: see lookup.h.
+ */
+#include "lookup/lookup.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "config/homes.h"
+#include "config/role.h"
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+#include "route/table.h"
+#include "route/table_service.h"
+#include "sluice/lookup.h"
+#include "task/task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define QUESTIONS_MAX 4000 /* under way in this process */
+
+/* Who asks. Stays until its last question is answered. */
+struct asker {
+    struct lookup *lookup;
+    struct channel *channel; /* NULL: it has left */
+    size_t question_count;
+    struct asker *prev;
+    struct asker *next;
+};
+
+struct lookup {
+    struct role *role;
+    struct tables *tables;
+    struct asker *askers;
+    size_t link_count;
+    size_t question_count;
+    bool is_draining;
+};
+
+struct question {
+    struct asker *asker;
+    uint64_t ref;
+    struct table *table;
+    uint64_t flags;
+    int64_t deadline_ms;
+    char *key;
+    size_t key_len;
+};
+
+/* Its askers leave first: as long as one is there it may ask. */
+static void leave_if_done(struct lookup *lookup)
+{
+    if (lookup->is_draining && lookup->link_count == 0)
+        role_finished(lookup->role);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void asker_release(struct asker *asker)
+{
+    if (asker->channel != NULL || asker->question_count > 0)
+        return;
+    DL_DELETE(asker->lookup->askers, asker);
+    free(asker);
+}
+
+static void answer(const struct asker *asker, uint64_t ref, const struct message_found *found)
+{
+    struct buffer body = BUFFER_INIT;
+
+    if (asker->channel == NULL)
+        return;
+    message_found_encode(found, &body);
+    if (buffer_failed(&body) || channel_send_body(asker->channel, MESSAGE_FOUND, ref,
+                                                  buffer_span(&body)) != SLUICE_OK)
+        log_warning("no memory for an answer; it is late");
+    buffer_done(&body);
+}
+
+static void answer_failed(const struct asker *asker, uint64_t ref, const char *text)
+{
+    const struct message_found found = {.status = SLUICE_TEMP, .text = sluice_span_of(text)};
+
+    answer(asker, ref, &found);
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+static void question_free(struct question *question)
+{
+    free(question->key);
+    free(question);
+}
+
+static void run_question(void *arg)
+{
+    struct question *question = arg;
+    struct asker *asker = question->asker;
+    struct buffer value = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+    struct message_found found = {0};
+
+    found.status = table_find_for(
+        question->table, (struct sluice_span){.ptr = question->key, .len = question->key_len},
+        question->flags, question->deadline_ms, &value, &err);
+    if (found.status == SLUICE_OK)
+        found.value = buffer_span(&value);
+    found.dsn = sluice_span_of(err.dsn);
+    found.text = sluice_span_of(err.text);
+    answer(asker, question->ref, &found);
+    buffer_done(&value);
+    question_free(question);
+    asker->lookup->question_count--;
+    asker->question_count--;
+    asker_release(asker);
+}
+
+static struct question *question_new(struct asker *asker, uint64_t ref,
+                                     const struct message_lookup *message)
+{
+    struct question *question = calloc(1, sizeof(*question));
+
+    if (question == NULL)
+        return NULL;
+    question->key = span_dup(message->key);
+    if (question->key == NULL) {
+        free(question);
+        return NULL;
+    }
+    question->asker = asker;
+    question->ref = ref;
+    question->flags = message->flags;
+    question->deadline_ms = clock_monotonic_ms() + message->timeout_ms;
+    question->key_len = message->key.len;
+    return question;
+}
+
+static sluice_status find_table(const struct lookup *lookup, struct sluice_span name,
+                                struct table **ret_table, struct error *err)
+{
+    char *text = span_dup(name);
+    sluice_status st = text != NULL ? tables_get(lookup->tables, text, ret_table, err)
+                                    : error_set(err, SLUICE_TEMP, "out of memory");
+
+    free(text);
+    return st;
+}
+
+/* False: it does not begin. */
+static bool begin(struct asker *asker, uint64_t ref, const struct message_lookup *message,
+                  struct error *err)
+{
+    struct question *question = question_new(asker, ref, message);
+
+    if (question == NULL)
+        (void)error_set(err, SLUICE_TEMP, "no memory for a question");
+    else if (asker->lookup->question_count >= QUESTIONS_MAX)
+        (void)error_set(err, SLUICE_TEMP, "more than %d questions at once", QUESTIONS_MAX);
+    else if (find_table(asker->lookup, message->table, &question->table, err) == SLUICE_OK &&
+             task_start(table_name(question->table), run_question, question, NULL) == SLUICE_OK)
+        return true;
+    else if (err->text[0] == '\0')
+        (void)error_set(err, SLUICE_TEMP, "no memory for a task");
+    if (question != NULL)
+        question_free(question);
+    return false;
+}
+
+static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
+{
+    struct asker *asker = user;
+    struct message_lookup message;
+    struct error err = ERROR_INIT;
+
+    (void)channel;
+    if (frame->type != MESSAGE_LOOKUP ||
+        message_lookup_decode(frame->body, &message) != SLUICE_OK) {
+        log_error("a question that makes no sense");
+        return;
+    }
+    if (!begin(asker, frame->ref, &message, &err)) {
+        answer_failed(asker, frame->ref, err.text);
+        return;
+    }
+    asker->lookup->question_count++;
+    asker->question_count++;
+}
+
+static void on_closed(struct channel *channel, const char *reason, void *user)
+{
+    struct asker *asker = user;
+    struct lookup *lookup = asker->lookup;
+
+    (void)reason; /* it has left */
+    channel_free(channel);
+    asker->channel = NULL;
+    asker_release(asker);
+    lookup->link_count--;
+    leave_if_done(lookup);
+}
+
+/* ---- the role -------------------------------------------------------------------------------- */
+
+/* Those whose home this is. One that cannot be opened now is opened when it is asked. */
+static sluice_status open_tables(const struct lookup *lookup, struct error *err)
+{
+    const struct config *config = lookup->role->config;
+    sluice_status st = SLUICE_OK;
+
+    for (size_t i = 0; i < config_instance_count(config) && st == SLUICE_OK; i++) {
+        const struct config_instance *instance = config_instance_at(config, i);
+        struct table *table;
+
+        if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0 &&
+            home_of_table(config, instance) == lookup->role->index)
+            st = tables_get(lookup->tables, instance->name, &table, err);
+    }
+    return st;
+}
+
+static sluice_status lookup_start(struct role *role, struct error *err)
+{
+    struct lookup *lookup = calloc(1, sizeof(*lookup));
+
+    if (lookup == NULL)
+        return error_set(err, SLUICE_TEMP, "out of memory");
+    role->user = lookup;
+    lookup->role = role;
+    role_start_metrics();
+    if (tables_new(role->config, &lookup->tables) != SLUICE_OK ||
+        tables_ask_homes(lookup->tables, role->index) != SLUICE_OK)
+        return error_set(err, SLUICE_TEMP, "no memory for tables");
+    table_service_provide(lookup->tables);
+    return open_tables(lookup, err);
+}
+
+static void lookup_link(struct role *role, const struct message_link *link, int fd)
+{
+    static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
+    struct lookup *lookup = role->user;
+    struct asker *asker = calloc(1, sizeof(*asker));
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "%.*s %u", SPAN_ARGS(link->role), link->index);
+    if (asker == NULL ||
+        channel_new(fd, name, &handlers, asker, &asker->channel) != SLUICE_OK) {
+        log_error("no memory for a link to %s", name);
+        (void)close(fd); /* never used: the other end asks for another one */
+        free(asker);
+        return;
+    }
+    asker->lookup = lookup;
+    DL_APPEND(lookup->askers, asker);
+    lookup->link_count++;
+}
+
+static void lookup_drain(struct role *role)
+{
+    struct lookup *lookup = role->user;
+
+    lookup->is_draining = true;
+    leave_if_done(lookup);
+}
+
+static void lookup_stop(struct role *role)
+{
+    struct lookup *lookup = role->user;
+    struct asker *asker;
+    struct asker *next;
+
+    if (lookup == NULL)
+        return;
+    DL_FOREACH_SAFE(lookup->askers, asker, next)
+    {
+        channel_free(asker->channel);
+        free(asker);
+    }
+    table_service_provide(NULL);
+    tables_free(lookup->tables);
+    free(lookup);
+}
+
+int lookup_main(void)
+{
+    static const struct role_ops ops = {
+        .name = "lookup",
+        .is_awaited = true,
+        .start = lookup_start,
+        .link = lookup_link,
+        .drain = lookup_drain,
+        .stop = lookup_stop,
+    };
+
+    return role_run(&ops);
+}

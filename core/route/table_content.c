@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * table_content: what a table has, and whether that has changed.
+ */
+#include "route/table_private.h"
+
+#include "base/clock.h"
+#include "base/span.h"
+
+struct listing {
+    struct sluice_lookup_entry_sink sdk;
+    size_t count;
+};
+
+static sluice_status listing_entry(const struct sluice_lookup_entry_sink *sink,
+                                   struct sluice_span key, struct sluice_span value)
+{
+    struct listing *listing = (struct listing *)(void *)(uintptr_t)sink;
+    bool is_fine = span_find(key, '@') == key.len && ++listing->count <= TABLE_LIST_MAX;
+
+    (void)value;
+    return is_fine ? SLUICE_OK : SLUICE_NOT_FOUND; /* which ends it */
+}
+
+static bool can_be_listed(const struct table *table, const struct instance_side *side)
+{
+    const struct sluice_lookup_ops *ops =
+        side != NULL ? INSTANCE_OPS(side, struct sluice_lookup_ops) : NULL;
+
+    return ops != NULL && table->pool == NULL && !table_has_patterns(table) &&
+           SLUICE_HAS(struct sluice_lookup_ops, ops, generation) &&
+           SLUICE_HAS(struct sluice_lookup_ops, ops, list);
+}
+
+static bool has_only_domains(const struct instance_side *side)
+{
+    struct listing listing = {.sdk = {.struct_size = sizeof(listing.sdk), .entry = listing_entry}};
+    struct error err = ERROR_INIT;
+    struct error_sink sink;
+
+    error_sink_init(&sink, &err);
+    return INSTANCE_OPS(side, struct sluice_lookup_ops)
+               ->list(side->self, &listing.sdk, &sink.sdk) == SLUICE_OK;
+}
+
+/* The list is as long as the table: each state of it is looked through once. */
+static sluice_status look_through(struct table *table, const struct instance_side *side)
+{
+    uint64_t generation;
+    sluice_status st =
+        INSTANCE_OPS(side, struct sluice_lookup_ops)->generation(side->self, &generation);
+
+    if (st != SLUICE_OK || (table->is_listed && generation == table->generation))
+        return st;
+    table->may_have_addresses = !has_only_domains(side);
+    table->generation = generation;
+    table->is_listed = true;
+    return SLUICE_OK;
+}
+
+sluice_status table_generation(struct table *table, uint64_t *ret_generation)
+{
+    const struct instance_side *side = table_side(table);
+    struct instance_call call;
+
+    if (table->pool != NULL || table->remote != NULL)
+        return SLUICE_UNSUPPORTED; /* asking might wait */
+    if (!table_is_available(table))
+        return SLUICE_TEMP;
+    if (!SLUICE_HAS(struct sluice_lookup_ops, INSTANCE_OPS(side, struct sluice_lookup_ops),
+                    generation))
+        return SLUICE_UNSUPPORTED;
+    if (table->instance != NULL)
+        instance_enter(&call, table->instance, CLOCK_NEVER);
+    sluice_status st = INSTANCE_OPS(side, struct sluice_lookup_ops)
+                           ->generation(side->self, ret_generation);
+    if (table->instance != NULL)
+        instance_leave(&call, st);
+    return st == SLUICE_OK || st == SLUICE_UNSUPPORTED ? st : SLUICE_TEMP;
+}
+
+bool table_may_have_addresses(struct table *table)
+{
+    const struct instance_side *side = table_side(table);
+    struct instance_call call;
+
+    if (!table_is_available(table) || table->remote != NULL || !can_be_listed(table, side))
+        return true;
+    if (table->instance != NULL)
+        instance_enter(&call, table->instance, CLOCK_NEVER);
+    sluice_status st = look_through(table, side);
+    if (table->instance != NULL)
+        instance_leave(&call, st);
+    return st != SLUICE_OK || table->may_have_addresses;
+}

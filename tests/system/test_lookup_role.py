@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: ISC
+"""
+Tables that one process has for all: shared ones together, isolated ones each alone. That process may die,
+hang or be replaced: no mail is lost and none refused for good.
+"""
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from client import Client
+from daemon import wait_for
+
+MOVED = "550 5.1.6 <{0}>: Recipient address rejected: User has moved to {0}.new"
+NOTHING = "250 2.1.5 Ok"
+LATER = "451 4.3.0 <{}>: Temporary lookup failure"
+
+
+@pytest.fixture
+def start(make_daemon):
+    """A daemon whose relocated_maps is a table of 100 users, with these options."""
+    def make(before=None, **options):
+        daemon = make_daemon(start=False)
+        path = daemon.folder / "users.sqlite"
+        fill(path)
+        daemon.change({
+            "relay_domains": ["customer.tld"], "relocated_maps": ["sqlite:users"],
+            "transport_maps": ["inline:{customer.tld=relay:[127.0.0.1]:9}"],
+            "tables": [{"name": "users", "plugin": "sqlite", "dbpath": str(path),
+                        "query": "SELECT moved FROM users WHERE address = '%s'", **options}],
+            **(before or {})})
+        daemon.start()
+        return daemon
+    return make
+
+
+def fill(path, domain="customer.tld"):
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE IF NOT EXISTS users (address TEXT PRIMARY KEY, moved TEXT)")
+        db.executemany("INSERT OR REPLACE INTO users VALUES (?, ?)",
+                       [(f"u{i}@{domain}", f"u{i}@{domain}.new") for i in range(100)])
+    os.chmod(path, 0o644)
+
+
+def rcpt(daemon, address="u7@customer.tld"):
+    with Client(daemon.port) as client:
+        client.expect("MAIL FROM:<s@else.tld>", "250")
+        return client.command(f"RCPT TO:<{address}>")
+
+
+def lookups(daemon):
+    return [pid for name, pid in sorted(daemon.roles().items()) if name.startswith("lookup")]
+
+
+def files_of(pid):
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def test_without_such_tables_there_is_no_such_process(start):
+    daemon = start()
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    assert lookups(daemon) == []
+
+
+@pytest.mark.parametrize("options", [{"shared": True}, {"isolate": True}])
+def test_one_process_opens_it(start, options):
+    daemon = start(**options)
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    assert rcpt(daemon, "nobody@customer.tld") == NOTHING
+    (pid,) = lookups(daemon)
+    holders = [name for name, other in daemon.roles().items()
+               if any("users.sqlite" in path for path in files_of(other))]
+    assert holders == ["lookup 0"]
+    status = open(f"/proc/{pid}/status", encoding="ascii").read()
+    assert "NoNewPrivs:\t1" in status
+    if os.getuid() == 0:
+        assert os.stat(f"/proc/{pid}").st_uid != 0
+
+
+def test_isolated_tables_have_a_process_each(start):
+    daemon = start(isolate=True)
+    users = daemon.settings["tables"][0]
+    daemon.change({"tables": [users, {**users, "name": "more"}, {**users, "name": "both", "isolate": False,
+                                                                 "shared": True}],
+                   "relocated_maps": ["sqlite:both"]})
+    daemon.stop()
+    daemon.start()
+    assert len(lookups(daemon)) == 3
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+
+
+def test_many_ask_at_once(start):
+    daemon = start(shared=True)
+    clients = [Client(daemon.port) for _ in range(40)]
+    for i, client in enumerate(clients):
+        client.expect("MAIL FROM:<s@else.tld>", "250")
+        client.send(f"RCPT TO:<u{i}@customer.tld>\r\n")
+    for i, client in enumerate(clients):
+        assert client.reply() == MOVED.format(f"u{i}@customer.tld")
+        client.close()
+
+
+def test_killed_again_and_again(start):
+    """Sessions go on, and no answer is wrong; a question may take as long as the process needs to be back."""
+    daemon = start(shared=True)
+    replies = []
+    is_over = threading.Event()
+
+    def ask():
+        while not is_over.is_set():
+            replies.append(rcpt(daemon))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        (pid,) = lookups(daemon)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: lookups(daemon) not in ([], [pid]))
+        time.sleep(0.2)
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert set(replies) <= {MOVED.format("u7@customer.tld"), LATER.format("u7@customer.tld")}
+    wait_for(lambda: rcpt(daemon) == MOVED.format("u7@customer.tld"))
+
+
+def test_reload(start):
+    """Another generation has a process of its own; the one before leaves with those that ask it."""
+    daemon = start(shared=True)
+    before = lookups(daemon)
+    other = daemon.folder / "other.sqlite"
+    fill(other, "other.tld")
+    table = {**daemon.settings["tables"][0], "dbpath": str(other)}
+    daemon.change({"tables": [table], "relay_domains": ["customer.tld", "other.tld"]})
+    with Client(daemon.port) as session:
+        session.expect("MAIL FROM:<s@else.tld>", "250")
+        daemon.command("sluice", "reload")
+        assert session.command("RCPT TO:<u7@customer.tld>") == MOVED.format("u7@customer.tld")
+        assert rcpt(daemon, "u7@other.tld") == MOVED.format("u7@other.tld")
+        assert rcpt(daemon) == NOTHING
+    wait_for(lambda: len(lookups(daemon)) == 1 and lookups(daemon) != before)
+    daemon.change({"tables": [{**table, "shared": False}]})
+    daemon.command("sluice", "reload")
+    wait_for(lambda: lookups(daemon) == [])
+    assert rcpt(daemon, "u7@other.tld") == MOVED.format("u7@other.tld")
+
+
+def test_frozen(start):
+    """The question fails for now at its deadline; nothing else waits for it."""
+    daemon = start(shared=True, before={"canonical_maps": ""})
+    (pid,) = lookups(daemon)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with Client(daemon.port) as other:
+            with Client(daemon.port) as waiting:
+                waiting.expect("MAIL FROM:<s@else.tld>", "250")
+                waiting.send("RCPT TO:<u7@customer.tld>\r\n")
+                other.expect("MAIL FROM:<s@else.tld>", "250")
+                other.expect("RSET", "250")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: rcpt(daemon) == MOVED.format("u7@customer.tld"))
