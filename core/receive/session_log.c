@@ -125,6 +125,8 @@ static struct log_field helo_field(const struct session *session)
 void session_log_reject(struct session *session, const char *id, const char *command,
                         struct sluice_span recipient, const char *reply)
 {
+    if (session->rehearsal != NULL)
+        return; /* the reply says the same */
     metric_add(metric_get(METRIC_REJECTS, command, NULL, NULL), 1);
     log_event(&reject_event, log_text("queue_id", id != NULL ? id : "NOQUEUE"),
               log_text("command", command), log_text("client", session_name(session)),
@@ -135,6 +137,13 @@ void session_log_reject(struct session *session, const char *id, const char *com
 void session_log_note(struct session *session, const char *action, const char *command,
                       struct sluice_span recipient, const char *text)
 {
+    if (session->rehearsal != NULL) {
+        explain_begin("note");
+        explain_text("action", action);
+        explain_text("text", text);
+        explain_end(SLUICE_OK, NULL);
+        return;
+    }
     log_event(&note_event, log_text("action", action), log_text("command", command),
               log_text("client", session_name(session)), log_text("text", text),
               sender_field(session), recipient_field(session, recipient),
