@@ -94,6 +94,7 @@ def both(ours, theirs, folder):
         (folder / name).mkdir()
         for file, text in FILES.items():
             (folder / name / file).write_text(text)
+        (folder / name / "bytes").write_bytes(b"k v\n\tstarts\nb \xff\ntab\x01 \xc3\xa4\nl \xe9\tw\n")
 
     def call(*arguments, program="postmap", stdin=""):
         results = []
@@ -122,6 +123,7 @@ def same(both, *arguments, **more):
     [["fixture"], ["-s", "fixture"], ["-q", "key5:", "fixture"], ["-q", "key5", "fixture"],
      ["-q", '"a b"', "fixture"], ["-q", "a b", "fixture"], ["-q", "KEY3", "fixture"],
      ["-q", "key2", "fixture"], ["-q", "key6", "fixture"], ["-q", "key7", "fixture"]],
+    [["bytes"], ["-s", "bytes"]],  # T-27
     [["continued"], ["-s", "continued"], ["empty"], ["-s", "empty"], ["-q", "", "t"]],
     # options
     [["t", "u"], ["-q", "b", "t", "u"], ["-q", "B", "u", "t"], ["-q", "c", "t", "u"],

@@ -25,6 +25,66 @@ void source_done(struct source *source)
     free(source->line);
 }
 
+/* ---- characters ------------------------------------------------------------------------------ */
+
+/* Length of the UTF-8 character (RFC 3629) at the beginning; 0: there is none, or NUL. */
+static size_t utf8_len(const unsigned char *at, size_t len)
+{
+    static const struct {
+        unsigned char first_min, first_max, second_min, second_max;
+        size_t len;
+    } rows[] = {
+        {0x01, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (len < rows[i].len || at[0] < rows[i].first_min || at[0] > rows[i].first_max)
+            continue;
+        if (rows[i].len > 1 && (at[1] < rows[i].second_min || at[1] > rows[i].second_max))
+            continue;
+        for (size_t j = 2; j < rows[i].len; j++) {
+            if ((at[j] & 0xc0) != 0x80)
+                return 0;
+        }
+        return rows[i].len;
+    }
+    return 0;
+}
+
+static bool is_utf8(const char *text, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (len > 0) {
+        size_t step = utf8_len(at, len);
+
+        if (step == 0)
+            return false;
+        at += step;
+        len -= step;
+    }
+    return true;
+}
+
+/* As in Postfix's messages: what cannot be printed is a question mark. */
+static void make_printable(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+    const unsigned char *end = at + strlen(text);
+
+    while (at < end) {
+        size_t step = utf8_len(at, (size_t)(end - at));
+
+        if (step == 0 || *at < ' ' || *at == 127) {
+            *at = '?';
+            step = 1;
+        }
+        at += step;
+    }
+}
+
 void source_warn(const struct source *source, const char *format, ...)
 {
     char text[WARNING_MAX];
@@ -33,6 +93,7 @@ void source_warn(const struct source *source, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    make_printable(text);
     source->warn(source->user, text);
 }
 
@@ -142,47 +203,6 @@ sluice_status source_line(struct source *source, const struct sluice_errors *err
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
-
-/* Length of the UTF-8 character (RFC 3629) at the beginning; 0: there is none, or NUL. */
-static size_t utf8_len(const unsigned char *at, size_t len)
-{
-    static const struct {
-        unsigned char first_min, first_max, second_min, second_max;
-        size_t len;
-    } rows[] = {
-        {0x01, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (len < rows[i].len || at[0] < rows[i].first_min || at[0] > rows[i].first_max)
-            continue;
-        if (rows[i].len > 1 && (at[1] < rows[i].second_min || at[1] > rows[i].second_max))
-            continue;
-        for (size_t j = 2; j < rows[i].len; j++) {
-            if ((at[j] & 0xc0) != 0x80)
-                return 0;
-        }
-        return rows[i].len;
-    }
-    return 0;
-}
-
-static bool is_utf8(const char *text, size_t len)
-{
-    const unsigned char *at = (const unsigned char *)text;
-
-    while (len > 0) {
-        size_t step = utf8_len(at, len);
-
-        if (step == 0)
-            return false;
-        at += step;
-        len -= step;
-    }
-    return true;
-}
 
 /* Up to the first white space that is neither quoted nor escaped. False: a quote is left open. */
 static bool key_len(const struct source *source, size_t *ret_len)

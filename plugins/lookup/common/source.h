@@ -48,7 +48,7 @@ sluice_status source_entry(struct source *source, const struct sluice_errors *er
 
 /* False after a warning: the line of the latest source_line() is not UTF-8, and should be. */
 bool source_is_text(const struct source *source);
-/* A warning in printf's way, cut off if need be. */
+/* A warning in printf's way, cut off if need be; what cannot be printed is a question mark. */
 void source_warn(const struct source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
