@@ -194,17 +194,12 @@ static void end_unseen(struct run *run)
     run->pid = -1;
 }
 
-/* The child reads from the first pipe and writes into the second one. */
-static bool start_child(struct run *run, struct birth *birth, int input[2], int output[2])
+static bool start_child(struct run *run, const struct birth *birth)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
-    run->input_fd = input[1];
-    run->output_fd = output[0];
     if (!watch(run, run->input_fd, EPOLLOUT) || !watch(run, run->output_fd, EPOLLIN))
         return false;
-    birth->input_fd = input[0];
-    birth->output_fd = output[1];
     run->pid = fork_child(birth);
     if (run->pid == -1)
         return false;
@@ -221,18 +216,22 @@ static bool start_child(struct run *run, struct birth *birth, int input[2], int 
 static bool start(struct run *run)
 {
     struct birth *birth = calloc(1, sizeof(*birth));
-    int input[2] = {-1, -1};
-    int output[2] = {-1, -1};
+    int input[2] = {-1, -1};  /* the child reads from this pipe */
+    int output[2] = {-1, -1}; /* and writes into this one */
     bool is_started = false;
 
     run->piece = malloc(COMMAND_PIECE_MAX);
     run->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (birth != NULL && run->piece != NULL && run->epoll_fd != -1 &&
-        pipe2(input, O_CLOEXEC) == 0 && pipe2(output, O_CLOEXEC) == 0) {
+    bool has_means = birth != NULL && run->piece != NULL && run->epoll_fd != -1 &&
+                     pipe2(input, O_CLOEXEC) == 0 && pipe2(output, O_CLOEXEC) == 0;
+    run->input_fd = input[1];
+    run->output_fd = output[0];
+    if (has_means) {
         birth->command = run->command;
+        birth->input_fd = input[0];
+        birth->output_fd = output[1];
         errno = E2BIG;
-        is_started =
-            find_paths(birth) && find_environment(birth) && start_child(run, birth, input, output);
+        is_started = find_paths(birth) && find_environment(birth) && start_child(run, birth);
     }
     int saved = errno;
     close_fd(&input[0]);
