@@ -8,8 +8,7 @@
  *
  * which binds the transport of that name to the on-demand deferral, as it would any other. Once the
  * mail is released (ETRN, sendmail -q, ...) it is sent as smtp sends. The plugin exists so that such
- * mail has a transport, and with it sites and limits, of its own. No option of smtp needs another
- * default for that.
+ * mail has a transport, and with it sites and limits, of its own; and no fallback relay of others.
  *
  * relay.c next door says how to make a plugin like this of your own.
  */

@@ -4,7 +4,7 @@
  *
  * It sends as smtp does. What differs is that it is a transport of its own: mail for relay_domains
  * (relay_transport) has its own sites, limits and back-off, so that neither a flood of mail to the
- * internet nor a customer's dead server holds up the other.
+ * internet nor a customer's dead server holds up the other; and it has no fallback relay of others.
  *
  * A plugin like this is constant data; there is nothing to call. To make one of your own, copy this
  * file, give it your name, and name in overrides the options of smtp whose defaults you want to
@@ -14,8 +14,9 @@
  *       { "smtp_connect_timeout", "5s" },
  *   };
  *
- * What the configuration sets for the instance still counts more than an override. To change an
- * operation as well, see ops in struct sluice_derive.
+ * What the configuration sets for the instance still counts more than an override, also at its top
+ * level; an option declared anew, as below, takes nothing from there. To change an operation as well,
+ * see ops in struct sluice_derive.
  */
 #include "sluice/transport.h"
 
