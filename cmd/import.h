@@ -164,6 +164,9 @@ const struct sluice_option *import_option(struct import *import, const char *nam
  * lmtp_connect_timeout. */
 bool import_is_of_transport(struct import *import, const char *name);
 void import_write_transports(struct import *import);
+/* What it means that this option of a service is not taken over. */
+void import_note_override(struct import *import, const struct import_service *service,
+                          const struct import_entry *entry);
 
 /* The table is used; it becomes a group if there are such tables and main.cf has options for it. */
 void import_add_table(struct import *import, const struct import_table *table);

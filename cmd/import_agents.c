@@ -56,16 +56,17 @@ static bool read_text(struct import *import, struct draft *draft, const char *te
     struct place place = {.file = path};
     int fd = mkstemp(path);
     size_t len = strlen(text);
+    bool is_written = fd != -1 && write(fd, text, len) == (ssize_t)len;
 
-    if (fd == -1 || write(fd, text, len) != (ssize_t)len) {
+    if (!is_written)
         report_error(&import->report, place, "cannot be written: %s", strerror(errno));
+    if (fd == -1)
         return false;
-    }
-    (void)close(fd); /* written; nobody needs it to last */
+    (void)close(fd); /* nobody needs it to last */
     draft_init(draft);
     draft_read(draft, path);
     (void)unlink(path); /* what is left is temporary */
-    return true;
+    return is_written;
 }
 
 /* ---- who names a transport -------------------------------------------------------------------- */
@@ -234,6 +235,8 @@ static void take_service(struct import *import, const struct import_service *ser
     if (plugin == NULL) {
         if (!is_inner(service->command))
             note_missing(import, service, is_wanted);
+        for (size_t i = 0; i < service->overrides.count; i++)
+            import_note_override(import, service, &service->overrides.items[i]);
         return;
     }
     if (strcmp(plugin, "pipe") == 0 && !is_wanted) {

@@ -340,8 +340,13 @@ void import_write_listen(struct import *import)
 
     find_hosts(import, "inet_interfaces", &listen.hosts);
     for (size_t i = 0; i < import->service_count; i++) {
-        if (is_server(&import->services[i]))
-            take_server(&listen, server, &import->services[i]);
+        const struct import_service *service = &import->services[i];
+
+        if (is_server(service))
+            take_server(&listen, server, service);
+        else if (strcmp(service->type, "inet") == 0)
+            import_note(import, IMPORT_NOT_SUPPORTED, service->place, service->name,
+                        "there is no \"%s\": nothing answers there", service->command);
     }
     if (listen.list.count == 0)
         listen_at_home(&listen);

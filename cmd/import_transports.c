@@ -62,29 +62,38 @@ static const char *own_key(const struct group *group, const char *name)
     return find_value(group, key) != NULL ? key : NULL;
 }
 
-static void add_override(struct group *group, const struct import_entry *entry)
+static const char *override_name(struct import *import, const struct import_service *service,
+                                 const struct import_entry *entry)
 {
-    struct import *import = group->import;
-    const char *name =
-        arena_printf(&import->arena, "%s: -o %s", group->transport->service->name, entry->name);
-    const char *key = own_key(group, entry->name);
-    const char *text;
-    enum import_verdict verdict;
+    return arena_printf(&import->arena, "%s: -o %s", service->name, entry->name);
+}
 
-    if (key != NULL) {
-        if (add_option(group, entry, key))
-            import_note(import, IMPORT_CARRIED, entry->place, name, "%s", "");
-        return;
-    }
-    verdict = import_meaning(entry->name, entry->value, &text);
+void import_note_override(struct import *import, const struct import_service *service,
+                          const struct import_entry *entry)
+{
+    const char *text;
+    enum import_verdict verdict = import_meaning(entry->name, entry->value, &text);
+
     if (strcmp(entry->name, "syslog_name") == 0) {
         verdict = IMPORT_NOT_NEEDED;
-        text = "the log names the transport";
+        text = "the log has its own names";
     } else if (import_option(import, entry->name) != NULL) {
         verdict = IMPORT_NOT_SUPPORTED;
-        text = "it is for all of Sluice, and not for one transport";
+        text = "it is for all of Sluice, and not for one service";
     }
-    import_note(import, verdict, entry->place, name, "%s", text);
+    import_note(import, verdict, entry->place, override_name(import, service, entry), "%s", text);
+}
+
+static void add_override(struct group *group, const struct import_entry *entry)
+{
+    const struct import_service *service = group->transport->service;
+    const char *key = own_key(group, entry->name);
+
+    if (key == NULL)
+        import_note_override(group->import, service, entry);
+    else if (add_option(group, entry, key))
+        import_note(group->import, IMPORT_CARRIED, entry->place,
+                    override_name(group->import, service, entry), "%s", "");
 }
 
 /* ---- main.cf ---------------------------------------------------------------------------------- */

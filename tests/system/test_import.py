@@ -474,6 +474,24 @@ submission inet n       -       n       -       -       smtpd
     assert imported.passes()
 
 
+def test_what_other_services_have_is_said(folder):
+    """Old names of services and types; a server of another protocol; options that only one service had."""
+    imported = Imported(folder, TODAY, MASTER + """
+pickup    fifo  n       n       n       60      1       pickup -o content_filter=
+qmgr      fifo  n       -       n       300     1       nqmgr
+628       inet  n       -       n       -       -       qmqpd
+other     unix  n       -       n       -       0       cleanup
+  -o virtual_alias_maps= -o header_checks=regexp:/x
+policy    unix  -       n       n       -       0       spawn user=nobody argv=/bin/x
+""")
+    assert imported.verdict("pickup: -o content_filter") == ["not needed"]
+    assert imported.verdict("628") == ["not supported"]
+    assert imported.verdict("other: -o virtual_alias_maps") == ["not supported"]
+    assert imported.verdict("other: -o header_checks") == ["not supported"]
+    assert imported.verdict("policy") == ["not supported"]
+    assert imported.status == 0, imported.said
+
+
 def test_postscreen_gives_way_to_the_server_behind_it(folder):
     imported = Imported(folder, TODAY, """
 smtp      inet  n       -       n       -       1       postscreen
