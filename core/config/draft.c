@@ -40,6 +40,14 @@ static const struct value *value_of(struct draft *draft, const char *name)
     return &draft_parameter(draft, name)->value;
 }
 
+/* The table of users, where something asks for it. */
+static const char *users_text(const struct value *fallback_transport)
+{
+    const char *text = fallback_transport->text;
+
+    return text != NULL && text[0] != '\0' ? "unix:passwd.byname" : "";
+}
+
 /* The default as text; NULL: none. */
 static const char *default_text(struct draft *draft, const struct sluice_option *option)
 {
@@ -51,6 +59,8 @@ static const char *default_text(struct draft *draft, const struct sluice_option 
         return machine_plugin_directory(arena);
     if (strcmp(option->key, "alias_maps") == 0)
         return machine_alias_maps();
+    if (strcmp(option->key, "local_users") == 0)
+        return users_text(value_of(draft, "fallback_transport"));
     if (strcmp(option->key, "mynetworks") == 0)
         return machine_networks(arena, value_of(draft, "own_addresses"));
     if (strcmp(option->key, "listen") == 0)

@@ -109,6 +109,13 @@ const struct sluice_option parameters[] = {
      "Tables from addresses that are no more to where their users are"},
     {"local_transport", SLUICE_OPT_STRING, 0, "local:$myhostname", NULL,
      "Transport, or transport:nexthop, of mail to mydestination and our own addresses"},
+    {"mailbox_transport", SLUICE_OPT_STRING, 0, "", NULL,
+     "Transport, or transport:nexthop, of mail to names in mydestination that alias_maps do not have; empty: "
+     "local_transport"},
+    {"fallback_transport", SLUICE_OPT_STRING, 0, "", NULL,
+     "The same for names that are no users of this machine either"},
+    {"local_users", SLUICE_OPT_LIST, OPTION_INTERNAL | OPTION_TABLES, NULL, NULL,
+     "The table of this machine's users, where fallback_transport needs it"},
     {"virtual_transport", SLUICE_OPT_STRING, 0, "virtual", NULL,
      "Transport, or transport:nexthop, of mail to virtual_mailbox_domains"},
     {"relay_transport", SLUICE_OPT_STRING, 0, "relay", NULL,

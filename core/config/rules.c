@@ -143,7 +143,7 @@ static void check_transport(struct draft *draft, const char *name)
     const struct value *value = value_of(draft, name);
     const char *transport;
 
-    if (value->text == NULL || !value->is_named)
+    if (value->text == NULL || value->text[0] == '\0' || !value->is_named)
         return;
     transport = arena_printf(&draft->arena, "%.*s", (int)strcspn(value->text, ":"), value->text);
     if (draft_instance_find(draft, SLUICE_TRANSPORT_ID, transport) == NULL)
@@ -272,6 +272,8 @@ void rules_check(struct draft *draft)
     check_open_networks(draft);
     check_transport(draft, "local_transport");
     check_transport(draft, "virtual_transport");
+    check_transport(draft, "mailbox_transport");
+    check_transport(draft, "fallback_transport");
     check_transport(draft, "relay_transport");
     check_transport(draft, "default_transport");
     check_best_mx_transport(draft);

@@ -224,6 +224,35 @@ static sluice_status find(const struct draft *draft, const struct table_list *ma
     return address_map_find(maps, &question, value, NULL, err);
 }
 
+/* A name without its domain, in one of the tables. */
+static sluice_status find_name(struct draft *draft, const struct table_list *maps,
+                               struct error *err)
+{
+    struct buffer value = BUFFER_INIT;
+    sluice_status st = find(draft, maps, KEY_BARE, &value, err);
+
+    buffer_done(&value);
+    return st;
+}
+
+/* Where Postfix's local(8) would hand mail on: known here, so that nobody hands it on later. */
+static sluice_status ask_local_names(struct draft *draft, struct error *err)
+{
+    const struct router *router = draft->router;
+    struct sluice_span mailbox = sluice_span_of(router->mailbox_transport);
+    struct sluice_span fallback = sluice_span_of(router->fallback_transport);
+    sluice_status st = SLUICE_OK;
+
+    if (draft->class == ROUTE_LOCAL && mailbox.len + fallback.len > 0)
+        st = find_name(draft, &router->alias_maps, err);
+    if (st == SLUICE_NOT_FOUND && mailbox.len == 0)
+        st = find_name(draft, &router->users, err);
+    if (st != SLUICE_NOT_FOUND)
+        return st;
+    apply_result(draft, mailbox.len > 0 ? mailbox : fallback);
+    return SLUICE_OK;
+}
+
 static sluice_status ask_transport_maps(struct draft *draft, struct error *err)
 {
     unsigned parents = draft->router->transport_maps_with_parents ? KEY_PLAIN_PARENTS : 0;
@@ -294,6 +323,8 @@ static sluice_status resolve_address(struct draft *draft, const struct mailbox *
     draft->is_of_domain =
         draft->class != ROUTE_LOCAL && span_equal(draft->mailbox.domain, mailbox->domain);
     st = use_class(draft, err);
+    if (st == SLUICE_OK)
+        st = ask_local_names(draft, err);
     if (st == SLUICE_OK)
         st = ask_transport_maps(draft, err);
     if (st == SLUICE_OK)
@@ -435,6 +466,8 @@ sluice_status router_init(struct router *router, const struct config *config, st
                        [ROUTE_VIRTUAL_MAILBOX] = config_text(config, "virtual_transport"),
                        [ROUTE_RELAY] = config_text(config, "relay_transport"),
                        [ROUTE_DEFAULT] = config_text(config, "default_transport")},
+        .mailbox_transport = config_text(config, "mailbox_transport"),
+        .fallback_transport = config_text(config, "fallback_transport"),
         .relayhost = config_text(config, "relayhost"),
         .transport_maps_with_parents = domain_list_parents_match(config, "transport_maps"),
         .myorigin = config_text(config, "myorigin"),
@@ -460,6 +493,10 @@ sluice_status router_init(struct router *router, const struct config *config, st
     if (st == SLUICE_OK)
         st = table_list_read(&router->relocated_maps, tables, config, "relocated_maps", err);
     if (st == SLUICE_OK)
+        st = table_list_read(&router->alias_maps, tables, config, "alias_maps", err);
+    if (st == SLUICE_OK)
+        st = table_list_read(&router->users, tables, config, "local_users", err);
+    if (st == SLUICE_OK)
         st = table_list_read(&router->sender_transports.tables, tables, config,
                              "sender_dependent_default_transport_maps", err);
     if (st == SLUICE_OK)
@@ -473,6 +510,8 @@ void router_done(struct router *router)
     route_classes_done(&router->classes);
     table_list_done(&router->transport_maps);
     table_list_done(&router->relocated_maps);
+    table_list_done(&router->alias_maps);
+    table_list_done(&router->users);
     table_list_done(&router->sender_transports.tables);
     table_list_done(&router->sender_relayhosts.tables);
 }

@@ -8,6 +8,8 @@
  *                    default_transport. relayhost is where mail of the last two goes, unless their
  *                    setting says where (R-23). sender_dependent_default_transport_maps and
  *                    sender_dependent_relayhost_maps have others for some senders
+ *   mailbox_transport, fallback_transport   take the place of local_transport for names without an
+ *                    alias, or without a user either
  *   transport_maps   may change transport, next hop or both (R-20 to R-22)
  *   relocated_maps   turn it into an error that says where the user has gone
  *
@@ -42,6 +44,10 @@ struct router {
     struct table_list transport_maps;
     bool transport_maps_with_parents; /* named in parent_domain_matches_subdomains */
     struct table_list relocated_maps;
+    const char *mailbox_transport;  /* of local addresses that alias_maps do not have; empty: theirs */
+    const char *fallback_transport; /* of those that are no users either; empty: theirs */
+    struct table_list alias_maps;
+    struct table_list users;
     const char *myorigin;
     const char *postmaster_route;    /* empty: not set */
     const char *recipient_delimiter; /* empty: addresses have no extension */

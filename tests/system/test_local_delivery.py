@@ -238,6 +238,34 @@ def test_other_mailboxes(make_local, folder, sink):
     assert (out / USER.pw_name).read_bytes().endswith(b"\nhello\n")
 
 
+def test_names_without_an_alias_go_elsewhere(make_local, sink):
+    """mailbox_transport: whoever has no alias; fallback_transport: whoever is no user either."""
+    daemon = make_local(f"boss {USER.pw_name}, far@else.tld\n", smtpd_reject_unlisted_recipient=False,
+                        fallback_transport=f"smtp:{sink.nexthop}")
+    daemon.start()
+    for name in USER.pw_name, "boss", "stranger":
+        send(daemon.port, sender="s@else.tld", recipients=[f"{name}@isp.example"])
+    wait_for(lambda: is_empty(daemon) and sink.count == 2)
+    assert sorted(message.recipients for message in sink.messages) == [["<far@else.tld>"],
+                                                                      ["<stranger@isp.example>"]]
+    assert len(read_mbox(daemon.spool / USER.pw_name)) == 2
+    daemon.change({"mailbox_transport": f"relay:{sink.nexthop}", "fallback_transport": None})
+    daemon.stop()
+    daemon.start()
+    for name in f"{USER.pw_name}+x", "boss":
+        send(daemon.port, sender="s@else.tld", recipients=[f"{name}@isp.example"])
+    wait_for(lambda: is_empty(daemon) and sink.count == 5)
+    assert len(read_mbox(daemon.spool / USER.pw_name)) == 2
+    assert [f"<{USER.pw_name}@isp.example>"] in [message.recipients for message in sink.messages]
+
+
+def test_a_transport_that_is_not_there_is_an_error(make_local):
+    daemon = make_local(mailbox_transport="nosuch:x")
+    daemon.process = None
+    result = daemon.command("sluiced", "-t", check=False)
+    assert result.returncode == 78 and 'mailbox_transport: there is no transport "nosuch"' in result.stderr
+
+
 @needs_root
 def test_the_mailbox_at_home(make_local, folder):
     """The home of games is /usr/games."""

@@ -9,6 +9,8 @@
 
 #define LOCK_PAUSE_MIN_MS 10
 
+#define WORK_SIZE (3 * LETTER_PIECE_MIN) /* that a thread writes at a time */
+
 /* What a thread works on. It is the thread's own if the task can wait no longer. */
 struct work {
     struct mailbox_target target;
@@ -17,7 +19,7 @@ struct work {
     char hostname[256];
     bool is_last; /* what is to be written now ends the message */
     size_t len;
-    char piece[LETTER_PIECE_MIN];
+    char piece[WORK_SIZE];
     struct result result;
 };
 
@@ -124,13 +126,20 @@ static sluice_status open_mailbox(struct course *course)
     }
 }
 
-/* The next piece. */
+/* As many pieces as there is room for. */
 static sluice_status fill(struct course *course)
 {
     struct work *work = course->work;
 
-    if (letter_next(course->letter, work->piece, sizeof(work->piece), &work->len) != SLUICE_OK)
-        return result_set(course->result, SLUICE_TEMP, "4.3.0", "the message cannot be read");
+    work->len = 0;
+    while (!course->letter->is_over && sizeof(work->piece) - work->len >= LETTER_PIECE_MIN) {
+        size_t len;
+
+        if (letter_next(course->letter, work->piece + work->len, sizeof(work->piece) - work->len,
+                        &len) != SLUICE_OK)
+            return result_set(course->result, SLUICE_TEMP, "4.3.0", "the message cannot be read");
+        work->len += len;
+    }
     work->is_last = course->letter->is_over;
     return SLUICE_OK;
 }

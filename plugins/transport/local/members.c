@@ -34,7 +34,7 @@ sluice_status members_add(struct member_list *list, enum member_kind kind, struc
     struct member *items;
 
     for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].kind == kind && strlen(list->items[i].text) == text.len &&
+        if (list->items[i].kind == kind && list->items[i].len == text.len &&
             memcmp(list->items[i].text, text.ptr, text.len) == 0)
             return SLUICE_OK;
     }
@@ -44,8 +44,12 @@ sluice_status members_add(struct member_list *list, enum member_kind kind, struc
     if (items == NULL)
         return SLUICE_TEMP;
     list->items = items;
-    items[list->count] = (struct member){.kind = kind, .text = strndup(text.ptr, text.len)};
-    return items[list->count].text != NULL ? (list->count++, SLUICE_OK) : SLUICE_TEMP;
+    items[list->count] =
+        (struct member){.kind = kind, .text = strndup(text.ptr, text.len), .len = text.len};
+    if (items[list->count].text == NULL)
+        return SLUICE_TEMP;
+    list->count++;
+    return SLUICE_OK;
 }
 
 void members_done(struct member_list *list)

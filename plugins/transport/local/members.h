@@ -15,6 +15,7 @@ enum member_kind { MEMBER_ADDRESS, MEMBER_FILE, MEMBER_COMMAND, MEMBER_INCLUDE, 
 struct member {
     enum member_kind kind;
     char *text; /* without what makes it this kind, but for the slash of a file */
+    size_t len;
 };
 
 /* Zero it to initialise. */

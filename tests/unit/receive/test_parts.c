@@ -106,6 +106,10 @@ static void test_mail_parameters(void **state)
     assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("XVERIFY=1"), 0, true, &mail, &err), SLUICE_PERM);
     assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("XVERIFY"), 0, false, &mail, &err), SLUICE_PERM);
     assert_string_equal(err.text, "555 5.5.4 Unsupported option: XVERIFY");
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("XUNCHANGED"), 0, true, &mail, &err), SLUICE_OK);
+    assert_true(mail.is_unchanged);
+    assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("XUNCHANGED"), 0, false, &mail, &err),
+                     SLUICE_PERM);
     /* no limit of ours, but one of the file system's */
     assert_int_equal(esmtp_parse_mail(SPAN_LITERAL("SIZE=9223372036854775807"), 0, false, &mail, &err),
                      SLUICE_OK);
