@@ -217,6 +217,21 @@ def test_forward_files(make_local, folder, sink):
     assert len(read_mbox(daemon.spool / USER.pw_name)) == 1
 
 
+def test_a_forward_file_behind_an_alias(make_local, folder, sink):
+    """Each member once: those of the alias before and behind the user, and those of his own file."""
+    homes = make_folder(folder / "homes")
+    path = homes / USER.pw_name
+    path.write_text(f"\\{USER.pw_name}, own@else.tld\n")
+    os.chown(path, USER.pw_uid, USER.pw_gid)
+    daemon = make_local(f"{USER.pw_name} before@else.tld, /dev/null, {USER.pw_name}, behind@else.tld\n",
+                        forward_path=f"{homes}/$user")
+    daemon.start()
+    send(daemon.port, sender="s@else.tld", recipients=[f"{USER.pw_name}@isp.example"])
+    wait_for(lambda: is_empty(daemon) and sink.count == 1)
+    assert sorted(sink.messages[0].recipients) == ["<before@else.tld>", "<behind@else.tld>", "<own@else.tld>"]
+    assert len(read_mbox(daemon.spool / USER.pw_name)) == 1
+
+
 def test_other_mailboxes(make_local, folder, sink):
     """mail_spool_directory with a slash, mailbox_command, luser_relay."""
     daemon = make_local(smtpd_reject_unlisted_recipient=False, luser_relay="$user-was-not-here@else.tld")

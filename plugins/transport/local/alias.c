@@ -183,6 +183,10 @@ void visit_members(struct visit *visit, const struct member_list *members, unsig
                    const char *alias)
 {
     all_members(visit, members, from, 0, alias);
+}
+
+void visit_finish(struct visit *visit)
+{
     forward(visit);
     if (!visit->has_result)
         add_result(visit, SLUICE_TEMP, "4.3.5", "an alias without members");

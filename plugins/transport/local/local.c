@@ -96,13 +96,14 @@ static void deliver_one(struct visit *visit)
         fail(visit, SLUICE_PERM, "5.1.1", "no user has such a long name: ");
     else if (visit_alias(visit) == SLUICE_NOT_FOUND)
         visit_user(visit, visit->user);
+    visit_finish(visit);
 }
 
 static void report_one(const struct visit *visit, const struct sluice_report *report, size_t index)
 {
     struct sluice_result result = result_full(&visit->result);
 
-    if (visit->passes_dsn)
+    if (visit->passes_dsn && result.status == SLUICE_OK)
         result.flags = SLUICE_RESULT_DSN_PASSED;
     report->result(report, index, &result);
 }

@@ -72,9 +72,12 @@ void visit_add(struct visit *visit, const struct result *result);
 /* The parts of recipient as texts: false if the name is longer than any name here. */
 bool visit_parse(struct visit *visit);
 
-/* Members of an alias or of luser_relay. [task: waits] */
+/* Members of an alias, of ~/.forward or of luser_relay, as far as they are no addresses: these are kept
+ * for the end. [task: waits] */
 void visit_members(struct visit *visit, const struct member_list *members, unsigned from,
                    const char *alias);
+/* alias.c: the end: the addresses. [task: waits] */
+void visit_finish(struct visit *visit);
 /* alias.c: OK: it was one, and all has been done; NOT_FOUND: it is none; TEMP: in visit. [task: waits] */
 sluice_status visit_alias(struct visit *visit);
 /* user.c: the mailbox of that user. [task: waits] */

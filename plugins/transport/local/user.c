@@ -155,19 +155,20 @@ static bool follow_forward(struct visit *visit, const struct account *account)
     st = find_forward(visit, account, &text);
     if (st != SLUICE_OK)
         return st != SLUICE_NOT_FOUND;
-    if (members_parse_lines(&members, sluice_span_of(text)) != SLUICE_OK)
+    if (members_parse_lines(&members, sluice_span_of(text)) != SLUICE_OK) {
         misconfigured(visit, "~/.forward");
-    bool is_all = members.count > 0 || visit->has_result;
-    if (members.count > 0 && !visit->has_result) {
+    } else if (members.count > 0) {
         visit->has_forward = true;
         visit->account = account;
         visit_members(visit, &members, FROM_FORWARD, account->name);
         visit->account = before;
         visit->has_forward = false;
+    } else {
+        st = SLUICE_NOT_FOUND;
     }
     members_done(&members);
     free(text);
-    return is_all;
+    return st != SLUICE_NOT_FOUND;
 }
 
 /* ---- users ----------------------------------------------------------------------------------- */
