@@ -132,8 +132,11 @@ static int parse_options(struct postmap *postmap, int argc, char **argv)
     while ((option = getopt(argc, argv, options)) != -1) {
         bool *flag = flag_of(postmap, option);
 
-        if (option == 'r' || option == 'w') /* the last one counts */
+        /* Of those that contradict each other the last one counts. */
+        if (option == 'r' || option == 'w')
             postmap->must_replace = postmap->is_quiet = false;
+        if (option == 'n' || option == 'N')
+            postmap->has_nul = postmap->has_no_nul = false;
         if (flag != NULL)
             *flag = true;
         else if (option == 'c')
