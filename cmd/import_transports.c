@@ -165,11 +165,12 @@ bool import_is_of_transport(struct import *import, const char *name)
     return false;
 }
 
-/* Most processes at a time: deliveries to all sites there, to each site here. */
+/* Most processes at a time: commands of a pipe; else deliveries, to all sites there and to each here. */
 static void add_process_limit(struct group *group)
 {
     const struct import_service *service = group->transport->service;
-    const char *key = "destination_concurrency_limit";
+    const char *key = find_value(group, "process_limit") != NULL ? "process_limit"
+                                                                 : "destination_concurrency_limit";
     const struct value *value = find_value(group, key);
     long limit = strtol(service->process_limit, NULL, 10); /* "-" is 0 */
 

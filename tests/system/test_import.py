@@ -418,7 +418,7 @@ def test_pipes(folder):
 transport_maps = inline:{a.example=store:, b.example=elsewhere:}
 store_destination_recipient_limit = 1
 """, MASTER + """
-store     unix  -       n       n       -       -       pipe
+store     unix  -       n       n       -       4       pipe
   flags=DRhu user=nobody null_sender= directory=/tmp
   argv=/bin/store -f ${sender} -- { a  b } $(recipient)
 elsewhere unix  -       n       n       -       -       pipe flags=F user=no-such-user argv=/bin/x
@@ -427,6 +427,7 @@ unused    unix  -       n       n       -       -       pipe flags=F user=nobody
     plain = re.sub(r"\s*#.*\n\s*", "\n", imported.text)
     assert """{ name = "store"; plugin = "pipe";
 destination_recipient_limit = 1;
+process_limit = 4;
 flags = "DRhu";
 user = "nobody";
 null_sender = "";
