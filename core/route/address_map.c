@@ -16,21 +16,6 @@ struct search {
     struct error *err;
 };
 
-size_t address_user_len(struct sluice_span local, const char *delimiters)
-{
-    static const char *const whole[] = {"postmaster", "mailer-daemon", "double-bounce"};
-
-    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
-        if (span_equal_case(local, sluice_span_of(whole[i])))
-            return local.len;
-    }
-    for (size_t i = 1; i < local.len; i++) {
-        if (local.ptr[i] != '\0' && strchr(delimiters, local.ptr[i]) != NULL)
-            return i;
-    }
-    return local.len;
-}
-
 static sluice_status ask(const struct search *search, struct sluice_span key, bool is_partial)
 {
     return table_list_find(search->maps, key, is_partial, search->question->deadline_ms,
@@ -130,7 +115,7 @@ sluice_status address_map_find(const struct table_list *maps,
 
     if (maps->count == 0)
         return SLUICE_NOT_FOUND;
-    size_t len = address_user_len(question->mailbox->local, question->delimiters);
+    size_t len = sluice_user_len(question->mailbox->local, question->delimiters);
     search.user = span_first(question->mailbox->local, len);
     explain_begin("maps");
     explain_text("parameter", maps->parameter);

@@ -44,7 +44,4 @@ sluice_status address_map_find(const struct table_list *maps,
                                const struct address_question *question, struct buffer *value,
                                struct sluice_span *ret_extension, struct error *err);
 
-/* The length of the local part without its extension. */
-size_t address_user_len(struct sluice_span local, const char *delimiters);
-
 #endif

@@ -5,6 +5,8 @@
  */
 #include "basic.h"
 
+#include "sluice/lookup.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,21 +117,11 @@ sluice_status keys_find_address(const struct question *question, const char *add
 
 /* ---- mail addresses -------------------------------------------------------------------------- */
 
-/* The length of the local part without its extension. */
-static size_t user_len(struct sluice_span local, const char *delimiters)
-{
-    for (size_t i = 1; i < local.len; i++) {
-        if (local.ptr[i] != '\0' && strchr(delimiters, local.ptr[i]) != NULL)
-            return i;
-    }
-    return local.len;
-}
-
 /* user+extension and what follows it, then user. */
 static sluice_status find_user(const struct question *question, struct sluice_span local,
                                const char *rest, bool is_part, char **ret_value)
 {
-    size_t user = user_len(local, question->access->delimiters);
+    size_t user = sluice_user_len(local, question->access->delimiters);
     char key[KEY_MAX_LEN + 1];
 
     (void)snprintf(key, sizeof(key), "%.*s%s", (int)local.len, local.ptr, rest);

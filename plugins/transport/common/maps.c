@@ -131,30 +131,13 @@ struct sluice_span maps_local_of(struct sluice_span address)
     return (struct sluice_span){address.ptr, len > 0 ? len - 1 : address.len};
 }
 
-static bool is_name(struct sluice_span local, const char *name)
-{
-    return local.len == strlen(name) && strncasecmp(local.ptr, name, local.len) == 0;
-}
-
-/* Postfix's exceptions: names of the system's own. */
-size_t maps_user_len(struct sluice_span local, const char *delimiters)
-{
-    if (is_name(local, "mailer-daemon") || is_name(local, "double-bounce"))
-        return local.len;
-    for (size_t i = 1; i < local.len; i++) {
-        if (strchr(delimiters, local.ptr[i]) != NULL && local.ptr[i] != '\0')
-            return i;
-    }
-    return local.len;
-}
-
 sluice_status maps_find_address(const struct maps *maps, struct sluice_span address,
                                 const char *delimiters, int64_t deadline_ms, char **ret_value,
                                 struct result *result)
 {
     struct sluice_span local = maps_local_of(address);
     struct sluice_span at_domain = {address.ptr + local.len, address.len - local.len};
-    size_t user_len = maps_user_len(local, delimiters);
+    size_t user_len = sluice_user_len(local, delimiters);
     sluice_status st = maps_find(maps, address, false, deadline_ms, ret_value, result);
 
     if (st == SLUICE_NOT_FOUND && user_len < local.len) {

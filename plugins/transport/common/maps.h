@@ -36,8 +36,6 @@ sluice_status maps_find_address(const struct maps *maps, struct sluice_span addr
                                 const char *delimiters, int64_t deadline_ms, char **ret_value,
                                 struct result *result);
 
-/* The length of a local part without its extension. */
-size_t maps_user_len(struct sluice_span local, const char *delimiters);
 /* The local part of an address: what is before the last @. */
 struct sluice_span maps_local_of(struct sluice_span address);
 

@@ -3,6 +3,7 @@
 #include "local.h"
 
 #include "loop.h"
+#include "sluice/lookup.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ bool visit_parse(struct visit *visit)
     }
     visit->local[len] = '\0';
     size_t user_len =
-        maps_user_len((struct sluice_span){visit->local, len}, visit->transport->delimiters);
+        sluice_user_len((struct sluice_span){visit->local, len}, visit->transport->delimiters);
     memcpy(visit->user, visit->local, user_len);
     visit->user[user_len] = '\0';
     visit->extension = visit->local + (user_len < len ? user_len + 1 : len);

@@ -15,7 +15,7 @@
  *   find("customer.tld")                   the file is gone: errors->explain(...), TEMP
  *   close()
  *
- * Changes: 1.0 first version. 1.3 flags of a sink; tables of tables.
+ * Changes: 1.0 first version. 1.3 flags of a sink; tables of tables; sluice_user_len.
  */
 #ifndef SLUICE_LOOKUP_H
 #define SLUICE_LOOKUP_H
@@ -63,6 +63,46 @@ struct sluice_lookup_entry_sink {
     sluice_status (*entry)(const struct sluice_lookup_entry_sink *sink, struct sluice_span key,
                            struct sluice_span value);
 };
+
+/* 1 if text begins (at_end 0) or ends with the word, in any case; word: lower case. [1.3] */
+static inline int32_t sluice_has_word(struct sluice_span text, const char *word, int32_t at_end)
+{
+    size_t len = strlen(word);
+    const char *at = at_end && text.len > len ? text.ptr + (text.len - len) : text.ptr;
+
+    if (text.len < len)
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] - 'A' + 'a') : at[i];
+        if (c != word[i])
+            return 0;
+    }
+    return 1;
+}
+
+/*
+ * The length of a plain local part without its extension, for keys that leave it out: what comes before
+ * the first of the delimiters (recipient_delimiter). All of it where nothing would be left, for
+ * postmaster, mailer-daemon and double-bounce, and where - is a delimiter for owner-list and
+ * list-request. [1.3]
+ */
+static inline size_t sluice_user_len(struct sluice_span local, const char *delimiters)
+{
+    static const char *const whole[] = {"postmaster", "mailer-daemon", "double-bounce"};
+    size_t len = 0;
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        if (local.len == strlen(whole[i]) && sluice_has_word(local, whole[i], 0))
+            return local.len;
+    }
+    if (strchr(delimiters, '-') != NULL &&
+        (sluice_has_word(local, "owner-", 0) ||
+         (local.len > strlen("-request") && sluice_has_word(local, "-request", 1))))
+        return local.len;
+    while (len < local.len && (local.ptr[len] == '\0' || strchr(delimiters, local.ptr[len]) == NULL))
+        len++;
+    return len > 0 ? len : local.len;
+}
 
 struct sluice_lookup_writer; /* the plugin's own: one table being built */
 
