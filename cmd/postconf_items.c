@@ -17,6 +17,7 @@
 #include "plugin/load.h"
 #include "plugin/settle.h"
 #include "sluice/lookup.h"
+#include "sluice/transport.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -240,6 +241,8 @@ static void add_long_names(struct postconf *postconf)
         size_t count;
         const struct sluice_option *own = parameters_of_instance(instance->interface, &count);
 
+        if (strcmp(instance->interface, SLUICE_TRANSPORT_ID) != 0)
+            continue; /* its name could not begin a parameter's */
         for (size_t j = 0; j < count; j++) {
             const char *name = arena_printf(&draft->arena, "%s_%s", instance->name, own[j].key);
             const struct setting *setting =
