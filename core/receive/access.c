@@ -212,7 +212,7 @@ static sluice_status check_verdict(struct access_verdict *verdict)
     bool is_reject = verdict->verdict == SLUICE_VERDICT_REJECT;
 
     if (verdict->verdict < SLUICE_VERDICT_NONE || verdict->verdict > SLUICE_VERDICT_PREPEND ||
-        verdict->about < SLUICE_ABOUT_LIST || verdict->about > SLUICE_ABOUT_NOTHING)
+        verdict->about < SLUICE_ABOUT_LIST || verdict->about > SLUICE_ABOUT_REVERSE_CLIENT)
         return SLUICE_TEMP;
     if (!is_refusal(verdict->verdict))
         return SLUICE_OK;

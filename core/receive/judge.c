@@ -26,6 +26,10 @@ static void name_rejected(const struct ruling *ruling, int32_t about, struct slu
         *ret_name = sluice_span_of(session_name(session));
         *ret_what = "Client host";
         break;
+    case SLUICE_ABOUT_REVERSE_CLIENT:
+        *ret_name = session_reverse_name(session);
+        *ret_what = "Unverified Client host";
+        break;
     case SLUICE_ABOUT_HELO:
         *ret_name = sluice_span_of(session->helo);
         *ret_what = "Helo command";

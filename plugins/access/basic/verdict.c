@@ -8,6 +8,8 @@
 static sluice_status decide(const struct question *question, int32_t verdict, int32_t about,
                             int32_t code, const char *dsn, const char *text)
 {
+    if (about == SLUICE_ABOUT_CLIENT && question->word->is_reverse)
+        about = SLUICE_ABOUT_REVERSE_CLIENT;
     const struct sluice_access_verdict said = {.struct_size = sizeof(said),
                                                .verdict = verdict,
                                                .about = about,

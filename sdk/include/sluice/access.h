@@ -13,7 +13,7 @@
  *                                                 "5.7.1", "Relay access denied")
  *
  * Changes: 1.0 first version. 1.3 arguments; more lists, stages, facts and verdicts; what a verdict
- * is about; rehearsals.
+ * is about; rehearsals. 1.4 SLUICE_ABOUT_REVERSE_CLIENT.
  */
 #ifndef SLUICE_ACCESS_H
 #define SLUICE_ACCESS_H
@@ -45,6 +45,8 @@ struct sluice_access; /* the plugin's own */
 #define SLUICE_ABOUT_END_OF_DATA ((int32_t)6)
 #define SLUICE_ABOUT_ETRN ((int32_t)7)
 #define SLUICE_ABOUT_NOTHING ((int32_t)8) /* verdicts: the text is all of the reply */
+/* since 1.4; verdicts: "<reverse_name>: Unverified Client host rejected: " */
+#define SLUICE_ABOUT_REVERSE_CLIENT ((int32_t)9)
 
 /* What the host found out already. */
 #define SLUICE_FACT_MYNETWORKS ((uint64_t)1 << 0)       /* the client is in mynetworks */
