@@ -347,7 +347,7 @@ BDAT = [
 ]
 
 ETRN = [
-    Talk("M-80 M-83 M-85 M-86 ETRN", r"""
+    Talk("M-80 M-81 M-83 M-85 M-86 ETRN", r"""
         ETRN => 500
         ETRN a b => 500
         ETRN bad..x => 501

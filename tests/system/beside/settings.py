@@ -101,7 +101,7 @@ FAILING_DOMAINS = Group("failing domains", [
     Talk("T-3 T-4 found before it fails", "MAIL FROM:<> => 250\nRCPT TO:<u@relay.tld> => 250"),
     Talk("T-3 a domain list", "MAIL FROM:<> => 250\nRCPT TO:<u@other.tld> => 451\nRCPT TO:<u@sub.relay.tld> => 250"),
     Talk("T-3 ETRN", "ETRN relay.tld => 250", client=NAMELESS),
-    Talk("T-3 ETRN of another", "ETRN other.tld => 458", client=NAMELESS),
+    Talk("M-82 T-3 ETRN of another", "ETRN other.tld => 458", client=NAMELESS),
 ], {"relay_domains": "relay.tld, fail:relay", "transport_maps": "inline:{relay.tld=discard:}"})
 
 UNAVAILABLE = Group("tables that are not there", [
