@@ -61,6 +61,7 @@ def reports(sink):
 
 
 def test_three_failures_are_one_report(make_server, make_sink, sink):
+    """Q-64, Q-70 to Q-72."""
     host = make_sink(replies=refusing())
     server = make_server(host)
     recipients = ["bad1@customer.tld", "good@customer.tld", "bad2@customer.tld", "bad3@customer.tld"]
@@ -202,6 +203,7 @@ def test_the_postmaster_gets_what_has_no_sender(make_server, make_sink, sink):
 
 
 def test_copies_for_the_postmaster(make_server, make_sink, sink):
+    """Q-78."""
     host = make_sink(replies={"RCPT": lambda line: "550 5.1.1 no" if "<bad" in line else "450 4.2.1 later"})
     server = make_server(host, notify_classes=["bounce", "delay"], delay_warning_time="1s",
                          bounce_notice_recipient="boss@isp.example",
@@ -246,6 +248,7 @@ def test_what_is_too_old_goes_back(make_server, sink):
 
 
 def test_one_warning(make_server, make_sink, sink):
+    """Q-74."""
     server = make_server(make_sink(replies={"RCPT": "450 4.2.1 later"}), delay_warning_time="1s")
     send(server.port, SENDER, "late@customer.tld", b"Subject: x\r\n\r\nbody\r\n")
     wait_for(lambda: sink.count == 1)

@@ -106,6 +106,7 @@ def verify(sink, load):
 
 @pytest.mark.parametrize("transport", ["relay", "etrn-only"])
 def test_kills_under_load(make_daemon, sink, store, transport):
+    """Q-1."""
     rng = random.Random(f"{store} {transport}")
     daemon = make_daemon(start=False)
     daemon.change({

@@ -75,6 +75,7 @@ def test_quick_sites_do_not_wait_for_slow_ones(make_daemon, make_sink, gate):
 
 
 def test_a_site_begins_with_few_deliveries(make_daemon, make_sink, gate):
+    """Q-20."""
     sink = make_sink(address="0.0.0.0", replies={"end": gate})
     daemon = make_daemon(start=False)
     make_sites(daemon, s=(sink, 1))
@@ -97,7 +98,7 @@ def test_a_site_begins_with_few_deliveries(make_daemon, make_sink, gate):
 
 
 def test_a_host_that_refuses_some_connections_is_not_given_up(make_daemon, make_sink, gate):
-    """One of many that fails takes a delivery away; the others go on."""
+    """Q-22: one of many that fails takes a delivery away; the others go on."""
     refused = []
 
     def greeting(_):

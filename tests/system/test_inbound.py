@@ -605,6 +605,7 @@ def test_a_client_that_vanishes_leaves_nothing(server):
 
 
 def test_queue_id_runs_through_the_log(make_server, sink):
+    """Q-3, Q-4."""
     server = make_server()
     server.table("transport", f"customer.tld relay:{sink.nexthop}\n")
     time.sleep(1.1)

@@ -130,6 +130,7 @@ def slow_disk(folder):
 
 @pytest.mark.skipif(not is_root, reason="only root can mount a small disk")
 def test_a_full_disk_refuses_new_mail_and_still_records_deliveries(make_daemon, folder, sink, store):
+    """M-45."""
     disk = folder / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=755", "tmpfs", disk], check=True)

@@ -249,7 +249,7 @@ def accepts(port):
 
 
 def test_what_waited_may_go(make_daemon, sink):
-    """defer_transports, relay_domains, the log's level: as after a start."""
+    """Q-34: defer_transports, relay_domains, the log's level: as after a start."""
     daemon = relayed(make_daemon, sink, defer_transports=["relay"])
     send(daemon.port)
     assert daemon.json("site", "list")[0]["on_release"] == 1

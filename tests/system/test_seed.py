@@ -59,7 +59,7 @@ def etrn(daemon, domain):
 
 
 def test_mail_waits_until_it_is_released(seed, sink):
-    """S3, S4, S5, S6, S7, S14, S16, S18; what comes after a release waits for the next one."""
+    """Q-33, S3, S4, S5, S6, S7, S14, S16, S18; what comes after a release waits for the next one."""
     for count, (way, release) in enumerate(RELEASES.items()):
         queue_id = send(seed.port)
         wait_for(lambda: re.search(rf"{queue_id}: to=<user@customer\.tld>, relay=none, .* dsn=4\.3\.2, "
@@ -79,6 +79,7 @@ def test_mail_waits_until_it_is_released(seed, sink):
 
 
 def test_mail_that_comes_after_the_release_waits_again(seed, sink):
+    """Q-33."""
     send(seed.port)
     assert etrn(seed, "customer.tld").startswith("253 ")
     wait_for(lambda: sink.count == 1)
@@ -88,6 +89,7 @@ def test_mail_that_comes_after_the_release_waits_again(seed, sink):
 
 
 def test_a_release_takes_the_released_domain_only(seed, sink):
+    """Q-40."""
     send(seed.port, recipients=["a@customer.tld", "b@other.tld", "c@customer.tld"])
     send(seed.port, recipients=["d@other.tld"])
     etrn(seed, "customer.tld")
@@ -104,6 +106,7 @@ def test_a_release_takes_the_released_domain_only(seed, sink):
 
 def test_a_host_that_is_down_or_refuses_leaves_the_mail_for_the_next_release(
         make_daemon, make_sink):
+    """Q-26, Q-41, Q-44."""
     sink = make_sink(replies={"greeting": "421 4.3.2 not now"})
     daemon = make_daemon(start=False)
     daemon.change({**RELAY, "etrn_minimum_interval": 0, "transport_maps": [daemon.table(
@@ -128,6 +131,7 @@ def test_a_host_that_is_down_or_refuses_leaves_the_mail_for_the_next_release(
 
 
 def test_held_mail_survives_a_restart_and_a_kill(seed, sink):
+    """Q-47."""
     first = send(seed.port)
     assert seed.stop() == 0
     seed.start()
@@ -153,7 +157,7 @@ def test_other_transports_go_by_themselves(make_daemon, sink, transport):
 
 
 def test_attempts_after_failures_are_further_and_further_apart(make_daemon, make_sink):
-    """S1, S2."""
+    """Q-10, S1, S2."""
     times = []
     sink = make_sink(replies={"RCPT": lambda line: times.append(time.monotonic()) or "450 4.2.0 later"})
     daemon = make_daemon(start=False)

@@ -110,6 +110,7 @@ def test_a_poison_among_others_is_held_at_its_third_crash(make_victim):
 
 
 def test_a_transport_that_always_crashes_stops_alone(make_victim, sink):
+    """Q-25."""
     daemon = make_victim(sink=sink, options={"act": "segv"})
     send_all(daemon, [f"user{n}@{domain}" for n in range(40) for domain in ("bad.tld", "good.tld")])
     wait_for(lambda: len(delivered(daemon, "good.tld")) == 40, 60)
@@ -128,6 +129,7 @@ def test_a_transport_that_always_crashes_stops_alone(make_victim, sink):
 
 
 def test_a_transport_is_tried_again(make_victim):
+    """Q-25."""
     daemon = make_victim(settings={"transport_retry_time": "1s"})
     send_all(daemon, [f"segv{n}@bad.tld" for n in range(3)])
     daemon.wait_for_log("transport bad is unavailable for 1 s")
