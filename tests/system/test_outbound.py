@@ -88,6 +88,30 @@ def test_a_failure_has_one_result(make_relay, make_sink, name):
     assert dsn is None or got_dsn == dsn
 
 
+def test_a_second_attempt_has_what_is_left(make_relay, make_sink):
+    """Q-2."""
+    asked = []
+    sink = make_sink(replies={"RCPT": lambda line: asked.append(line) or (
+        "450 4.2.0 later" if "<later@" in line and len(asked) < 3 else ...)})
+    daemon = make_relay(sink, minimal_backoff_time="1s", maximal_backoff_time="1s")
+    send(daemon.port, recipients=["now@customer.tld", "later@customer.tld"])
+    wait_for(lambda: daemon.queue() == [])
+    assert [message.recipients for message in sink.messages] == [["<now@customer.tld>"], ["<later@customer.tld>"]]
+    assert len(asked) == 3
+
+
+def test_what_a_host_answers_suspends_nothing(make_relay, make_sink):
+    """Q-21: 4xx to RCPT is about that recipient."""
+    sink = make_sink(replies={"RCPT": "450 4.2.0 later"})
+    daemon = make_relay(sink)
+    for number in range(8):
+        send(daemon.port, recipients=f"u{number}@customer.tld")
+    wait_for(lambda: len(results(daemon)) == 8)
+    assert set(results(daemon).values()) == {("deferred", "4.2.0")}
+    assert sum(command.startswith("RCPT") for command in sink.commands) == 8
+    assert "suspended_until" not in daemon.json("site", "list")[0]
+
+
 def test_helo_fall_back(make_relay, make_sink):
     sink = make_sink(replies={"EHLO": "500 what?"})
     daemon = make_relay(sink)
