@@ -221,7 +221,7 @@ def test_a_forward_file_behind_an_alias(make_local, folder, sink):
     """Each member once: those of the alias before and behind the user, and those of his own file."""
     homes = make_folder(folder / "homes")
     path = homes / USER.pw_name
-    path.write_text(f"\\{USER.pw_name}, own@else.tld\n")
+    path.write_text(f"{USER.pw_name.upper()}@ISP.example, own@else.tld\n")
     os.chown(path, USER.pw_uid, USER.pw_gid)
     daemon = make_local(f"{USER.pw_name} before@else.tld, /dev/null, {USER.pw_name}, behind@else.tld\n",
                         forward_path=f"{homes}/$user")

@@ -90,10 +90,22 @@ static bool is_allowed(struct visit *visit, unsigned allowed, unsigned from, con
     return false;
 }
 
-/* "alice: alice, bob": she is among her own members, and has a mailbox. */
-static bool is_itself(const char *address, const char *alias)
+static bool is_same(struct sluice_span a, struct sluice_span b)
 {
-    return alias != NULL && strcasecmp(address, alias) == 0;
+    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+/* "alice: alice, bob", with her domain or without: she is among her own members, and has a mailbox. */
+static bool is_itself(const struct visit *visit, struct sluice_span address, const char *alias)
+{
+    struct sluice_span own = visit->recipient->address;
+    struct sluice_span own_local = maps_local_of(own);
+    struct sluice_span local = maps_local_of(address);
+    const struct sluice_span own_domain = {own.ptr + own_local.len, own.len - own_local.len};
+    const struct sluice_span domain = {address.ptr + local.len, address.len - local.len};
+
+    return alias != NULL && is_same(local, sluice_span_of(alias)) &&
+           (domain.len == 0 || is_same(domain, own_domain));
 }
 
 static void one_member(struct visit *visit, const struct member *member, unsigned from,
@@ -104,8 +116,8 @@ static void one_member(struct visit *visit, const struct member *member, unsigne
 
     switch (member->kind) {
     case MEMBER_ADDRESS:
-        if (is_itself(member->text, alias))
-            visit_user(visit, member->text);
+        if (is_itself(visit, sluice_span_of(member->text), alias))
+            visit_user(visit, alias);
         else
             st = members_add(&visit->forward, MEMBER_ADDRESS, sluice_span_of(member->text));
         break;
