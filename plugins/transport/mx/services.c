@@ -84,12 +84,14 @@ void services_add_system(struct services *services)
 
 uint32_t services_port(const struct services *services, struct sluice_span text)
 {
-    for (size_t i = 0; i < services->count; i++) {
+    uint32_t port = parse_number(text);
+
+    for (size_t i = 0; port == 0 && i < services->count; i++) {
         const struct service *service = &services->list[i];
 
         if (strlen(service->name) == text.len &&
             strncasecmp(service->name, text.ptr, text.len) == 0)
-            return service->port;
+            port = service->port;
     }
-    return parse_number(text);
+    return port;
 }

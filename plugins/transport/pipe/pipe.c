@@ -73,7 +73,8 @@ static void settle(struct command_result *result, sluice_status status, const ch
 {
     result->status = status;
     (void)snprintf(result->dsn, sizeof(result->dsn), "%s", dsn);
-    (void)snprintf(result->text, sizeof(result->text), "%s", text);
+    /* Cut off, if need be: it is for people. */
+    (void)snprintf(result->text, sizeof(result->text), "%.*s", (int)sizeof(result->text) - 1, text);
 }
 
 static void run(const struct sluice_transport *transport, const struct arguments_mail *mail,
