@@ -51,6 +51,7 @@ static bool find_out(struct candidate *candidate, struct ruling *ruling)
     struct error err = ERROR_INIT;
     bool is_postmaster = route_is_postmaster(&candidate->mailbox);
 
+    (void)session_wait_name(session); /* the log is to say who is refused */
     sluice_status st =
         route_resolve(&session->receiver->router, sender_of(session), &candidate->mailbox,
                       session_lookup_deadline(session), &candidate->route, &err);
