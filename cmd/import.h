@@ -226,7 +226,8 @@ struct import_group {
 };
 
 bool import_group_has(const struct import_group *group, const char *key);
-/* The new line, whose list is the caller's to fill; valid until the next one. */
+/* The line, in the place of an earlier one for that key; valid until the next one. Its list is the
+   caller's to fill. */
 struct import_group_line *import_group_add(struct import *import, struct import_group *group,
                                            int32_t type, const char *key, const char *text,
                                            struct place place);

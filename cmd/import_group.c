@@ -6,23 +6,31 @@
 
 #include "base/span.h"
 
-bool import_group_has(const struct import_group *group, const char *key)
+static struct import_group_line *find_line(const struct import_group *group, const char *key)
 {
     for (size_t i = 0; i < group->count; i++) {
         if (strcmp(group->lines[i].key, key) == 0)
-            return true;
+            return &group->lines[i];
     }
-    return false;
+    return NULL;
+}
+
+bool import_group_has(const struct import_group *group, const char *key)
+{
+    return find_line(group, key) != NULL;
 }
 
 struct import_group_line *import_group_add(struct import *import, struct import_group *group,
                                            int32_t type, const char *key, const char *text,
                                            struct place place)
 {
-    struct import_group_line *line;
+    struct import_group_line *line = find_line(group, key);
 
-    group->lines = arena_grow(&import->arena, group->lines, group->count, sizeof(*group->lines));
-    line = &group->lines[group->count++];
+    if (line == NULL) {
+        group->lines =
+            arena_grow(&import->arena, group->lines, group->count, sizeof(*group->lines));
+        line = &group->lines[group->count++];
+    }
     *line = (struct import_group_line){.place = place, .key = key, .type = type, .text = text};
     return line;
 }

@@ -6,6 +6,7 @@
 #include "import.h"
 
 #include <fnmatch.h>
+#include <strings.h>
 
 #define SERVERS "Sluice has other processes, which need no such limits"
 #define PLACES "a place or program of Postfix's own"
@@ -197,7 +198,7 @@ static bool is_off(const char *value)
     static const char *const words[] = {"", "no", "none", "0", "0s", "0m", "0h", "0d", "off"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(words[i], value) == 0)
+        if (strcasecmp(words[i], value) == 0)
             return true;
     }
     return false;
@@ -217,7 +218,7 @@ enum import_verdict import_meaning(const char *name, const char *value, const ch
     size_t i = 0;
 
     while (fnmatch(meanings[i].name, name, 0) != 0 ||
-           (meanings[i].value != NULL && fnmatch(meanings[i].value, value, 0) != 0))
+           (meanings[i].value != NULL && fnmatch(meanings[i].value, value, FNM_CASEFOLD) != 0))
         i++;
     *ret_text = meanings[i].text;
     if (meanings[i].verdict == IMPORT_NOT_NEEDED || meanings[i].value != NULL || !is_off(value))

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define LINE_MAX_LEN 100
 #define NAME_MAX_LEN 64
@@ -73,6 +74,12 @@ static bool is_number(const char *text)
     return len > 0 && len <= 18 && text[len] == '\0';
 }
 
+/* As options are read: in any case of letters. */
+static bool is_true(const char *value)
+{
+    return strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0;
+}
+
 void import_write_value(struct import *import, const char *indent, int32_t type, const char *name,
                         const char *value)
 {
@@ -85,7 +92,7 @@ void import_write_value(struct import *import, const char *indent, int32_t type,
 
         buffer_printf(&import->text, "%" PRIdMAX "%s", number, number > INT32_MAX ? "L" : "");
     } else if (type == SLUICE_OPT_BOOLEAN) {
-        buffer_add_text(&import->text, strcmp(value, "yes") == 0 ? "true" : "false");
+        buffer_add_text(&import->text, is_true(value) ? "true" : "false");
     } else {
         put_quoted(&import->text, value);
     }

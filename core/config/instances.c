@@ -235,7 +235,18 @@ static bool is_empty(struct draft *draft, const char *list)
     return draft_parameter(draft, list)->value.item_count == 0;
 }
 
+static bool is_mentioned(struct draft *draft, const char *transport)
+{
+    return mention_place(draft, transport).file != NULL;
+}
+
 /* Those that have mailboxes take a process of their own, which who only relays can do without. */
+static bool has_mailboxes(struct draft *draft)
+{
+    return !is_empty(draft, "mydestination") || !is_empty(draft, "virtual_mailbox_domains") ||
+           is_mentioned(draft, "local") || is_mentioned(draft, "virtual");
+}
+
 static void find_transports(struct draft *draft)
 {
     static const char *const always[] = {"smtp",  "relay",   "etrn-only", "error",
@@ -243,7 +254,7 @@ static void find_transports(struct draft *draft)
     const size_t mailbox_count = 2; /* the last ones */
     size_t count = sizeof(always) / sizeof(always[0]);
 
-    if (is_empty(draft, "mydestination") && is_empty(draft, "virtual_mailbox_domains"))
+    if (!has_mailboxes(draft))
         count -= mailbox_count;
     for (size_t i = 0; i < count; i++)
         (void)add(draft, SLUICE_TRANSPORT_ID, always[i], always[i],

@@ -227,6 +227,9 @@ LINES = {
                                    'transport_maps = [ "static:{folder}" ];'),
     "large numbers": ("message_size_limit = 5000000000\n", "message_size_limit = 5000000000L;"),
     "yes and no": ("disable_vrfy_command = yes\n", "disable_vrfy_command = true;"),
+    "yes in any letters": ("disable_vrfy_command = YES\n", "disable_vrfy_command = true;"),
+    "local delivery for mail that is ours by its exchangers":
+        ("best_mx_transport = local\n", 'best_mx_transport = "local";'),
     "durations": ("maximal_queue_lifetime = 2w\n", 'maximal_queue_lifetime = "2w";'),
     "no limit": ("default_destination_recipient_limit = 0\n",
                  "default_destination_recipient_limit = 1000;"),
@@ -299,7 +302,7 @@ MEANINGS = {  # what main.cf has: what is said, the exit status
     "smtp_tls_security_level = dane-only": ("LOST", 1),
     "smtp_tls_security_level = none": ("not needed", 0),
     "smtpd_sasl_auth_enable = yes": ("LOST", 1),
-    "smtpd_sasl_auth_enable = no": ("not needed", 0),
+    "smtpd_sasl_auth_enable = No": ("not needed", 0),
     "smtp_sasl_auth_enable = yes": ("LOST", 1),
     "content_filter = smtp:[127.0.0.1]:10024": ("LOST", 1),
     "always_bcc = archive@isp.example": ("LOST", 1),
@@ -352,7 +355,7 @@ def test_without_a_file_the_configuration_goes_to_standard_output(folder):
 # ---- master.cf ------------------------------------------------------------------------------------
 
 def test_clones_of_delivery_agents(folder):
-    """S9, S39: names, options in all spellings, and what main.cf has for a transport."""
+    """S9, S39: names, options in all spellings (the last counts), what main.cf has for a transport."""
     imported = Imported(folder, TODAY + """
 slow_destination_concurrency_limit = 0
 slow_initial_destination_concurrency = 2
@@ -365,7 +368,7 @@ slow      unix  -       -       n       -       3       smtp -v -o smtp_helo_tim
 
   -o { smtp_helo_name = slow.isp.example }
 relay     unix  -       -       n       -       -       smtp
-  -o fallback_relay=
+  -o smtp_fallback_relay=[a.example] -o fallback_relay=
 store     unix  -       -       n       -       2       lmtp
 etrn-only unix  -       -       n       -       -       smtp
 unused    unix  -       n       n       -       -       pipe user=nobody argv=/bin/false
