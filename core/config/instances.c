@@ -208,11 +208,13 @@ static void add_transport(struct draft *draft, const struct setting *group)
     instance->group = group;
 }
 
-/* A transport that is always there: the line that names it, if there is one. */
+/* The line that names a transport that need not be listed, if there is one. */
 static struct place mention_place(struct draft *draft, const char *transport)
 {
-    static const char *const texts[] = {"relay_transport", "default_transport", "local_transport",
-                                        "virtual_transport", "best_mx_transport"};
+    static const char *const texts[] = {"relay_transport",   "default_transport",
+                                        "local_transport",   "virtual_transport",
+                                        "mailbox_transport", "fallback_transport",
+                                        "best_mx_transport"};
     const struct draft_parameter *deferred = draft_parameter(draft, "defer_transports");
     size_t len = strlen(transport);
 
@@ -240,25 +242,25 @@ static bool is_mentioned(struct draft *draft, const char *transport)
     return mention_place(draft, transport).file != NULL;
 }
 
-/* Those that have mailboxes take a process of their own, which who only relays can do without. */
-static bool has_mailboxes(struct draft *draft)
+static void add_unlisted(struct draft *draft, const char *transport)
 {
-    return !is_empty(draft, "mydestination") || !is_empty(draft, "virtual_mailbox_domains") ||
-           is_mentioned(draft, "local") || is_mentioned(draft, "virtual");
+    (void)add(draft, SLUICE_TRANSPORT_ID, transport, transport, mention_place(draft, transport));
 }
 
+/* Those that have mailboxes take a process of their own, which who only relays can do without. */
 static void find_transports(struct draft *draft)
 {
-    static const char *const always[] = {"smtp",  "relay",   "etrn-only", "error",
-                                         "retry", "discard", "local",     "virtual"};
-    const size_t mailbox_count = 2; /* the last ones */
-    size_t count = sizeof(always) / sizeof(always[0]);
+    static const char *const always[] = {"smtp", "relay", "etrn-only", "error", "retry", "discard"};
+    static const char *const mailboxes[] = {"local", "virtual"};
+    bool has_mailboxes =
+        !is_empty(draft, "mydestination") || !is_empty(draft, "virtual_mailbox_domains");
 
-    if (!has_mailboxes(draft))
-        count -= mailbox_count;
-    for (size_t i = 0; i < count; i++)
-        (void)add(draft, SLUICE_TRANSPORT_ID, always[i], always[i],
-                  mention_place(draft, always[i]));
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+        add_unlisted(draft, always[i]);
+    for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]); i++) {
+        if (has_mailboxes || is_mentioned(draft, mailboxes[i]))
+            add_unlisted(draft, mailboxes[i]);
+    }
     each_group(draft, "transports", add_transport);
 }
 

@@ -137,7 +137,7 @@ static void check_networks(struct draft *draft)
 
 /* ---- transports ----------------------------------------------------------------------------- */
 
-/* The parameter is transport or transport:nexthop. */
+/* The parameter is transport or transport:nexthop; empty: none. */
 static void check_transport(struct draft *draft, const char *name)
 {
     const struct value *value = value_of(draft, name);
@@ -149,15 +149,6 @@ static void check_transport(struct draft *draft, const char *name)
     if (draft_instance_find(draft, SLUICE_TRANSPORT_ID, transport) == NULL)
         report_error(&draft->report, draft_place(draft, name), "%s: there is no transport \"%s\"",
                      name, transport);
-}
-
-/* Empty: none. */
-static void check_best_mx_transport(struct draft *draft)
-{
-    const char *text = value_of(draft, "best_mx_transport")->text;
-
-    if (text != NULL && text[0] != '\0')
-        check_transport(draft, "best_mx_transport");
 }
 
 static void check_deferred(struct draft *draft)
@@ -276,7 +267,7 @@ void rules_check(struct draft *draft)
     check_transport(draft, "fallback_transport");
     check_transport(draft, "relay_transport");
     check_transport(draft, "default_transport");
-    check_best_mx_transport(draft);
+    check_transport(draft, "best_mx_transport");
     check_deferred(draft);
     check_domains(draft);
     check_error_limits(draft);

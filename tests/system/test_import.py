@@ -242,6 +242,9 @@ LINES = {
                               'virtual_transport = "lmtp:unix:/var/spool/postfix/private/lmtp";'),
     "a transport that there is not": ("default_transport = nowhere\n",
                                       'default_transport = "retry:there is no transport nowhere";'),
+    "mailboxes on a machine without any":
+        ("mydestination =\nlocal_transport = local\nvirtual_transport = virtual\n",
+         'virtual_transport = "virtual";'),
     "a port by its name": ("smtp_tcp_port = submission\n", "smtp_tcp_port = 587;"),
     "loopback": ("inet_interfaces = loopback-only\ninet_protocols = ipv4\n",
                  'listen = [ "127.0.0.1:25" ];'),

@@ -113,6 +113,10 @@ static const struct {
      "defer_transports = \"etrn-only fast\";\n",
      "t.conf:1: relay_transport: there is no transport \"slow\"\n"
      "t.conf:3: warning: defer_transports: there is no transport \"fast\"\n"},
+    {"mailboxes that are named, for no domain of ours",
+     "mydestination = \"\";\nlocal_transport = \"local:$myhostname\";\n"
+     "virtual_transport = \"virtual\";\n",
+     ""},
     {"a domain in two lists",
      "mydestination = \"a.tld, B.tld\";\nrelay_domains = [\n \"c.tld\",\n \"b.tld\" ];\n",
      "t.conf:4: warning: do not list domain b.tld in BOTH mydestination and relay_domains\n"},
