@@ -61,12 +61,12 @@ sluice_status routes_find(const struct routes *routes, struct sluice_span sender
 
 bool routes_go_by_domain(const struct routes *routes)
 {
-    return route_goes_by_domain(&routes->router);
+    return router_goes_by_domain(&routes->router);
 }
 
 sluice_status routes_table_state(const struct routes *routes, struct table_state *ret_state)
 {
-    return route_table_state(&routes->router, ret_state);
+    return router_table_state(&routes->router, ret_state);
 }
 
 /* ---- mail that is made here ------------------------------------------------------------------ */

@@ -22,9 +22,9 @@ void routes_close(struct routes *routes); /* accepts NULL */
  * and text. [task: may wait] */
 sluice_status routes_find(const struct routes *routes, struct sluice_span sender,
                           struct sluice_span address, int64_t deadline_ms, struct route *ret_route, struct error *err);
-/* As route_goes_by_domain. [task] */
+/* As router_goes_by_domain. [task] */
 bool routes_go_by_domain(const struct routes *routes);
-/* As route_table_state. [task] */
+/* As router_table_state. [task] */
 sluice_status routes_table_state(const struct routes *routes, struct table_state *ret_state);
 
 /* Of one address. Zero it to initialise. */

@@ -52,7 +52,7 @@ sluice_status recipients_find(const struct recipients *recipients, const struct 
     const struct address_question question = {
         .mailbox = &route->mailbox,
         .delimiters = router->recipient_delimiter,
-        .is_ours = route_is_bare(router, route->mailbox.domain, route->class),
+        .is_ours = router_is_bare(router, route->mailbox.domain, route->class),
         .forms = KEY_BARE | KEY_AT_DOMAIN,
         .deadline_ms = deadline_ms,
     };

@@ -77,7 +77,7 @@ static sluice_status find_out_ours(const struct lookup *lookup, bool *ret_is_our
     sluice_status st =
         route_classes_find(&router->classes, domain, lookup->deadline_ms, &class, err);
 
-    *ret_is_ours = route_is_bare(router, domain, class);
+    *ret_is_ours = router_is_bare(router, domain, class);
     return st;
 }
 

@@ -77,11 +77,6 @@ static sluice_status classify(struct draft *draft, struct error *err)
     return SLUICE_OK;
 }
 
-bool route_is_bare(const struct router *router, struct sluice_span domain, enum route_class class)
-{
-    return class == ROUTE_LOCAL || span_equal_case(domain, sluice_span_of(router->myorigin));
-}
-
 /* ---- what the sender decides ----------------------------------------------------------------- */
 
 static sluice_status look_up_sender(const struct draft *draft, const struct sender_maps *maps,
@@ -104,7 +99,7 @@ static sluice_status look_up_sender(const struct draft *draft, const struct send
     const struct address_question question = {
         .mailbox = &sender,
         .delimiters = router->recipient_delimiter,
-        .is_ours = route_is_bare(router, sender.domain, class),
+        .is_ours = router_is_bare(router, sender.domain, class),
         .forms = KEY_BARE | KEY_AT_DOMAIN,
         .deadline_ms = draft->deadline_ms,
     };
@@ -216,7 +211,7 @@ static sluice_status find(const struct draft *draft, const struct table_list *ma
     const struct address_question question = {
         .mailbox = &draft->mailbox,
         .delimiters = draft->router->recipient_delimiter,
-        .is_ours = route_is_bare(draft->router, draft->mailbox.domain, draft->class),
+        .is_ours = router_is_bare(draft->router, draft->mailbox.domain, draft->class),
         .forms = forms,
         .deadline_ms = draft->deadline_ms,
     };
@@ -414,104 +409,9 @@ sluice_status route_resolve(const struct router *router, struct sluice_span send
     return st;
 }
 
-static bool may_have_addresses(const struct table_list *maps)
-{
-    for (size_t i = 0; i < maps->count; i++) {
-        if (table_may_have_addresses(maps->tables[i]))
-            return true;
-    }
-    return false;
-}
-
-bool route_goes_by_domain(const struct router *router)
-{
-    return !may_have_addresses(&router->transport_maps) &&
-           !may_have_addresses(&router->relocated_maps);
-}
-
-sluice_status route_table_state(const struct router *router, struct table_state *ret_state)
-{
-    const struct table_list *const lists[] = {
-        &router->transport_maps,
-        &router->relocated_maps,
-        &router->sender_transports.tables,
-        &router->sender_relayhosts.tables,
-    };
-    struct table_state state = TABLE_STATE_INIT;
-    sluice_status st = SLUICE_OK;
-
-    for (int i = 0; st == SLUICE_OK && i < ROUTE_DEFAULT; i++)
-        st = domain_list_add_state(&router->classes.domains[i], &state);
-    for (size_t i = 0; st == SLUICE_OK && i < sizeof(lists) / sizeof(lists[0]); i++)
-        st = table_state_add_list(&state, lists[i]);
-    if (st == SLUICE_OK)
-        *ret_state = state;
-    return st;
-}
-
 void route_done(struct route *route)
 {
     mailbox_done(&route->mailbox);
     free(route->memory);
     *route = (struct route)ROUTE_INIT;
-}
-
-/* ---- configuration --------------------------------------------------------------------------- */
-
-sluice_status router_init(struct router *router, const struct config *config, struct tables *tables,
-                          struct error *err)
-{
-    *router = (struct router){
-        .transports = {[ROUTE_LOCAL] = config_text(config, "local_transport"),
-                       [ROUTE_VIRTUAL_MAILBOX] = config_text(config, "virtual_transport"),
-                       [ROUTE_RELAY] = config_text(config, "relay_transport"),
-                       [ROUTE_DEFAULT] = config_text(config, "default_transport")},
-        .mailbox_transport = config_text(config, "mailbox_transport"),
-        .fallback_transport = config_text(config, "fallback_transport"),
-        .relayhost = config_text(config, "relayhost"),
-        .transport_maps_with_parents = domain_list_parents_match(config, "transport_maps"),
-        .myorigin = config_text(config, "myorigin"),
-        .postmaster_route = config_text(config, "postmaster_route"),
-        .recipient_delimiter = config_text(config, "recipient_delimiter"),
-        /* Spec R-21: no part of an address says where its mail goes. */
-        .transport_maps.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
-        .sender_transports = {.tables.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
-                              .null_key = config_text(
-                                  config, "empty_address_default_transport_maps_lookup_key")},
-        .sender_relayhosts = {.tables.sink_flags = SLUICE_SINK_NO_SUBSTITUTION,
-                              .null_key = config_text(
-                                  config, "empty_address_relayhost_maps_lookup_key")},
-        .hides_tables = !config_flag(config, "show_user_unknown_table_name"),
-    };
-    if (config_flag(config, "swap_bangpath"))
-        router->unwrap |= MAILBOX_SWAP_BANGPATH;
-    if (config_flag(config, "allow_percent_hack"))
-        router->unwrap |= MAILBOX_PERCENT_HACK;
-    sluice_status st = route_classes_init(&router->classes, config, tables, err);
-    if (st == SLUICE_OK)
-        st = table_list_read(&router->transport_maps, tables, config, "transport_maps", err);
-    if (st == SLUICE_OK)
-        st = table_list_read(&router->relocated_maps, tables, config, "relocated_maps", err);
-    if (st == SLUICE_OK)
-        st = table_list_read(&router->alias_maps, tables, config, "alias_maps", err);
-    if (st == SLUICE_OK)
-        st = table_list_read(&router->users, tables, config, "local_users", err);
-    if (st == SLUICE_OK)
-        st = table_list_read(&router->sender_transports.tables, tables, config,
-                             "sender_dependent_default_transport_maps", err);
-    if (st == SLUICE_OK)
-        st = table_list_read(&router->sender_relayhosts.tables, tables, config,
-                             "sender_dependent_relayhost_maps", err);
-    return st;
-}
-
-void router_done(struct router *router)
-{
-    route_classes_done(&router->classes);
-    table_list_done(&router->transport_maps);
-    table_list_done(&router->relocated_maps);
-    table_list_done(&router->alias_maps);
-    table_list_done(&router->users);
-    table_list_done(&router->sender_transports.tables);
-    table_list_done(&router->sender_relayhosts.tables);
 }

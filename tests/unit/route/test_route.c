@@ -562,22 +562,22 @@ static void test_whether_domains_alone_are_told_apart(void **state)
     struct router router = {.recipient_delimiter = ""};
     struct error err = ERROR_INIT;
 
-    assert_true(route_goes_by_domain(&router));
+    assert_true(router_goes_by_domain(&router));
     f->a.entries = domains;
     assert_int_equal(tables_add(f->tables, "fake:listed", &fake_listed_ops, fake_self(&f->a), NULL),
                      SLUICE_OK);
     assert_int_equal(table_list_add(&router.transport_maps, f->tables, "fake:listed", &err),
                      SLUICE_OK);
-    assert_true(route_goes_by_domain(&router));
+    assert_true(router_goes_by_domain(&router));
     f->a.entries = address;
     fake_number++; /* it is looked through when it has changed */
-    assert_false(route_goes_by_domain(&router));
+    assert_false(router_goes_by_domain(&router));
     f->a.entries = domains;
-    assert_false(route_goes_by_domain(&router));
+    assert_false(router_goes_by_domain(&router));
     fake_number++;
-    assert_true(route_goes_by_domain(&router));
+    assert_true(router_goes_by_domain(&router));
     assert_int_equal(table_list_add(&router.transport_maps, f->tables, "fake:b", &err), SLUICE_OK);
-    assert_false(route_goes_by_domain(&router)); /* nobody knows what it has */
+    assert_false(router_goes_by_domain(&router)); /* nobody knows what it has */
     router_done(&router);
 }
 

@@ -68,7 +68,7 @@ static uint64_t number_of(const struct router *router, bool is_whole)
 {
     struct table_state state = {0};
 
-    assert_int_equal(route_table_state(router, &state), SLUICE_OK);
+    assert_int_equal(router_table_state(router, &state), SLUICE_OK);
     assert_int_equal(state.is_whole, is_whole);
     assert_true(state.number != 0);
     return state.number;
@@ -92,6 +92,8 @@ static void test_each_table_counts(void **state)
         &f->router.relocated_maps,
         &f->router.sender_transports.tables,
         &f->router.sender_relayhosts.tables,
+        &f->router.alias_maps,
+        &f->router.users,
     };
     struct error err = ERROR_INIT;
 
@@ -137,9 +139,9 @@ static void test_what_a_table_may_answer(void **state)
     the_status = SLUICE_UNSUPPORTED;
     (void)number_of(&f->router, false);
     the_status = SLUICE_TEMP;
-    assert_int_equal(route_table_state(&f->router, &got), SLUICE_TEMP);
+    assert_int_equal(router_table_state(&f->router, &got), SLUICE_TEMP);
     the_status = (sluice_status)99; /* what nobody understands is temporary */
-    assert_int_equal(route_table_state(&f->router, &got), SLUICE_TEMP);
+    assert_int_equal(router_table_state(&f->router, &got), SLUICE_TEMP);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
