@@ -134,7 +134,7 @@ def test_a_lists_owner_hears_of_failures(make_local, sink):
 def test_loops_end(make_local, sink):
     """a stands for b, and b for a; a user among his own members is no loop (5.4.6)."""
     daemon = make_local(f"a b\nb a\n{USER.pw_name} {USER.pw_name}, copy@else.tld\n"
-                        f"back \\{USER.pw_name}\n")
+                        f"back \\{USER.pw_name.upper()}\n")
     daemon.start()
     send(daemon.port, sender="s@else.tld", recipients=["a@isp.example"])
     wait_for(lambda: is_empty(daemon) and sink.count == 1)
@@ -217,6 +217,44 @@ def test_forward_files(make_local, folder, sink):
     assert len(read_mbox(daemon.spool / USER.pw_name)) == 1
 
 
+def test_an_extension_with_a_slash_is_no_path(make_local, folder, sink):
+    """Postfix's local(8) takes no such extension either; what stands for the user's name counts."""
+    homes = make_folder(folder / "homes")
+    make_folder(homes / f"{USER.pw_name}+a", mode=0o755)
+    daemon = make_local("list one@else.tld\n", forward_path=f"{homes}/$user${{recipient_delimiter}}${{extension}}")
+    (homes / f"{USER.pw_name}+a" / "b").write_text("wrong@else.tld\n")
+    daemon.start()
+    for name in "list", USER.pw_name:
+        send(daemon.port, sender="s@else.tld", recipients=[f"{name}+a/b@isp.example"])
+    wait_for(lambda: is_empty(daemon) and sink.count == 1)
+    assert sink.messages[0].recipients == ["<one@else.tld>"]
+    assert len(read_mbox(daemon.spool / USER.pw_name)) == 1
+
+
+@needs_root
+def test_a_list_that_a_user_includes_is_read_with_his_rights(make_local, folder, sink):
+    """Else the daemon would read it to him; whose it is does not matter."""
+    homes = make_folder(folder / "homes", mode=0o755)
+    shared, secret = homes / "shared", homes / "secret"
+    for path, mode in (shared, 0o644), (secret, 0o600):
+        path.write_text(f"{path.name}@else.tld\n")
+        path.chmod(mode)
+        os.chown(path, pwd.getpwnam("sluice-net").pw_uid, 0)
+    mine = homes / USER.pw_name
+    mine.write_text(f":include:{shared}\n")
+    os.chown(mine, USER.pw_uid, USER.pw_gid)
+    daemon = make_local(f"all :include:{secret}\n", forward_path=f"{homes}/$user")
+    daemon.start()
+    for name in "all", USER.pw_name:
+        send(daemon.port, sender="s@else.tld", recipients=[f"{name}@isp.example"])
+    wait_for(lambda: is_empty(daemon) and sink.count == 2)
+    assert sorted(message.recipients for message in sink.messages) == [["<secret@else.tld>"], ["<shared@else.tld>"]]
+    mine.write_text(f":include:{secret}\n")
+    send(daemon.port, sender="s@else.tld", recipients=[f"{USER.pw_name}@isp.example"])
+    daemon.wait_for_log(r"status=deferred \(file .*/secret: Permission denied\)")
+    assert sink.count == 2
+
+
 def test_a_forward_file_behind_an_alias(make_local, folder, sink):
     """Each member once: those of the alias before and behind the user, and those of his own file."""
     homes = make_folder(folder / "homes")
@@ -251,6 +289,19 @@ def test_other_mailboxes(make_local, folder, sink):
     send(daemon.port, recipients=[f"{USER.pw_name}@isp.example"])
     wait_for(lambda: is_empty(daemon))
     assert (out / USER.pw_name).read_bytes().endswith(b"\nhello\n")
+
+
+def test_what_a_sender_writes_is_no_command(make_local, folder, sink):
+    """An address in luser_relay stays one (Postfix: no special treatment of |stuff or /stuff)."""
+    place = make_folder(folder / "place", NOBODY)
+    daemon = make_local(smtpd_reject_unlisted_recipient=False, luser_relay="$local@else.tld")
+    daemon.start()
+    names = ['"|true #"', '"a,|true #"', f'"{place}/y"', r'"\\nobody"', '"a> NOTIFY=NEVER"']
+    for name in names:
+        send(daemon.port, sender="s@else.tld", recipients=[f"{name}@isp.example"])
+    wait_for(lambda: is_empty(daemon) and sink.count == len(names))
+    assert list(place.iterdir()) == []
+    assert "to command" not in daemon.log() and "to file" not in daemon.log()
 
 
 def test_names_without_an_alias_go_elsewhere(make_local, sink):

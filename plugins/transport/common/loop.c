@@ -55,8 +55,7 @@ static void look_at_piece(struct scan *scan, const char *piece, size_t len)
     }
 }
 
-sluice_status loop_find(const struct sluice_message *message,
-                                      struct sluice_span address)
+sluice_status loop_find(const struct sluice_message *message, struct sluice_span address)
 {
     struct scan *scan = calloc(1, sizeof(*scan));
     sluice_status st = SLUICE_OK;

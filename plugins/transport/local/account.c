@@ -2,6 +2,7 @@
 /* account: see account.h. */
 #include "account.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -99,6 +100,8 @@ sluice_status account_find(const struct station *station, const char *name, int6
     search = search_new(name);
     if (search == NULL)
         return result_set(result, SLUICE_TEMP, "4.3.0", "out of memory");
+    for (char *c = search->account.name; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
     if (station->offload->run(station->host, run, release, search, deadline_ms, &st) != SLUICE_OK)
         return result_set(result, SLUICE_TEMP, "4.3.0", "user lookup of %s takes too long", name);
     if (st == SLUICE_OK)

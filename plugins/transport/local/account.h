@@ -16,7 +16,7 @@ struct account {
     char *shell;
 };
 
-/* OK: the caller calls account_done. NOT_FOUND: there is no such user. TEMP with the result.
+/* In any case, as the name of an account is lower case. OK: the caller calls account_done. NOT_FOUND: there is no such user. TEMP with the result.
  * [task: waits] */
 sluice_status account_find(const struct station *station, const char *name, int64_t deadline_ms,
                            struct account *ret_account, struct result *result);

@@ -10,6 +10,15 @@
 #include <strings.h>
 
 #define INCLUDE_DEPTH_MAX 5
+#define TOO_MANY "too many members, or no memory for them"
+
+static void add_result(struct visit *visit, sluice_status status, const char *dsn, const char *text)
+{
+    struct result result;
+
+    (void)result_set(&result, status, dsn, "%s", text);
+    visit_add(visit, &result);
+}
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
@@ -23,7 +32,7 @@ static sluice_status find_value(struct visit *visit, const char **ret_name, char
     *ret_name = visit->local;
     st = maps_find(maps, sluice_span_of(visit->local), false, visit->deadline_ms, ret_value,
                    &result);
-    if (st == SLUICE_NOT_FOUND && visit->extension[0] != '\0') {
+    if (st == SLUICE_NOT_FOUND && strcmp(visit->user, visit->local) != 0) {
         *ret_name = visit->user;
         st = maps_find(maps, sluice_span_of(visit->user), true, visit->deadline_ms, ret_value,
                        &result);
@@ -67,18 +76,13 @@ static sluice_status find_owner(struct visit *visit, const char *name)
         value = strdup(key);
     }
     visit->owner = value;
-    return SLUICE_OK;
+    if (value != NULL)
+        return SLUICE_OK;
+    add_result(visit, SLUICE_TEMP, "4.3.0", "out of memory");
+    return SLUICE_TEMP;
 }
 
 /* ---- members --------------------------------------------------------------------------------- */
-
-static void add_result(struct visit *visit, sluice_status status, const char *dsn, const char *text)
-{
-    struct result result;
-
-    (void)result_set(&result, status, dsn, "%s", text);
-    visit_add(visit, &result);
-}
 
 static void include(struct visit *visit, const char *path, unsigned depth, const char *alias);
 
@@ -104,7 +108,7 @@ static bool is_itself(const struct visit *visit, struct sluice_span address, con
     const struct sluice_span own_domain = {own.ptr + own_local.len, own.len - own_local.len};
     const struct sluice_span domain = {address.ptr + local.len, address.len - local.len};
 
-    return alias != NULL && is_same(local, sluice_span_of(alias)) &&
+    return is_same(local, sluice_span_of(alias)) &&
            (domain.len == 0 || is_same(domain, own_domain));
 }
 
@@ -137,7 +141,7 @@ static void one_member(struct visit *visit, const struct member *member, unsigne
         break;
     }
     if (st != SLUICE_OK)
-        add_result(visit, SLUICE_TEMP, "4.3.5", "too many members, or no memory for them");
+        add_result(visit, SLUICE_TEMP, "4.3.5", TOO_MANY);
 }
 
 static void all_members(struct visit *visit, const struct member_list *members, unsigned from,
@@ -147,9 +151,14 @@ static void all_members(struct visit *visit, const struct member_list *members, 
         one_member(visit, &members->items[i], from, depth, alias);
 }
 
-/* A list that cannot be read waits: who is on it is not known. */
+/* A list that cannot be read waits: who is on it is not known. One that a user includes is read with
+ * his rights: else he would learn from it what he may not read. */
 static void include(struct visit *visit, const char *path, unsigned depth, const char *alias)
 {
+    const struct textfile file = {
+        .path = path,
+        .reader = visit->has_forward ? &visit->account->rights : NULL,
+    };
     struct member_list members = {0};
     struct result result;
     char *text = NULL;
@@ -158,15 +167,14 @@ static void include(struct visit *visit, const char *path, unsigned depth, const
     (void)result_set(&result, SLUICE_TEMP, "4.3.5", "included file %s: %s", path,
                      depth > INCLUDE_DEPTH_MAX ? "included too deeply" : "not found");
     if (depth <= INCLUDE_DEPTH_MAX && path[0] == '/')
-        st = textfile_read(&visit->transport->station, path, NULL, visit->deadline_ms, &text,
-                           &result);
-    if (st == SLUICE_OK)
-        st = members_parse_lines(&members, sluice_span_of(text));
-    free(text);
-    if (st == SLUICE_OK)
-        all_members(visit, &members, FROM_INCLUDE, depth, alias);
-    else
+        st = textfile_read(&visit->transport->station, &file, visit->deadline_ms, &text, &result);
+    if (st != SLUICE_OK)
         visit_add(visit, &result);
+    else if (members_parse_lines(&members, sluice_span_of(text)) != SLUICE_OK)
+        add_result(visit, SLUICE_TEMP, "4.3.5", TOO_MANY);
+    else
+        all_members(visit, &members, FROM_INCLUDE, depth, alias);
+    free(text);
     members_done(&members);
 }
 
@@ -215,7 +223,7 @@ sluice_status visit_alias(struct visit *visit)
         return st;
     st = find_owner(visit, name);
     if (st == SLUICE_OK && members_parse(&members, sluice_span_of(value)) != SLUICE_OK)
-        add_result(visit, SLUICE_TEMP, "4.3.5", "too many members, or no memory for them");
+        add_result(visit, SLUICE_TEMP, "4.3.5", TOO_MANY);
     else if (st == SLUICE_OK)
         visit_members(visit, &members, FROM_ALIAS, name);
     free(value);

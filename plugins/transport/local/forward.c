@@ -9,6 +9,7 @@
 #define LINE_SIZE 2560            /* an address of 2,000 bytes, ORCPT and what is around them */
 #define PIECE ((size_t)16 * 1024) /* of the content */
 #define REPLY_LINES_MAX 100
+#define BAD_ADDRESS "forwarding: bad address syntax"
 #define REPLY_TIME_MAX_MS                                                                          \
     ((int64_t)300 * 1000) /* more than commit_timeout and lookup_timeout are */
 
@@ -127,7 +128,7 @@ static sluice_status say(struct client *client, char digit, const char *format, 
     len = vsnprintf(line, sizeof(line) - 2, format, arguments);
     va_end(arguments);
     if (len < 0 || (size_t)len >= sizeof(line) - 2 || strpbrk(line, "\r\n") != NULL)
-        return result_set(client->result, SLUICE_PERM, "5.1.3", "forwarding: bad address syntax");
+        return result_set(client->result, SLUICE_PERM, "5.1.3", BAD_ADDRESS);
     memcpy(line + len, "\r\n", 2);
     if (write_bytes(client, line, (size_t)len + 2) != SLUICE_OK)
         return client->result->status;
@@ -180,6 +181,16 @@ static void format_notify(uint32_t notify, char text[48])
     }
 }
 
+/* An address that would end its brackets is none. */
+static sluice_status say_recipient(struct client *client, const char *address, const char *notify,
+                                   struct sluice_span orcpt)
+{
+    if (strpbrk(address, "<>") != NULL)
+        return result_set(client->result, SLUICE_PERM, "5.1.3", BAD_ADDRESS);
+    return say(client, '2', "RCPT TO:<%s>%s%s%.*s", address, notify, orcpt.len > 0 ? " ORCPT=" : "",
+               (int)orcpt.len, orcpt.len > 0 ? orcpt.ptr : "");
+}
+
 static sluice_status say_recipients(struct client *client)
 {
     const struct forward *forward = client->forward;
@@ -194,9 +205,7 @@ static sluice_status say_recipients(struct client *client)
         const struct member *member = &forward->members->items[i];
 
         if (member->kind == MEMBER_ADDRESS)
-            st =
-                say(client, '2', "RCPT TO:<%s>%s%s%.*s", member->text, notify,
-                    orcpt.len > 0 ? " ORCPT=" : "", (int)orcpt.len, orcpt.len > 0 ? orcpt.ptr : "");
+            st = say_recipient(client, member->text, notify, orcpt);
     }
     return st;
 }

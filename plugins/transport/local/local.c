@@ -25,7 +25,7 @@ static const struct sluice_option options[] = {
     {"mail_spool_directory", SLUICE_OPT_STRING, GLOBAL, "/var/mail", NULL, "Folder of the users' mboxes; with / at its end, of their maildirs"},
     {"home_mailbox", SLUICE_OPT_STRING, GLOBAL, "", NULL, "Mailbox in a user's home folder; with / at its end it is a maildir; empty: that in mail_spool_directory"},
     {"mailbox_command", SLUICE_OPT_STRING, VERBATIM, "", NULL, "Command that gets the mail of users instead"},
-    {"luser_relay", SLUICE_OPT_STRING, VERBATIM, "", NULL, "Address, file or command for all names that nobody has; empty: they are unknown"},
+    {"luser_relay", SLUICE_OPT_STRING, VERBATIM, "", NULL, "Address for all names that nobody has; empty: they are unknown"},
     {"mailbox_size_limit", SLUICE_OPT_SIZE, GLOBAL, "51200000", "0..", "Largest mbox, or file of a maildir, in bytes; 0: any"},
     {"mailbox_delivery_lock", SLUICE_OPT_LIST, GLOBAL, "fcntl, dotlock", NULL, "How an mbox is locked: fcntl, dotlock"},
     {"strict_mailbox_ownership", SLUICE_OPT_BOOLEAN, GLOBAL, "true", NULL, "A mailbox must belong to its user"},
@@ -73,6 +73,8 @@ bool visit_parse(struct visit *visit)
     memcpy(visit->user, visit->local, user_len);
     visit->user[user_len] = '\0';
     visit->extension = visit->local + (user_len < len ? user_len + 1 : len);
+    if (strchr(visit->extension, '/') != NULL)
+        visit->extension = visit->local + len; /* it would be a path in forward_path */
     return true;
 }
 

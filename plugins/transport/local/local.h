@@ -57,7 +57,7 @@ struct visit {
     int64_t deadline_ms;
     char local[ACCOUNT_NAME_MAX]; /* the local part, lower case, without quotes */
     char user[ACCOUNT_NAME_MAX];  /* the same without its extension */
-    const char *extension;        /* in local; empty: none */
+    const char *extension;        /* in local; empty: none, or one with a slash */
     struct result result;         /* TEMP before PERM before OK, of all that has been tried */
     bool has_result;
     bool passes_dsn;               /* what was delivered is on its way to somebody else */
@@ -72,8 +72,8 @@ void visit_add(struct visit *visit, const struct result *result);
 /* The parts of recipient as texts: false if the name is longer than any name here. */
 bool visit_parse(struct visit *visit);
 
-/* Members of an alias, of ~/.forward or of luser_relay, as far as they are no addresses: these are kept
- * for the end. [task: waits] */
+/* Members of an alias or of ~/.forward, as far as they are no addresses: these are kept for the end.
+ * alias: whose they are. [task: waits] */
 void visit_members(struct visit *visit, const struct member_list *members, unsigned from,
                    const char *alias);
 /* alias.c: the end: the addresses. [task: waits] */

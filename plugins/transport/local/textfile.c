@@ -14,6 +14,7 @@ struct reading {
     char path[PATH_MAX];
     struct rights rights;
     bool has_rights;
+    bool is_his;
     char *text;
     struct result result;
 };
@@ -41,7 +42,7 @@ static sluice_status check(struct reading *reading, int fd, size_t *ret_size)
         return unsafe(reading, "is not a regular file");
     if ((info.st_mode & S_IWOTH) != 0)
         return unsafe(reading, "is world writable");
-    if (reading->has_rights && info.st_uid != reading->rights.uid && info.st_uid != 0)
+    if (reading->is_his && info.st_uid != reading->rights.uid && info.st_uid != 0)
         return unsafe(reading, "belongs to somebody else");
     if ((uint64_t)info.st_size > TEXTFILE_MAX)
         return unsafe(reading, "is too large");
@@ -101,25 +102,25 @@ static sluice_status run(void *argument)
     return st;
 }
 
-sluice_status textfile_read(const struct station *station, const char *path,
-                            const struct rights *owner, int64_t deadline_ms, char **ret_text,
-                            struct result *result)
+sluice_status textfile_read(const struct station *station, const struct textfile *file,
+                            int64_t deadline_ms, char **ret_text, struct result *result)
 {
     struct reading *reading = calloc(1, sizeof(*reading));
     sluice_status st;
 
     if (reading == NULL)
         return result_set(result, SLUICE_TEMP, "4.3.0", "out of memory");
-    int len = snprintf(reading->path, sizeof(reading->path), "%s", path);
+    int len = snprintf(reading->path, sizeof(reading->path), "%s", file->path);
     if (len < 0 || (size_t)len >= sizeof(reading->path)) {
         free(reading);
         return result_set(result, SLUICE_TEMP, "4.3.5", "a file's name is too long");
     }
-    reading->has_rights = owner != NULL;
-    if (owner != NULL)
-        reading->rights = *owner;
+    reading->is_his = file->is_his;
+    reading->has_rights = file->reader != NULL;
+    if (file->reader != NULL)
+        reading->rights = *file->reader;
     if (station->offload->run(station->host, run, release, reading, deadline_ms, &st) != SLUICE_OK)
-        return result_set(result, SLUICE_TEMP, "4.3.0", "reading %s takes too long", path);
+        return result_set(result, SLUICE_TEMP, "4.3.0", "reading %s takes too long", file->path);
     if (st == SLUICE_OK) {
         *ret_text = reading->text;
         reading->text = NULL;

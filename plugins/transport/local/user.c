@@ -111,9 +111,10 @@ static sluice_status read_forward(struct visit *visit, const struct account *acc
         return SLUICE_TEMP;
     }
     /* "/home/x/.forward+" is of an address without an extension: the next name is its own */
+    const struct textfile file = {.path = expanded, .reader = &account->rights, .is_his = true};
     if (visit->extension[0] != '\0' || strstr(path, "extension") == NULL)
-        st = textfile_read(&visit->transport->station, expanded, &account->rights,
-                           visit->deadline_ms, ret_text, &result);
+        st =
+            textfile_read(&visit->transport->station, &file, visit->deadline_ms, ret_text, &result);
     if (st == SLUICE_TEMP)
         visit_add(visit, &result);
     free(expanded);
@@ -173,11 +174,11 @@ static bool follow_forward(struct visit *visit, const struct account *account)
 
 /* ---- users ----------------------------------------------------------------------------------- */
 
-/* luser_relay: one address, file or command for all that nobody knows. */
+/* luser_relay: one address for all that nobody knows. It is never a file or a command: the sender
+ * chooses what $local is. */
 static void to_nobody(struct visit *visit, const char *user)
 {
     const char *setting = visit->transport->luser_relay;
-    struct member_list members = {0};
     struct result result;
 
     if (setting[0] == '\0') {
@@ -185,14 +186,11 @@ static void to_nobody(struct visit *visit, const char *user)
         visit_add(visit, &result);
         return;
     }
-    char *text = visit_expand(visit, setting, NULL);
-    if (text == NULL || members_parse(&members, sluice_span_of(text)) != SLUICE_OK ||
-        members.count == 0)
+    char *address = visit_expand(visit, setting, NULL);
+    if (address == NULL ||
+        members_add(&visit->forward, MEMBER_ADDRESS, sluice_span_of(address)) != SLUICE_OK)
         misconfigured(visit, "luser_relay");
-    else
-        visit_members(visit, &members, FROM_ALIAS, NULL);
-    members_done(&members);
-    free(text);
+    free(address);
 }
 
 void visit_user(struct visit *visit, const char *user)
