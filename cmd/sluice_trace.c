@@ -253,13 +253,16 @@ static void choose(struct trace *trace)
 
 /* ---- showing --------------------------------------------------------------------------------- */
 
+/* "2026-01-31T12:00:00.000+00:00" */
+#define TIME_WIDTH 29
+
 static void show_delivery(const json_t *event)
 {
     printf("%s: <%s> by %s, %s", control_text(event, "status"), control_text(event, "to"),
            control_text(event, "component"), control_text(event, "relay"));
     if (json_object_get(event, "delay") != NULL)
         printf(", after %g s", json_number_value(json_object_get(event, "delay")));
-    printf("\n%*s%s %s", 29, "", control_text(event, "dsn"), control_text(event, "text"));
+    printf("\n%*s %s %s", TIME_WIDTH, "", control_text(event, "dsn"), control_text(event, "text"));
 }
 
 /* What has no words of its own here: all its fields. */
@@ -287,7 +290,7 @@ static void show_event(const json_t *event)
 {
     const char *kind = control_text(event, "event");
 
-    printf("%-29.29s", control_text(event, "time"));
+    printf("%-*s ", TIME_WIDTH, control_text(event, "time"));
     if (strcmp(kind, "client") == 0)
         printf("accepted from %s", control_text(event, "client"));
     else if (strcmp(kind, "pickup") == 0)
