@@ -52,7 +52,7 @@ struct sluice_queue {
     struct database database;
     uint64_t reserve_size;
     atomic_bool has_reserve;
-    bool has_removed; /* messages, since the database was last shrunk */
+    atomic_bool has_removed; /* messages, since the database was last shrunk */
     uint64_t cache_size;
     uint64_t message_count; /* without id 0 */
     uint64_t content_bytes;
@@ -354,7 +354,8 @@ static sluice_status bdb_scan(struct sluice_queue *queue, const struct sluice_qu
 static sluice_status bdb_space(struct sluice_queue *queue, struct sluice_queue_space *ret_space)
 {
     uint64_t free_bytes = folder_free_bytes(queue->folder);
-    uint64_t kept_bytes = headroom(queue, true);
+    /* What removed messages have left is found only by who needs it: until then it may be enough. */
+    uint64_t kept_bytes = queue->has_removed ? HEADROOM : headroom(queue, true);
 
     pthread_rwlock_rdlock(&queue->guard);
     ret_space->used_bytes = queue->content_bytes;
@@ -406,6 +407,7 @@ static sluice_status recover(struct sluice_queue *queue, const struct sluice_err
         st = large_sweep(&queue->large, is_wanted, queue, errors);
     if (st == SLUICE_OK)
         queue->has_reserve = folder_kept_fill(queue->folder, FOLDER_RESERVE, queue->reserve_size);
+    queue->has_removed = true; /* perhaps, in the time before */
     return st;
 }
 

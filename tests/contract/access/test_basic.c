@@ -157,7 +157,7 @@ static const struct {
      "Host not found"},
     {"permit_mx_backup", "", "", "", "", "u@backup.tld", PERMIT, 0, 0, "", ""},
     {"permit_mx_backup", "", "", "", "", "u@late.tld", SLUICE_VERDICT_DEFER_IF_REJECT, 4, 450,
-     "4.4.4", "Unable to look up mail exchanger information: no answer"},
+     "4.4.4", "Unable to look up mail exchanger information: Host not found, try again"},
     {"reject_rbl_client", "bl.tld", "192.0.2.5", "", "", "", REJECT, ALONE, 554, "5.7.1",
      "Service unavailable; Client host [192.0.2.5] blocked using bl.tld; spam / more"},
     {"reject_rbl_client", "bl.tld", "2001:db8::1", "", "", "", REJECT, ALONE, 554, "5.7.1",
