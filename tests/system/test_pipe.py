@@ -54,6 +54,10 @@ class Commands:
                                                                 key=lambda p: p.stat().st_mtime)
                 if not path.name.endswith(".part")]
 
+    def clear(self):
+        for path in self.folder.glob("got.*"):
+            path.unlink()
+
     def wait_for(self, count):
         wait_for(lambda: len(self.got()) >= count)
         return self.got()
@@ -117,6 +121,26 @@ def test_macros_and_content(make_pipe, commands):
     for address in ("One+Two@list.tld", "three@list.tld"):
         assert result_of(daemon, address) == ("list", "2.0.0", "sent (delivered via list service)")
     wait_for(lambda: daemon.queue() == [])
+
+
+def test_names_that_stay_whole(make_pipe, commands):
+    """As Postfix's split_addr(): lists' names where - is a delimiter, and what begins with one."""
+    daemon = make_pipe([commands.record(), "${recipient}", "${user}:${extension}"],
+                       settings={"recipient_delimiter": "-+"})
+    for name, want in ("owner-list", "owner-list:"), ("list-request", "list-request:"), ("+a+b", "+a+b:"), \
+            ("list-a", "list:a"):
+        send(daemon.port, recipients=[f"{name}@list.tld"])
+        assert commands.wait_for(1)[0]["argv"] == [f"{name}@list.tld", want]
+        commands.clear()
+
+
+def test_an_address_is_no_option(make_pipe, commands):
+    """5.1.3, as where allow_min_user = no; others of the same message get it."""
+    daemon = make_pipe([commands.record(), "${recipient}"])
+    send(daemon.port, recipients=["a@list.tld", "-oX@list.tld", '"-x"@list.tld', "b@list.tld"])
+    for name in "-oX", "-x":
+        assert result_of(daemon, f"{name}@list.tld")[1:] == ("5.1.3", "bounced (bad address syntax)")
+    assert sorted(got["argv"][0] for got in commands.wait_for(2)) == ["a@list.tld", "b@list.tld"]
 
 
 def test_flags(make_pipe, commands):

@@ -2,6 +2,8 @@
 /* arguments: see arguments.h. Texts grow in memory streams. */
 #include "arguments.h"
 
+#include "sluice/lookup.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,16 +153,6 @@ static void split(struct sluice_span address, struct parts *parts)
     unquote(parts, at > 0 ? (struct sluice_span){address.ptr, at - 1} : address);
 }
 
-/* How much of the local part is before the extension; all of it where there is none. */
-static size_t user_len(const struct arguments_format *format, struct sluice_span local)
-{
-    for (size_t i = 1; i < local.len; i++) {
-        if (strchr(format->delimiters, local.ptr[i]) != NULL)
-            return i;
-    }
-    return local.len;
-}
-
 static void put(FILE *to, struct sluice_span text, bool is_folded)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -206,6 +198,14 @@ static void put_address(FILE *to, struct sluice_span address, unsigned flags)
     if (parts.has_domain)
         (void)fputc('@', to);
     put(to, parts.domain, (flags & ARGUMENTS_FOLD_DOMAIN) != 0);
+}
+
+bool arguments_look_like_option(struct sluice_span address)
+{
+    struct parts parts;
+
+    split(address, &parts);
+    return parts.local.len > 0 && parts.local.ptr[0] == '-';
 }
 
 /* ---- one argument ---------------------------------------------------------------------------- */
@@ -259,7 +259,7 @@ static void put_of_recipient(struct expansion *x, enum macro macro)
     bool folds_local = (x->format->flags & ARGUMENTS_FOLD_LOCAL) != 0;
 
     split(x->recipient->address, &parts);
-    size_t len = user_len(x->format, parts.local);
+    size_t len = sluice_user_len(parts.local, x->format->delimiters);
     if (macro == MACRO_RECIPIENT)
         put_address(x->to, x->recipient->address, x->format->flags);
     else if (macro == MACRO_ORIGINAL_RECIPIENT)

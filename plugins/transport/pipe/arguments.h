@@ -38,4 +38,7 @@ const char *arguments_fault(const char *word);
 char **arguments_new(const struct arguments_format *format, const struct arguments_mail *mail);
 void arguments_free(char **arguments); /* accepts NULL */
 
+/* An address whose local part begins with "-": the command might take it for an option. */
+bool arguments_look_like_option(struct sluice_span address);
+
 #endif

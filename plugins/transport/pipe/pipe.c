@@ -125,6 +125,10 @@ static bool is_settled(const struct sluice_transport *transport, const struct ar
     const struct options *options = &transport->options;
     char text[COMMAND_TEXT_MAX];
 
+    if (mail->count == 1 && arguments_look_like_option(mail->recipients->address)) {
+        settle(result, SLUICE_PERM, "5.1.3", "bad address syntax");
+        return true;
+    }
     if (options->size > 0 && mail->message->size > options->size) {
         settle(result, SLUICE_PERM, "5.2.3", "message too large");
         return true;
@@ -225,6 +229,16 @@ static struct arguments_mail one_of(const struct arguments_mail *mail, size_t pl
     return one;
 }
 
+/* What its lines or its end say is of one recipient, so that each needs a command of his own. */
+static bool is_for_each(const struct sluice_transport *transport, const struct arguments_mail *mail)
+{
+    for (size_t i = 0; i < mail->count; i++) {
+        if (arguments_look_like_option(one_of(mail, i).recipients->address))
+            return true;
+    }
+    return options_are_for_one(&transport->options);
+}
+
 /* Nobody would wait for what is begun after the deadline; recipients without a report wait. */
 static bool is_late(const struct sluice_transport *transport, int64_t deadline_ms)
 {
@@ -255,7 +269,7 @@ static int32_t pipe_deliver(struct sluice_transport *transport,
     struct command_result result;
 
     (void)connection;
-    if (options_are_for_one(&transport->options)) {
+    if (is_for_each(transport, &mail)) {
         deliver_to_each(transport, &mail, deadline_ms, report);
         return SLUICE_FATE_FINISHED;
     }
