@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "config/homes.h"
 #include "config/role.h"
 #include "ipc/channel.h"
@@ -86,16 +87,21 @@ static void disconnect(struct home *home)
 static void take_answer(struct question *question, struct sluice_span body)
 {
     struct message_found found;
+    char dsn[ERROR_DSN_MAX];
 
     if (message_found_decode(body, &found) != SLUICE_OK) {
         question->status = error_set(question->err, SLUICE_TEMP, "an answer that makes no sense");
     } else if (found.status == SLUICE_OK) {
         buffer_add_span(question->value, found.value);
-        question->status = SLUICE_OK;
+        question->status = buffer_failed(question->value)
+                               ? error_set(question->err, SLUICE_TEMP, "no memory for a value")
+                               : SLUICE_OK;
+    } else if (found.status == SLUICE_NOT_FOUND) {
+        question->status = SLUICE_NOT_FOUND;
     } else {
-        question->status = found.status == SLUICE_NOT_FOUND ? SLUICE_NOT_FOUND : SLUICE_TEMP;
-        if (question->status == SLUICE_TEMP)
-            (void)error_set(question->err, SLUICE_TEMP, "%.*s", SPAN_ARGS(found.text));
+        text_copy_span(dsn, sizeof(dsn), found.dsn);
+        question->status = error_set_dsn(question->err, SLUICE_TEMP, dsn, "%.*s",
+                                         SPAN_ARGS(found.text));
     }
     question->is_answered = true;
     task_wake(question->asker);
