@@ -285,6 +285,17 @@ const char *config_item(const struct config *config, const char *name, size_t in
     return value->items[index];
 }
 
+bool config_has_item(const struct config *config, const char *name, const char *item)
+{
+    const struct value *value = find(config, name, IS(SLUICE_OPT_LIST));
+
+    for (size_t i = 0; i < value->item_count; i++) {
+        if (strcmp(value->items[i], item) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool config_is_set(const struct config *config, const char *name)
 {
     return find(config, name, ANY)->is_named;

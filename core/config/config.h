@@ -34,6 +34,7 @@ int64_t config_number(const struct config *config, const char *name);   /* ms, b
 bool config_flag(const struct config *config, const char *name);
 size_t config_count(const struct config *config, const char *name);
 const char *config_item(const struct config *config, const char *name, size_t index);
+bool config_has_item(const struct config *config, const char *name, const char *item);
 bool config_is_set(const struct config *config, const char *name);      /* named in the file */
 /* "sluice.conf:12", or "default". For messages. */
 const char *config_origin(const struct config *config, const char *name);

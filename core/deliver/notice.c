@@ -58,15 +58,6 @@ struct work {
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
-static bool has_class(const struct config *config, const char *class)
-{
-    for (size_t i = 0; i < config_count(config, "notify_classes"); i++) {
-        if (strcmp(config_item(config, "notify_classes", i), class) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* As an address of ours. NULL: no memory. */
 static char *complete(const char *name, const char *myorigin)
 {
@@ -97,9 +88,9 @@ sluice_status notices_open(const struct config *config, const struct routes *rou
         .bounce_recipient = config_text(config, "bounce_notice_recipient"),
         .double_bounce_recipient = config_text(config, "double_bounce_notice_recipient"),
         .delay_recipient = config_text(config, "delay_notice_recipient"),
-        .tells_bounce = has_class(config, "bounce"),
-        .tells_double_bounce = has_class(config, "2bounce"),
-        .tells_delay = has_class(config, "delay"),
+        .tells_bounce = config_has_item(config, "notify_classes", "bounce"),
+        .tells_double_bounce = config_has_item(config, "notify_classes", "2bounce"),
+        .tells_delay = config_has_item(config, "notify_classes", "delay"),
         .routes = routes,
     };
     if (notices->double_bounce_sender == NULL) {

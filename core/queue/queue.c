@@ -93,15 +93,6 @@ void queue_end_tasks(struct queue *queue)
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-static bool is_deferred_transport(const struct config *config, const char *transport)
-{
-    for (size_t i = 0; i < config_count(config, "defer_transports"); i++) {
-        if (strcmp(config_item(config, "defer_transports", i), transport) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The transport's own deferral, or the one that defer_transports gives it. */
 static struct deferral *deferral_of(const struct queue *queue, const char *transport,
                                     const struct sluice_config *options)
@@ -109,7 +100,8 @@ static struct deferral *deferral_of(const struct queue *queue, const char *trans
     const char *name = options != NULL ? options->get_text(options, "deferral") : NULL;
 
     if (name == NULL || name[0] == '\0')
-        name = is_deferred_transport(queue->role->config, transport) ? "on-demand" : "backoff";
+        name = config_has_item(queue->role->config, "defer_transports", transport) ? "on-demand"
+                                                                                   : "backoff";
     return deferrals_find(&queue->deferrals, name);
 }
 

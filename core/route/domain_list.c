@@ -159,13 +159,7 @@ sluice_status domain_list_add_state(const struct domain_list *list, struct table
 
 bool domain_list_parents_match(const struct config *config, const char *parameter)
 {
-    size_t count = config_count(config, "parent_domain_matches_subdomains");
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(config_item(config, "parent_domain_matches_subdomains", i), parameter) == 0)
-            return true;
-    }
-    return false;
+    return config_has_item(config, "parent_domain_matches_subdomains", parameter);
 }
 
 sluice_status domain_list_read(struct domain_list *list, struct tables *tables,

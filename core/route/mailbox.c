@@ -334,6 +334,8 @@ static sluice_status join(struct sluice_span local, struct sluice_span domain,
 sluice_status mailbox_complete(const struct mailbox *mailbox, const char *domain,
                                struct mailbox *ret_mailbox)
 {
+    if (mailbox->domain.len > 0)
+        return mailbox_copy(mailbox, ret_mailbox);
     return join(mailbox->local, sluice_span_of(domain), ret_mailbox);
 }
 

@@ -38,7 +38,7 @@ sluice_status mailbox_parse(struct sluice_span path, struct mailbox *ret_mailbox
 void mailbox_done(struct mailbox *mailbox);
 /* TEMP: no memory. */
 sluice_status mailbox_copy(const struct mailbox *mailbox, struct mailbox *ret_copy);
-/* The address in that domain, which it has not got. TEMP: no memory; PERM: that is no domain. */
+/* A copy, in that domain where it has none. TEMP: no memory; PERM: that is no domain. */
 sluice_status mailbox_complete(const struct mailbox *mailbox, const char *domain,
                                struct mailbox *ret_mailbox);
 

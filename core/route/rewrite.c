@@ -254,10 +254,7 @@ static sluice_status follow(const struct rewriter *rewriter, const struct table_
 static sluice_status take_address(const struct rewriter *rewriter, const struct mailbox *mailbox,
                                   struct mailbox *ret_mailbox, struct error *err)
 {
-    sluice_status st =
-        mailbox->domain.len > 0
-            ? mailbox_copy(mailbox, ret_mailbox)
-            : mailbox_complete(mailbox, rewriter->router->myorigin, ret_mailbox);
+    sluice_status st = mailbox_complete(mailbox, rewriter->router->myorigin, ret_mailbox);
 
     return st == SLUICE_OK ? SLUICE_OK : no_memory(err);
 }
@@ -439,17 +436,6 @@ sluice_status rewrite_recipient(const struct rewriter *rewriter, const struct ma
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
-static bool lists(const struct config *config, const char *parameter, const char *item)
-{
-    size_t count = config_count(config, parameter);
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(config_item(config, parameter, i), item) == 0)
-            return true;
-    }
-    return false;
-}
-
 sluice_status rewriter_init(struct rewriter *rewriter, const struct router *router,
                             const struct config *config, struct tables *tables, struct error *err)
 {
@@ -466,10 +452,13 @@ sluice_status rewriter_init(struct rewriter *rewriter, const struct router *rout
 
     *rewriter = (struct rewriter){
         .router = router,
-        .is_canonical_for_senders = lists(config, "canonical_classes", "envelope_sender"),
-        .is_canonical_for_recipients = lists(config, "canonical_classes", "envelope_recipient"),
-        .propagates_canonical = lists(config, "propagate_unmatched_extensions", "canonical"),
-        .propagates_virtual = lists(config, "propagate_unmatched_extensions", "virtual"),
+        .is_canonical_for_senders =
+            config_has_item(config, "canonical_classes", "envelope_sender"),
+        .is_canonical_for_recipients =
+            config_has_item(config, "canonical_classes", "envelope_recipient"),
+        .propagates_canonical =
+            config_has_item(config, "propagate_unmatched_extensions", "canonical"),
+        .propagates_virtual = config_has_item(config, "propagate_unmatched_extensions", "virtual"),
         .expansion_limit = (size_t)config_number(config, "virtual_alias_expansion_limit"),
         .recursion_limit = (size_t)config_number(config, "virtual_alias_recursion_limit"),
         .address_limit = (size_t)config_number(config, "virtual_alias_address_length_limit"),

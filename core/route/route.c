@@ -43,18 +43,6 @@ static sluice_status no_memory(struct error *err)
 
 /* ---- the address and its class --------------------------------------------------------------- */
 
-/* In myorigin, which the caller's address may be without. */
-static sluice_status take_address(struct draft *draft, const struct mailbox *mailbox,
-                                  struct error *err)
-{
-    sluice_status st =
-        mailbox->domain.len > 0
-            ? mailbox_copy(mailbox, &draft->mailbox)
-            : mailbox_complete(mailbox, draft->router->myorigin, &draft->mailbox);
-
-    return st == SLUICE_OK ? SLUICE_OK : no_memory(err);
-}
-
 /* Of ours, what the local part says may be another address, and that be ours, too. */
 static sluice_status classify(struct draft *draft, struct error *err)
 {
@@ -309,10 +297,9 @@ static sluice_status finish(struct draft *draft, struct route *ret_route, struct
 static sluice_status resolve_address(struct draft *draft, const struct mailbox *mailbox,
                                      struct route *ret_route, struct error *err)
 {
-    sluice_status st = take_address(draft, mailbox, err);
-
-    if (st == SLUICE_OK)
-        st = classify(draft, err);
+    if (mailbox_complete(mailbox, draft->router->myorigin, &draft->mailbox) != SLUICE_OK)
+        return no_memory(err);
+    sluice_status st = classify(draft, err);
     if (st != SLUICE_OK)
         return st;
     draft->is_of_domain =

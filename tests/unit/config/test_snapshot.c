@@ -72,6 +72,8 @@ static void test_parameters(void **state)
     assert_true(config_flag(config, "smtpd_helo_required"));
     assert_int_equal(config_count(config, "relay_domains"), 2);
     assert_string_equal(config_item(config, "relay_domains", 1), "b.tld");
+    assert_true(config_has_item(config, "relay_domains", "b.tld"));
+    assert_false(config_has_item(config, "relay_domains", "tld"));
     assert_true(config_is_set(config, "relay_domains"));
     assert_false(config_is_set(config, "virtual_alias_maps"));
     assert_string_equal(config_origin(config, "relay_domains"), "t.conf:2");
