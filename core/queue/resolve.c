@@ -205,6 +205,7 @@ static void take_answer(struct resolve_batch *batch)
         ask_again(batch);
         return;
     }
+    resolve_batch_keep_routes(batch); /* that have not moved */
     resolving->losses = 0;
     resolving->width *= 2;
     if (resolving->width > RESOLVE_BATCH_MESSAGES)

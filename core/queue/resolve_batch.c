@@ -192,5 +192,4 @@ void resolve_batch_apply(struct resolve_batch *batch, struct sluice_span answer)
     note_domains(batch);
     if (is_any)
         move(batch);
-    resolve_batch_keep_routes(batch);
 }
