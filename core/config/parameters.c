@@ -391,7 +391,8 @@ static const struct sluice_option transport_parameters[] = {
 static const struct sluice_option table_parameters[] = {
     {"shared", SLUICE_OPT_BOOLEAN, 0, "false", NULL,
      "One process opens it, and all others ask that one"},
-    {"isolate", SLUICE_OPT_BOOLEAN, 0, "false", NULL, "The same, and that process has no other table"},
+    {"isolate", SLUICE_OPT_BOOLEAN, 0, "false", NULL,
+     "As shared, and that process has no other table"},
 };
 
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)

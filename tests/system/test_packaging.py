@@ -196,6 +196,19 @@ def test_the_manual_names_every_parameter(tmp_path):
     assert missing == []
 
 
+def test_the_manual_has_all_that_postconf_shows(tmp_path):
+    """Also the options of plugins that are parameters, and what each transport has, with and without its name."""
+    install(tmp_path)
+    pages = page_text(tmp_path, "sluice.conf") + page_text(tmp_path, "sluice-plugins")
+    named = set(re.findall(r"^\.BR? \"?([\w-]+)", pages, re.M))
+    computed = set(re.findall(r'\{"(\w+)", \w+, OPTION_INTERNAL', (ROOT / "core/config/parameters.c").read_text()))
+    transports = "|".join(("smtp", "relay", "etrn-only", "error", "retry", "discard", "local", "virtual"))
+    shown = {line.split(" =")[0] for line in run(BIN / "postconf", "-d").splitlines()} - computed
+    assert len(shown) > 200 and set(transports.split("|")) <= named
+    missing = {name for name in shown - named if re.sub(rf"^({transports})_", "", name) not in named}
+    assert missing == set()
+
+
 def commands(prefix):
     return {path.name for folder in ("bin", "sbin") for path in (prefix / folder).iterdir()}
 
