@@ -8,6 +8,7 @@
 #include "base/span.h"
 #include "task/task.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 unsigned explanation_count;
@@ -92,11 +93,16 @@ static json_t *append(struct explanation *explanation, const char *name, json_t 
     return NULL;
 }
 
+/* It is for somebody's terminal, and may be what a stranger's name server says: no control characters. */
 static json_t *make_text(struct explanation *explanation, struct sluice_span text)
 {
+    char shown[EXPLAIN_TEXT_MAX];
+
     text = span_first(text, EXPLAIN_TEXT_MAX);
     explanation->bytes += text.len;
-    return json_text(text);
+    for (size_t i = 0; i < text.len; i++)
+        shown[i] = iscntrl((unsigned char)text.ptr[i]) != 0 ? '?' : text.ptr[i];
+    return json_text((struct sluice_span){.ptr = shown, .len = text.len});
 }
 
 void explanation_begin(const char *step)
