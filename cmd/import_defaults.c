@@ -11,6 +11,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 
 /* ---- networks --------------------------------------------------------------------------------- */
 
@@ -133,7 +134,7 @@ void import_write_defaults(struct import *import)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         write_default(import, names[i]);
     write_networks(import);
-    if (level[0] < '2' && level[1] == '\0' && import_value(import, "mydestination")[0] != '\0' &&
+    if (strtol(level, NULL, 10) < 2 && import_value(import, "mydestination")[0] != '\0' &&
         import_find(&import->parameters, SPAN_LITERAL("relay_domains")) == NULL)
         import_note(
             import, IMPORT_NOT_SUPPORTED, PLACE_DEFAULT, "relay_domains",

@@ -327,6 +327,13 @@ def test_what_is_not_carried_over_is_said(main, folder):
     assert imported.passes(), imported.errors
 
 
+@pytest.mark.parametrize("level, is_old", [("", True), ("1", True), ("1.9", True), ("2", False), ("3.6", False)])
+def test_sub_domains_of_an_old_level(level, is_old, folder):
+    """relay_domains is $mydestination below compatibility_level 2: whole domains, and those below."""
+    imported = Imported(folder, f"compatibility_level = {level}\nmyhostname = mx.isp.example\n")
+    assert ("not supported: relay_domains: with a compatibility_level below 2" in imported.said) == is_old
+
+
 def test_a_copy_of_the_folder(folder):
     """/etc/postfix may be one of another machine: what is in the copy alone is taken from there."""
     place = folder / "postfix"
