@@ -195,6 +195,27 @@ static int no_command(char **words)
     return usage();
 }
 
+/* The options that have a text. False: it is none of them. */
+static bool take_text(struct sluice *sluice, int option)
+{
+    const struct {
+        char letter;
+        const char **text;
+    } texts[] = {
+        {'c', &sluice->config_path}, {'s', &sluice->site},   {'d', &sluice->domain},
+        {'l', &sluice->log},         {'C', &sluice->client}, {'S', &sluice->sender},
+        {'H', &sluice->helo},        {'o', &sluice->output},
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].letter == option) {
+            *texts[i].text = optarg;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Options may stand anywhere. */
 static int parse(struct sluice *sluice, int argc, char **argv)
 {
@@ -203,49 +224,23 @@ static int parse(struct sluice *sluice, int argc, char **argv)
         {"domain", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},      {"log", required_argument, NULL, 'l'},
         {"client", required_argument, NULL, 'C'}, {"sender", required_argument, NULL, 'S'},
-        {"helo", required_argument, NULL, 'H'},
-        {NULL, 0, NULL, 0},
+        {"helo", required_argument, NULL, 'H'},   {NULL, 0, NULL, 0},
     };
     int option;
 
     while ((option = getopt_long(argc, argv, "c:ho:", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            sluice->config_path = optarg;
-            break;
-        case 'j':
-            sluice->wants_json = true;
-            break;
-        case 's':
-            sluice->site = optarg;
-            break;
-        case 'd':
-            sluice->domain = optarg;
-            break;
-        case 'l':
-            sluice->log = optarg;
-            break;
-        case 'C':
-            sluice->client = optarg;
-            break;
-        case 'S':
-            sluice->sender = optarg;
-            break;
-        case 'H':
-            sluice->helo = optarg;
-            break;
-        case 'o':
-            sluice->output = optarg;
-            break;
-        case 'h':
+        if (option == 'h') {
             (void)fputs(usage_text, stdout);
             exit(EX_OK);
-        case 'v':
+        }
+        if (option == 'v') {
             (void)puts("sluice " SLUICE_VERSION);
             exit(EX_OK);
-        default:
-            return EX_USAGE;
         }
+        if (option == 'j')
+            sluice->wants_json = true;
+        else if (!take_text(sluice, option))
+            return EX_USAGE;
     }
     return EX_OK;
 }
