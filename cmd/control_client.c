@@ -158,8 +158,9 @@ static sluice_status ask(const char *config_path, json_t *request, const struct 
                          struct error *err)
 {
     FILE *file = NULL;
-    sluice_status st = request != NULL ? open_control(config_path, &file, err)
-                                       : error_set(err, SLUICE_TEMP, "out of memory");
+    sluice_status st = request != NULL
+                           ? open_control(config_path, &file, err)
+                           : error_set(err, SLUICE_TEMP, "an argument is not UTF-8, or no memory");
 
     if (st == SLUICE_OK) {
         /* A failure to write shows as an answer that breaks off. */

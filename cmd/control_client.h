@@ -25,7 +25,8 @@ typedef void control_line(void *user, const json_t *line);
 typedef void control_content(void *user, const char *bytes, size_t len);
 
 /*
- * Asks the daemon whose configuration that is (its run_directory). Takes request; line is called for
+ * Asks the daemon whose configuration that is (its run_directory). Takes request, NULL if it could not be
+ * made; line is called for
  * each line but the last one, and may be NULL. What the daemon says of the whole: OK, NOT_FOUND, ...
  * with its text in err. CONFIG: the configuration cannot be read. TEMP: the
  * answer broke off. UNSUPPORTED: the daemon does not run, or does not know the command.

@@ -121,24 +121,21 @@ static const struct command commands[] = {
     {"reload", NULL, NULL, NULL, sluice_show_reloaded, NULL},
 };
 
-/* arguments: as many as there are, then NULL. */
+/* arguments: as many as there are, then NULL. NULL as a whole where one is not UTF-8: without what
+ * narrows it down a request would be for more than was meant. */
 static json_t *make_request(const struct sluice *sluice, const struct command *command,
                             char **arguments)
 {
-    json_t *request =
-        json_pack("{s:o}", "command",
-                  json_sprintf("%s%s%s", command->noun, command->verb != NULL ? " " : "",
-                               command->verb != NULL ? command->verb : ""));
+    bool has_verb = command->verb != NULL;
+    json_t *name =
+        json_sprintf("%s%s%s", command->noun, has_verb ? " " : "", has_verb ? command->verb : "");
+    const char *member = command->member != NULL ? command->member : "id";
+    const char *extra = command->extra != NULL ? command->extra : "text";
 
-    if (command->member != NULL)
-        (void)json_object_set_new(request, command->member, json_string(arguments[0]));
-    if (command->extra != NULL && arguments[1] != NULL)
-        (void)json_object_set_new(request, command->extra, json_string(arguments[1]));
-    if (sluice->site != NULL)
-        (void)json_object_set_new(request, "site", json_string(sluice->site));
-    if (sluice->domain != NULL)
-        (void)json_object_set_new(request, "domain", json_string(sluice->domain));
-    return request;
+    return json_pack("{s:o, s:s*, s:s*, s:s*, s:s*}", "command", name, member,
+                     command->member != NULL ? arguments[0] : NULL, extra,
+                     command->extra != NULL ? arguments[1] : NULL, "site", sluice->site, "domain",
+                     sluice->domain);
 }
 
 int sluice_ask(const struct sluice *sluice, json_t *request, control_line *show, void *user)

@@ -327,6 +327,17 @@ def test_removed_while_it_is_attempted(make_daemon, make_sink):
 
 # -- sites
 
+def test_what_is_not_utf_8_is_refused(daemon):
+    """A filter that cannot be sent must not be left out: the command would be for all mail."""
+    send(daemon.port, recipients="user@customer.tld")
+    name = b"k\xfcnde.tld"
+    for arguments in (["remove", "ALL", "--domain", name], ["hold", "ALL", "--site", name], ["list", "--domain", name]):
+        result = subprocess.run([daemon.bin / "sluice", "-c", daemon.config, "queue", *arguments],
+                                capture_output=True, timeout=60, env=ENVIRONMENT)
+        assert (result.returncode, result.stdout) == (75, b"") and b"UTF-8" in result.stderr, result
+    assert [entry["queue_name"] for entry in listed(daemon).values()] == ["deferred"]
+
+
 def test_a_site_is_suspended(daemon, sink):
     """Whatever is released, and over a crash, until it is resumed."""
     site = f"relay:{sink.nexthop}"
