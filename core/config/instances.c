@@ -308,6 +308,8 @@ struct draft_instance *draft_add_table(struct draft *draft, const char *table, s
     table = table_name_plain(table);
     len = table_type_len(table);
     instance = draft_instance_find(draft, SLUICE_LOOKUP_ID, table);
+    if (instance != NULL && instance->place.file == NULL)
+        instance->place = place; /* it was in a default, which refers to a list that has a line */
     if (instance != NULL || len == 0)
         return instance;
     type = arena_printf(&draft->arena, "%.*s", (int)len, table);

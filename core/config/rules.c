@@ -118,9 +118,9 @@ static void check_protocols(struct draft *draft)
 }
 
 /* A table, a file of networks, or a network. */
-static void check_networks(struct draft *draft)
+static void check_networks(struct draft *draft, const char *name)
 {
-    const struct value *list = value_of(draft, "mynetworks");
+    const struct value *list = value_of(draft, name);
 
     for (size_t i = 0; i < list->item_count; i++) {
         const char *item = list->items[i] + (list->items[i][0] == '!' ? 1 : 0);
@@ -130,22 +130,44 @@ static void check_networks(struct draft *draft)
         if (item[0] == '/' || is_table(draft, item))
             continue;
         if (network_parse(sluice_span_of(item), &network, &err) != SLUICE_OK)
-            report_error(&draft->report, place_of(draft, "mynetworks", list->items[i]),
-                         "mynetworks: %s", err.text);
+            report_error(&draft->report, place_of(draft, name, list->items[i]), "%s: %s", name,
+                         err.text);
+    }
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+/* In lists that have nothing but tables. */
+static void check_maps(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->parameter_count; i++) {
+        const struct draft_parameter *parameter = &draft->parameters[i];
+        const struct value *list = &parameter->value;
+        const char *name = parameter->option->key;
+
+        if (!span_ends_case(sluice_span_of(name), SPAN_LITERAL("_maps")))
+            continue;
+        for (size_t j = 0; j < list->item_count; j++) {
+            if (!is_table(draft, list->items[j]))
+                report_error(&draft->report, draft_item_place(parameter, list->items[j]),
+                             "%s: wants a table, type:name, not \"%s\"", name, list->items[j]);
+        }
     }
 }
 
 /* ---- transports ----------------------------------------------------------------------------- */
 
-/* The parameter is transport or transport:nexthop; empty: none. */
+/* The parameter is transport or transport:nexthop; one that is empty by default may be empty. */
 static void check_transport(struct draft *draft, const char *name)
 {
-    const struct value *value = value_of(draft, name);
+    const struct draft_parameter *parameter = draft_parameter(draft, name);
+    const char *text = parameter->value.text;
     const char *transport;
 
-    if (value->text == NULL || value->text[0] == '\0' || !value->is_named)
+    if (text == NULL || !parameter->value.is_named ||
+        (text[0] == '\0' && parameter->option->fallback[0] == '\0'))
         return;
-    transport = arena_printf(&draft->arena, "%.*s", (int)strcspn(value->text, ":"), value->text);
+    transport = arena_printf(&draft->arena, "%.*s", (int)strcspn(text, ":"), text);
     if (draft_instance_find(draft, SLUICE_TRANSPORT_ID, transport) == NULL)
         report_error(&draft->report, draft_place(draft, name), "%s: there is no transport \"%s\"",
                      name, transport);
@@ -259,8 +281,10 @@ void rules_check(struct draft *draft)
     check_addresses(draft, "inet_interfaces", true);
     check_protocols(draft);
     check_addresses(draft, "proxy_interfaces", false);
-    check_networks(draft);
+    check_networks(draft, "mynetworks");
+    check_networks(draft, "permit_mx_backup_networks");
     check_open_networks(draft);
+    check_maps(draft);
     check_transport(draft, "local_transport");
     check_transport(draft, "virtual_transport");
     check_transport(draft, "mailbox_transport");

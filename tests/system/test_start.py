@@ -42,6 +42,10 @@ MISTAKES = {
     'smtpd_relay_restrictions = [ "permit_everybody" ];': "permit_everybody",
     'smtpd_relay_restrictions = [ "permit_mynetworks" ];': "smtpd_relay_restrictions",
     'default_transport = "nosuch";': "nosuch",
+    'relay_transport = "";': "relay_transport",
+    'transport_maps = "/etc/sluice/transport";': "transport_maps: wants a table",
+    'relay_recipient_maps = [ "hash:" ];': "relay_recipient_maps: wants a table",
+    'permit_mx_backup_networks = [ "192.0.2.0/33" ];': "permit_mx_backup_networks",
     'minimal_backoff_time = "2h";': "minimal_backoff_time",
     "myhostname = ;": "syntax",
     '@include "nosuch.conf"': "nosuch.conf",
@@ -93,6 +97,12 @@ def test_a_table_that_cannot_be_opened_is_reported(make_daemon, folder):
     daemon = make_daemon(start=False, settings={"transport_maps": [f"hash:{folder}/nosuch"]})
     result = check(daemon)
     assert f"hash:{folder}/nosuch" in result.stderr and "No such file" in result.stderr
+
+
+def test_a_table_in_two_lists_is_named_by_its_line(make_daemon, folder):
+    """virtual_alias_domains has the tables of virtual_alias_maps by default, and has no line."""
+    daemon = make_daemon(start=False, settings={"virtual_alias_maps": [f"hash:{folder}/nosuch"]})
+    assert f"sluice.conf:{line_of(daemon, 'virtual_alias_maps')}: warning: " in check(daemon).stderr
 
 
 def test_a_good_configuration(make_daemon):
