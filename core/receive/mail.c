@@ -85,7 +85,7 @@ static void begin(struct session *session, const struct sender *sender,
 static bool complete(struct session *session, struct sender *sender)
 {
     if (mailbox_copy(&sender->given, &sender->whole) == SLUICE_OK &&
-        session_complete(session, &sender->whole) == SLUICE_OK)
+        mailbox_complete(&sender->whole, session->receiver->router.myorigin) == SLUICE_OK)
         return true;
     session_reply_uncounted(session, "451 4.3.0 Error: out of memory");
     return false;

@@ -163,7 +163,7 @@ static bool parse_local(struct candidate *candidate, struct sluice_span path)
         return false;
     }
     if (st == SLUICE_OK)
-        st = session_complete(candidate->session, &candidate->mailbox);
+        st = mailbox_complete(&candidate->mailbox, candidate->session->receiver->router.myorigin);
     if (st == SLUICE_TEMP)
         session_reply_uncounted(candidate->session, "451 4.3.0 Error: out of memory");
     return st != SLUICE_TEMP;

@@ -87,26 +87,6 @@ sluice_status session_sender_is_ours(const struct session *session, bool *ret_is
     return st;
 }
 
-sluice_status session_complete(const struct session *session, struct mailbox *mailbox)
-{
-    struct buffer path = BUFFER_INIT;
-    struct mailbox completed = MAILBOX_INIT;
-
-    if (mailbox->address.len == 0 || mailbox->domain.len > 0)
-        return SLUICE_OK;
-    buffer_add_span(&path, mailbox->address);
-    buffer_add_byte(&path, '@');
-    buffer_add_text(&path, session->receiver->router.myorigin);
-    sluice_status st =
-        buffer_failed(&path) ? SLUICE_TEMP : mailbox_parse(buffer_span(&path), &completed);
-    buffer_done(&path);
-    if (st != SLUICE_OK)
-        return SLUICE_TEMP;
-    mailbox_done(mailbox);
-    *mailbox = completed;
-    return SLUICE_OK;
-}
-
 /* ---- the client's name ----------------------------------------------------------------------- */
 
 /* For good; a name that is found later is too late. */

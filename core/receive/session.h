@@ -119,8 +119,6 @@ struct sluice_span session_wait_name(struct session *session);
 struct sluice_span session_reverse_name(const struct session *session);
 /* Ends a transaction. */
 void session_reset(struct session *session);
-/* Adds myorigin to an address without a domain. TEMP: no memory. */
-sluice_status session_complete(const struct session *session, struct mailbox *mailbox);
 /* SLUICE_FACT_...: what is known of the client. TEMP with a text. [task: may wait] */
 sluice_status session_facts(struct session *session, uint64_t *ret_facts, struct error *err);
 /* Whether the sender is in a domain of local or virtual mail. TEMP with a text. [task: may wait] */

@@ -331,12 +331,18 @@ static sluice_status join(struct sluice_span local, struct sluice_span domain,
     return st;
 }
 
-sluice_status mailbox_complete(const struct mailbox *mailbox, const char *domain,
-                               struct mailbox *ret_mailbox)
+sluice_status mailbox_complete(struct mailbox *mailbox, const char *domain)
 {
-    if (mailbox->domain.len > 0)
-        return mailbox_copy(mailbox, ret_mailbox);
-    return join(mailbox->local, sluice_span_of(domain), ret_mailbox);
+    struct mailbox completed = MAILBOX_INIT;
+
+    if (mailbox->domain.len > 0 || mailbox->address.len == 0)
+        return SLUICE_OK;
+    sluice_status st = join(mailbox->local, sluice_span_of(domain), &completed);
+    if (st != SLUICE_OK)
+        return st;
+    mailbox_done(mailbox);
+    *mailbox = completed;
+    return SLUICE_OK;
 }
 
 sluice_status mailbox_unwrap(const struct mailbox *mailbox, unsigned flags,

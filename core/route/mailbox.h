@@ -38,9 +38,9 @@ sluice_status mailbox_parse(struct sluice_span path, struct mailbox *ret_mailbox
 void mailbox_done(struct mailbox *mailbox);
 /* TEMP: no memory. */
 sluice_status mailbox_copy(const struct mailbox *mailbox, struct mailbox *ret_copy);
-/* A copy, in that domain where it has none. TEMP: no memory; PERM: that is no domain. */
-sluice_status mailbox_complete(const struct mailbox *mailbox, const char *domain,
-                               struct mailbox *ret_mailbox);
+/* Puts the address into that domain if it has none; the null address stays. TEMP: no memory; PERM: that is
+ * no domain. */
+sluice_status mailbox_complete(struct mailbox *mailbox, const char *domain);
 
 #define MAILBOX_SWAP_BANGPATH (1u << 0) /* "site!user" is user@site */
 #define MAILBOX_PERCENT_HACK (1u << 1)  /* "user%site" is user@site */

@@ -114,23 +114,6 @@ static sluice_status extend(const struct lookup *lookup, struct mailbox *mailbox
     return SLUICE_OK;
 }
 
-static sluice_status complete(const struct lookup *lookup, struct mailbox *mailbox)
-{
-    struct mailbox completed = MAILBOX_INIT;
-    sluice_status st = SLUICE_OK;
-
-    if (mailbox->domain.len == 0) {
-        st = mailbox_complete(mailbox, lookup->rewriter->router->myorigin, &completed);
-        if (st != SLUICE_OK)
-            return st;
-        mailbox_done(mailbox);
-        *mailbox = completed;
-    }
-    if (lookup->propagates && lookup->extension.len > 0)
-        st = extend(lookup, mailbox);
-    return st;
-}
-
 static sluice_status add_result(struct lookup *lookup, struct sluice_span text, struct error *err)
 {
     struct buffer path = BUFFER_INIT;
@@ -144,7 +127,9 @@ static sluice_status add_result(struct lookup *lookup, struct sluice_span text, 
     if (st == SLUICE_OK && mailbox.address.len == 0)
         st = SLUICE_PERM;
     if (st == SLUICE_OK)
-        st = complete(lookup, &mailbox);
+        st = mailbox_complete(&mailbox, lookup->rewriter->router->myorigin);
+    if (st == SLUICE_OK && lookup->propagates && lookup->extension.len > 0)
+        st = extend(lookup, &mailbox);
     if (st == SLUICE_OK && mailbox.address.len > lookup->rewriter->address_limit)
         st = SLUICE_PERM;
     if (st == SLUICE_OK && !has(&lookup->results, &mailbox))
@@ -254,9 +239,10 @@ static sluice_status follow(const struct rewriter *rewriter, const struct table_
 static sluice_status take_address(const struct rewriter *rewriter, const struct mailbox *mailbox,
                                   struct mailbox *ret_mailbox, struct error *err)
 {
-    sluice_status st = mailbox_complete(mailbox, rewriter->router->myorigin, ret_mailbox);
-
-    return st == SLUICE_OK ? SLUICE_OK : no_memory(err);
+    if (mailbox_copy(mailbox, ret_mailbox) != SLUICE_OK ||
+        mailbox_complete(ret_mailbox, rewriter->router->myorigin) != SLUICE_OK)
+        return no_memory(err);
+    return SLUICE_OK;
 }
 
 /* The tables for senders or recipients alone, then those for all. NOT_FOUND: *mailbox stays. */

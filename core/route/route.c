@@ -297,7 +297,8 @@ static sluice_status finish(struct draft *draft, struct route *ret_route, struct
 static sluice_status resolve_address(struct draft *draft, const struct mailbox *mailbox,
                                      struct route *ret_route, struct error *err)
 {
-    if (mailbox_complete(mailbox, draft->router->myorigin, &draft->mailbox) != SLUICE_OK)
+    if (mailbox_copy(mailbox, &draft->mailbox) != SLUICE_OK ||
+        mailbox_complete(&draft->mailbox, draft->router->myorigin) != SLUICE_OK)
         return no_memory(err);
     sluice_status st = classify(draft, err);
     if (st != SLUICE_OK)
