@@ -114,6 +114,24 @@ def test_unknown_users_and_loops_go_back(make_virtual, sink):
     wait_for(lambda: len(read_maildir(daemon.base / "u")) == 1)
 
 
+@needs_root
+def test_an_mbox_of_somebody_else_is_left_alone(make_virtual):
+    """strict_mailbox_ownership, also where the group could write to it."""
+    daemon = make_virtual("u@box.tld u\n")
+    path = daemon.base / "u"
+    path.write_bytes(b"")
+    os.chown(path, OWN.pw_uid + 1, OWN.pw_gid)
+    path.chmod(0o660)
+    daemon.start()
+    send(daemon.port, recipients=["u@box.tld"])
+    daemon.wait_for_log(r"dsn=4\.2\.0, status=deferred \(.*is not owned by recipient\)")
+    assert path.read_bytes() == b""
+    daemon.change({"strict_mailbox_ownership": False})
+    daemon.command("sluice", "reload")
+    wait_for(lambda: is_empty(daemon))
+    assert len(read_mbox(path)) == 1
+
+
 def test_a_message_over_the_limit_goes_back(make_virtual, sink):
     daemon = make_virtual("u@box.tld u\n", virtual_mailbox_limit=10000, message_size_limit=10000)
     daemon.change({"transport_maps": [daemon.table("transport", f"isp.example smtp:{sink.nexthop}\n")]})

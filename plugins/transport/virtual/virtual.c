@@ -5,9 +5,8 @@
  * maildir, any other an mbox. No aliases, no commands, no .forward.
  */
 #include "deposit.h"
-#include "maps.h"
-
 #include "loop.h"
+#include "maps.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -29,6 +28,8 @@ static const struct sluice_option options[] = {
      "Largest mbox, or file of a maildir, in bytes; 0: any"},
     {"virtual_mailbox_lock", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "fcntl, dotlock", NULL,
      "How an mbox is locked: fcntl, dotlock"},
+    {"strict_mailbox_ownership", SLUICE_OPT_BOOLEAN, SLUICE_OPT_GLOBAL, "true", NULL,
+     "An mbox must belong to the user id of its recipient"},
     {"recipient_delimiter", SLUICE_OPT_STRING, SLUICE_OPT_GLOBAL, "", NULL,
      "Characters that separate a user's name from its extension"},
     {"user", SLUICE_OPT_STRING, 0, "recipient", NULL,
@@ -48,6 +49,7 @@ struct sluice_transport {
     long minimum_uid;
     uint64_t mailbox_limit;
     unsigned locks;
+    bool is_owner_strict;
 };
 
 /* A recipient under way. */
@@ -135,6 +137,7 @@ static sluice_status find_owner(struct errand *errand)
     if (st == SLUICE_OK)
         st = find_id(errand, &transport->gid_maps, "gid", 1, &gid);
     errand->rights = (struct rights){.uid = (uid_t)uid, .gid = (gid_t)gid};
+    errand->target.owner = errand->rights.uid;
     return st;
 }
 
@@ -161,6 +164,7 @@ static void deliver_one(struct errand *errand)
     errand->target.locks = transport->locks;
     errand->target.stale_lock_ms = transport->station.stale_lock_ms;
     errand->target.size_limit = transport->mailbox_limit;
+    errand->target.is_owner_strict = transport->is_owner_strict;
     if (st == SLUICE_OK)
         st = find_path(errand);
     if (st == SLUICE_OK)
@@ -218,6 +222,7 @@ static sluice_status configure(struct sluice_transport *transport, const struct 
 
     transport->minimum_uid = (long)config->get_number(config, "virtual_minimum_uid");
     transport->mailbox_limit = (uint64_t)config->get_number(config, "virtual_mailbox_limit");
+    transport->is_owner_strict = config->get_number(config, "strict_mailbox_ownership") != 0;
     transport->base = strdup(config->get_text(config, "virtual_mailbox_base"));
     transport->delimiters = strdup(config->get_text(config, "recipient_delimiter"));
     if (st == SLUICE_OK)
