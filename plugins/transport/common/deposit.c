@@ -75,13 +75,13 @@ static sluice_status run_close(void *argument)
     return SLUICE_OK;
 }
 
-/* The task has gone. What is left open is closed without anybody's rights: the lock goes with it, and
- * what has been written of a maildir's file is nobody's mail. */
+/* The task has gone. */
 static void release(void *argument)
 {
     struct work *work = argument;
 
-    mailbox_close(&work->mailbox);
+    (void)run_close(work);
+    mailbox_close(&work->mailbox); /* as far as that goes without the rights */
     free(work);
 }
 

@@ -3,6 +3,7 @@
  * The rights of recipients, in a process as the master makes it for user = "recipient": what a thread
  * and a command can be and cannot be. For root alone.
  */
+#include "deposit.h"
 #include "rights.h"
 
 #include "master/privileges.h"
@@ -261,6 +262,63 @@ static void test_a_command_can_be_killed(void **state)
     as_crew(signal_body);
 }
 
+/* ---- mailboxes ------------------------------------------------------------------------------- */
+
+static int64_t no_time(const struct sluice_host *host)
+{
+    (void)host;
+    return 0;
+}
+
+/* As where the task has gone while the thread worked. */
+static sluice_status run_for_nobody(const struct sluice_host *host,
+                                    sluice_status (*work)(void *argument),
+                                    void (*release)(void *argument), void *argument,
+                                    int64_t deadline_ms, sluice_status *ret_status)
+{
+    (void)host;
+    (void)deadline_ms;
+    (void)ret_status;
+    MUST(work(argument) == SLUICE_OK);
+    release(argument);
+    return SLUICE_TEMP;
+}
+
+static void abandoned_body(void)
+{
+    static const struct sluice_clock clock = {
+        .struct_size = sizeof(clock), .wall_ms = no_time, .monotonic_ms = no_time};
+    static const struct sluice_offload offload = {
+        .struct_size = sizeof(offload), .run = run_for_nobody};
+    static char hostname[] = "mx";
+    const struct station station = {
+        .clock = &clock, .offload = &offload, .hostname = hostname, .lock_attempts = 1};
+    const struct sluice_message message = {.struct_size = sizeof(message)};
+    const struct sluice_recipient recipient = {.struct_size = sizeof(recipient)};
+    struct mailbox_target target = {.locks = MAILBOX_LOCK_DOTLOCK};
+    struct result result;
+    char lock[128];
+
+    (void)snprintf(target.path, sizeof(target.path), "%s/%d", folder, USER);
+    (void)snprintf(lock, sizeof(lock), "%s/%d.lock", folder, USER);
+    MUST(deposit(&station, &message, &recipient, &target, &user, 0, &result) == SLUICE_TEMP);
+    MUST(access(lock, F_OK) == -1 && errno == ENOENT);
+    MUST(access(target.path, F_OK) == 0);
+    MUST(makes_file_of(OURS, OURS));
+    MUST(rights_take(&other) == 0 && makes_file_of(OTHER, OTHER));
+    rights_return();
+}
+
+/* In a folder as mailboxes are in: everybody makes files there, and removes his own. */
+static void test_a_lock_goes_although_nobody_waits(void **state)
+{
+    (void)state;
+    make_folder();
+    assert_int_equal(chmod(folder, 01777), 0);
+    as_crew(abandoned_body);
+    remove_folder();
+}
+
 /* ---- without capabilities -------------------------------------------------------------------- */
 
 static void ordinary_body(void)
@@ -299,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_other_threads_see_nothing),
         cmocka_unit_test(test_a_command_is_the_user_for_good),
         cmocka_unit_test(test_a_command_can_be_killed),
+        cmocka_unit_test(test_a_lock_goes_although_nobody_waits),
         cmocka_unit_test(test_an_ordinary_user_has_his_own),
     };
 
