@@ -5,10 +5,13 @@ local socket. It can be stopped, frozen, killed and started again.
 """
 
 import base64
+import contextlib
 import os
 import signal
 import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -92,16 +95,17 @@ def recipients(count, domain="customer.tld"):
 class Directory:
     """.url, .local_url (ldapi), and .tls_url if tls has lines of slapd.conf(5) with a certificate."""
 
-    def __init__(self, folder, ldif="", tls="", more=""):
+    def __init__(self, folder, ldif="", tls="", more="", address="127.0.0.1"):
         require()
         folder.mkdir(mode=0o755)
         (folder / "data").mkdir()
         self.folder = folder
-        self.port = free_port()
-        self.tls_port = free_port()
+        self.address = address
+        self.port = free_port(address)
+        self.tls_port = free_port(address)
         self.has_tls = bool(tls)
-        self.url = f"ldap://127.0.0.1:{self.port}"
-        self.tls_url = f"ldaps://127.0.0.1:{self.tls_port}"
+        self.url = f"ldap://{address}:{self.port}"
+        self.tls_url = f"ldaps://{address}:{self.tls_port}"
         self.local_url = "ldapi://" + str(folder / "socket").replace("/", "%2F")
         self.process = None
         self.configure(tls, more)
@@ -139,7 +143,7 @@ class Directory:
     def is_up(self):
         assert self.process.poll() is None, self.output()
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection((self.address, self.port), 1).close()
             return True
         except OSError:
             return False
@@ -158,7 +162,11 @@ class Directory:
         self.process.wait(30)
 
     def freeze(self):
+        """Its threads have stopped when this returns."""
         self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        wait_for(lambda: all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+                             for task in tasks.iterdir()))
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
@@ -194,3 +202,11 @@ class Directory:
                 found.append(base64.b64decode(value[2:]).decode() if value.startswith(":")
                              else value.strip())
         return found
+
+
+@contextlib.contextmanager
+def slapd_of(ldif, **options):
+    with tempfile.TemporaryDirectory(prefix="sluice-ldap-") as folder:
+        os.chmod(folder, 0o755)  # the roles have users of their own, and its socket is in there
+        with Directory(Path(folder) / "slapd", ldif, **options) as slapd:
+            yield slapd

@@ -12,7 +12,7 @@
 #   libpython3.11-testsuite, spamassassin   real messages, among their test data
 set -eu
 folder=$1
-packages="postfix postfix-cdb postfix-lmdb postfix-pcre postfix-sqlite dovecot-core dovecot-lmtpd
+packages="postfix postfix-cdb postfix-ldap postfix-lmdb postfix-pcre postfix-sqlite dovecot-core dovecot-lmtpd
     slapd ldap-utils libargon2-1 libodbc2
     libapparmor1 libexttextcat-2.0-0 liblua5.4-0
     libsodium23 libstemmer0d libtirpc3 libunwind8 libwrap0 fetchmail cron

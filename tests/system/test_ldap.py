@@ -7,8 +7,6 @@ What a table says of an address is read from the reply to RCPT: with relocated_m
 """
 
 import concurrent.futures
-import contextlib
-import os
 import signal
 import subprocess
 import tempfile
@@ -18,7 +16,7 @@ import pytest
 
 from client import Client
 from daemon import wait_for
-from directory import BASE, MANAGER, PASSWORD, Directory, entry, recipient
+from directory import BASE, MANAGER, PASSWORD, entry, recipient, slapd_of
 
 MOVED = "550 5.1.6 <{}>: Recipient address rejected: User has moved to {}"
 LATER = "451 4.3.0 <{}>: Temporary lookup failure"
@@ -46,14 +44,6 @@ PEOPLE = (
     + entry(f"cn=deep,ou=a.b,{BASE}", objectClass="mailrecipient", cn="deep",
             mailacceptinggeneralid="deep@a.b", maildrop="deep@store.tld")
 )
-
-
-@contextlib.contextmanager
-def slapd_of(ldif, **options):
-    with tempfile.TemporaryDirectory(prefix="sluice-ldap-") as folder:
-        os.chmod(folder, 0o755)  # the roles have users of their own, and its socket is in there
-        with Directory(Path(folder) / "slapd", ldif, **options) as slapd:
-            yield slapd
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ struct search {
     int id; /* of the message */
     struct sluice_gate *gate;
     struct answer *answer;
+    uint64_t heard_count; /* the link's, when it began */
     bool is_done;
     struct search *prev;
     struct search *next;
@@ -32,7 +33,9 @@ struct link {
     size_t count;
     bool is_read; /* by one of them */
     bool is_dead;
+    bool was_of_use;
     int64_t heard_ms;
+    uint64_t heard_count; /* messages */
 };
 
 struct link *link_new(const struct sluice_host *host, LDAP *handle)
@@ -72,6 +75,11 @@ bool link_is_idle(const struct link *link)
     return link->count == 0;
 }
 
+bool link_was_of_use(const struct link *link)
+{
+    return link->was_of_use;
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static struct search *find_search(const struct link *link, int id)
@@ -99,13 +107,16 @@ static void hand_over(struct link *link, LDAPMessage *message)
     struct search *search = find_search(link, ldap_msgid(message));
 
     link->heard_ms = link->clock->monotonic_ms(link->host);
+    link->heard_count++;
     if (search == NULL) {
         (void)ldap_msgfree(message);
         return;
     }
     answer_take(search->answer, link->handle, message);
-    if (search->answer->has_result)
+    if (search->answer->has_result) {
+        link->was_of_use = true;
         finish(link, search);
+    }
 }
 
 static void die(struct link *link)
@@ -196,33 +207,45 @@ static int send(struct link *link, const struct link_request *request, struct se
 }
 
 /* If nothing at all was heard in all that time, others get no answer either. */
-static int give_up(struct link *link, struct search *search, int64_t began_ms, int64_t until_ms)
+static int give_up(struct link *link, struct search *search, int64_t silent_ms)
 {
     (void)ldap_abandon_ext(link->handle, search->id, NULL, NULL);
-    if (link->heard_ms < began_ms && link->clock->monotonic_ms(link->host) >= until_ms)
+    if (link->heard_count == search->heard_count && link->clock->monotonic_ms(link->host) >= silent_ms)
         die(link);
     return LDAP_TIMEOUT;
 }
 
-int link_search(struct link *link, const struct link_request *request, int64_t deadline_ms,
-                struct answer *answer)
+/* A server that has answered others meanwhile gets all the time that there is. */
+static sluice_status wait_in_turn(struct link *link, struct search *search, int64_t silent_ms,
+                                  int64_t deadline_ms)
 {
-    struct search search = {.id = -1, .answer = answer};
+    sluice_status st = wait_for(link, search, silent_ms);
+
+    if (st != SLUICE_OK && silent_ms < deadline_ms && link->heard_count != search->heard_count)
+        st = wait_for(link, search, deadline_ms);
+    return st;
+}
+
+int link_search(struct link *link, const struct link_request *request, int64_t silent_ms,
+                int64_t deadline_ms, struct answer *answer)
+{
+    struct search search = {
+        .id = -1, .answer = answer, .heard_count = link->heard_count};
     int64_t now_ms = link->clock->monotonic_ms(link->host);
-    int64_t until_ms = deadline_ms;
     int code;
 
-    if (now_ms - link->heard_ms > QUIET_MS && until_ms > now_ms + QUIET_TIMEOUT_MS)
-        until_ms = now_ms + QUIET_TIMEOUT_MS;
+    if (now_ms - link->heard_ms > QUIET_MS && silent_ms > now_ms + QUIET_TIMEOUT_MS)
+        silent_ms = now_ms + QUIET_TIMEOUT_MS;
     if (link->gates->make(link->host, &search.gate) != SLUICE_OK)
         return LDAP_NO_MEMORY;
     DL_APPEND(link->searches, &search);
     link->count++;
     code = send(link, request, &search);
-    if (code == LDAP_SUCCESS && wait_for(link, &search, until_ms) == SLUICE_OK)
+    if (code == LDAP_SUCCESS &&
+        wait_in_turn(link, &search, silent_ms, deadline_ms) == SLUICE_OK)
         code = result_of(answer);
     else if (code == LDAP_SUCCESS)
-        code = give_up(link, &search, now_ms, until_ms);
+        code = give_up(link, &search, silent_ms);
     DL_DELETE(link->searches, &search);
     link->count--;
     link->gates->free(search.gate);

@@ -35,10 +35,12 @@ bool link_is_full(const struct link *link);
 bool link_is_idle(const struct link *link); /* nobody is searching */
 /* True if the connection is of no use any more; looks whether the server has closed it. [task] */
 bool link_is_dead(struct link *link);
+bool link_was_of_use(const struct link *link); /* a search on it came to its end */
 
 /* A result code of LDAP's, or of libldap's: LDAP_SERVER_DOWN, the connection broke; LDAP_TIMEOUT, after
- * which the link may be dead too. The answer is the caller's in any case, for answer_done. [task: waits] */
-int link_search(struct link *link, const struct link_request *request, int64_t deadline_ms,
-                struct answer *answer);
+ * which the link is dead too if nothing at all was heard on it, be it only until silent_ms. The answer is
+ * the caller's in any case, for answer_done. [task: waits] */
+int link_search(struct link *link, const struct link_request *request, int64_t silent_ms,
+                int64_t deadline_ms, struct answer *answer);
 
 #endif /* SLUICE_PLUGIN_LDAP_LINK_H */

@@ -101,11 +101,14 @@ static int64_t now_of(const struct servers *servers)
 
 /* ---- servers that fail ------------------------------------------------------------------------ */
 
-/* Longer each time, and not the same for all who ask. */
+/* Longer each time, and not the same for all who ask. All searches on a connection fail at once, which
+ * counts once. */
 static void rest(struct servers *servers, struct server *server)
 {
     int64_t ms = REST_MIN_MS;
 
+    if (server->rest_ms > now_of(servers))
+        return;
     for (unsigned i = 0; i < server->failures && ms < REST_MAX_MS; i++)
         ms *= 2;
     if (ms > REST_MAX_MS)
@@ -239,10 +242,12 @@ static struct link *take_link(struct servers *servers, int64_t deadline_ms,
 }
 
 /* What a search on it says about the server. One that was silent may be well, and only the connection
- * forgotten by a firewall: it rests only where there is another one. */
+ * forgotten by a firewall: it rests only where there is another one. One that has closed the connection
+ * may have restarted, or tired of us; but if it never answered on it there is nothing behind it. */
 static void judge(struct servers *servers, struct server *server, struct link *link, int code)
 {
     bool is_silent = code == LDAP_TIMEOUT && link_is_dead(link);
+    bool is_useless = code == LDAP_SERVER_DOWN && !link_was_of_use(link);
 
     if (code == LDAP_SERVER_DOWN)
         (void)snprintf(servers->why, sizeof(servers->why), "%s: connection lost", server->url);
@@ -250,7 +255,7 @@ static void judge(struct servers *servers, struct server *server, struct link *l
         (void)snprintf(servers->why, sizeof(servers->why), "%s: no answer", server->url);
     else if (code != LDAP_TIMEOUT)
         server->failures = 0;
-    if (is_silent && servers->count > 1)
+    if (is_useless || (is_silent && servers->count > 1))
         rest(servers, server);
     (void)servers->gates->open_one(servers->change); /* there is room for one more */
 }
@@ -258,15 +263,19 @@ static void judge(struct servers *servers, struct server *server, struct link *l
 int servers_search(struct servers *servers, const struct link_request *request,
                    int64_t deadline_ms, struct answer *answer, const char **ret_why)
 {
+    int64_t now_ms = now_of(servers);
+    /* the first server's silence leaves time for the second one */
+    int64_t silent_ms = servers->count > 1 ? now_ms + (deadline_ms - now_ms) / 2 : deadline_ms;
+
     *ret_why = servers->why;
-    for (int tries = 0; tries < 2; tries++) {
+    for (int tries = 0; tries < 2; tries++, silent_ms = deadline_ms) {
         struct server *server;
         struct link *link = take_link(servers, deadline_ms, &server);
         int code;
 
         if (link == NULL)
             return LDAP_CONNECT_ERROR;
-        code = link_search(link, request, deadline_ms, answer);
+        code = link_search(link, request, silent_ms, deadline_ms, answer);
         judge(servers, server, link, code);
         if (!link_is_dead(link) || code == LDAP_SUCCESS)
             return code;
