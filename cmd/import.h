@@ -244,7 +244,7 @@ void import_group_write(struct import *import, const char *list, bool is_first,
 enum import_verdict import_meaning(const char *name, const char *value, const char **ret_text);
 /* True if more is known of such a name than that it is none of ours. */
 bool import_has_meaning(const char *name);
-/* A name of a parameter of ours that Postfix has not: in main.cf it is the user's own. */
+/* A parameter, or an option of all transports, that Postfix has not: in main.cf it is the user's own. */
 bool import_is_ours_alone(const char *name);
 
 /* ---- writing ---------------------------------------------------------------------------------- */

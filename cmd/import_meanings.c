@@ -233,6 +233,7 @@ bool import_is_ours_alone(const char *name)
         "access_plugins",
         "commit_timeout",
         "connection_cache_time_limit",
+        "deferral",
         "deliver_processes",
         "dns_servers",
         "double_bounce_notice_recipient",
@@ -258,6 +259,7 @@ bool import_is_ours_alone(const char *name)
         "smtp_8bit_without_8bitmime",
         "tables",
         "transports",
+        "user",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

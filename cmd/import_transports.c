@@ -110,7 +110,8 @@ static void add_long_names(struct group *group)
         const struct import_entry *entry =
             import_find(&group->import->parameters, sluice_span_of(long_name));
 
-        if (entry != NULL && !import_group_has(&group->out, own[i].key))
+        if (entry != NULL && !import_is_ours_alone(own[i].key) &&
+            !import_group_has(&group->out, own[i].key))
             (void)add_option(group, entry, own[i].key);
     }
 }
@@ -156,6 +157,7 @@ bool import_is_of_transport(struct import *import, const char *name)
         size_t len = strlen(transport);
 
         if (strncmp(name, transport, len) == 0 && name[len] == '_' &&
+            !import_is_ours_alone(name + len + 1) &&
             options_find(own, count, name + len + 1) != NULL)
             return true;
         if (is_lmtp && strcmp(group.transport->plugin, "lmtp") == 0 && group.instance != NULL &&

@@ -283,6 +283,15 @@ def test_lines(name, folder):
     assert imported.passes(), imported.errors
 
 
+def test_a_name_of_ours_is_not_of_postfix(folder):
+    """Who has made up virtual_user for his own use does not mean our option user of virtual."""
+    imported = Imported(folder, TODAY + "virtual_user = nobody\nsmtp_deferral = on-demand\n")
+    assert "nobody" not in imported.text and "on-demand" not in imported.text
+    for name in "virtual_user", "smtp_deferral":
+        assert imported.verdict(name) == ["not needed"]
+    assert imported.passes(), imported.errors
+
+
 def test_each_setting_says_where_it_came_from(folder):
     imported = Imported(folder, TODAY + "\n# a comment\nrelayhost =\n  [b]\nmine = x\n")
     assert "# main.cf:6\nrelayhost" in imported.text
