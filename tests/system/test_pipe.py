@@ -20,13 +20,14 @@ USER = "nobody" if IS_ROOT else pwd.getpwuid(os.geteuid()).pw_name
 
 # A command that keeps what it was given, and then does as the recipient's local part says.
 RECORD = """#!/usr/bin/python3
-import json, os, sys
+import json, os, resource, sys
 fds = sorted(os.listdir("/proc/self/fd"))
 content = sys.stdin.buffer.read().decode("latin-1")
 with open(os.path.join({folder!r}, f"got.{{os.getpid()}}.part"), "w") as file:
     json.dump({{"argv": sys.argv[1:], "content": content, "uid": os.getresuid(), "gid": os.getresgid(),
                "groups": os.getgroups(), "environment": dict(os.environ), "cwd": os.getcwd(),
                "umask": os.umask(0o77), "session": os.getsid(0) == os.getpid(), "fds": fds,
+               "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
                "status": open("/proc/self/status").read()}}, file)
 os.rename(file.name, file.name[:-len(".part")])
 """
@@ -116,6 +117,7 @@ def test_macros_and_content(make_pipe, commands):
         "127.0.0.1/client.example/ESMTP", "--", "One+Two@list.tld", "three@list.tld",
         "One:Two:One+Two:list.tld", "three::three:list.tld", "One+Two@list.tld", "three@list.tld"]
     assert got["session"] and got["umask"] == 0o77 and got["cwd"] == "/" and got["fds"] == ["0", "1", "2", "3"]  # the last is the look
+    assert got["nofile"] <= 1024  # programs use select()
     assert {k: v for k, v in got["environment"].items() if k not in ("TZ", "LC_CTYPE")} == \
         {"PATH": "/usr/bin:/bin"}
     for address in ("One+Two@list.tld", "three@list.tld"):

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -87,6 +89,17 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The daemon has as many descriptors as there are: some programs look at each, or use select(). */
+static void limit_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > FD_SETSIZE) {
+        limit.rlim_cur = FD_SETSIZE;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* lower is always possible */
+    }
+}
+
 static void place_descriptors(const struct birth *birth)
 {
     if (dup2(birth->input_fd, STDIN_FILENO) == -1 || dup2(birth->output_fd, STDOUT_FILENO) == -1 ||
@@ -105,6 +118,7 @@ __attribute__((noreturn)) static void be_born(const struct birth *birth)
     (void)umask(077); /* what it writes is somebody's mail */
     (void)setsid();   /* cannot fail in a new process */
     place_descriptors(birth);
+    limit_descriptors();
     int refused = rights_become(command->rights);
     if (refused != 0)
         give_up("rights for ", command->name, refused);
