@@ -393,6 +393,11 @@ static const struct sluice_option table_parameters[] = {
      "One process opens it, and all others ask that one"},
     {"isolate", SLUICE_OPT_BOOLEAN, 0, "false", NULL,
      "As shared, and that process has no other table"},
+    {"cache_positive", SLUICE_OPT_DURATION, 0, "60s", "0s..1d",
+     "How long that process keeps a value; 0: not at all"},
+    {"cache_negative", SLUICE_OPT_DURATION, 0, "10s", "0s..1d",
+     "How long it keeps that there is none"},
+    {"cache_bytes", SLUICE_OPT_SIZE, 0, "16M", "0..1G", "Memory for what it keeps of this table"},
 };
 
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)

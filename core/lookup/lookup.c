@@ -11,6 +11,7 @@
 #include "config/role.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "lookup/front.h"
 #include "route/table.h"
 #include "route/table_service.h"
 #include "sluice/lookup.h"
@@ -36,8 +37,8 @@ struct asker {
 struct lookup {
     struct role *role;
     struct tables *tables;
+    struct fronts *fronts; /* of the tables that are at home here */
     struct asker *askers;
-    size_t link_count;
     size_t question_count;
     bool is_draining;
 };
@@ -45,17 +46,20 @@ struct lookup {
 struct question {
     struct asker *asker;
     uint64_t ref;
-    struct table *table;
+    struct front *front;
     uint64_t flags;
     int64_t deadline_ms;
     char *key;
     size_t key_len;
 };
 
-/* Its askers leave first: as long as one is there it may ask. */
-static void leave_if_done(struct lookup *lookup)
+/* Its askers leave first: as long as one is there it may ask. What is under way for one that has left
+ * has the tables in use. */
+static void leave_if_done(void *arg)
 {
-    if (lookup->is_draining && lookup->link_count == 0)
+    struct lookup *lookup = arg;
+
+    if (lookup->is_draining && lookup->askers == NULL && fronts_are_idle(lookup->fronts))
         role_finished(lookup->role);
 }
 
@@ -65,8 +69,11 @@ static void asker_release(struct asker *asker)
 {
     if (asker->channel != NULL || asker->question_count > 0)
         return;
-    DL_DELETE(asker->lookup->askers, asker);
+    struct lookup *lookup = asker->lookup;
+
+    DL_DELETE(lookup->askers, asker);
     free(asker);
+    leave_if_done(lookup);
 }
 
 static void answer(const struct asker *asker, uint64_t ref, const struct message_found *found)
@@ -105,8 +112,8 @@ static void run_question(void *arg)
     struct error err = ERROR_INIT;
     struct message_found found = {0};
 
-    found.status = table_find_for(
-        question->table, (struct sluice_span){.ptr = question->key, .len = question->key_len},
+    found.status = front_find(
+        question->front, (struct sluice_span){.ptr = question->key, .len = question->key_len},
         question->flags, question->deadline_ms, &value, &err);
     if (found.status == SLUICE_OK)
         found.value = buffer_span(&value);
@@ -140,42 +147,52 @@ static struct question *question_new(struct asker *asker, uint64_t ref,
     return question;
 }
 
-static sluice_status find_table(const struct lookup *lookup, struct sluice_span name,
-                                struct table **ret_table, struct error *err)
+/* Without a task: most are answered here. */
+static bool answer_known(const struct asker *asker, uint64_t ref,
+                         const struct message_lookup *message, struct front *front)
 {
-    char *text = span_dup(name);
-    sluice_status st = text != NULL ? tables_get(lookup->tables, text, ret_table, err)
-                                    : error_set(err, SLUICE_TEMP, "out of memory");
+    struct buffer value = BUFFER_INIT;
+    struct message_found found = {
+        .status = front_known(front, message->key, message->flags, &value)};
 
-    free(text);
-    return st;
+    if (found.status == SLUICE_OK)
+        found.value = buffer_span(&value);
+    if (found.status != SLUICE_TEMP)
+        answer(asker, ref, &found);
+    buffer_done(&value);
+    return found.status != SLUICE_TEMP;
 }
 
-/* False: it does not begin. */
-static bool begin(struct asker *asker, uint64_t ref, const struct message_lookup *message,
-                  struct error *err)
+/* NULL: it is answered, or begun; else why it cannot be. */
+static const char *begin(struct asker *asker, uint64_t ref, const struct message_lookup *message)
 {
-    struct question *question = question_new(asker, ref, message);
+    struct front *front = fronts_find(asker->lookup->fronts, message->table);
 
+    if (front == NULL)
+        return "that table is not at home here";
+    if (answer_known(asker, ref, message, front))
+        return NULL;
+    if (asker->lookup->question_count >= QUESTIONS_MAX)
+        return "too many questions at once";
+
+    struct question *question = question_new(asker, ref, message);
     if (question == NULL)
-        (void)error_set(err, SLUICE_TEMP, "no memory for a question");
-    else if (asker->lookup->question_count >= QUESTIONS_MAX)
-        (void)error_set(err, SLUICE_TEMP, "more than %d questions at once", QUESTIONS_MAX);
-    else if (find_table(asker->lookup, message->table, &question->table, err) == SLUICE_OK &&
-             task_start(table_name(question->table), run_question, question, NULL) == SLUICE_OK)
-        return true;
-    else if (err->text[0] == '\0')
-        (void)error_set(err, SLUICE_TEMP, "no memory for a task");
-    if (question != NULL)
+        return "no memory for a question";
+    question->front = front;
+    if (task_start(table_name(front_table(front)), run_question, question, NULL) != SLUICE_OK) {
         question_free(question);
-    return false;
+        return "no memory for a task";
+    }
+    asker->lookup->question_count++;
+    asker->question_count++;
+    return NULL;
 }
 
 static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
 {
     struct asker *asker = user;
     struct message_lookup message;
-    struct error err = ERROR_INIT;
+    const char *why;
 
     (void)channel;
     if (frame->type != MESSAGE_LOOKUP ||
@@ -183,28 +200,39 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         log_error("a question that makes no sense");
         return;
     }
-    if (!begin(asker, frame->ref, &message, &err)) {
-        answer_failed(asker, frame->ref, err.text);
-        return;
-    }
-    asker->lookup->question_count++;
-    asker->question_count++;
+    why = begin(asker, frame->ref, &message);
+    if (why != NULL)
+        answer_failed(asker, frame->ref, why);
 }
 
 static void on_closed(struct channel *channel, const char *reason, void *user)
 {
     struct asker *asker = user;
-    struct lookup *lookup = asker->lookup;
 
     (void)reason; /* it has left */
     channel_free(channel);
     asker->channel = NULL;
     asker_release(asker);
-    lookup->link_count--;
-    leave_if_done(lookup);
 }
 
 /* ---- the role -------------------------------------------------------------------------------- */
+
+static sluice_status open_table(const struct lookup *lookup, const struct config_instance *instance,
+                                struct error *err)
+{
+    const struct sluice_config *options = instance->options;
+    const struct answers_limits limits = {
+        .positive_ms = options->get_number(options, "cache_positive"),
+        .negative_ms = options->get_number(options, "cache_negative"),
+        .bytes_max = (size_t)options->get_number(options, "cache_bytes"),
+    };
+    struct table *table;
+    sluice_status st = tables_get(lookup->tables, instance->name, &table, err);
+
+    if (st == SLUICE_OK && fronts_add(lookup->fronts, table, &limits) != SLUICE_OK)
+        st = error_set(err, SLUICE_TEMP, "no memory for the table %s", instance->name);
+    return st;
+}
 
 /* Those whose home this is. One that cannot be opened now is opened when it is asked. */
 static sluice_status open_tables(const struct lookup *lookup, struct error *err)
@@ -214,11 +242,10 @@ static sluice_status open_tables(const struct lookup *lookup, struct error *err)
 
     for (size_t i = 0; i < config_instance_count(config) && st == SLUICE_OK; i++) {
         const struct config_instance *instance = config_instance_at(config, i);
-        struct table *table;
 
         if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0 &&
             home_of_table(config, instance) == lookup->role->index)
-            st = tables_get(lookup->tables, instance->name, &table, err);
+            st = open_table(lookup, instance, err);
     }
     return st;
 }
@@ -232,7 +259,8 @@ static sluice_status lookup_start(struct role *role, struct error *err)
     role->user = lookup;
     lookup->role = role;
     role_start_metrics();
-    if (tables_new(role->config, &lookup->tables) != SLUICE_OK ||
+    if (fronts_new(leave_if_done, lookup, &lookup->fronts) != SLUICE_OK ||
+        tables_new(role->config, &lookup->tables) != SLUICE_OK ||
         tables_ask_homes(lookup->tables, role->index) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     table_service_provide(lookup->tables);
@@ -256,7 +284,6 @@ static void lookup_link(struct role *role, const struct message_link *link, int 
     }
     asker->lookup = lookup;
     DL_APPEND(lookup->askers, asker);
-    lookup->link_count++;
 }
 
 static void lookup_drain(struct role *role)
@@ -281,6 +308,7 @@ static void lookup_stop(struct role *role)
         free(asker);
     }
     table_service_provide(NULL);
+    fronts_free(lookup->fronts);
     tables_free(lookup->tables);
     free(lookup);
 }

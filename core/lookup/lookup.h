@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lookup: the role that has tables for others, which ask it over their links. One task for each
- * question; knows no mail.
+ * lookup: the role that has tables for others, which ask it over their links. A front (front.h) stands
+ * before each table; a question that it cannot answer at once has a task. Knows no mail.
  */
 #ifndef LOOKUP_LOOKUP_H
 #define LOOKUP_LOOKUP_H

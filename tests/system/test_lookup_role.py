@@ -110,6 +110,31 @@ def test_many_ask_at_once(start):
         client.close()
 
 
+def test_an_answer_is_kept(start):
+    """For its time: a value that has changed is not seen, one not asked for yet is, and another process
+    begins anew."""
+    daemon = start(shared=True, cache_negative="1s")
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    assert rcpt(daemon, "u100@customer.tld") == NOTHING
+    with sqlite3.connect(daemon.folder / "users.sqlite") as db:
+        db.execute("UPDATE users SET moved = 'else@where.tld'")
+        db.execute("INSERT INTO users VALUES ('u100@customer.tld', 'else@where.tld')")
+    elsewhere = "550 5.1.6 <{}>: Recipient address rejected: User has moved to else@where.tld"
+    assert rcpt(daemon, "u8@customer.tld") == elsewhere.format("u8@customer.tld")
+    wait_for(lambda: rcpt(daemon, "u100@customer.tld") == elsewhere.format("u100@customer.tld"))
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    daemon.command("sluice", "reload")
+    wait_for(lambda: rcpt(daemon) == elsewhere.format("u7@customer.tld"))
+
+
+def test_nothing_is_kept_where_its_time_is_nothing(start):
+    daemon = start(shared=True, cache_positive=0)
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    with sqlite3.connect(daemon.folder / "users.sqlite") as db:
+        db.execute("UPDATE users SET moved = 'else@where.tld'")
+    assert rcpt(daemon).endswith("else@where.tld")
+
+
 def test_killed_again_and_again(start):
     """Sessions go on, and no answer is wrong; a question may take as long as the process needs to be back."""
     daemon = start(shared=True)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * front: what stands before a table in its home. An answer is kept for a while (answers.h), and who asks
+ * what is being searched for already waits for that search.
+ *
+ * A search is a task of its own: it goes on when those who wait for it give up.
+ */
+#ifndef LOOKUP_FRONT_H
+#define LOOKUP_FRONT_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "lookup/answers.h"
+#include "route/table.h"
+
+struct front;
+struct fronts;
+
+/* idle: called after the last search has ended. TEMP: no memory. */
+sluice_status fronts_new(void (*idle)(void *user), void *user, struct fronts **ret_fronts);
+void fronts_free(struct fronts *fronts); /* accepts NULL; nothing may be searched for */
+bool fronts_are_idle(const struct fronts *fronts);
+/* The table must outlive it. TEMP: no memory. */
+sluice_status fronts_add(struct fronts *fronts, struct table *table,
+                         const struct answers_limits *limits);
+/* The front of the table with that name; NULL: there is none. */
+struct front *fronts_find(const struct fronts *fronts, struct sluice_span name);
+
+struct table *front_table(const struct front *front);
+/* What is kept, appended to value: OK or NOT_FOUND; TEMP: the table is to be asked. The key comes
+ * folded. [any] */
+sluice_status front_known(struct front *front, struct sluice_span key, uint64_t flags,
+                          struct buffer *value);
+/*
+ * As table_find_for; the key comes folded. Who joins a search gets what its deadline, that of who
+ * began it, allows. [task: may wait]
+ */
+sluice_status front_find(struct front *front, struct sluice_span key, uint64_t flags,
+                         int64_t deadline_ms, struct buffer *value, struct error *err);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Who asks before a table: what is kept, what is joined, and what is asked again.
+ */
+#include "lookup/front.h"
+
+#include "base/clock.h"
+#include "base/span.h"
+#include "task/task.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ASKERS 20
+
+/* A table whose answers wait until the test opens the gate. */
+struct slow {
+    struct task_queue gate;
+    bool is_open;
+    sluice_status status;
+    unsigned asked;
+};
+
+struct fixture {
+    struct slow slow;
+    struct tables *tables;
+    struct fronts *fronts;
+    struct front *front;
+    unsigned idle_count;
+    unsigned finished; /* askers */
+    sluice_status expected;
+    uint64_t flags;
+};
+
+static sluice_status slow_find(struct sluice_lookup *self, struct sluice_span key,
+                               int64_t deadline_ms, const struct sluice_lookup_sink *sink,
+                               const struct sluice_errors *errors)
+{
+    struct slow *slow = (struct slow *)self;
+
+    slow->asked++;
+    while (!slow->is_open && task_queue_wait(&slow->gate, deadline_ms) == SLUICE_OK)
+        ;
+    if (slow->status == SLUICE_OK)
+        sink->value(sink, key);
+    if (slow->status == SLUICE_TEMP)
+        errors->explain(errors, "4.3.0", "it is down");
+    return slow->status;
+}
+
+static void slow_close(struct sluice_lookup *self)
+{
+    (void)self;
+}
+
+static const struct sluice_lookup_ops slow_ops = {
+    .struct_size = sizeof(slow_ops), .close = slow_close, .find = slow_find};
+
+static void count_idle(void *user)
+{
+    unsigned *count = user;
+
+    ++*count;
+}
+
+static int set_up(void **state)
+{
+    const struct answers_limits limits = {
+        .positive_ms = 60000, .negative_ms = 10000, .bytes_max = 100000};
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct table *table;
+
+    assert_non_null(f);
+    assert_int_equal(task_loop_init(), SLUICE_OK);
+    assert_int_equal(tables_new(NULL, &f->tables), SLUICE_OK);
+    assert_int_equal(
+        tables_add(f->tables, "slow:one", &slow_ops, (struct sluice_lookup *)&f->slow, NULL),
+        SLUICE_OK);
+    assert_int_equal(tables_get(f->tables, "slow:one", &table, NULL), SLUICE_OK);
+    assert_int_equal(fronts_new(count_idle, &f->idle_count, &f->fronts), SLUICE_OK);
+    assert_int_equal(fronts_add(f->fronts, table, &limits), SLUICE_OK);
+    f->front = fronts_find(f->fronts, sluice_span_of("slow:one"));
+    assert_non_null(f->front);
+    assert_null(fronts_find(f->fronts, sluice_span_of("slow:other")));
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(fronts_are_idle(f->fronts));
+    fronts_free(f->fronts);
+    tables_free(f->tables);
+    task_loop_done();
+    free(f);
+    return 0;
+}
+
+static void ask(void *arg)
+{
+    struct fixture *f = arg;
+    struct buffer value = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+    sluice_status st = front_find(f->front, sluice_span_of("joe"), f->flags,
+                                  clock_monotonic_ms() + 5000, &value, &err);
+
+    assert_int_equal(st, f->expected);
+    if (st == SLUICE_OK)
+        assert_true(span_equal(buffer_span(&value), sluice_span_of("joe")));
+    if (st == SLUICE_TEMP)
+        assert_true(err.text[0] != '\0');
+    buffer_done(&value);
+    f->finished++;
+}
+
+/* Opens the gate when all have come to wait. */
+static void open_gate(void *arg)
+{
+    struct fixture *f = arg;
+
+    for (int i = 0; i < 5; i++)
+        task_yield();
+    f->slow.is_open = true;
+    task_queue_wake_all(&f->slow.gate);
+}
+
+static void ask_all(struct fixture *f, sluice_status status)
+{
+    f->slow.status = f->expected = status;
+    f->slow.is_open = false;
+    f->finished = 0;
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(task_start("ask", ask, f, NULL), SLUICE_OK);
+    assert_int_equal(task_start("open", open_gate, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, ASKERS);
+}
+
+static void test_one_search_for_all(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(f->slow.asked, 1);
+    assert_int_equal(f->idle_count, 1);
+    ask_all(f, SLUICE_OK); /* kept */
+    assert_int_equal(f->slow.asked, 1);
+}
+
+static void test_that_there_is_none_is_kept(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_NOT_FOUND);
+    ask_all(f, SLUICE_NOT_FOUND);
+    assert_int_equal(f->slow.asked, 1);
+}
+
+static void test_a_failure_is_not_kept(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_TEMP);
+    assert_int_equal(f->slow.asked, 1);
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(f->slow.asked, 2);
+}
+
+/* An answer for something else: that value might have been refused. */
+static void test_flags_are_part_of_the_question(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_OK);
+    f->flags = SLUICE_SINK_NO_SUBSTITUTION;
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(f->slow.asked, 2);
+}
+
+static void test_known_without_a_task(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer value = BUFFER_INIT;
+
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_TEMP);
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_OK);
+    assert_true(span_equal(buffer_span(&value), sluice_span_of("joe")));
+    buffer_done(&value);
+}
+
+/* Who waits gives up; the search does not, and the next one has its answer. */
+static void test_a_search_outlives_who_began_it(void **state)
+{
+    struct fixture *f = *state;
+    struct task *asker;
+
+    f->expected = SLUICE_TEMP;
+    f->slow.status = SLUICE_OK;
+    assert_int_equal(task_start("ask", ask, f, &asker), SLUICE_OK);
+    task_cancel(asker);
+    assert_int_equal(task_start("open", open_gate, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, 1);
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(f->slow.asked, 1);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_one_search_for_all),    TEST(test_that_there_is_none_is_kept),
+        TEST(test_a_failure_is_not_kept), TEST(test_flags_are_part_of_the_question),
+        TEST(test_known_without_a_task),  TEST(test_a_search_outlives_who_began_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
