@@ -128,13 +128,20 @@ static bool is_instance_name(const char *name)
     return len <= NAME_MAX_LEN;
 }
 
-static const char *group_name(struct draft *draft, const struct setting *group, const char *list)
+/* One that is a file goes by its path. What separates names in a list cannot be in it. */
+static bool is_table_name(const char *name)
+{
+    return name[0] == '/' ? strpbrk(name, ", \t\r\n{}") == NULL : is_instance_name(name);
+}
+
+static const char *group_name(struct draft *draft, const struct setting *group, const char *list,
+                              bool (*is_name)(const char *name))
 {
     const char *name = group_text(draft, group, "name");
 
     if (setting_find(group, "name") == NULL) {
         report_error(&draft->report, group->place, "%s: this group has no name", list);
-    } else if (name != NULL && !is_instance_name(name)) {
+    } else if (name != NULL && !is_name(name)) {
         report_error(&draft->report, group->place,
                      "%s: the name \"%s\" has characters other than letters, digits, -, _ and .",
                      list, name);
@@ -186,7 +193,7 @@ static void each_group(struct draft *draft, const char *list,
 
 static void add_transport(struct draft *draft, const struct setting *group)
 {
-    const char *name = group_name(draft, group, "transports");
+    const char *name = group_name(draft, group, "transports", is_instance_name);
     struct draft_instance *instance;
     const char *plugin;
 
@@ -268,7 +275,7 @@ static void find_transports(struct draft *draft)
 
 static void add_table_group(struct draft *draft, const struct setting *group)
 {
-    const char *name = group_name(draft, group, "tables");
+    const char *name = group_name(draft, group, "tables", is_table_name);
     const char *plugin = name != NULL ? group_plugin(draft, group, name, NULL) : NULL;
     struct draft_instance *instance;
     const char *type;

@@ -18,6 +18,9 @@ import pytest
 from daemon import ROOT, free_port, wait_for
 
 UNPACKED = ROOT / "build" / "peers" / "root"
+# Options of a table: each question reaches the directory.
+FRESH = {"cache_positive": 0, "cache_negative": 0}
+
 BASE = "o=isp"
 MANAGER = "cn=manager,o=isp"
 PASSWORD = "secret of the test"

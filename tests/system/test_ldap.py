@@ -17,12 +17,11 @@ import pytest
 
 from client import Client
 from daemon import wait_for
-from directory import BASE, MANAGER, PASSWORD, entry, recipient, slapd_of
+from directory import BASE, FRESH, MANAGER, PASSWORD, entry, recipient, slapd_of
 
 MOVED = "550 5.1.6 <{}>: Recipient address rejected: User has moved to {}"
 LATER = "451 4.3.0 <{}>: Temporary lookup failure"
 NOTHING = "250 2.1.5 Ok"
-FRESH = {"cache_positive": 0, "cache_negative": 0}  # each question reaches the directory
 
 PEOPLE = (
     recipient("joe", mailacceptinggeneralid="joe@customer.tld", maildrop="joe@store.tld")

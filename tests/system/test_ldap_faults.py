@@ -17,7 +17,7 @@ import pytest
 
 from client import Client
 from daemon import wait_for
-from directory import BASE, MANAGER, PASSWORD, recipient, recipients, slapd_of
+from directory import BASE, FRESH, MANAGER, PASSWORD, recipient, recipients, slapd_of
 from namespaces import own_network
 
 COUNT = 1000
@@ -47,6 +47,7 @@ class Relay:
         self.last = 0
         self.set(**settings)
         daemon.change({"relay_domains": ["customer.tld"], "relay_recipient_maps": [f"ldap:{self.path}"],
+                       "tables": [{"name": str(self.path), "plugin": "ldap", **FRESH}],
                        "transport_maps": ["inline:{customer.tld=etrn-only:}"],
                        "smtpd_soft_error_limit": 100000, "smtpd_hard_error_limit": 100000})
 

@@ -155,6 +155,13 @@ static const struct {
      "t.conf:4: transports: the name \"a:b\" has characters other than letters, digits, -, _ and "
      ".\n"
      "t.conf:5: name: wants a text, not a number\n"},
+    {"tables that are files",
+     "relocated_maps = \"hash:/etc/x\";\ntables = (\n { name = \"/etc/x\"; plugin = \"hash\"; },\n"
+     " { name = \"/etc/x y\"; plugin = \"hash\"; } );\n"
+     "transports = ( { name = \"/x\"; plugin = \"smtp\"; } );\n",
+     "t.conf:5: transports: the name \"/x\" has characters other than letters, digits, -, _ and .\n"
+     "t.conf:4: tables: the name \"/etc/x y\" has characters other than letters, digits, -, _ and "
+     ".\n"},
     {"groups listed twice",
      "transports = ( { name = \"relay\"; },\n { name = \"relay\"; } );\n"
      "tables = ( { name = \"x\"; plugin = \"hash\"; },\n { name = \"x\"; plugin = \"hash\"; } );\n",
