@@ -9,6 +9,7 @@
 #include "config/snapshot.h"
 #include "plugin/instance.h"
 #include "receive/restrictions.h"
+#include "route/domain_list.h"
 #include "sluice/access.h"
 #include "sluice/lookup.h"
 #include "sluice/queue.h"
@@ -245,6 +246,47 @@ static void check_restrictions(struct trial *trial)
                  "would be an open relay; add reject_unauth_destination");
 }
 
+/* ---- files of patterns ----------------------------------------------------------------------- */
+
+static void check_files(struct trial *trial, struct tables *tables, const char *name,
+                        enum domain_list_kind kind)
+{
+    const struct draft_parameter *parameter = draft_parameter(trial->draft, name);
+    struct domain_list list = {.kind = kind};
+    struct error err = ERROR_INIT;
+
+    for (size_t i = 0; i < parameter->value.item_count; i++) {
+        const char *item = parameter->value.items[i];
+
+        if (domain_list_is_file(item) && domain_list_add(&list, tables, item, &err) != SLUICE_OK)
+            report_error(&trial->draft->report, draft_item_place(parameter, item), "%s: %s", name,
+                         err.text);
+    }
+    domain_list_done(&list);
+}
+
+/* As the roles read them when they start: one that could not would end the daemon. */
+static void check_lists(struct trial *trial)
+{
+    static const char *const domains[] = {"mydestination", "virtual_alias_domains",
+                                          "virtual_mailbox_domains", "relay_domains",
+                                          "fast_flush_domains"};
+    static const char *const networks[] = {"mynetworks", "smtpd_client_event_limit_exceptions"};
+    struct tables *tables;
+
+    if (tables_new(trial->config, &tables) != SLUICE_OK) {
+        report_error(&trial->draft->report, PLACE_DEFAULT, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
+        check_files(trial, tables, domains[i], DOMAIN_LIST_NAMES);
+    for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+        check_files(trial, tables, networks[i], DOMAIN_LIST_NETWORKS);
+    tables_free(tables);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
 static bool open_config(struct trial *trial)
 {
     struct error err = ERROR_INIT;
@@ -279,5 +321,6 @@ void trial_run(struct draft *draft)
     crashes_leave(old);
     if (has_words)
         check_restrictions(&trial);
+    check_lists(&trial);
     config_close(trial.config);
 }

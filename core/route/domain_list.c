@@ -6,9 +6,11 @@
 
 #include "base/durable.h"
 #include "base/span.h"
+#include "config/options.h"
 #include "task/explain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum pattern_kind {
     PATTERN_NAME,
@@ -77,15 +79,23 @@ static bool is_table(struct sluice_span text)
     return network_parse(text, &network, NULL) != SLUICE_OK;
 }
 
-static sluice_status add_plain(struct domain_list *list, struct tables *tables,
+/* Takes the "!" before it. */
+static bool take_negation(struct sluice_span *pattern)
+{
+    bool is_negated = false;
+
+    while (pattern->len > 0 && pattern->ptr[0] == '!') {
+        is_negated = !is_negated;
+        *pattern = span_trim(span_skip(*pattern, 1));
+    }
+    return is_negated;
+}
+
+static sluice_status add_plain(struct domain_list *list, struct tables *tables, bool is_negated,
                                struct sluice_span text, struct error *err)
 {
-    struct domain_pattern pattern = {0};
+    struct domain_pattern pattern = {.is_negated = take_negation(&text) != is_negated};
 
-    while (text.len > 0 && text.ptr[0] == '!') {
-        pattern.is_negated = !pattern.is_negated;
-        text = span_trim(span_skip(text, 1));
-    }
     if (text.len == 0)
         return error_set(err, SLUICE_CONFIG, "an empty pattern");
     if (is_table(text)) {
@@ -102,26 +112,24 @@ static sluice_status add_plain(struct domain_list *list, struct tables *tables,
     return add_name(list, &pattern, text, err);
 }
 
-static sluice_status add_lines(struct domain_list *list, struct tables *tables,
+static sluice_status add_lines(struct domain_list *list, struct tables *tables, bool is_negated,
                                struct sluice_span text, struct error *err)
 {
-    while (text.len > 0) {
+    sluice_status st = SLUICE_OK;
+
+    while (st == SLUICE_OK && text.len > 0) {
         struct sluice_span line = span_first(text, span_find(text, '\n'));
+        struct sluice_span item;
+
         text = span_skip(text, line.len + 1);
-        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
-            line.len--;
-        line = span_trim(line);
-        if (line.len == 0 || line.ptr[0] == '#')
-            continue;
-        sluice_status st = add_plain(list, tables, line, err);
-        if (st != SLUICE_OK)
-            return st;
+        while (st == SLUICE_OK && list_next(&line, &item) && item.ptr[0] != '#')
+            st = add_plain(list, tables, is_negated, item, err);
     }
-    return SLUICE_OK;
+    return st;
 }
 
-static sluice_status add_file(struct domain_list *list, struct tables *tables, const char *path,
-                              struct error *err)
+static sluice_status add_file(struct domain_list *list, struct tables *tables, bool is_negated,
+                              const char *path, struct error *err)
 {
     char *bytes;
     size_t len;
@@ -131,19 +139,27 @@ static sluice_status add_file(struct domain_list *list, struct tables *tables, c
         return error_set(err, SLUICE_CONFIG, "%s: no such file", path);
     if (st != SLUICE_OK)
         return st;
-    st = add_lines(list, tables, (struct sluice_span){.ptr = bytes, .len = len}, err);
+    st = add_lines(list, tables, is_negated, (struct sluice_span){.ptr = bytes, .len = len}, err);
     free(bytes);
     if (st != SLUICE_OK)
         error_prefix(err, "%s", path);
     return st;
 }
 
+bool domain_list_is_file(const char *pattern)
+{
+    return pattern[strspn(pattern, "!")] == '/';
+}
+
 sluice_status domain_list_add(struct domain_list *list, struct tables *tables, const char *pattern,
                               struct error *err)
 {
-    if (pattern[0] == '/')
-        return add_file(list, tables, pattern, err);
-    return add_plain(list, tables, span_trim(sluice_span_of(pattern)), err);
+    struct sluice_span text = span_trim(sluice_span_of(pattern));
+
+    if (!domain_list_is_file(pattern))
+        return add_plain(list, tables, false, text, err);
+    bool is_negated = take_negation(&text);
+    return add_file(list, tables, is_negated, text.ptr, err);
 }
 
 sluice_status domain_list_add_state(const struct domain_list *list, struct table_state *state)

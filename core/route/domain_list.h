@@ -7,8 +7,8 @@
  *            neither matches any sub-domain in lists of exact names
  *   192.0.2.0/24, [2001:db8::]/32   in lists of networks
  *   type:table   what the table has an entry for, whatever its value is
- *   /file    the patterns in that file, one a line, # comments; read when the list is read
- *   !pattern ends the search: not in the list
+ *   /file    the patterns in that file, # comments; read when the list is read
+ *   !pattern ends the search: not in the list; !/file: none of that file
  *
  * The first pattern that matches decides.
  */
@@ -43,6 +43,8 @@ struct domain_list {
 /* Appends one pattern, or those of a file. CONFIG or TEMP with a text. [main] */
 sluice_status domain_list_add(struct domain_list *list, struct tables *tables, const char *pattern,
                               struct error *err);
+/* Whether the pattern is /file or !/file. */
+bool domain_list_is_file(const char *pattern);
 /* Sets kind and with_parents and reads the list from the parameter, whose name must stay. [main] */
 sluice_status domain_list_read(struct domain_list *list, struct tables *tables,
                                const struct config *config, const char *parameter,

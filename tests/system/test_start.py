@@ -46,6 +46,8 @@ MISTAKES = {
     'transport_maps = "/etc/sluice/transport";': "transport_maps: wants a table",
     'relay_recipient_maps = [ "hash:" ];': "relay_recipient_maps: wants a table",
     'permit_mx_backup_networks = [ "192.0.2.0/33" ];': "permit_mx_backup_networks",
+    'relay_domains = [ "a.tld", "/nosuch/domains" ];': "relay_domains: /nosuch/domains: no such file",
+    'fast_flush_domains = "!/etc/passwd";': "fast_flush_domains: /etc/passwd: there is no table",
     'minimal_backoff_time = "2h";': "minimal_backoff_time",
     "myhostname = ;": "syntax",
     '@include "nosuch.conf"': "nosuch.conf",

@@ -248,25 +248,36 @@ static void test_domain_lists(void **state)
 
 static void test_domain_list_from_file(void **state)
 {
-    static const char text[] = "# comment\n\n  one.tld \r\n!two.tld\n.two.tld";
+    static const char text[] = "# comment\n\n  one.tld, three.tld # more\r\n!two.tld\n.two.tld";
     struct fixture *f = *state;
     struct domain_list list = {.with_parents = false};
     struct error err = ERROR_INIT;
-    char path[] = "/tmp/sluice-test-XXXXXX";
+    char negated[] = "!/tmp/sluice-test-XXXXXX";
+    char *path = negated + 1;
     int fd = mkstemp(path);
 
     assert_int_not_equal(fd, -1);
     assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
     (void)close(fd);
     assert_int_equal(domain_list_add(&list, f->tables, path, &err), SLUICE_OK);
-    (void)unlink(path);
     assert_int_equal(domain_list_match(&list, SPAN_LITERAL("one.tld"), CLOCK_NEVER, &err),
                      SLUICE_OK);
     assert_int_equal(domain_list_match(&list, SPAN_LITERAL("two.tld"), CLOCK_NEVER, &err),
                      SLUICE_NOT_FOUND);
     assert_int_equal(domain_list_match(&list, SPAN_LITERAL("x.two.tld"), CLOCK_NEVER, &err),
                      SLUICE_OK);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("three.tld"), CLOCK_NEVER, &err),
+                     SLUICE_OK);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("more"), CLOCK_NEVER, &err),
+                     SLUICE_NOT_FOUND);
     domain_list_done(&list);
+    assert_int_equal(domain_list_add(&list, f->tables, negated, &err), SLUICE_OK);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("one.tld"), CLOCK_NEVER, &err),
+                     SLUICE_NOT_FOUND);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("two.tld"), CLOCK_NEVER, &err),
+                     SLUICE_OK);
+    domain_list_done(&list);
+    (void)unlink(path);
     assert_int_equal(domain_list_add(&list, f->tables, path, &err), SLUICE_CONFIG);
     domain_list_done(&list);
 }
