@@ -22,7 +22,7 @@ struct sluice {
     const char *client; /* --client, --sender, --helo: of explain */
     const char *sender;
     const char *helo;
-    const char *log; /* --log, of trace; NULL: as the configuration has it */
+    const char *log;    /* --log, of trace; NULL: as the configuration has it */
     const char *output; /* -o, of import; NULL: standard output */
 };
 

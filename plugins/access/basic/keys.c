@@ -47,9 +47,8 @@ sluice_status keys_find_one(const struct question *question, const char *table,
         return SLUICE_NOT_FOUND;
     if (access->tables == NULL || !SLUICE_HAS(struct sluice_tables, access->tables, find_part))
         return SLUICE_TEMP;
-    sluice_status st =
-        (is_part ? access->tables->find_part : access->tables->find)(
-            access->host, table, key, question->deadline_ms, &taken, take_value, &errors);
+    sluice_status st = (is_part ? access->tables->find_part : access->tables->find)(
+        access->host, table, key, question->deadline_ms, &taken, take_value, &errors);
     if (st == SLUICE_OK && taken.value != NULL && !taken.has_failed) {
         *ret_value = taken.value;
         return SLUICE_OK;

@@ -33,9 +33,8 @@ static const char *fit_detail(int32_t about, const char *detail)
     static const struct {
         const char *detail, *sender, *recipient;
     } addresses[] = {
-        {"1.0", "1.0", "1.0"}, {"1.1", "1.0", "1.1"}, {"1.2", "1.8", "1.2"},
-        {"1.3", "1.7", "1.3"}, {"1.4", "1.0", "1.4"}, {"1.6", "1.0", "1.6"},
-        {"1.7", "1.7", "1.3"}, {"1.8", "1.8", "1.2"},
+        {"1.0", "1.0", "1.0"}, {"1.1", "1.0", "1.1"}, {"1.2", "1.8", "1.2"}, {"1.3", "1.7", "1.3"},
+        {"1.4", "1.0", "1.4"}, {"1.6", "1.0", "1.6"}, {"1.7", "1.7", "1.3"}, {"1.8", "1.8", "1.2"},
     };
 
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
@@ -71,7 +70,8 @@ sluice_status say(const struct question *question, int32_t verdict, const char *
 
 sluice_status misconfigured(const struct question *question, int32_t about)
 {
-    return postpone(question, SLUICE_VERDICT_DEFER, about, 451, "3.5", "Server configuration error");
+    return postpone(question, SLUICE_VERDICT_DEFER, about, 451, "3.5",
+                    "Server configuration error");
 }
 
 void complain(const struct question *question, const char *format, ...)

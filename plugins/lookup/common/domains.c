@@ -30,6 +30,5 @@ bool domains_ask_for(const char *domains, struct sluice_span key)
     if (domains[strspn(domains, SEPARATORS)] == '\0')
         return true;
     return at != NULL && at > key.ptr &&
-           have(domains,
-                (struct sluice_span){at + 1, (size_t)(key.ptr + key.len - at) - 1});
+           have(domains, (struct sluice_span){at + 1, (size_t)(key.ptr + key.len - at) - 1});
 }

@@ -45,7 +45,7 @@ struct sluice_lookup {
     const struct sluice_host *host;
     const struct sluice_clock *clock;
     char *path, *companion; /* the latter NULL: needs none */
-    char *key; /* scratch: the key with its NUL */
+    char *key;              /* scratch: the key with its NUL */
     size_t key_size;
 
     int fd; /* of the file or of its copy; -1: not open */

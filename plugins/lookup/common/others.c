@@ -23,8 +23,8 @@ static bool is_table(struct sluice_span name)
 {
     size_t len = 0;
 
-    while (len < name.len && (isalnum((unsigned char)name.ptr[len]) || name.ptr[len] == '-' ||
-                              name.ptr[len] == '_'))
+    while (len < name.len &&
+           (isalnum((unsigned char)name.ptr[len]) || name.ptr[len] == '-' || name.ptr[len] == '_'))
         len++;
     return len > 0 && len + 1 < name.len && name.ptr[len] == ':';
 }

@@ -65,9 +65,8 @@ struct reading {
 
 static sluice_status refuse(const struct reading *reading, const char *why)
 {
-    return explain(reading->errors, SLUICE_CONFIG, "%s map %s, line %lu: %s",
-                   rules_engine.type, reading->source->name,
-                   reading->source->line_number, why);
+    return explain(reading->errors, SLUICE_CONFIG, "%s map %s, line %lu: %s", rules_engine.type,
+                   reading->source->name, reading->source->line_number, why);
 }
 
 /* What is odd, and yet clear. */
@@ -129,7 +128,7 @@ static sluice_status read_pattern(struct reading *reading, char **at, struct rul
     if (**at == '\0')
         return refuse(reading, "no pattern");
     wrong = rules_engine.is_delimited ? split_delimited(at, &pattern, &flags)
-                                 : split_word(at, &pattern, &flags);
+                                      : split_word(at, &pattern, &flags);
     if (wrong != NULL)
         return refuse(reading, wrong);
     *at = skip_space(*at);
@@ -364,7 +363,8 @@ static sluice_status answer(const struct rules *rules, const struct rule *rule,
     }
     /* Whoever writes to us must not say where mail goes. */
     if (rule->part_count > 0 && sluice_sink_has(sink, SLUICE_SINK_NO_SUBSTITUTION) != 0)
-        return fail_rule(rules, rule, "regular expression substitution is not allowed here", errors);
+        return fail_rule(rules, rule, "regular expression substitution is not allowed here",
+                         errors);
     if (rules_value_expand(rule->value, parts, &text, &len) != SLUICE_OK)
         return fail_rule(rules, rule, "out of memory", errors);
     sink->value(sink, (struct sluice_span){text, len});
@@ -397,8 +397,9 @@ static sluice_status find(const struct rules *rules, const struct rules_key *key
     return SLUICE_NOT_FOUND;
 }
 
-static sluice_status rules_find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
-                         const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
+static sluice_status rules_find(struct sluice_lookup *lookup, struct sluice_span key,
+                                int64_t deadline_ms, const struct sluice_lookup_sink *sink,
+                                const struct sluice_errors *errors)
 {
     struct rules_key prepared = {.text.len = key.len};
     const void *rules;

@@ -25,9 +25,9 @@ struct source {
     void (*warn)(void *user, const char *text);
     void *user;
     bool takes_any_text; /* entries need not be UTF-8; false at first */
-    char *ahead; /* the physical line that was read last */
+    char *ahead;         /* the physical line that was read last */
     size_t ahead_size, ahead_len;
-    bool has_ahead;            /* it is still to be used */
+    bool has_ahead; /* it is still to be used */
     unsigned long ahead_number;
     char *line; /* with all that continues it, and a NUL */
     size_t line_size, line_len;

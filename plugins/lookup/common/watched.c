@@ -141,8 +141,7 @@ static void read_file(struct watched *watched)
 /* For longer than a look: who has not been asked for a while has no need to look twice. */
 static bool is_old(const struct watched *watched, const struct stamp *stamp)
 {
-    int64_t changed_ms =
-        (int64_t)stamp->changed.tv_sec * 1000 + stamp->changed.tv_nsec / 1000000;
+    int64_t changed_ms = (int64_t)stamp->changed.tv_sec * 1000 + stamp->changed.tv_nsec / 1000000;
 
     return stamp->inode != 0 &&
            watched->clock->wall_ms(watched->host) - changed_ms > LOOK_MS + CLOCK_TICK_MS;

@@ -21,7 +21,7 @@ enum attribute_kind {
 };
 
 struct attributes {
-    char *text[ATTRIBUTE_KINDS]; /* cut into names */
+    char *text[ATTRIBUTE_KINDS];     /* cut into names */
     char *names[ATTRIBUTES_MAX + 1]; /* in the order of the kinds; ends with NULL */
     size_t end[ATTRIBUTE_KINDS];     /* of each kind in names */
 };

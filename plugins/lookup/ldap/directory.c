@@ -22,7 +22,7 @@ struct directory {
     unsigned references;
     struct settings settings;
     struct attributes attributes;
-    char urls[URLS_MAX]; /* of our servers */
+    char urls[URLS_MAX];     /* of our servers */
     struct servers *servers; /* NULL: not yet needed */
     struct foreign foreign[FOREIGN_MAX];
     size_t foreign_count;
@@ -88,8 +88,7 @@ static bool print_urls(const struct settings *settings, char urls[URLS_MAX])
     urls[0] = '\0';
     for (at += strspn(at, ", \t\r\n"); *at != '\0'; at += strspn(at, ", \t\r\n")) {
         size_t len = strcspn(at, ", \t\r\n");
-        int written =
-            print_url(urls + end, URLS_MAX - end, at, len, settings->number[SERVER_PORT]);
+        int written = print_url(urls + end, URLS_MAX - end, at, len, settings->number[SERVER_PORT]);
 
         if (written < 0 || (size_t)written >= URLS_MAX - end)
             return false;

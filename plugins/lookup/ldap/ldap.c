@@ -155,8 +155,9 @@ static const struct sluice_plugin_desc desc = {
     .name = "lookup/ldap",
     .version = "0.1.0",
     .license = "ISC AND OLDAP-2.8",
-    .summary = "Searches in a directory, told by ldap:/path/to/file.cf as in ldap_table(5), or by the "
-               "table's options",
+    .summary =
+        "Searches in a directory, told by ldap:/path/to/file.cf as in ldap_table(5), or by the "
+        "table's options",
     .mode = SLUICE_MODE_TASK,
     .option_size = sizeof(settings_options[0]),
     .option_count = SETTING_COUNT,

@@ -22,7 +22,7 @@ struct link_request {
     const char *base;
     int scope;
     const char *filter;
-    char **attributes; /* NULL: all */
+    char **attributes;  /* NULL: all */
     int64_t size_limit; /* 0: the server's */
 };
 

@@ -126,8 +126,8 @@ static sluice_status give(struct finding *finding, const struct berval *value)
     int64_t limit = finding->settings->number[EXPANSION_LIMIT];
     size_t len;
     char *text;
-    sluice_status st = query_result(finding->settings->text[RESULT_FORMAT], found, finding->key,
-                                    &text, &len);
+    sluice_status st =
+        query_result(finding->settings->text[RESULT_FORMAT], found, finding->key, &text, &len);
 
     if (st == SLUICE_NOT_FOUND)
         return SLUICE_OK; /* a value without what the format wants is none */

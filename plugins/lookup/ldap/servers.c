@@ -74,8 +74,7 @@ struct servers *servers_new(const struct sluice_host *host, const struct setting
     servers->offload = host->get_service(host, SLUICE_OFFLOAD_ID);
     servers->settings = settings;
     servers->is_foreign = is_foreign;
-    if (!add_servers(servers, urls) ||
-        servers->gates->make(host, &servers->change) != SLUICE_OK) {
+    if (!add_servers(servers, urls) || servers->gates->make(host, &servers->change) != SLUICE_OK) {
         servers_free(servers);
         return NULL;
     }
@@ -131,8 +130,7 @@ static struct server *next_server(struct servers *servers)
 /* ---- connecting ------------------------------------------------------------------------------- */
 
 /* Takes the handle from the connection. */
-static bool add_link(struct servers *servers, const struct server *server,
-                     struct connect *connect)
+static bool add_link(struct servers *servers, const struct server *server, struct connect *connect)
 {
     struct link *link = link_new(servers->host, connect->handle);
 
@@ -260,8 +258,8 @@ static void judge(struct servers *servers, struct server *server, struct link *l
     (void)servers->gates->open_one(servers->change); /* there is room for one more */
 }
 
-int servers_search(struct servers *servers, const struct link_request *request,
-                   int64_t deadline_ms, struct answer *answer, const char **ret_why)
+int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
+                   struct answer *answer, const char **ret_why)
 {
     int64_t now_ms = now_of(servers);
     /* the first server's silence leaves time for the second one */

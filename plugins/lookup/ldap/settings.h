@@ -61,8 +61,8 @@ extern const struct sluice_option settings_options[SETTING_COUNT];
 enum bind_method { BIND_NONE, BIND_SIMPLE, BIND_SASL };
 
 struct settings {
-    char *text[SETTING_COUNT];      /* STRING, PATH, ENUM, LIST (parted by blanks): never NULL */
-    int64_t number[SETTING_COUNT];  /* INTEGER, BOOLEAN, DURATION (ms) */
+    char *text[SETTING_COUNT];     /* STRING, PATH, ENUM, LIST (parted by blanks): never NULL */
+    int64_t number[SETTING_COUNT]; /* INTEGER, BOOLEAN, DURATION (ms) */
     enum bind_method bind;
     int scope; /* LDAP_SCOPE_... */
 };

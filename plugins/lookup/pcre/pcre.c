@@ -32,8 +32,8 @@ static bool read_flags(const char *flags, uint32_t *ret_options, char why[RULES_
         char flag;
         uint32_t option;
     } known[] = {
-        {'i', PCRE2_CASELESS}, {'m', PCRE2_MULTILINE},      {'s', PCRE2_DOTALL},
-        {'x', PCRE2_EXTENDED}, {'A', PCRE2_ANCHORED},       {'E', PCRE2_DOLLAR_ENDONLY},
+        {'i', PCRE2_CASELESS}, {'m', PCRE2_MULTILINE},       {'s', PCRE2_DOTALL},
+        {'x', PCRE2_EXTENDED}, {'A', PCRE2_ANCHORED},        {'E', PCRE2_DOLLAR_ENDONLY},
         {'U', PCRE2_UNGREEDY}, {'X', 0 /* always strict */},
     };
     uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF;

@@ -14,7 +14,7 @@ struct settings {
     char *dbpath;
     char *query;
     char *result_format;
-    char *domain; /* names parted by commas and white space; empty: any */
+    char *domain;            /* names parted by commas and white space; empty: any */
     int64_t expansion_limit; /* 0: none */
 };
 

@@ -69,8 +69,8 @@ static sluice_status db_open(struct sluice_lookup *lookup, const char *path,
     if (lookup->db_path == NULL)
         return explain(errors, SLUICE_TEMP, "open database %s: out of memory", path);
     if (sqlite3_open_v2(path, &lookup->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
-        sluice_status st = explain(errors, SLUICE_TEMP, "open database %s: %s", path,
-                                   sqlite3_errmsg(lookup->db));
+        sluice_status st =
+            explain(errors, SLUICE_TEMP, "open database %s: %s", path, sqlite3_errmsg(lookup->db));
 
         db_close(lookup);
         return st;
@@ -94,8 +94,8 @@ static sluice_status db_ready(struct sluice_lookup *lookup, const char *path,
         db_close(lookup);
         return explain(errors, SLUICE_TEMP, "open database %s: %s", path, strerror(error));
     }
-    if (lookup->db != NULL && strcmp(lookup->db_path, path) == 0 &&
-        lookup->device == file.st_dev && lookup->inode == file.st_ino)
+    if (lookup->db != NULL && strcmp(lookup->db_path, path) == 0 && lookup->device == file.st_dev &&
+        lookup->inode == file.st_ino)
         return SLUICE_OK;
     db_close(lookup);
     return db_open(lookup, path, &file, errors);
@@ -245,10 +245,12 @@ static sluice_status sqlite_open(const struct sluice_host *host, const struct sl
 static const struct sluice_option options[] = {
     {"dbpath", SLUICE_OPT_PATH, 0, NULL, NULL, "File of the database"},
     {"query", SLUICE_OPT_STRING, 0, NULL, NULL,
-     "What to ask it: SQL, with %s for the key, %u and %d for its parts, %1 to %9 for labels of its "
+     "What to ask it: SQL, with %s for the key, %u and %d for its parts, %1 to %9 for labels of "
+     "its "
      "domain from the right"},
     {"result_format", SLUICE_OPT_STRING, 0, "%s", NULL,
-     "What becomes of each value: %s, %u, %d for it and its parts, %S, %U, %D for those of the key"},
+     "What becomes of each value: %s, %u, %d for it and its parts, %S, %U, %D for those of the "
+     "key"},
     {"domain", SLUICE_OPT_STRING, 0, NULL, NULL,
      "Asks only for addresses of these domains, parted by commas or blanks"},
     {"expansion_limit", SLUICE_OPT_INTEGER, 0, "0", "0..",
@@ -273,8 +275,9 @@ static const struct sluice_plugin_desc desc = {
     .name = "lookup/sqlite",
     .version = "0.1.0",
     .license = "ISC AND blessing",
-    .summary = "Queries to an SQLite file, told by sqlite:/path/to/file.cf as in sqlite_table(5), or "
-               "by the table's options",
+    .summary =
+        "Queries to an SQLite file, told by sqlite:/path/to/file.cf as in sqlite_table(5), or "
+        "by the table's options",
     .mode = SLUICE_MODE_SERIAL,
     .option_size = sizeof(options[0]),
     .option_count = sizeof(options) / sizeof(options[0]),

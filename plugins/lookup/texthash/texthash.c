@@ -37,8 +37,8 @@ static sluice_status read_all(struct source *source, const struct sluice_errors 
     return st == SLUICE_NOT_FOUND ? SLUICE_OK : st;
 }
 
-static sluice_status read_entries(struct source *source,
-                                  const struct sluice_errors *errors, void **ret_content)
+static sluice_status read_entries(struct source *source, const struct sluice_errors *errors,
+                                  void **ret_content)
 {
     struct entries *entries = entries_new();
     sluice_status st;

@@ -18,7 +18,8 @@ static const struct sluice_override overrides[] = {
 static const struct sluice_option options[] = {
     {"fallback_relay", SLUICE_OPT_LIST, 0, "", NULL, "The older name of smtp_fallback_relay"},
     {"smtp_fallback_relay", SLUICE_OPT_LIST, 0, NULL, NULL,
-     "Next hops to try when those of the mail were not found or failed for now; not set: fallback_relay"},
+     "Next hops to try when those of the mail were not found or failed for now; not set: "
+     "fallback_relay"},
 };
 
 static const struct sluice_derive derive = {

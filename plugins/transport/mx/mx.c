@@ -126,9 +126,9 @@ static sluice_status lookup_mx(const struct sluice_nexthop *nexthop, struct sear
         .sink = {.struct_size = sizeof(collector.sink), .record = collect_mx},
         .search = search,
     };
-    sluice_status st = resolver_query(&nexthop->resolver, sluice_span_of(search->destination->name),
-                                      SLUICE_DNS_MX, search->deadline_ms, &collector.sink,
-                                      search->reason);
+    sluice_status st =
+        resolver_query(&nexthop->resolver, sluice_span_of(search->destination->name), SLUICE_DNS_MX,
+                       search->deadline_ms, &collector.sink, search->reason);
 
     return st == SLUICE_OK && search->mx_count == 0 ? SLUICE_TEMP : st;
 }

@@ -339,7 +339,8 @@ sluice_status resolver_not_found(const struct resolver *resolver, sluice_status 
                                  const char *name, const char *reason,
                                  const struct sluice_errors *errors)
 {
-    explain(status == SLUICE_PERM ? "5.4.4" : "4.4.4", name, address_type(resolver), reason, errors);
+    explain(status == SLUICE_PERM ? "5.4.4" : "4.4.4", name, address_type(resolver), reason,
+            errors);
     return status;
 }
 

@@ -58,8 +58,8 @@ void resolver_done(struct resolver *resolver);
 /* One DNS query. reason: why NOT_FOUND; the texts of other failures go nowhere, ours are below.
  * [task: waits] */
 sluice_status resolver_query(const struct resolver *resolver, struct sluice_span name,
-                             uint32_t type, int64_t deadline_ms,
-                             const struct sluice_dns_sink *sink, char reason[RESOLVER_REASON_MAX]);
+                             uint32_t type, int64_t deadline_ms, const struct sluice_dns_sink *sink,
+                             char reason[RESOLVER_REASON_MAX]);
 
 /*
  * The host's A and AAAA records at the end of list; a numeric name stands for itself. OK if there is

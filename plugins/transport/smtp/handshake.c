@@ -158,8 +158,7 @@ static sluice_status say_hello(struct sluice_connection *session, int *ret_is_ex
  * PERM: the way of this mail leads back to us, and will until somebody changes it. A backup host of
  * its destination may only be in our place while the better ones are away.
  */
-static sluice_status loops_back(const struct sluice_target *target,
-                                struct session_verdict *verdict)
+static sluice_status loops_back(const struct sluice_target *target, struct session_verdict *verdict)
 {
     int is_backup = target->is_backup != 0;
 

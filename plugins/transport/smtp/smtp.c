@@ -49,7 +49,8 @@ static const struct sluice_option options[] = {
     {"fallback_relay", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, "", NULL,
      "The older name of smtp_fallback_relay"},
     {"smtp_fallback_relay", SLUICE_OPT_LIST, SLUICE_OPT_GLOBAL, NULL, NULL,
-     "Next hops to try when those of the mail were not found or failed for now; not set: fallback_relay"},
+     "Next hops to try when those of the mail were not found or failed for now; not set: "
+     "fallback_relay"},
     {"protocol", SLUICE_OPT_ENUM, 0, "smtp", "smtp|lmtp",
      "LMTP (RFC 2033) differs in LHLO, and in a reply for each recipient after the content"},
     {"smtp_8bit_without_8bitmime", SLUICE_OPT_ENUM, SLUICE_OPT_GLOBAL, "send", "send|reject",
@@ -119,7 +120,7 @@ static sluice_status get_fallback(struct sluice_transport *transport,
                                   const struct sluice_errors *errors)
 {
     const char *key = config->is_set(config, "smtp_fallback_relay") != 0 ? "smtp_fallback_relay"
-                                                                          : "fallback_relay";
+                                                                         : "fallback_relay";
     size_t count = config->get_count(config, key), size = 1, len = 0;
 
     for (size_t i = 0; i < count; i++)
