@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import signal
+import sqlite3
 
 import pytest
 
@@ -177,6 +178,22 @@ def test_files_commands_and_lists_of_an_alias(make_local, folder, sink):
                        ("none", r"dsn=4\.3\.5, status=deferred \(included file .*not found")):
         send(daemon.port, sender="s@else.tld", recipients=[f"{name}@isp.example"])
         daemon.wait_for_log(rf"to=<{name}@isp.example>, .*{text}")
+
+
+def test_a_nul_does_not_end_a_list(make_local, folder, sink):
+    """Who is on it is not known: it waits as a whole."""
+    members, table = folder / "members", folder / "nul.cf"
+    members.write_bytes(b"one@else.tld\n\0\ntwo@else.tld\n")
+    sqlite3.connect(folder / "db").close()
+    table.write_text(f"dbpath = {folder}/db\n"
+                     "query = SELECT 'one@else.tld,' || char(0) || 'two@else.tld' WHERE '%s' = 'value'\n")
+    daemon = make_local(f"file :include:{members}\n")
+    daemon.change({"alias_maps": [*daemon.settings["alias_maps"], f"sqlite:{table}"]})
+    daemon.start()
+    for name, text in ("file", r"4\.3\.5, .*is no text"), ("value", r"4\.3\.0, .*lookup of value failed"):
+        send(daemon.port, sender="s@else.tld", recipients=[f"{name}@isp.example"])
+        daemon.wait_for_log(rf"to=<{name}@isp.example>, .*dsn={text}")
+    assert sink.count == 0
 
 
 def test_one_member_that_waits_holds_back_the_rest(make_local, folder, sink):

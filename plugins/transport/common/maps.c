@@ -53,14 +53,17 @@ sluice_status maps_open(struct maps *maps, const struct sluice_host *host,
 struct answer {
     struct sluice_lookup_sink sink;
     struct sluice_errors errors;
-    char *text; /* NULL: none, or no memory */
+    char *text; /* NULL: none, or no memory, or it is none */
     char reason[RESULT_TEXT_MAX];
 };
 
 static void keep(struct answer *answer, struct sluice_span value)
 {
+    bool is_text = value.len <= MAPS_VALUE_MAX &&
+                   (value.len == 0 || memchr(value.ptr, '\0', value.len) == NULL);
+
     free(answer->text);
-    answer->text = value.len <= MAPS_VALUE_MAX ? strndup(value.ptr, value.len) : NULL;
+    answer->text = is_text ? strndup(value.len > 0 ? value.ptr : "", value.len) : NULL;
 }
 
 static void take_value(void *user, struct sluice_span value)

@@ -68,7 +68,7 @@ static sluice_status read_all(struct reading *reading, int fd, size_t size)
             break; /* it has become shorter meanwhile */
         len += (size_t)n;
     }
-    return SLUICE_OK;
+    return memchr(reading->text, '\0', len) == NULL ? SLUICE_OK : unsafe(reading, "is no text");
 }
 
 static sluice_status read_file(struct reading *reading)

@@ -18,7 +18,7 @@ struct textfile {
 
 /*
  * The whole file, which the caller frees. One that everybody may write to, or is no regular file, or
- * longer than TEXTFILE_MAX is TEMP with the result; NOT_FOUND: there is none. [task: waits]
+ * has a NUL in it, or is longer than TEXTFILE_MAX is TEMP with the result; NOT_FOUND: there is none. [task: waits]
  */
 sluice_status textfile_read(const struct station *station, const struct textfile *file,
                             int64_t deadline_ms, char **ret_text, struct result *result);
