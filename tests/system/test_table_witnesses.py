@@ -8,6 +8,7 @@ T-55, T-60 to T-62, T-40 to T-45, T-8, T-9).
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
