@@ -82,14 +82,27 @@ static struct sluice_span unquote(struct sluice_span text, char *memory)
     return text;
 }
 
-/* "Alice A. <alice@x>" */
+/* Where what ends with close opens; NULL: it does not end so. */
+static const char *opening(struct sluice_span text, char open, char close)
+{
+    bool is_closed = text.len > 0 && text.ptr[text.len - 1] == close;
+
+    return is_closed ? memrchr(text.ptr, open, text.len) : NULL;
+}
+
+/* "Alice A. <alice@x>", "alice@x (Alice A.)" */
 static struct sluice_span address_of(struct sluice_span text)
 {
-    const char *end =
-        text.len > 0 && text.ptr[text.len - 1] == '>' ? text.ptr + text.len - 1 : NULL;
-    const char *start = end != NULL ? memrchr(text.ptr, '<', text.len) : NULL;
+    const char *comment = opening(text, '(', ')');
+    const char *start;
 
-    return start != NULL ? trim((struct sluice_span){start + 1, (size_t)(end - start - 1)}) : text;
+    if (comment != NULL)
+        text = trim((struct sluice_span){text.ptr, (size_t)(comment - text.ptr)});
+    start = opening(text, '<', '>');
+    if (start == NULL)
+        return text;
+    text = skip(text, (size_t)(start - text.ptr) + 1);
+    return trim((struct sluice_span){text.ptr, text.len - 1});
 }
 
 static sluice_status add_plain(struct member_list *list, struct sluice_span given,

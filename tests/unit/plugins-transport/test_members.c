@@ -34,6 +34,8 @@ static const struct {
     {"a, a", "address=a"},
     {"\"a b\"@x, \"c, d\"@y", "address=\"a b\"@x & address=\"c, d\"@y"},
     {"Alice <a@x>, \"B, C\" <b@x>", "address=a@x & address=b@x"},
+    {"a@x (Alice A.), <b@x> (B)", "address=a@x & address=b@x"},
+    {"(nobody)", ""},
     {"/var/x", "file=/var/x"},
     {"\"/var/a b\"", "file=/var/a b"},
     {"/", "address=/"},
