@@ -119,6 +119,7 @@ def test_what_is_overdue_is_spread(make_daemon, sink):
 
 
 def test_many_messages_are_found_and_released(make_daemon, sink, store):
+    """Q-47, and Q-48: a release answers at once, however many wait."""
     daemon = held(make_daemon, sink, queue_store={"plugin": store})
     began = time.monotonic()
     fill(daemon.port, MANY)

@@ -89,7 +89,7 @@ def test_mail_that_comes_after_the_release_waits_again(seed, sink):
 
 
 def test_a_release_takes_the_released_domain_only(seed, sink):
-    """Q-40."""
+    """Q-40; Q-42: recipients of other domains in the same message stay where they are."""
     send(seed.port, recipients=["a@customer.tld", "b@other.tld", "c@customer.tld"])
     send(seed.port, recipients=["d@other.tld"])
     etrn(seed, "customer.tld")
@@ -174,6 +174,7 @@ def test_attempts_after_failures_are_further_and_further_apart(make_daemon, make
 
 
 def test_a_site_that_cannot_be_reached_backs_off_as_one(make_daemon, make_sink):
+    """Q-23, and Q-24 as Sluice has it (doc/differences.md, failed_cohort_limit)."""
     sink = make_sink(replies={"greeting": None})
     daemon = make_daemon(start=False)
     daemon.change({
@@ -188,6 +189,7 @@ def test_a_site_that_cannot_be_reached_backs_off_as_one(make_daemon, make_sink):
     time.sleep(1)
     assert sink.connections == reached
     assert len(daemon.queue()) == 11
+    assert "(delivery temporarily suspended: " in daemon.command("mailq").stdout
 
 
 ETRN_REPLIES = [
@@ -244,6 +246,7 @@ def test_strangers_may_not_etrn_by_default(seed):
 
 
 def test_strangers_who_may_etrn_see_no_counts_and_are_merged(seed, sink):
+    """Q-13: what is asked for while it is under way already is remembered once."""
     seed.stop()
     seed.change({"mynetworks": ["127.0.0.2/32"], "smtpd_etrn_restrictions": ["permit"],
                  "etrn_minimum_interval": "3s"})

@@ -75,7 +75,7 @@ static void test_waits(void **state)
         {"old: the maximum", 9, T, T + 48 * HOUR, 0, 0, T + 48 * HOUR, 4000},
         {"asked later: the rest", 3, T, T + 1000 * SECOND, 0, 0, T + 1400 * SECOND, 600},
         {"asked after its time: at once", 3, T, T + 1000 * SECOND, 0, 0, T + 9000 * SECOND, 0},
-        {"arrival in the future: the minimum", 1, T + HOUR, T, 0, 0, T, 300},
+        {"arrival in the future: the minimum", 1, T + HOUR, T, 0, 0, T, 300}, /* */
         {"attempt in the future: the minimum from now", 1, T, T + HOUR, 0, 0, T, 300},
         {"attempt without a time: from now", 1, T - 500 * SECOND, 0, 0, 0, T, 500},
         {"the site's second failure", 1, T, T, 2, T, T, 600},

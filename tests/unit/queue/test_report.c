@@ -54,6 +54,7 @@ static void test_a_report_may_come_to_nothing(void **state)
     fixture_stop(&f);
 }
 
+/* what failed stays until its report is stored. */
 static void test_what_cannot_be_told_now_is_told_later(void **state)
 {
     struct fixture f;
