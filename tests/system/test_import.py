@@ -277,6 +277,8 @@ LINES = {
 def test_lines(name, folder):
     """What a main.cf says, and the line of sluice.conf that comes of it; all of it checks."""
     main, want = LINES[name]
+    (folder / "postfix").mkdir()
+    (folder / "postfix" / "networks").write_text("192.0.2.0/24\n")
     imported = Imported(folder, TODAY + main)
     want = want.replace("{folder}", str(imported.folder))
     assert want in imported.text, imported.text + imported.errors
