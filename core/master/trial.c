@@ -248,21 +248,33 @@ static void check_restrictions(struct trial *trial)
 
 /* ---- files of patterns ----------------------------------------------------------------------- */
 
+static void check_file(struct trial *trial, struct tables *tables,
+                       const struct draft_parameter *parameter, const char *item,
+                       enum domain_list_kind kind)
+{
+    const char *name = parameter->option->key;
+    struct place place = draft_item_place(parameter, item);
+    struct domain_list list = {.kind = kind};
+    struct error err = ERROR_INIT;
+
+    if (domain_list_add(&list, tables, item, &err) != SLUICE_OK)
+        report_error(&trial->draft->report, place, "%s: %s", name, err.text);
+    else if (domain_list_unreadable(&list) != NULL)
+        report_warning(&trial->draft->report, place, "%s: %s", name, domain_list_unreadable(&list));
+    domain_list_done(&list);
+}
+
 static void check_files(struct trial *trial, struct tables *tables, const char *name,
                         enum domain_list_kind kind)
 {
     const struct draft_parameter *parameter = draft_parameter(trial->draft, name);
-    struct domain_list list = {.kind = kind};
-    struct error err = ERROR_INIT;
 
+    if (!parameter->value.is_named)
+        return; /* a default has the files of another list at most */
     for (size_t i = 0; i < parameter->value.item_count; i++) {
-        const char *item = parameter->value.items[i];
-
-        if (domain_list_is_file(item) && domain_list_add(&list, tables, item, &err) != SLUICE_OK)
-            report_error(&trial->draft->report, draft_item_place(parameter, item), "%s: %s", name,
-                         err.text);
+        if (domain_list_is_file(parameter->value.items[i]))
+            check_file(trial, tables, parameter, parameter->value.items[i], kind);
     }
-    domain_list_done(&list);
 }
 
 /* As the roles read them when they start: one that could not would end the daemon. */

@@ -16,12 +16,13 @@ enum pattern_kind {
     PATTERN_NAME,
     PATTERN_NETWORK,
     PATTERN_TABLE,
+    PATTERN_UNREADABLE, /* what a file has that could not be read: nobody knows */
 };
 
 struct domain_pattern {
     enum pattern_kind kind;
     bool is_negated;
-    char *name; /* as it is written; NULL: PATTERN_TABLE */
+    char *name; /* as it is written; PATTERN_UNREADABLE: why; NULL: PATTERN_TABLE */
     struct network network;
     struct table *table;
 };
@@ -66,6 +67,14 @@ static sluice_status add_network(struct domain_list *list, struct domain_pattern
     pattern->kind = PATTERN_NETWORK;
     sluice_status st = network_parse(text, &pattern->network, err);
     return st == SLUICE_OK ? append_named(list, pattern, text, err) : st;
+}
+
+static sluice_status add_unreadable(struct domain_list *list, struct sluice_span why,
+                                    struct error *err)
+{
+    struct domain_pattern pattern = {.kind = PATTERN_UNREADABLE};
+
+    return append_named(list, &pattern, why, err);
 }
 
 /* "hash:/etc/sluice/x": a type before the first colon; an IPv6 address has none of letters only. */
@@ -134,11 +143,11 @@ static sluice_status add_file(struct domain_list *list, struct tables *tables, b
     char *bytes;
     size_t len;
 
-    sluice_status st = durable_read_file(path, DOMAIN_LIST_FILE_MAX, &bytes, &len, err);
-    if (st == SLUICE_NOT_FOUND)
-        return error_set(err, SLUICE_CONFIG, "%s: no such file", path);
+    struct error why = ERROR_INIT;
+
+    sluice_status st = durable_read_file(path, DOMAIN_LIST_FILE_MAX, &bytes, &len, &why);
     if (st != SLUICE_OK)
-        return st;
+        return add_unreadable(list, sluice_span_of(why.text), err);
     st = add_lines(list, tables, is_negated, (struct sluice_span){.ptr = bytes, .len = len}, err);
     free(bytes);
     if (st != SLUICE_OK)
@@ -160,6 +169,15 @@ sluice_status domain_list_add(struct domain_list *list, struct tables *tables, c
         return add_plain(list, tables, false, text, err);
     bool is_negated = take_negation(&text);
     return add_file(list, tables, is_negated, text.ptr, err);
+}
+
+const char *domain_list_unreadable(const struct domain_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->patterns[i].kind == PATTERN_UNREADABLE)
+            return list->patterns[i].name;
+    }
+    return NULL;
 }
 
 sluice_status domain_list_add_state(const struct domain_list *list, struct table_state *state)
@@ -274,6 +292,8 @@ static sluice_status match(const struct domain_list *list, struct sluice_span do
                 return verdict(pattern);
             continue;
         }
+        if (pattern->kind == PATTERN_UNREADABLE)
+            return error_set(err, SLUICE_TEMP, "%s", pattern->name);
         sluice_status st = table_matches(list, pattern->table, domain, deadline_ms, err);
         if (st == SLUICE_OK)
             return verdict(pattern);
@@ -293,6 +313,8 @@ static sluice_status match_address(const struct domain_list *list, const struct 
                 return verdict(pattern);
             continue;
         }
+        if (pattern->kind == PATTERN_UNREADABLE)
+            return error_set(err, SLUICE_TEMP, "%s", pattern->name);
         sluice_status st = ask(pattern->table, text, deadline_ms, err);
         if (st == SLUICE_OK)
             return verdict(pattern);

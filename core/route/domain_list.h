@@ -40,9 +40,12 @@ struct domain_list {
     size_t count;
 };
 
-/* Appends one pattern, or those of a file. CONFIG or TEMP with a text. [main] */
+/* Appends one pattern, or those of a file; from where one that cannot be read stands, who is asked for is
+ * neither in the list nor not (TEMP). CONFIG or TEMP with a text. [main] */
 sluice_status domain_list_add(struct domain_list *list, struct tables *tables, const char *pattern,
                               struct error *err);
+/* Why the first file that cannot be read cannot, or NULL. */
+const char *domain_list_unreadable(const struct domain_list *list);
 /* Whether the pattern is /file or !/file. */
 bool domain_list_is_file(const char *pattern);
 /* Sets kind and with_parents and reads the list from the parameter, whose name must stay. [main] */

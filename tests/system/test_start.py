@@ -46,7 +46,6 @@ MISTAKES = {
     'transport_maps = "/etc/sluice/transport";': "transport_maps: wants a table",
     'relay_recipient_maps = [ "hash:" ];': "relay_recipient_maps: wants a table",
     'permit_mx_backup_networks = [ "192.0.2.0/33" ];': "permit_mx_backup_networks",
-    'relay_domains = [ "a.tld", "/nosuch/domains" ];': "relay_domains: /nosuch/domains: no such file",
     'fast_flush_domains = "!/etc/passwd";': "fast_flush_domains: /etc/passwd: there is no table",
     'minimal_backoff_time = "2h";': "minimal_backoff_time",
     "myhostname = ;": "syntax",
@@ -99,6 +98,19 @@ def test_a_table_that_cannot_be_opened_is_reported(make_daemon, folder):
     daemon = make_daemon(start=False, settings={"transport_maps": [f"hash:{folder}/nosuch"]})
     result = check(daemon)
     assert f"hash:{folder}/nosuch" in result.stderr and "No such file" in result.stderr
+
+
+def test_a_list_whose_file_is_not_there(make_daemon):
+    """As with a table: it is said, what the file would decide is put off, and the rest goes on (R-6, T-3)."""
+    daemon = make_daemon(start=False, settings={"relay_domains": ["a.tld", "/nosuch/domains"]})
+    result = check(daemon)
+    assert result.returncode == 0
+    assert f"sluice.conf:{line_of(daemon, 'relay_domains')}: warning: relay_domains: open /nosuch" in result.stderr
+    daemon.start()
+    with Client(daemon.port) as client:
+        client.expect("MAIL FROM:<s@x.tld>", "250")
+        client.expect("RCPT TO:<u@a.tld>", "250 2.1.5 Ok")
+        client.expect("RCPT TO:<u@b.tld>", "451 4.3.0 <u@b.tld>: Temporary lookup failure")
 
 
 def test_a_table_in_two_lists_is_named_by_its_line(make_daemon, folder):

@@ -278,7 +278,14 @@ static void test_domain_list_from_file(void **state)
                      SLUICE_OK);
     domain_list_done(&list);
     (void)unlink(path);
-    assert_int_equal(domain_list_add(&list, f->tables, path, &err), SLUICE_CONFIG);
+    assert_null(domain_list_unreadable(&list));
+    assert_int_equal(domain_list_add(&list, f->tables, "zero.tld", &err), SLUICE_OK);
+    assert_int_equal(domain_list_add(&list, f->tables, path, &err), SLUICE_OK);
+    assert_non_null(domain_list_unreadable(&list));
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("zero.tld"), CLOCK_NEVER, &err),
+                     SLUICE_OK);
+    assert_int_equal(domain_list_match(&list, SPAN_LITERAL("one.tld"), CLOCK_NEVER, &err),
+                     SLUICE_TEMP);
     domain_list_done(&list);
 }
 
