@@ -158,7 +158,7 @@ static void settle(struct deliver_link *link)
 
     if (is_crash)
         judge(link);
-    dispatch_end_link(link, is_crash ? 0 : DISPATCH_RETURN_MS);
+    deliver_link_end(link, is_crash ? 0 : DISPATCH_RETURN_MS);
     if (is_crash)
         death_look(queue);
 }
@@ -223,7 +223,7 @@ static void settle_overdue(struct queue *queue, int64_t now_ms)
 
 static void look_at_isolation(struct queue *queue, int64_t now_ms)
 {
-    bool is_there = queue->is_isolation_asked || dispatch_isolated(queue) != NULL;
+    bool is_there = queue->is_isolation_asked || deliver_link_isolated(queue) != NULL;
 
     if (suspects_are_waiting(&queue->suspects, queue->crews.count, now_ms)) {
         unsigned crew = queue->suspects.crew;

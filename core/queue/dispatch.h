@@ -10,35 +10,13 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "ipc/channel.h"
-#include "queue/death.h"
+#include "queue/deliver_link.h"
 #include "queue/message.h"
 
-struct message_link;
 struct queue;
 
 #define DISPATCH_TASKS 8        /* messages that are read at a time */
 #define DISPATCH_RETURN_MS 1000 /* until what a deliver process gave back is tried again */
-
-/* A deliver process. */
-struct deliver_link {
-    struct queue *queue;
-    struct channel *channel; /* NULL: it has closed */
-    unsigned index;
-    int32_t pid;
-    uint64_t generation;   /* of its configuration */
-    unsigned crew;         /* CREW_UNKNOWN: one of another configuration; it gets nothing */
-    bool is_paused;        /* it sends nothing more */
-    bool is_isolated; /* for suspects alone */
-    int64_t closed_ms;
-    struct death death;
-    uint64_t credit_bytes; /* what it takes at a time */
-    uint64_t credit_messages;
-    uint64_t used_bytes;
-    uint64_t used_messages;
-    struct deliver_link *prev;
-    struct deliver_link *next;
-};
 
 /* Units of one message at one site, on their way. */
 struct job {
@@ -61,14 +39,8 @@ struct job {
 };
 
 sluice_status dispatch_start(struct queue *queue, struct error *err);
-/* Takes fd over. */
-void dispatch_link(struct queue *queue, const struct message_link *link, int fd);
-/* The link has closed: it goes, and what was under way waits for delay_ms. */
-void dispatch_end_link(struct deliver_link *link, int64_t delay_ms);
-/* The link to the isolated process, or NULL. */
-struct deliver_link *dispatch_isolated(const struct queue *queue);
-size_t dispatch_link_count(const struct queue *queue);
-void dispatch_done(struct queue *queue);
+/* A deliver process says what has become of its job. PERM: that makes no sense. */
+sluice_status dispatch_take_result(struct deliver_link *link, const struct channel_frame *frame);
 
 /* For inherit.c: a job without units yet. NULL: no memory, or the ref is in use. */
 struct job *dispatch_new_job(struct queue *queue, uint64_t ref);

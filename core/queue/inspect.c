@@ -357,7 +357,7 @@ sluice_status inspect_status(struct session *session, json_t *request)
     set(object, "attempted", json_integer((json_int_t)queue->schedule.in_flight), &is_whole);
     set(object, "sites", json_integer((json_int_t)count_sites(&queue->schedule.sites)), &is_whole);
     set(object, "receive", json_integer((json_int_t)intake_link_count(queue)), &is_whole);
-    set(object, "deliver", json_integer((json_int_t)dispatch_link_count(queue)), &is_whole);
+    set(object, "deliver", json_integer((json_int_t)deliver_link_count(queue)), &is_whole);
     set(object, "accepting", json_boolean(queue->is_accepting), &is_whole);
     set(object, "free_bytes", json_integer((json_int_t)queue->space.free_bytes), &is_whole);
     set(object, "used_bytes", json_integer((json_int_t)queue->space.used_bytes), &is_whole);

@@ -342,7 +342,7 @@ static void queue_link(struct role *role, const struct message_link *link, int f
     } else if (span_equal(link->role, SPAN_LITERAL("receive"))) {
         intake_link(queue, link, fd);
     } else if (span_equal(link->role, SPAN_LITERAL("deliver"))) {
-        dispatch_link(queue, link, fd);
+        deliver_link_start(queue, link, fd);
     } else {
         log_error("a link to %.*s, which this role does not know", SPAN_ARGS(link->role));
         (void)close(fd);
@@ -367,7 +367,7 @@ static void drain(void *arg)
     (void)queue_wait_until(queue, no_jobs, queue->settings.drain_ms);
     (void)queue_wait_until(queue, no_intakes, DRAIN_INTAKE_MS);
     intake_done(queue);
-    dispatch_done(queue);
+    deliver_links_done(queue);
     if (store_settle(queue->store, clock_monotonic_ms() + DRAIN_STORE_MS) != SLUICE_OK)
         log_error("the store does not take the last results: some mail may be delivered again");
     queue_end_tasks(queue);
@@ -406,7 +406,7 @@ void queue_close(struct queue *queue)
     control_free(queue->control);
     queue->control = NULL;
     intake_done(queue);
-    dispatch_done(queue);
+    deliver_links_done(queue);
     store_close(queue->store);
     queue->store = NULL;
 }
