@@ -223,15 +223,27 @@ static int plugin_file(const char *name)
     int fd;
 
     (void)plugin_folder(is_test ? "tests/plugins" : "plugins", folder);
-    if (plugin_open_file(folder, name, getuid(), &fd, &err) == SLUICE_OK) {
-        /* Far from the numbers that the queue will get: it is our child, and the loader knows files
-         * by their descriptors. */
-        int far_fd = fcntl(fd, F_DUPFD_CLOEXEC, PLUGIN_FD_MIN);
-        (void)close(fd);
-        return far_fd;
-    }
+    if (plugin_open_file(folder, name, getuid(), &fd, &err) == SLUICE_OK)
+        return fd;
     print_error("%s\n", err.text);
     return -1;
+}
+
+/* Loads the plugins far from the numbers that the queue will get for their files: it is our child, and the
+ * loader knows files by their descriptors. */
+static void settle_far(struct draft *draft)
+{
+    int taken[PLUGIN_FD_MIN];
+    size_t count = 0;
+    int fd;
+
+    while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1 && fd < PLUGIN_FD_MIN)
+        taken[count++] = fd;
+    assert_true(fd != -1);
+    (void)close(fd);
+    settle_instances(draft);
+    while (count > 0)
+        (void)close(taken[--count]);
 }
 
 /* A snapshot of sluice.conf with the settings of the test, for the queue. */
@@ -257,7 +269,7 @@ static int make_snapshot(const char *folder, const char *store, const char *sett
     plugin_set_finder(plugin_file);
     draft_init(&draft);
     draft_read(&draft, path);
-    settle_instances(&draft);
+    settle_far(&draft);
     if (draft.report.error_count > 0)
         print_error("%s\n", buffer_text(&draft.report.text));
     assert_int_equal(draft.report.error_count, 0);
