@@ -30,7 +30,7 @@ struct choice {
 /* "{left} == {right}" in the place of a name. */
 struct comparison {
     struct sluice_span left;
-    struct sluice_span operator; /* empty: there is none */
+    struct sluice_span relation; /* empty: there is none */
     struct sluice_span right;
 };
 
@@ -89,7 +89,7 @@ static bool take_text(struct sluice_span *rest, struct sluice_span *ret_text)
     return true;
 }
 
-/* "{text} operator {text}". */
+/* "{text} relation {text}". */
 static bool parse_comparison(struct sluice_span *rest, struct comparison *comparison)
 {
     size_t len = 0;
@@ -98,7 +98,7 @@ static bool parse_comparison(struct sluice_span *rest, struct comparison *compar
         return false;
     while (len < rest->len && !isspace((unsigned char)rest->ptr[len]) && rest->ptr[len] != '{')
         len++;
-    comparison->operator= span_first(*rest, len);
+    comparison->relation = span_first(*rest, len);
     *rest = span_skip(*rest, len);
     return len > 0 && take_braced(rest, &comparison->right);
 }
@@ -202,31 +202,31 @@ static int compare_texts(struct sluice_span a, struct sluice_span b)
     return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
 }
 
-/* CONFIG: there is no such operator. */
-static sluice_status holds(struct sluice_span operator, struct sluice_span left,
+/* CONFIG: there is no such relation. */
+static sluice_status holds(struct sluice_span relation, struct sluice_span left,
                            struct sluice_span right, bool *ret_holds, struct error *err)
 {
     static const struct {
         const char *sign;
         bool if_less, if_equal, if_more;
-    } operators[] = {
+    } relations[] = {
         {"==", false, true, false}, {"!=", true, false, true}, {"<", true, false, false},
         {"<=", true, true, false},  {">", false, false, true}, {">=", false, true, true},
     };
     const struct sluice_span level = SPAN_LITERAL("level");
-    bool is_level = span_ends_case(operator, level);
-    struct sluice_span sign = is_level ? span_first(operator, operator.len - level.len) : operator;
+    bool is_level = span_ends_case(relation, level);
+    struct sluice_span sign = is_level ? span_first(relation, relation.len - level.len) : relation;
     int order = is_level ? compare_levels(left, right) : compare_texts(left, right);
 
-    for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
-        if (!span_equal(sign, sluice_span_of(operators[i].sign)))
+    for (size_t i = 0; i < sizeof(relations) / sizeof(relations[0]); i++) {
+        if (!span_equal(sign, sluice_span_of(relations[i].sign)))
             continue;
-        *ret_holds = order < 0   ? operators[i].if_less
-                     : order > 0 ? operators[i].if_more
-                                 : operators[i].if_equal;
+        *ret_holds = order < 0   ? relations[i].if_less
+                     : order > 0 ? relations[i].if_more
+                                 : relations[i].if_equal;
         return SLUICE_OK;
     }
-    return error_set(err, SLUICE_CONFIG, "\"%.*s\" is no comparison", SPAN_ARGS(operator));
+    return error_set(err, SLUICE_CONFIG, "\"%.*s\" is no comparison", SPAN_ARGS(relation));
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -242,7 +242,7 @@ static sluice_status compare(const struct comparison *comparison,
     if (st == SLUICE_OK)
         st = expand_span(comparison->right, source, &right, depth + 1, err);
     if (st == SLUICE_OK)
-        st = holds(comparison->operator, buffer_span(&left), buffer_span(&right), ret_holds, err);
+        st = holds(comparison->relation, buffer_span(&left), buffer_span(&right), ret_holds, err);
     buffer_done(&left);
     buffer_done(&right);
     return st;
@@ -254,7 +254,7 @@ static sluice_status add_value(const struct reference *reference,
 {
     const char *value = "";
 
-    if (reference->comparison.operator.len> 0) {
+    if (reference->comparison.relation.len > 0) {
         bool is_true = false;
 
         if (compare(&reference->comparison, source, &is_true, depth, err) != SLUICE_OK)

@@ -46,7 +46,7 @@ static const char *const names[] = {
     "enable_idna2003_compatibility",
     "enable_long_queue_ids", "enable_original_recipient", "enable_threaded_bounces",
     "error_notice_recipient", "error_service_name", "execution_directory_expansion_filter",
-    "expand_owner_alias", "export_environment", "fallback_relay", 
+    "expand_owner_alias", "export_environment", "fallback_relay",
     "fallback_transport_maps", "fast_flush_purge_time", "fast_flush_refresh_time",
     "fault_injection_code", "flush_service_name", "fork_attempts", "fork_delay",
     "forward_expansion_filter", "forward_path", "frozen_delivered_to", "hash_queue_depth",

@@ -48,7 +48,8 @@ static sluice_status parse(struct sluice_span address, struct mailbox *mailbox, 
 }
 
 sluice_status routes_find(const struct routes *routes, struct sluice_span sender,
-                          struct sluice_span address, int64_t deadline_ms, struct route *ret_route, struct error *err)
+                          struct sluice_span address, int64_t deadline_ms, struct route *ret_route,
+                          struct error *err)
 {
     struct mailbox mailbox = MAILBOX_INIT;
     sluice_status st = parse(address, &mailbox, err);

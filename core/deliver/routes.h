@@ -21,7 +21,8 @@ void routes_close(struct routes *routes); /* accepts NULL */
 /* For mail from sender. OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn
  * and text. [task: may wait] */
 sluice_status routes_find(const struct routes *routes, struct sluice_span sender,
-                          struct sluice_span address, int64_t deadline_ms, struct route *ret_route, struct error *err);
+                          struct sluice_span address, int64_t deadline_ms, struct route *ret_route,
+                          struct error *err);
 /* As router_goes_by_domain. [task] */
 bool routes_go_by_domain(const struct routes *routes);
 /* As router_table_state. [task] */

@@ -148,7 +148,8 @@ static struct job *job_new(const struct table *table, struct sluice_span key, ui
 }
 
 static sluice_status find_on_thread(const struct table *table, struct sluice_span key,
-                                    uint64_t flags, int64_t deadline_ms, struct buffer *value, struct error *err)
+                                    uint64_t flags, int64_t deadline_ms, struct buffer *value,
+                                    struct error *err)
 {
     struct job *job = job_new(table, key, flags, deadline_ms);
     sluice_status st;
