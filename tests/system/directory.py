@@ -213,3 +213,35 @@ def slapd_of(ldif, **options):
         os.chmod(folder, 0o755)  # the roles have users of their own, and its socket is in there
         with Directory(Path(folder) / "slapd", ldif, **options) as slapd:
             yield slapd
+
+
+# ---- TLS ----------------------------------------------------------------------------------------
+
+
+def _run(*command):
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+@contextlib.contextmanager
+def certificates_of_a_ca():
+    """ca, server, client and expired, each as .pem with .key beside it."""
+    with tempfile.TemporaryDirectory(prefix="sluice-certificates-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        _run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test CA",
+            "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
+        for who, days, subject in (("server", 2, "/CN=127.0.0.1"), ("client", 2, "/CN=joe/O=isp"),
+                                   ("expired", -1, "/CN=127.0.0.1")):
+            _run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", subject,
+                "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / f"{who}.key",
+                "-out", folder / f"{who}.req")
+            _run("openssl", "x509", "-req", "-in", folder / f"{who}.req", "-CA", folder / "ca.pem",
+                "-CAkey", folder / "ca.key", "-days", str(days), "-copy_extensions", "copy",
+                "-out", folder / f"{who}.pem")
+            (folder / f"{who}.key").chmod(0o644)  # for the roles' users
+        yield folder
+
+
+def tls_lines(certificates, who):
+    return (f"TLSCACertificateFile {certificates}/ca.pem\nTLSCertificateFile {certificates}/{who}.pem\n"
+            f"TLSCertificateKeyFile {certificates}/{who}.key\nTLSVerifyClient allow\n")

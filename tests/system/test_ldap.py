@@ -9,15 +9,13 @@ What a table says of an address is read from the reply to RCPT: with relocated_m
 import concurrent.futures
 import itertools
 import signal
-import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from client import Client
 from daemon import wait_for
-from directory import BASE, FRESH, MANAGER, PASSWORD, entry, recipient, slapd_of
+from directory import (BASE, FRESH, MANAGER, PASSWORD, certificates_of_a_ca, entry, recipient, slapd_of,
+                       tls_lines)
 
 MOVED = "550 5.1.6 <{}>: Recipient address rejected: User has moved to {}"
 LATER = "451 4.3.0 <{}>: Temporary lookup failure"
@@ -199,27 +197,9 @@ def test_a_changed_file_counts(ask, people):
 # ---- TLS ----------------------------------------------------------------------------------------
 
 
-def run(*command):
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-
-
 @pytest.fixture(scope="module")
 def certificates():
-    """ca, server, client and expired, each as .pem with .key beside it."""
-    with tempfile.TemporaryDirectory(prefix="sluice-certificates-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test CA",
-            "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
-        for who, days, subject in (("server", 2, "/CN=127.0.0.1"), ("client", 2, "/CN=joe/O=isp"),
-                                   ("expired", -1, "/CN=127.0.0.1")):
-            run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", subject,
-                "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / f"{who}.key",
-                "-out", folder / f"{who}.req")
-            run("openssl", "x509", "-req", "-in", folder / f"{who}.req", "-CA", folder / "ca.pem",
-                "-CAkey", folder / "ca.key", "-days", str(days), "-copy_extensions", "copy",
-                "-out", folder / f"{who}.pem")
-            (folder / f"{who}.key").chmod(0o644)  # for the roles' users
+    with certificates_of_a_ca() as folder:
         yield folder
 
 
@@ -227,11 +207,6 @@ def certificates():
 def secure(certificates):
     with slapd_of(PEOPLE, tls=tls_lines(certificates, "server")) as slapd:
         yield slapd
-
-
-def tls_lines(certificates, who):
-    return (f"TLSCACertificateFile {certificates}/ca.pem\nTLSCertificateFile {certificates}/{who}.pem\n"
-            f"TLSCertificateKeyFile {certificates}/{who}.key\nTLSVerifyClient allow\n")
 
 
 @pytest.mark.parametrize("settings", [

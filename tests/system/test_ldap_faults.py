@@ -4,9 +4,11 @@ Faults of a directory on which every recipient depends: a valid one is never ref
 does not exist is never accepted, and mail flows again by itself within seconds.
 """
 
+import contextlib
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +19,10 @@ import pytest
 
 from client import Client
 from daemon import wait_for
-from directory import BASE, FRESH, MANAGER, PASSWORD, recipient, recipients, slapd_of
+from directory import (BASE, FRESH, MANAGER, PASSWORD, certificates_of_a_ca, recipient, recipients,
+                       slapd_of, tls_lines)
 from namespaces import own_network
+from witnesses import ours, theirs  # noqa: F401
 
 COUNT = 1000
 VALID = "250 2.1.5 Ok"
@@ -185,6 +189,7 @@ class Between:
         self.port = port
         self.fault = fault
         self.connections = 0
+        self.clients = set()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.url = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
@@ -206,7 +211,16 @@ class Between:
             threading.Thread(target=self.carry, args=(client,), daemon=True).start()
 
     def carry(self, client):
+        self.clients.add(client)
+        try:
+            self.carry_until_its_end(client)
+        finally:
+            self.clients.discard(client)
+
+    def carry_until_its_end(self, client):
         with client, socket.create_connection(("127.0.0.1", self.port)) as server:
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             is_open = self.fault != "closed"
             while is_open:
                 try:
@@ -233,7 +247,13 @@ class Between:
         elif self.fault in ("cut", "stuck"):
             data = data[:len(data) // 2]
         client.sendall(data)
-        return self.fault not in ("cut", "once")
+        return self.fault != "cut"
+
+    def drop(self):
+        """Ends all connections."""
+        for client in list(self.clients):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
 
 
 FAULTS = ["closed", "silent", "garbage", "cut", "stuck"]
@@ -312,6 +332,17 @@ def test_a_password_that_is_put_right(relay, slapd):
     asker.recovers()
 
 
+def test_a_file_of_certificates_that_is_put_right(relay):
+    with certificates_of_a_ca() as files, slapd_of(RECIPIENTS, tls=tls_lines(files, "server")) as slapd:
+        trusted = files / "trusted.pem"
+        shutil.copy(files / "client.pem", trusted)
+        asker = relay(slapd.tls_url, tls_require_cert="yes", tls_ca_cert_file=trusted)
+        asker.fails()
+        shutil.copy(files / "ca.pem", trusted)
+        asker.recovers()
+        asker.daemon.finish()
+
+
 def test_more_than_the_server_gives(relay, slapd):
     """A limit of the server's: half an answer is none."""
     slapd.stop()
@@ -335,3 +366,66 @@ def test_entries_that_may_not_be_read(relay, slapd):
     asker.fails()
     asker.set(bind="yes", bind_dn=MANAGER, bind_pw=PASSWORD)
     asker.recovers()
+
+
+# ---- for weeks ----------------------------------------------------------------------------------
+
+
+def kilobytes(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+
+
+def reconnect(asker, between, count):
+    """The descriptors and kilobytes of the process after that many connections more."""
+    until = between.connections + count
+    with asker.session() as client:
+        while between.connections < until:
+            between.drop()
+            assert client.command(f"RCPT TO:<{asker.next_address()}>") == VALID
+            client.expect("RSET", "250")
+            client.expect("MAIL FROM:<s@else.tld>", "250")
+    pid = asker.lookup()
+    return len(os.listdir(f"/proc/{pid}/fd")), kilobytes(pid)
+
+
+@pytest.mark.parametrize("has_tls", [False, True])
+def test_500_connections_leave_nothing(relay, has_tls):
+    """libldap with GnuTLS leaks a certificate and a key for each context: they share one."""
+    with certificates_of_a_ca() as files, \
+            slapd_of(RECIPIENTS, tls=tls_lines(files, "server")) as slapd, Between(slapd.port) as between:
+        tls = {"start_tls": "yes", "tls_require_cert": "yes", "tls_ca_cert_file": files / "ca.pem",
+               "tls_cert": files / "client.pem", "tls_key": files / "client.key"} if has_tls else {}
+        asker = relay(between.url, environment={"ASAN_OPTIONS": "quarantine_size_mb=0"}, **tls)
+        descriptors, memory = reconnect(asker, between, 100)
+        more_descriptors, more_memory = reconnect(asker, between, 500)
+        assert more_descriptors <= descriptors + 2
+        assert more_memory < memory + 5000  # a tenth of what a context for each costs
+        asker.daemon.finish()
+
+
+# ---- commands -----------------------------------------------------------------------------------
+
+
+def test_postmap(ours, theirs, folder, slapd):
+    """T-79: as Postfix's asks, and refuses what is no look-up."""
+    (folder / "x.cf").write_text(f"server_host = {slapd.url}\nsearch_base = {BASE}\nversion = 3\nbind = no\n")
+    table = f"ldap:{folder}/x.cf"
+    found = "user7@customer.tld"
+    keys = f"{found}\nnone@customer.tld\nUser1@Customer.TLD\n"
+    for arguments in (["-q", found], ["-q", "none@customer.tld"], ["-q", "-"], ["-s"], ["-d", found], ["-i"], []):
+        mine, witness = (call(*arguments, table, cwd=folder, stdin=keys) for call in (ours, theirs))
+        assert (mine.returncode, mine.stdout, mine.stderr) == (
+            witness.returncode, witness.stdout, witness.stderr), arguments
+        assert (mine.returncode == 0) == (arguments in (["-q", found], ["-q", "-"]))
+    slapd.stop()
+    down = ours("-q", found, table)
+    assert down.returncode == 1 and down.stdout == "" and "Can't contact LDAP server" in down.stderr
+
+
+def test_a_query_that_answers_for_all(relay, slapd):
+    """T-78, documented misuse: for a list of domains the query must ask for the one in question."""
+    asker = relay(slapd.url, query_filter="(cn=*)", result_attribute="cn")
+    asker.set(result_format="%s", size_limit=10)
+    address = "none@customer.tld"
+    assert asker.rcpt(address) == LATER.format(address)

@@ -2,6 +2,8 @@
 /* connect: see connect.h. */
 #include "connect.h"
 
+#include "tls.h"
+
 #include <sasl/sasl.h>
 
 #include <fcntl.h>
@@ -70,33 +72,6 @@ static int set_time(LDAP *handle, int option, int64_t ms)
     return ldap_set_option(handle, option, &time);
 }
 
-static int set_file(const struct connect *connect, int option, enum setting setting)
-{
-    if (!is_set(connect, setting))
-        return LDAP_OPT_SUCCESS;
-    return ldap_set_option(connect->handle, option, connect->settings.text[setting]);
-}
-
-static int set_tls(const struct connect *connect)
-{
-    const int require = connect->settings.number[TLS_REQUIRE_CERT] != 0 ? LDAP_OPT_X_TLS_HARD
-                                                                        : LDAP_OPT_X_TLS_NEVER;
-    const int is_server = 0;
-    int failed = 0;
-
-    failed |= ldap_set_option(connect->handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &require);
-    failed |= set_file(connect, LDAP_OPT_X_TLS_CACERTFILE, TLS_CA_CERT_FILE);
-    failed |= set_file(connect, LDAP_OPT_X_TLS_CACERTDIR, TLS_CA_CERT_DIR);
-    failed |= set_file(connect, LDAP_OPT_X_TLS_CIPHER_SUITE, TLS_CIPHER_SUITE);
-    if (!connect->is_foreign) {
-        failed |= set_file(connect, LDAP_OPT_X_TLS_CERTFILE, TLS_CERT);
-        failed |= set_file(connect, LDAP_OPT_X_TLS_KEYFILE, TLS_KEY);
-    }
-    if (failed != 0)
-        return failed;
-    return ldap_set_option(connect->handle, LDAP_OPT_X_TLS_NEWCTX, &is_server);
-}
-
 static bool wants_tls(const struct connect *connect)
 {
     return connect->settings.number[START_TLS] != 0 ||
@@ -124,7 +99,8 @@ static int set_options(const struct connect *connect)
     failed |= ldap_set_option(handle, LDAP_OPT_TCP_USER_TIMEOUT, &user_timeout);
     if (failed != 0)
         return failed;
-    return wants_tls(connect) ? set_tls(connect) : LDAP_OPT_SUCCESS;
+    return wants_tls(connect) ? tls_set(handle, &connect->settings, !connect->is_foreign)
+                              : LDAP_OPT_SUCCESS;
 }
 
 /* ---- binding --------------------------------------------------------------------------------- */

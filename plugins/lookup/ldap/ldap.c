@@ -9,7 +9,7 @@
  *   directory.c   searches, and referrals
  *   servers.c     which server is asked
  *   link.c        many searches on one connection; answer.c: what they bring
- *   connect.c     making one, on a thread
+ *   connect.c     making one, on a thread; tls.c: what encrypts it
  *
  * ldap:/etc/sluice/x.cf is told what to ask by that file, and ldap:NAME by the group of that name in
  * tables. A server that cannot be reached is no reason not to start.
