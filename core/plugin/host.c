@@ -350,4 +350,5 @@ void host_init(struct host *host, const char *instance, const char *label)
 void host_done(struct host *host)
 {
     pool_free(host->offload);
+    host->offload = NULL;
 }

@@ -18,7 +18,7 @@ struct host {
 
 /* The names stay the caller's. The host must not move afterwards. */
 void host_init(struct host *host, const char *instance, const char *label);
-void host_done(struct host *host);
+void host_done(struct host *host); /* a second time is fine */
 
 /* What SLUICE_TABLES_ID gives from now on in this process; NULL: nothing. [main] */
 void host_provide_tables(const struct sluice_tables *service);
