@@ -397,7 +397,7 @@ def test_500_connections_leave_nothing(relay, has_tls):
         tls = {"start_tls": "yes", "tls_require_cert": "yes", "tls_ca_cert_file": files / "ca.pem",
                "tls_cert": files / "client.pem", "tls_key": files / "client.key"} if has_tls else {}
         asker = relay(between.url, environment={"ASAN_OPTIONS": "quarantine_size_mb=0"}, **tls)
-        descriptors, memory = reconnect(asker, between, 100)
+        descriptors, memory = reconnect(asker, between, 50)
         more_descriptors, more_memory = reconnect(asker, between, 500)
         assert more_descriptors <= descriptors + 2
         assert more_memory < memory + 5000  # a tenth of what a context for each costs
