@@ -165,7 +165,7 @@ def test_a_retry_goes_by_the_tables_of_now(make_daemon, sink, make_sink):
     daemon.wait_for_log("to=<a@customer.tld>, .*dsn=4.2.0, status=deferred")
     database.execute("UPDATE t SET v = 'smtp:' || ? || ''", [sink.nexthop])
     database.commit()
-    wait_for(lambda: sink.count == 1)
+    wait_for(lambda: sink.count >= 1)
     etrn(daemon, "held.tld")
     wait_for(lambda: sink.count == 2 and daemon.queue() == [])
     assert not any("held.tld" in command for command in busy.commands)
