@@ -24,6 +24,7 @@ import report
 import relay  # noqa: F401  each registers its scenarios
 import fairness  # noqa: F401
 import hold  # noqa: F401
+import ldap  # noqa: F401
 import sessions  # noqa: F401
 import million  # noqa: F401
 from mtas import KINDS

@@ -59,6 +59,7 @@ class PostfixPeer(Mta):
                               f".sink.example={transport}:[127.0.0.1]:{sink_port}}}",
             "defer_transports": "etrn-only", "virtual_mailbox_domains": "",
             "smtpd_client_connection_count_limit": "0",
+            "meta_directory": "/usr/share/postfix",  # where it finds its tables' plugins
             # Its own client keeps connections only when told to.
             "smtp_connection_cache_destinations": "sink.example" if transport == "relay" else "",
             **(settings or {})})

@@ -23,6 +23,10 @@ SUMMARY = (
     ("an idle session, KiB", "sessions", "each_kib", "16"),
     ("`mailq` of 20,000: first line, ms", "listing", "first_ms", ""),
     ("`mailq` of 20,000: all, ms", "listing", "last_ms", ""),
+    ("recipients checked in a directory, look-ups/s", "ldap", "per_s", "3 times"),
+    ("the same, p99, ms", "ldap", "p99_ms", ""),
+    ("connections at the directory, 50 sessions", "ldap", "connections", "4"),
+    ("the same, 500 sessions", "ldap-500", "connections", "4"),
     ("one connection: a message at its beginning, ms", "endurance", "p50_begin_ms", ""),
     ("one connection: a message at its end, ms", "endurance", "p50_end_ms", "the same"),
 )

@@ -98,12 +98,13 @@ def recipients(count, domain="customer.tld"):
 class Directory:
     """.url, .local_url (ldapi), and .tls_url if tls has lines of slapd.conf(5) with a certificate."""
 
-    def __init__(self, folder, ldif="", tls="", more="", address="127.0.0.1"):
+    def __init__(self, folder, ldif="", tls="", more="", address="127.0.0.1", debug="stats"):
         require()
         folder.mkdir(mode=0o755)
         (folder / "data").mkdir()
         self.folder = folder
         self.address = address
+        self.debug = debug
         self.port = free_port(address)
         self.tls_port = free_port(address)
         self.has_tls = bool(tls)
@@ -138,7 +139,7 @@ class Directory:
         urls = [self.url, self.local_url] + ([self.tls_url] if self.has_tls else [])
         with open(self.folder / "output", "ab") as output:
             self.process = subprocess.Popen(
-                [UNPACKED / "usr/sbin/slapd", "-d", "stats", "-f", self.folder / "slapd.conf",
+                [UNPACKED / "usr/sbin/slapd", "-d", self.debug, "-f", self.folder / "slapd.conf",
                  "-h", " ".join(urls)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
         wait_for(self.is_up, 30)
