@@ -36,6 +36,8 @@ const struct sluice_option parameters[] = {
      "Folder of the plugins; by default where they were installed"},
     {"queue_directory", SLUICE_OPT_PATH, 0, "/var/spool/sluice", NULL,
      "Folder of the queue store"},
+    {"last_known_directory", SLUICE_OPT_PATH, 0, "$queue_directory-last-known", NULL,
+     "Folder of what tables answered last, for when they do not answer (stale_ok)"},
     {"maildrop_directory", SLUICE_OPT_PATH, 0, "$queue_directory-maildrop", NULL,
      "Folder where sendmail leaves mail while the daemon does not take it; not in queue_directory"},
     {"run_directory", SLUICE_OPT_PATH, 0, "/run/sluice", NULL,
@@ -398,6 +400,10 @@ static const struct sluice_option table_parameters[] = {
     {"cache_negative", SLUICE_OPT_DURATION, 0, "10s", "0s..1d",
      "How long it keeps that there is none"},
     {"cache_bytes", SLUICE_OPT_SIZE, 0, "16M", "0..1G", "Memory for what it keeps of this table"},
+    {"stale_ok", SLUICE_OPT_DURATION, 0, "72h", "0s..",
+     "How old a value may be that stands in while the table gives no answer; 0: none does"},
+    {"stale_after", SLUICE_OPT_DURATION, 0, "2s", "0s..1h", "How long its answer is waited for first"},
+    {"stale_bytes", SLUICE_OPT_SIZE, 0, "256M", "1M..64G", "Disk for such values of this table"},
 };
 
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)

@@ -4,16 +4,24 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/span.h"
+#include "task/pool.h"
 #include "task/task.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define SEARCHES_MAX 4000   /* under way in one table */
+#define WRITE_DELAY_MS 2000 /* answers of this time go to the disk together */
+
 struct fronts {
     struct front *by_name;
-    size_t search_count;
+    size_t task_count; /* searches, and writers */
+    struct pool *disk; /* where what is known is written */
+    bool is_in_hurry;
+    struct task_queue hurry; /* writers wait for it */
     void (*idle)(void *user);
     void *user;
 };
@@ -22,7 +30,12 @@ struct front {
     struct fronts *fronts;
     struct table *table;
     struct answers *answers;
-    struct search *searches; /* under way */
+    struct search *searches;  /* under way */
+    struct last_known *known; /* NULL: nothing stands in */
+    int64_t stale_after_ms;
+    bool is_writing; /* or about to */
+    struct complaint stale;
+    struct complaint full;
     UT_hash_handle hh;
 };
 
@@ -49,6 +62,10 @@ sluice_status fronts_new(void (*idle)(void *user), void *user, struct fronts **r
 
     if (fronts == NULL)
         return SLUICE_TEMP;
+    if (pool_new("last known", 1, &fronts->disk) != SLUICE_OK) {
+        free(fronts);
+        return SLUICE_TEMP;
+    }
     fronts->idle = idle;
     fronts->user = user;
     *ret_fronts = fronts;
@@ -59,6 +76,7 @@ static void front_free(struct front *front)
 {
     assert(front->searches == NULL);
     answers_free(front->answers);
+    last_known_close(front->known);
     free(front);
 }
 
@@ -69,6 +87,7 @@ void fronts_free(struct fronts *fronts)
 
     if (fronts == NULL)
         return;
+    pool_free(fronts->disk);
     HASH_ITER(hh, fronts->by_name, front, next)
     {
         HASH_DEL(fronts->by_name, front);
@@ -79,11 +98,17 @@ void fronts_free(struct fronts *fronts)
 
 bool fronts_are_idle(const struct fronts *fronts)
 {
-    return fronts->search_count == 0;
+    return fronts->task_count == 0;
+}
+
+void fronts_hurry(struct fronts *fronts)
+{
+    fronts->is_in_hurry = true;
+    task_queue_wake_all(&fronts->hurry);
 }
 
 sluice_status fronts_add(struct fronts *fronts, struct table *table,
-                         const struct answers_limits *limits)
+                         const struct front_settings *settings)
 {
     struct front *front = calloc(1, sizeof(*front));
 
@@ -91,12 +116,15 @@ sluice_status fronts_add(struct fronts *fronts, struct table *table,
         return SLUICE_TEMP;
     front->fronts = fronts;
     front->table = table;
-    if (answers_new(limits, &front->answers) == SLUICE_OK)
+    front->stale_after_ms = settings->stale_after_ms;
+    if (answers_new(&settings->kept, &front->answers) == SLUICE_OK)
         HASH_ADD_KEYPTR(hh, fronts->by_name, table_name(table), strlen(table_name(table)), front);
-    if (hash_has(front))
-        return SLUICE_OK;
-    front_free(front);
-    return SLUICE_TEMP;
+    if (!hash_has(front)) {
+        front_free(front);
+        return SLUICE_TEMP;
+    }
+    front->known = settings->known;
+    return SLUICE_OK;
 }
 
 struct front *fronts_find(const struct fronts *fronts, struct sluice_span name)
@@ -110,6 +138,84 @@ struct front *fronts_find(const struct fronts *fronts, struct sluice_span name)
 struct table *front_table(const struct front *front)
 {
     return front->table;
+}
+
+static void task_ended(struct fronts *fronts)
+{
+    if (--fronts->task_count == 0)
+        fronts->idle(fronts->user);
+}
+
+/* ---- what is known --------------------------------------------------------------------------- */
+
+struct writing {
+    struct last_known *known;
+    int64_t wall_ms;
+    struct error err;
+};
+
+static sluice_status write_known(void *arg)
+{
+    struct writing *writing = arg;
+
+    return last_known_write(writing->known, writing->wall_ms, &writing->err);
+}
+
+static void write_once(struct front *front)
+{
+    struct writing *writing = calloc(1, sizeof(*writing));
+    sluice_status st;
+
+    if (writing == NULL || !last_known_begin_write(front->known)) {
+        free(writing);
+        return;
+    }
+    writing->known = front->known;
+    writing->wall_ms = clock_wall_ms();
+    if (pool_run(front->fronts->disk, write_known, free, writing, CLOCK_NEVER, &st) != SLUICE_OK)
+        return; /* the process leaves: the thread may still have it */
+    last_known_end_write(front->known);
+    if (st != SLUICE_OK)
+        complain(&front->full, LOG_LEVEL_WARNING, "%s", writing->err.text);
+    else
+        complain_over(&front->full, "what %s answers is written again", table_name(front->table));
+    free(writing);
+}
+
+static void run_writer(void *arg)
+{
+    struct front *front = arg;
+    int64_t start_ms = clock_monotonic_ms() + WRITE_DELAY_MS;
+
+    while (!front->fronts->is_in_hurry && clock_monotonic_ms() < start_ms && !task_is_cancelled())
+        (void)task_queue_wait(&front->fronts->hurry, start_ms);
+    front->is_writing = false; /* what comes from now on has a writer of its own */
+    write_once(front);
+    task_ended(front->fronts);
+}
+
+static void remember(struct front *front, struct sluice_span name, sluice_status status,
+                     struct sluice_span value)
+{
+    if (front->known == NULL)
+        return;
+    last_known_put(front->known, name, status, value, clock_wall_ms());
+    if (!front->is_writing && last_known_has_waiting(front->known) &&
+        task_start("last known", run_writer, front, NULL) == SLUICE_OK) {
+        front->is_writing = true;
+        front->fronts->task_count++;
+    }
+}
+
+/* Instead of an answer that does not come. */
+static bool stands_in(struct front *front, struct sluice_span name, struct buffer *value)
+{
+    if (front->known == NULL ||
+        last_known_find(front->known, name, clock_wall_ms(), value) != SLUICE_OK)
+        return false;
+    complain(&front->stale, LOG_LEVEL_WARNING,
+             "%s gives no answer: the last known good ones stand in", table_name(front->table));
+    return true;
 }
 
 /* ---- searches -------------------------------------------------------------------------------- */
@@ -136,15 +242,17 @@ static void run_search(void *arg)
 
     search->status = table_find_for(front->table, key, search->flags, search->deadline_ms,
                                     &search->value, &search->err);
-    if (search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND)
+    if (search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND) {
         answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
                     clock_monotonic_ms());
+        remember(front, name_of(search), search->status, buffer_span(&search->value));
+        complain_over(&front->stale, "%s answers again", table_name(front->table));
+    }
     search->is_done = true;
     HASH_DEL(front->searches, search);
     task_queue_wake_all(&search->waiting);
     search_release(search);
-    if (--front->fronts->search_count == 0)
-        front->fronts->idle(front->fronts->user);
+    task_ended(front->fronts);
 }
 
 static struct search *search_new(struct front *front, struct sluice_span name, uint64_t flags,
@@ -167,18 +275,20 @@ static struct search *search_new(struct front *front, struct sluice_span name, u
     return search;
 }
 
-/* NULL: no memory. */
+/* NULL: no memory, or there are too many: those that nobody waits for any more count too. */
 static struct search *search_start(struct front *front, struct sluice_span name, uint64_t flags,
                                    int64_t deadline_ms)
 {
-    struct search *search = search_new(front, name, flags, deadline_ms);
+    struct search *search = NULL;
 
+    if (HASH_COUNT(front->searches) < SEARCHES_MAX)
+        search = search_new(front, name, flags, deadline_ms);
     if (search == NULL)
         return NULL;
     HASH_ADD_KEYPTR(hh, front->searches, search->name, search->name_len, search);
     if (hash_has(search) &&
         task_start(table_name(front->table), run_search, search, NULL) == SLUICE_OK) {
-        front->fronts->search_count++;
+        front->fronts->task_count++;
         return search;
     }
     if (hash_has(search))
@@ -187,23 +297,35 @@ static struct search *search_start(struct front *front, struct sluice_span name,
     return NULL;
 }
 
-static sluice_status wait_for(struct search *search, int64_t deadline_ms, struct buffer *value,
-                              struct error *err)
+static void wait_for(struct search *search, int64_t deadline_ms)
 {
     sluice_status st = SLUICE_OK;
 
-    search->user_count++;
     while (!search->is_done && st == SLUICE_OK)
         st = task_queue_wait(&search->waiting, deadline_ms);
-    if (!search->is_done) {
-        st = error_set(err, SLUICE_TEMP, "%s: no answer in time", table_name(search->front->table));
-    } else {
-        st = search->status;
-        buffer_add_span(value, buffer_span(&search->value));
-        *err = search->err;
-    }
-    search_release(search);
-    return st;
+}
+
+static bool is_answered(const struct search *search)
+{
+    return search->is_done && search->status != SLUICE_TEMP;
+}
+
+/* Whoever asks has a use of it. */
+static sluice_status take_answer(struct search *search, int64_t deadline_ms, struct buffer *value,
+                                 struct error *err)
+{
+    struct front *front = search->front;
+    int64_t soon_ms = clock_monotonic_ms() + front->stale_after_ms;
+
+    wait_for(search, front->known != NULL && soon_ms < deadline_ms ? soon_ms : deadline_ms);
+    if (!is_answered(search) && stands_in(front, name_of(search), value))
+        return SLUICE_OK;
+    wait_for(search, deadline_ms);
+    if (!search->is_done)
+        return error_set(err, SLUICE_TEMP, "%s: no answer in time", table_name(front->table));
+    buffer_add_span(value, buffer_span(&search->value));
+    *err = search->err;
+    return search->status;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -248,9 +370,15 @@ static sluice_status find(struct front *front, struct sluice_span name, uint64_t
     HASH_FIND(hh, front->searches, name.ptr, name.len, search);
     if (search == NULL)
         search = search_start(front, name, flags, deadline_ms);
+    if (search == NULL && stands_in(front, name, value))
+        return SLUICE_OK;
     if (search == NULL)
-        return error_set(err, SLUICE_TEMP, "%s: no memory for a search", table_name(front->table));
-    return wait_for(search, deadline_ms, value, err);
+        return error_set(err, SLUICE_TEMP, "%s: too many searches, or no memory for one",
+                         table_name(front->table));
+    search->user_count++;
+    st = take_answer(search, deadline_ms, value, err);
+    search_release(search);
+    return st;
 }
 
 sluice_status front_find(struct front *front, struct sluice_span key, uint64_t flags,

@@ -3,7 +3,9 @@
  * front: what stands before a table in its home. An answer is kept for a while (answers.h), and who asks
  * what is being searched for already waits for that search.
  *
- * A search is a task of its own: it goes on when those who wait for it give up.
+ * A search is a task of its own: it goes on when those who wait for it give up. While the table gives no
+ * answer its last known good ones do (last_known.h), where there is one: no recipient is unknown
+ * because of a directory that is down.
  */
 #ifndef LOOKUP_FRONT_H
 #define LOOKUP_FRONT_H
@@ -11,18 +13,27 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "lookup/answers.h"
+#include "lookup/last_known.h"
 #include "route/table.h"
 
 struct front;
 struct fronts;
 
-/* idle: called after the last search has ended. TEMP: no memory. */
+struct front_settings {
+    struct answers_limits kept;
+    struct last_known *known; /* NULL: nothing stands in */
+    int64_t stale_after_ms;   /* how long an answer is waited for before it does */
+};
+
+/* idle: called after the last search has ended, and what is known is written. TEMP: no memory. */
 sluice_status fronts_new(void (*idle)(void *user), void *user, struct fronts **ret_fronts);
-void fronts_free(struct fronts *fronts); /* accepts NULL; nothing may be searched for */
+void fronts_free(struct fronts *fronts); /* accepts NULL; nothing may be under way */
 bool fronts_are_idle(const struct fronts *fronts);
-/* The table must outlive it. TEMP: no memory. */
+/* From now on what is known is written without delay. */
+void fronts_hurry(struct fronts *fronts);
+/* The table must outlive it; settings->known is taken over. TEMP: no memory, and it is the caller's. */
 sluice_status fronts_add(struct fronts *fronts, struct table *table,
-                         const struct answers_limits *limits);
+                         const struct front_settings *settings);
 /* The front of the table with that name; NULL: there is none. */
 struct front *fronts_find(const struct fronts *fronts, struct sluice_span name);
 

@@ -12,11 +12,13 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "lookup/front.h"
+#include "lookup/last_known.h"
 #include "route/table.h"
 #include "route/table_service.h"
 #include "sluice/lookup.h"
 #include "task/task.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +85,8 @@ static void answer(const struct asker *asker, uint64_t ref, const struct message
     if (asker->channel == NULL)
         return;
     message_found_encode(found, &body);
-    if (buffer_failed(&body) || channel_send_body(asker->channel, MESSAGE_FOUND, ref,
-                                                  buffer_span(&body)) != SLUICE_OK)
+    if (buffer_failed(&body) ||
+        channel_send_body(asker->channel, MESSAGE_FOUND, ref, buffer_span(&body)) != SLUICE_OK)
         log_warning("no memory for an answer; it is late");
     buffer_done(&body);
 }
@@ -112,9 +114,9 @@ static void run_question(void *arg)
     struct error err = ERROR_INIT;
     struct message_found found = {0};
 
-    found.status = front_find(
-        question->front, (struct sluice_span){.ptr = question->key, .len = question->key_len},
-        question->flags, question->deadline_ms, &value, &err);
+    found.status = front_find(question->front,
+                              (struct sluice_span){.ptr = question->key, .len = question->key_len},
+                              question->flags, question->deadline_ms, &value, &err);
     if (found.status == SLUICE_OK)
         found.value = buffer_span(&value);
     found.dsn = sluice_span_of(err.dsn);
@@ -152,8 +154,8 @@ static bool answer_known(const struct asker *asker, uint64_t ref,
                          const struct message_lookup *message, struct front *front)
 {
     struct buffer value = BUFFER_INIT;
-    struct message_found found = {
-        .status = front_known(front, message->key, message->flags, &value)};
+    struct message_found found = {.status =
+                                      front_known(front, message->key, message->flags, &value)};
 
     if (found.status == SLUICE_OK)
         found.value = buffer_span(&value);
@@ -217,21 +219,55 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
 
 /* ---- the role -------------------------------------------------------------------------------- */
 
+/* NULL: nothing stands in for the table; the log says why if something should. */
+static struct last_known *open_known(const struct config *config,
+                                     const struct config_instance *instance)
+{
+    const struct sluice_config *options = instance->options;
+    const struct last_known_limits limits = {
+        .age_ms = options->get_number(options, "stale_ok"),
+        .bytes_max = (size_t)options->get_number(options, "stale_bytes"),
+    };
+    struct last_known *known = NULL;
+    struct buffer path = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+
+    if (limits.age_ms == 0)
+        return NULL;
+    buffer_printf(&path, "%s/", config_text(config, "last_known_directory"));
+    for (const char *c = instance->name; *c != '\0'; c++)
+        buffer_printf(&path,
+                      isalnum((unsigned char)*c) || strchr("-_.:", *c) != NULL ? "%c" : "%%%02x",
+                      (unsigned char)*c);
+    const char *text = buffer_text(&path);
+    sluice_status st = text != NULL ? last_known_open(text, &limits, &known, &err)
+                                    : error_set(&err, SLUICE_TEMP, "out of memory");
+    buffer_done(&path);
+    if (st != SLUICE_OK)
+        log_warning("%s: nothing will stand in for it: %s", instance->name, err.text);
+    return known;
+}
+
 static sluice_status open_table(const struct lookup *lookup, const struct config_instance *instance,
                                 struct error *err)
 {
     const struct sluice_config *options = instance->options;
-    const struct answers_limits limits = {
-        .positive_ms = options->get_number(options, "cache_positive"),
-        .negative_ms = options->get_number(options, "cache_negative"),
-        .bytes_max = (size_t)options->get_number(options, "cache_bytes"),
+    struct front_settings settings = {
+        .kept = {.positive_ms = options->get_number(options, "cache_positive"),
+                 .negative_ms = options->get_number(options, "cache_negative"),
+                 .bytes_max = (size_t)options->get_number(options, "cache_bytes")},
+        .stale_after_ms = options->get_number(options, "stale_after"),
     };
     struct table *table;
     sluice_status st = tables_get(lookup->tables, instance->name, &table, err);
 
-    if (st == SLUICE_OK && fronts_add(lookup->fronts, table, &limits) != SLUICE_OK)
-        st = error_set(err, SLUICE_TEMP, "no memory for the table %s", instance->name);
-    return st;
+    if (st != SLUICE_OK)
+        return st;
+    settings.known = open_known(lookup->role->config, instance);
+    if (fronts_add(lookup->fronts, table, &settings) == SLUICE_OK)
+        return SLUICE_OK;
+    last_known_close(settings.known);
+    return error_set(err, SLUICE_TEMP, "no memory for the table %s", instance->name);
 }
 
 /* Those whose home this is. One that cannot be opened now is opened when it is asked. */
@@ -275,8 +311,7 @@ static void lookup_link(struct role *role, const struct message_link *link, int 
     char name[64];
 
     (void)snprintf(name, sizeof(name), "%.*s %u", SPAN_ARGS(link->role), link->index);
-    if (asker == NULL ||
-        channel_new(fd, name, &handlers, asker, &asker->channel) != SLUICE_OK) {
+    if (asker == NULL || channel_new(fd, name, &handlers, asker, &asker->channel) != SLUICE_OK) {
         log_error("no memory for a link to %s", name);
         (void)close(fd); /* never used: the other end asks for another one */
         free(asker);
@@ -291,6 +326,7 @@ static void lookup_drain(struct role *role)
     struct lookup *lookup = role->user;
 
     lookup->is_draining = true;
+    fronts_hurry(lookup->fronts);
     leave_if_done(lookup);
 }
 

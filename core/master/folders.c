@@ -48,17 +48,20 @@ static sluice_status make_folder(const char *path, mode_t mode, const struct pri
     return status;
 }
 
-sluice_status folders_make(const struct config *config, const struct privileges *owner,
-                           struct error *err)
+sluice_status folders_make(const struct config *config, const struct privileges *queue,
+                           const struct privileges *network, struct error *err)
 {
-    static const struct {
+    const struct {
         const char *parameter;
         mode_t mode;
-    } folders[] = {{"queue_directory", 0700}, {"run_directory", 0755}};
+        const struct privileges *owner;
+    } folders[] = {{"queue_directory", 0700, queue},
+                   {"run_directory", 0755, queue},
+                   {"last_known_directory", 0700, network}};
 
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         const char *path = config_text(config, folders[i].parameter);
-        sluice_status status = make_folder(path, folders[i].mode, owner, err);
+        sluice_status status = make_folder(path, folders[i].mode, folders[i].owner, err);
         if (status != SLUICE_OK) {
             error_prefix(err, "%s: %s", config_origin(config, folders[i].parameter),
                          folders[i].parameter);

@@ -8,9 +8,10 @@
 #include "config/config.h"
 #include "master/privileges.h"
 
-/* The queue folder is its owner's alone; in the run folder everybody may look, and the queue role
- * makes the control socket. CONFIG: a folder is there, but another user's. */
-sluice_status folders_make(const struct config *config, const struct privileges *owner,
-                           struct error *err);
+/* The queue folder is queue's alone, and that of last known answers network's; in the run folder, queue's
+ * too, everybody may look, and the queue role makes the control socket. CONFIG: a folder is there, but
+ * another user's. */
+sluice_status folders_make(const struct config *config, const struct privileges *queue,
+                           const struct privileges *network, struct error *err);
 
 #endif

@@ -129,7 +129,8 @@ static sluice_status take_folders(struct master *master, struct error *err)
     sluice_status status = find_owners(master, err);
 
     if (status == SLUICE_OK)
-        status = folders_make(config, &master->setup.queue_owner, err);
+        status = folders_make(config, &master->setup.queue_owner,
+                              &master->setup.network_owner, err);
     if (status == SLUICE_OK)
         status = lock_take(config_text(config, "run_directory"), &master->lock, err);
     return status;

@@ -71,7 +71,8 @@ static sluice_status compare_queues(const struct reload *reload, struct error *e
 static sluice_status compare_fixed(const struct reload *reload, struct error *err)
 {
     static const char *const fixed[] = {"mail_owner",    "network_owner",      "queue_directory",
-                                        "run_directory", "maildrop_directory", "setgid_group"};
+                                        "run_directory", "maildrop_directory", "last_known_directory",
+                                        "setgid_group"};
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
         const struct config *new = reload->new->config;

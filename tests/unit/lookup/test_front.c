@@ -10,7 +10,9 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,6 +35,7 @@ struct fixture {
     unsigned finished; /* askers */
     sluice_status expected;
     uint64_t flags;
+    char path[64]; /* of what is known */
 };
 
 static sluice_status slow_find(struct sluice_lookup *self, struct sluice_span key,
@@ -68,8 +71,8 @@ static void count_idle(void *user)
 
 static int set_up(void **state)
 {
-    const struct answers_limits limits = {
-        .positive_ms = 60000, .negative_ms = 10000, .bytes_max = 100000};
+    const struct front_settings settings = {
+        .kept = {.positive_ms = 60000, .negative_ms = 10000, .bytes_max = 100000}};
     struct fixture *f = calloc(1, sizeof(*f));
     struct table *table;
 
@@ -81,7 +84,7 @@ static int set_up(void **state)
         SLUICE_OK);
     assert_int_equal(tables_get(f->tables, "slow:one", &table, NULL), SLUICE_OK);
     assert_int_equal(fronts_new(count_idle, &f->idle_count, &f->fronts), SLUICE_OK);
-    assert_int_equal(fronts_add(f->fronts, table, &limits), SLUICE_OK);
+    assert_int_equal(fronts_add(f->fronts, table, &settings), SLUICE_OK);
     f->front = fronts_find(f->fronts, sluice_span_of("slow:one"));
     assert_non_null(f->front);
     assert_null(fronts_find(f->fronts, sluice_span_of("slow:other")));
@@ -211,14 +214,77 @@ static void test_a_search_outlives_who_began_it(void **state)
     assert_int_equal(f->slow.asked, 1);
 }
 
+/* ---- while the table gives no answer -------------------------------------------------------------- */
+
+static const struct last_known_limits known_limits = {.age_ms = 3600000, .bytes_max = 1024 * 1024};
+
+/* As set_up, with a file of what is known. */
+static int set_up_known(void **state)
+{
+    struct front_settings settings = {.stale_after_ms = 5000};
+    struct fixture *f;
+    struct table *table;
+    int rc = set_up(state);
+
+    f = *state;
+    (void)snprintf(f->path, sizeof(f->path), "/tmp/sluice-test-known.%ld", (long)getpid());
+    assert_int_equal(last_known_open(f->path, &known_limits, &settings.known, NULL), SLUICE_OK);
+    assert_int_equal(
+        tables_add(f->tables, "slow:known", &slow_ops, (struct sluice_lookup *)&f->slow, NULL),
+        SLUICE_OK);
+    assert_int_equal(tables_get(f->tables, "slow:known", &table, NULL), SLUICE_OK);
+    assert_int_equal(fronts_add(f->fronts, table, &settings), SLUICE_OK);
+    f->front = fronts_find(f->fronts, sluice_span_of("slow:known"));
+    fronts_hurry(f->fronts);
+    return rc;
+}
+
+static int tear_down_known(void **state)
+{
+    struct fixture *f = *state;
+    char lock[80];
+
+    (void)snprintf(lock, sizeof(lock), "%s-lock", f->path);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(unlink(lock), 0);
+    return tear_down(state);
+}
+
+static void ask_while_it_is_down(struct fixture *f, sluice_status expected)
+{
+    f->slow.status = SLUICE_TEMP;
+    f->slow.is_open = true;
+    f->expected = expected;
+    f->finished = 0;
+    assert_int_equal(task_start("ask", ask, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, 1);
+}
+
+static void test_what_is_known_stands_in(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_while_it_is_down(f, SLUICE_TEMP); /* never answered */
+    ask_all(f, SLUICE_OK);
+    ask_while_it_is_down(f, SLUICE_OK);
+    ask_all(f, SLUICE_NOT_FOUND); /* the table's own answer, and the last one */
+    ask_while_it_is_down(f, SLUICE_TEMP);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_one_search_for_all),    TEST(test_that_there_is_none_is_kept),
-        TEST(test_a_failure_is_not_kept), TEST(test_flags_are_part_of_the_question),
-        TEST(test_known_without_a_task),  TEST(test_a_search_outlives_who_began_it),
+        TEST(test_one_search_for_all),
+        TEST(test_that_there_is_none_is_kept),
+        TEST(test_a_failure_is_not_kept),
+        TEST(test_flags_are_part_of_the_question),
+        TEST(test_known_without_a_task),
+        TEST(test_a_search_outlives_who_began_it),
+        cmocka_unit_test_setup_teardown(test_what_is_known_stands_in, set_up_known,
+                                        tear_down_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * last_known: see last_known.h. An LMDB file with two databases: "answers" has for each key the time and the
+ * value, "ages" has time and key, so that the oldest are found first. Times are of the wall clock,
+ * since they outlive a restart of the machine.
+ */
+#include "lookup/last_known.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/span.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SCHEMA_KEY "sluice last known"
+#define SCHEMA "1" /* of the two databases */
+#define TIME_LEN ((size_t)8)
+#define KEY_MAX ((size_t)500)                  /* LMDB's 511, less a time */
+#define WAITING_MAX ((size_t)8 * 1024 * 1024)  /* bytes that wait to be written */
+#define MAP_RESERVE ((size_t)64 * 1024 * 1024) /* for pages that a batch replaces */
+#define REFRESH_PART 16 /* an answer that is the same is written again after this part of its age */
+
+/* An answer that is not in the file yet. */
+struct item {
+    sluice_status status;
+    int64_t wall_ms;
+    size_t key_len;
+    size_t value_len;
+    UT_hash_handle hh;
+    char bytes[]; /* key, value */
+};
+
+struct last_known {
+    struct last_known_limits limits;
+    char *path;
+    MDB_env *env;
+    MDB_dbi answers;
+    MDB_dbi ages;
+    struct item *waiting;
+    size_t waiting_bytes;
+    struct item *writing; /* a thread has it */
+};
+
+static MDB_val val(const void *bytes, size_t len)
+{
+    return (MDB_val){.mv_data = (void *)(uintptr_t)bytes, .mv_size = len};
+}
+
+/* Big-endian: in the order of time. */
+static void put_time(char *bytes, int64_t time_ms)
+{
+    for (size_t i = 0; i < TIME_LEN; i++)
+        bytes[i] = (char)(unsigned char)((uint64_t)time_ms >> (8 * (TIME_LEN - 1 - i)));
+}
+
+static int64_t get_time(const MDB_val *from)
+{
+    const unsigned char *bytes = from->mv_data;
+    uint64_t time_ms = 0;
+
+    for (size_t i = 0; i < TIME_LEN; i++)
+        time_ms = time_ms << 8 | bytes[i];
+    return (int64_t)time_ms;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* MDB_INVALID: it is somebody else's. */
+static int check_schema(MDB_txn *txn)
+{
+    MDB_val key = val(SCHEMA_KEY, strlen(SCHEMA_KEY));
+    MDB_val value = val(SCHEMA, strlen(SCHEMA));
+    MDB_val got;
+    MDB_stat stat;
+    MDB_dbi root;
+    int rc = mdb_dbi_open(txn, NULL, 0, &root);
+
+    if (rc == 0)
+        rc = mdb_stat(txn, root, &stat);
+    if (rc == 0 && stat.ms_entries == 0)
+        return mdb_put(txn, root, &key, &value, 0);
+    if (rc == 0)
+        rc = mdb_get(txn, root, &key, &got);
+    if (rc == 0 && (got.mv_size != value.mv_size || memcmp(got.mv_data, SCHEMA, got.mv_size) != 0))
+        rc = MDB_INVALID;
+    return rc == MDB_NOTFOUND ? MDB_INVALID : rc;
+}
+
+static int open_databases(struct last_known *known)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(known->env, NULL, 0, &txn);
+
+    if (rc != 0)
+        return rc;
+    rc = check_schema(txn);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "answers", MDB_CREATE, &known->answers);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "ages", MDB_CREATE, &known->ages);
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/* A file that ends before its last page would kill who reads that. */
+static int check_length(const struct last_known *known)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat file;
+    int fd;
+    int rc = mdb_env_info(known->env, &info);
+
+    if (rc == 0)
+        rc = mdb_env_stat(known->env, &stat);
+    if (rc == 0)
+        rc = mdb_env_get_fd(known->env, &fd);
+    if (rc != 0 || fstat(fd, &file) != 0)
+        return rc != 0 ? rc : errno;
+    return (uint64_t)file.st_size >= (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize
+               ? 0
+               : MDB_CORRUPTED;
+}
+
+static int open_file(struct last_known *known)
+{
+    int rc = mdb_env_create(&known->env);
+
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(known->env, 2);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(known->env, 2 * known->limits.bytes_max + MAP_RESERVE);
+    if (rc == 0)
+        rc = mdb_env_open(known->env, known->path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (rc == 0)
+        rc = check_length(known);
+    if (rc == 0)
+        rc = mdb_reader_check(known->env, NULL); /* of processes that were killed */
+    if (rc == 0)
+        rc = open_databases(known);
+    if (rc != 0) {
+        mdb_env_close(known->env);
+        known->env = NULL;
+    }
+    return rc;
+}
+
+static bool is_of_no_use(int rc)
+{
+    return rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_VERSION_MISMATCH ||
+           rc == MDB_PAGE_NOTFOUND || rc == MDB_INCOMPATIBLE;
+}
+
+static int put_aside(const char *path)
+{
+    struct buffer aside = BUFFER_INIT;
+    const char *name;
+    int rc;
+
+    buffer_printf(&aside, "%s.damaged", path);
+    name = buffer_text(&aside);
+    rc = name == NULL ? ENOMEM : rename(path, name) != 0 ? errno : 0;
+    buffer_done(&aside);
+    return rc;
+}
+
+sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
+                              struct last_known **ret_known, struct error *err)
+{
+    struct last_known *known = calloc(1, sizeof(*known));
+    int rc = ENOMEM;
+
+    if (known != NULL)
+        known->path = span_dup(sluice_span_of(path));
+    if (known != NULL && known->path != NULL) {
+        known->limits = *limits;
+        rc = open_file(known);
+    }
+    if (is_of_no_use(rc)) {
+        log_warning("%s: %s; put aside as %s.damaged, and begun anew", path, mdb_strerror(rc),
+                    path);
+        rc = put_aside(path);
+        if (rc == 0)
+            rc = open_file(known);
+    }
+    if (rc != 0) {
+        last_known_close(known);
+        return error_set(err, SLUICE_TEMP, "cannot open %s: %s", path, mdb_strerror(rc));
+    }
+    *ret_known = known;
+    return SLUICE_OK;
+}
+
+static void drop_items(struct item **items)
+{
+    struct item *item;
+    struct item *next;
+
+    HASH_ITER(hh, *items, item, next)
+    {
+        HASH_DEL(*items, item);
+        free(item);
+    }
+}
+
+void last_known_close(struct last_known *known)
+{
+    if (known == NULL)
+        return;
+    drop_items(&known->waiting);
+    drop_items(&known->writing);
+    if (known->env != NULL)
+        mdb_env_close(known->env);
+    free(known->path);
+    free(known);
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+struct record {
+    int64_t wall_ms;
+    struct sluice_span value;
+};
+
+/* In the transaction; the value is good until its end. */
+static sluice_status read_record(const struct last_known *known, MDB_txn *txn,
+                                 struct sluice_span key, struct record *ret_record)
+{
+    MDB_val at = val(key.ptr, key.len);
+    MDB_val got;
+
+    if (mdb_get(txn, known->answers, &at, &got) != 0 || got.mv_size <= TIME_LEN)
+        return SLUICE_NOT_FOUND;
+    ret_record->wall_ms = get_time(&got);
+    ret_record->value = (struct sluice_span){.ptr = (const char *)got.mv_data + TIME_LEN,
+                                             .len = got.mv_size - TIME_LEN};
+    return SLUICE_OK;
+}
+
+static sluice_status judge(const struct last_known *known, const struct record *record,
+                           int64_t wall_ms, struct buffer *value)
+{
+    if (wall_ms - record->wall_ms >= known->limits.age_ms)
+        return SLUICE_NOT_FOUND;
+    buffer_add_span(value, record->value);
+    return buffer_failed(value) ? SLUICE_NOT_FOUND : SLUICE_OK;
+}
+
+static sluice_status find_in_file(const struct last_known *known, struct sluice_span key,
+                                  int64_t wall_ms, struct buffer *value)
+{
+    struct record record;
+    MDB_txn *txn;
+
+    if (mdb_txn_begin(known->env, NULL, MDB_RDONLY, &txn) != 0)
+        return SLUICE_NOT_FOUND;
+    sluice_status st = read_record(known, txn, key, &record);
+    if (st == SLUICE_OK)
+        st = judge(known, &record, wall_ms, value);
+    mdb_txn_abort(txn);
+    return st;
+}
+
+static struct item *find_item(const struct last_known *known, struct sluice_span key)
+{
+    struct item *item = NULL;
+
+    HASH_FIND(hh, known->waiting, key.ptr, key.len, item);
+    if (item == NULL)
+        HASH_FIND(hh, known->writing, key.ptr, key.len, item);
+    return item;
+}
+
+static struct record record_of(const struct item *item)
+{
+    return (struct record){
+        .wall_ms = item->wall_ms,
+        .value = {.ptr = item->bytes + item->key_len, .len = item->value_len},
+    };
+}
+
+sluice_status last_known_find(struct last_known *known, struct sluice_span key, int64_t wall_ms,
+                              struct buffer *value)
+{
+    const struct item *item = find_item(known, key);
+
+    if (item == NULL)
+        return find_in_file(known, key, wall_ms, value);
+    if (item->status != SLUICE_OK)
+        return SLUICE_NOT_FOUND;
+
+    struct record record = record_of(item);
+    return judge(known, &record, wall_ms, value);
+}
+
+/* ---- putting --------------------------------------------------------------------------------- */
+
+static bool is_as_good(const struct last_known *known, const struct record *record,
+                       struct sluice_span value, int64_t wall_ms)
+{
+    int64_t age_ms = wall_ms - record->wall_ms;
+
+    return age_ms >= 0 && age_ms < known->limits.age_ms / REFRESH_PART &&
+           span_equal(record->value, value);
+}
+
+/* What is known says the same already, and not long ago: most answers do. */
+static bool is_known(const struct last_known *known, struct sluice_span key, sluice_status status,
+                     struct sluice_span value, int64_t wall_ms)
+{
+    const struct item *item = find_item(known, key);
+    struct record record;
+    MDB_txn *txn;
+
+    if (item != NULL) {
+        record = record_of(item);
+        return item->status == status &&
+               (status != SLUICE_OK || is_as_good(known, &record, value, wall_ms));
+    }
+    if (mdb_txn_begin(known->env, NULL, MDB_RDONLY, &txn) != 0)
+        return false;
+    sluice_status st = read_record(known, txn, key, &record);
+    bool is_same = st == status && (st != SLUICE_OK || is_as_good(known, &record, value, wall_ms));
+    mdb_txn_abort(txn);
+    return is_same;
+}
+
+static size_t cost(const struct item *item)
+{
+    return sizeof(*item) + item->key_len + item->value_len;
+}
+
+static void drop_waiting(struct last_known *known, struct item *item)
+{
+    known->waiting_bytes -= cost(item);
+    HASH_DEL(known->waiting, item);
+    free(item);
+}
+
+static struct item *item_new(struct sluice_span key, sluice_status status, struct sluice_span value,
+                             int64_t wall_ms)
+{
+    struct item *item = calloc(1, sizeof(*item) + key.len + value.len);
+
+    if (item == NULL)
+        return NULL;
+    item->status = status;
+    item->wall_ms = wall_ms;
+    item->key_len = key.len;
+    item->value_len = value.len;
+    memcpy(item->bytes, key.ptr, key.len);
+    if (value.len > 0)
+        memcpy(item->bytes + key.len, value.ptr, value.len);
+    return item;
+}
+
+void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
+                    struct sluice_span value, int64_t wall_ms)
+{
+    struct item *item = NULL;
+
+    if (key.len > KEY_MAX || is_known(known, key, status, value, wall_ms))
+        return;
+    HASH_FIND(hh, known->waiting, key.ptr, key.len, item);
+    if (item != NULL)
+        drop_waiting(known, item);
+    item = item_new(key, status, value, wall_ms);
+    if (item == NULL)
+        return;
+    if (known->waiting_bytes + cost(item) <= WAITING_MAX)
+        HASH_ADD_KEYPTR(hh, known->waiting, item->bytes, item->key_len, item);
+    if (hash_has(item))
+        known->waiting_bytes += cost(item);
+    else
+        free(item);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+bool last_known_has_waiting(const struct last_known *known)
+{
+    return known->waiting != NULL;
+}
+
+bool last_known_begin_write(struct last_known *known)
+{
+    if (known->waiting == NULL || known->writing != NULL)
+        return false;
+    known->writing = known->waiting;
+    known->waiting = NULL;
+    known->waiting_bytes = 0;
+    return true;
+}
+
+void last_known_end_write(struct last_known *known)
+{
+    drop_items(&known->writing);
+}
+
+/* Of one key; nothing if it is not there. */
+static int forget(const struct last_known *known, MDB_txn *txn, struct sluice_span key)
+{
+    struct record record;
+    char age[TIME_LEN + KEY_MAX];
+    MDB_val by_key = val(key.ptr, key.len);
+    MDB_val by_age = val(age, TIME_LEN + key.len);
+
+    if (read_record(known, txn, key, &record) != SLUICE_OK)
+        return 0;
+    put_time(age, record.wall_ms);
+    memcpy(age + TIME_LEN, key.ptr, key.len);
+    int rc = mdb_del(txn, known->ages, &by_age, NULL);
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = mdb_del(txn, known->answers, &by_key, NULL);
+    return rc;
+}
+
+static int write_item(const struct last_known *known, MDB_txn *txn, const struct item *item)
+{
+    struct sluice_span key = {.ptr = item->bytes, .len = item->key_len};
+    char age[TIME_LEN + KEY_MAX];
+    MDB_val by_key = val(key.ptr, key.len);
+    MDB_val by_age = val(age, TIME_LEN + key.len);
+    MDB_val nothing = val("", 0);
+    MDB_val place = {.mv_size = TIME_LEN + item->value_len};
+    int rc = forget(known, txn, key);
+
+    if (rc != 0 || item->status != SLUICE_OK)
+        return rc;
+    put_time(age, item->wall_ms);
+    memcpy(age + TIME_LEN, key.ptr, key.len);
+    rc = mdb_put(txn, known->ages, &by_age, &nothing, 0);
+    if (rc == 0)
+        rc = mdb_put(txn, known->answers, &by_key, &place, MDB_RESERVE);
+    if (rc != 0)
+        return rc;
+    memcpy(place.mv_data, age, TIME_LEN);
+    memcpy((char *)place.mv_data + TIME_LEN, item->bytes + item->key_len, item->value_len);
+    return 0;
+}
+
+static size_t size_of(MDB_txn *txn, MDB_dbi dbi)
+{
+    MDB_stat stat;
+
+    if (mdb_stat(txn, dbi, &stat) != 0)
+        return 0;
+    return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
+}
+
+/* The oldest, as long as it is too old or there is too much. */
+static int trim(const struct last_known *known, MDB_txn *txn, int64_t wall_ms)
+{
+    MDB_cursor *cursor;
+    MDB_val age;
+    MDB_val key;
+    MDB_val nothing;
+    int rc = mdb_cursor_open(txn, known->ages, &cursor);
+
+    if (rc != 0)
+        return rc;
+    while ((rc = mdb_cursor_get(cursor, &age, &nothing, MDB_FIRST)) == 0) {
+        if (wall_ms - get_time(&age) < known->limits.age_ms &&
+            size_of(txn, known->ages) + size_of(txn, known->answers) <= known->limits.bytes_max)
+            break;
+        key = val((const char *)age.mv_data + TIME_LEN, age.mv_size - TIME_LEN);
+        rc = mdb_del(txn, known->answers, &key, NULL);
+        if (rc == 0 || rc == MDB_NOTFOUND)
+            rc = mdb_cursor_del(cursor, 0);
+        if (rc != 0)
+            break;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+sluice_status last_known_write(struct last_known *known, int64_t wall_ms, struct error *err)
+{
+    MDB_txn *txn = NULL;
+    const struct item *item;
+    int rc = mdb_txn_begin(known->env, NULL, 0, &txn);
+
+    if (rc == 0) {
+        for (item = known->writing; rc == 0 && item != NULL; item = item->hh.next)
+            rc = write_item(known, txn, item);
+        if (rc == 0)
+            rc = trim(known, txn, wall_ms);
+        if (rc == 0)
+            rc = mdb_txn_commit(txn);
+        else
+            mdb_txn_abort(txn);
+    }
+    if (rc != 0)
+        return error_set(err, SLUICE_TEMP, "cannot write %s: %s", known->path, mdb_strerror(rc));
+    return SLUICE_OK;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * last_known: the last good answers of one table, in a file that outlives the process. For the time in which
+ * the table itself gives none.
+ *
+ * Answers are put aside in memory and written together, on a thread, so that no look-up waits for a disk. What
+ * cannot be written is not known after a restart, and nothing else comes of it.
+ *
+ * Order: last_known_open; put and find on the loop; now and then begin_write on the loop, write on a thread,
+ * end_write on the loop; last_known_close.
+ */
+#ifndef LOOKUP_LAST_KNOWN_H
+#define LOOKUP_LAST_KNOWN_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct last_known;
+
+struct last_known_limits {
+    int64_t age_ms;   /* older answers are not given */
+    size_t bytes_max; /* of the file; the oldest go first */
+};
+
+/*
+ * A file that is damaged or no such file is renamed to path.damaged, which the log says, and begun anew. TEMP: it
+ * cannot be opened or made, or no memory; a text says why. [main]
+ */
+sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
+                              struct last_known **ret_known, struct error *err);
+void last_known_close(struct last_known *known); /* accepts NULL; what is not written is lost */
+/* OK with its value, or NOT_FOUND, by which what is known is forgotten. Without memory it stays as it is. */
+void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
+                    struct sluice_span value, int64_t wall_ms);
+/* Appends the value: OK; or NOT_FOUND: nothing is known that is young enough. */
+sluice_status last_known_find(struct last_known *known, struct sluice_span key, int64_t wall_ms,
+                              struct buffer *value);
+/* Something is to be written. */
+bool last_known_has_waiting(const struct last_known *known);
+/*
+ * Writing, in three steps: begin_write sets what was put aside for it (false: there is nothing to do, or one
+ * is under way); write, on any thread, writes that, and removes what is too old or too much; end_write
+ * ends it, and must follow. TEMP: it is not written, and a text says why.
+ */
+bool last_known_begin_write(struct last_known *known);
+sluice_status last_known_write(struct last_known *known, int64_t wall_ms, struct error *err);
+void last_known_end_write(struct last_known *known);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is known of a table for when it cannot be asked: for how long, how much, and after what becomes of a file.
+ */
+#include "lookup/last_known.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define START ((int64_t)1700000000000)
+
+static const struct last_known_limits usual = {.age_ms = 72 * HOUR_MS, .bytes_max = 1024 * 1024};
+static char folder[64];
+
+static int enter(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/sluice-test-XXXXXX");
+    return mkdtemp(folder) != NULL && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    (void)unlink("table");
+    (void)unlink("table-lock");
+    (void)unlink("table.damaged");
+    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+}
+
+static struct last_known *open_with(const struct last_known_limits *limits)
+{
+    struct last_known *known;
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(last_known_open("table", limits, &known, &err), SLUICE_OK);
+    return known;
+}
+
+static void put(struct last_known *known, const char *key, const char *value, int64_t wall_ms)
+{
+    last_known_put(known, sluice_span_of(key), value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND,
+                   value != NULL ? sluice_span_of(value) : (struct sluice_span){0}, wall_ms);
+}
+
+static void expect(struct last_known *known, const char *key, int64_t wall_ms, const char *value)
+{
+    struct buffer got = BUFFER_INIT;
+    sluice_status st = last_known_find(known, sluice_span_of(key), wall_ms, &got);
+
+    assert_int_equal(st, value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND);
+    if (value != NULL) {
+        assert_int_equal(got.len, strlen(value));
+        assert_memory_equal(got.ptr, value, got.len);
+    }
+    buffer_done(&got);
+}
+
+static sluice_status write_all(struct last_known *known, int64_t wall_ms)
+{
+    struct error err = ERROR_INIT;
+    sluice_status st = SLUICE_OK;
+
+    if (last_known_begin_write(known)) {
+        st = last_known_write(known, wall_ms, &err);
+        last_known_end_write(known);
+    }
+    assert_true(st == SLUICE_OK || err.text[0] != '\0');
+    return st;
+}
+
+static void test_it_outlives_the_process(void **state)
+{
+    struct last_known *known = open_with(&usual);
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    expect(known, "joe", START, "joe@store"); /* before it is written too */
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect(known, "joe", START, "joe@store");
+    last_known_close(known);
+    known = open_with(&usual);
+    expect(known, "joe", START, "joe@store");
+    expect(known, "never", START, NULL);
+    last_known_close(known);
+}
+
+static void test_the_last_answer_counts(void **state)
+{
+    struct last_known *known = open_with(&usual);
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    put(known, "ann", "ann@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    put(known, "joe", "new@store", START + 1);
+    put(known, "ann", NULL, START + 1);
+    expect(known, "joe", START + 1, "new@store");
+    expect(known, "ann", START + 1, NULL);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    expect(known, "joe", START + 1, "new@store");
+    expect(known, "ann", START + 1, NULL);
+    last_known_close(known);
+}
+
+static void test_while_it_is_being_written(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    put(known, "ann", "ann@store", START);
+    assert_true(last_known_begin_write(known));
+    expect(known, "joe", START, "joe@store");
+    put(known, "joe", "new@store", START + 1);
+    put(known, "ann", NULL, START + 1);
+    assert_false(last_known_begin_write(known));
+    assert_int_equal(last_known_write(known, START, &err), SLUICE_OK);
+    last_known_end_write(known);
+    expect(known, "joe", START + 1, "new@store");
+    expect(known, "ann", START + 1, NULL);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    expect(known, "joe", START + 1, "new@store");
+    expect(known, "ann", START + 1, NULL);
+    last_known_close(known);
+}
+
+static void test_age(void **state)
+{
+    struct last_known *known = open_with(&usual);
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    expect(known, "joe", START + 72 * HOUR_MS - 1, "joe@store");
+    expect(known, "joe", START + 72 * HOUR_MS, NULL);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect(known, "joe", START + 72 * HOUR_MS - 1, "joe@store");
+    expect(known, "joe", START + 72 * HOUR_MS, NULL);
+    last_known_close(known);
+}
+
+/* An answer that stays the same is not written each time, but often enough to stay young. */
+static void test_the_same_answer_again(void **state)
+{
+    struct last_known *known = open_with(&usual);
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    put(known, "joe", "joe@store", START + HOUR_MS);
+    put(known, "never", NULL, START + HOUR_MS);
+    assert_false(last_known_begin_write(known));
+    put(known, "joe", "joe@store", START + 6 * HOUR_MS);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect(known, "joe", START + 77 * HOUR_MS, "joe@store");
+    last_known_close(known);
+}
+
+static void test_the_oldest_go(void **state)
+{
+    const struct last_known_limits limits = {.age_ms = 72 * HOUR_MS, .bytes_max = 256 * 1024};
+    struct last_known *known = open_with(&limits);
+    char key[32];
+
+    (void)state;
+    for (int i = 0; i < 10000; i++) {
+        (void)snprintf(key, sizeof(key), "user%d@customer.tld", i);
+        put(known, key, "OK", START + i);
+        if (i % 1000 == 999)
+            assert_int_equal(write_all(known, START + i), SLUICE_OK);
+    }
+    expect(known, "user0@customer.tld", START + 10000, NULL);
+    expect(known, "user7000@customer.tld", START + 10000, NULL);
+    expect(known, "user9000@customer.tld", START + 10000, "OK");
+    expect(known, "user9999@customer.tld", START + 10000, "OK");
+
+    struct stat file;
+    assert_int_equal(stat("table", &file), 0);
+    assert_true(file.st_size < 2 * 1024 * 1024);
+    last_known_close(known);
+}
+
+static void expect_begun_anew(const char *why)
+{
+    struct last_known *known = open_with(&usual);
+
+    print_message("%s\n", why);
+    expect(known, "joe", START, NULL);
+    put(known, "joe", "joe@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect(known, "joe", START, "joe@store");
+    assert_int_equal(access("table.damaged", F_OK), 0);
+    assert_int_equal(unlink("table.damaged"), 0);
+    last_known_close(known);
+}
+
+static void test_a_file_that_is_none(void **state)
+{
+    char page[8192];
+    FILE *file = fopen("table", "w");
+
+    (void)state;
+    assert_non_null(file);
+    memset(page, 'x', sizeof(page));
+    assert_int_equal(fwrite(page, 1, sizeof(page), file), sizeof(page));
+    assert_int_equal(fclose(file), 0);
+    expect_begun_anew("foreign bytes");
+    assert_int_equal(truncate("table", 8192),
+                     0); /* both its heads, and nothing of what they name */
+    expect_begun_anew("cut off");
+    assert_int_equal(truncate("table", 100), 0);
+    expect_begun_anew("not even a head");
+}
+
+/* What a write that fails was to bring is not known later; what was written before is. */
+static void test_a_full_disk(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    struct rlimit whole;
+    struct rlimit full;
+    struct stat file;
+    char value[60000];
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    assert_int_equal(stat("table", &file), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    full = whole;
+    full.rlim_cur = (rlim_t)file.st_size; /* the nearest that needs no file system of its own */
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    put(known, "ann", value, START);
+    sluice_status st = write_all(known, START);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    assert_int_equal(st, SLUICE_TEMP);
+    expect(known, "joe", START, "joe@store");
+    expect(known, "ann", START, NULL);
+    put(known, "ann", "ann@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect(known, "ann", START, "ann@store");
+    last_known_close(known);
+}
+
+static void test_no_folder(void **state)
+{
+    struct last_known *known;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(last_known_open("no/table", &usual, &known, &err), SLUICE_TEMP);
+    assert_non_null(strstr(err.text, "no/table"));
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, enter, leave)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_it_outlives_the_process),
+        TEST(test_the_last_answer_counts),
+        TEST(test_while_it_is_being_written),
+        TEST(test_age),
+        TEST(test_the_same_answer_again),
+        TEST(test_the_oldest_go),
+        TEST(test_a_file_that_is_none),
+        TEST(test_a_full_disk),
+        TEST(test_no_folder),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
