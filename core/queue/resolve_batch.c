@@ -166,7 +166,8 @@ void resolve_batch_keep_routes(const struct resolve_batch *batch)
     for (size_t i = 0; i < batch->id_count; i++) {
         struct queue_message *message = schedule_find(&batch->queue->schedule, batch->ids[i]);
 
-        if (message == NULL)
+        /* What was in flight has not been moved, and was named again. */
+        if (message == NULL || schedule_is_in_flight(message))
             continue;
         for (struct unit *u = message->units; u != NULL; u = u->next_of_message)
             u->is_routed = true;

@@ -323,6 +323,34 @@ static void test_half_an_answer_keeps_no_route(void **state)
     fixture_stop(&f);
 }
 
+/* An answer that comes while the job is out moves nothing, and so the old route is still not known to be
+ * the right one. */
+static void test_what_was_in_flight_keeps_no_route(void **state)
+{
+    struct fixture f;
+    struct seen_job seen;
+    bool is_postponed;
+
+    (void)state;
+    fixture_start(&f, "");
+    (void)commit(&f, "a@x.test", "etrn-only");
+    assert_int_equal(release(&f, "x.test", &is_postponed), 1);
+    expect_job(&f, &seen);
+    requeue(&f);
+    answer_question(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), SLUICE_OK, "relay");
+    peer_expect_none(&f.deliver, MESSAGE_JOB); /* until that is taken in */
+    answer_elsewhere(&f, &seen);
+    expect_job(&f, &seen);
+    assert_false(seen.job.is_routed); /* deliver looks again */
+    answer_elsewhere(&f, &seen);
+    answer_question(&f, peer_expect(&f.deliver, MESSAGE_RESOLVE), SLUICE_OK, "relay");
+    expect_job(&f, &seen);
+    assert_true(span_equal(seen.job.transport, SPAN_LITERAL("relay")));
+    answer_job(&f, &seen, SITE_REACHED, all_good);
+    wait_until_empty(&f);
+    fixture_stop(&f);
+}
+
 /* ---- tables that change ---------------------------------------------------------------------- */
 
 /* The same route for all, and the tables' state. Returns how many there are. */
@@ -511,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_a_release_goes_the_new_way),
         cmocka_unit_test(test_what_is_not_known_then_goes_the_old_way),
         cmocka_unit_test(test_half_an_answer_keeps_no_route),
+        cmocka_unit_test(test_what_was_in_flight_keeps_no_route),
         cmocka_unit_test(test_a_change_is_noticed),
         cmocka_unit_test(test_a_job_tells_which_tables_it_is_from),
         cmocka_unit_test(test_slow_tables_are_asked_for_less),
