@@ -274,3 +274,26 @@ sluice_status source_entry(struct source *source, const struct sluice_errors *er
     while (st == SLUICE_OK && !parse(source, ret_key, ret_value));
     return st;
 }
+
+sluice_status source_setting(struct source *source, const struct sluice_errors *errors,
+                             const char **ret_name, const char **ret_value)
+{
+    sluice_status st = source_line(source, errors);
+    char *equals = st == SLUICE_OK ? strchr(source->line, '=') : NULL;
+    char *value;
+
+    if (st != SLUICE_OK)
+        return st;
+    if (equals == NULL)
+        return explain(errors, SLUICE_CONFIG, "%s, line %lu: wants NAME = VALUE", source->name,
+                       source->line_number);
+    value = equals + 1;
+    while (source_is_space(*value))
+        value++;
+    while (equals > source->line && source_is_space(equals[-1]))
+        equals--;
+    *equals = '\0';
+    *ret_name = source->line;
+    *ret_value = value;
+    return SLUICE_OK;
+}

@@ -6,7 +6,7 @@
  * source_entry() reads what postmap builds tables from: a key, white space, a value on each line;
  * what is no entry is reported to warn and left out. source_line() reads lines of any other sense.
  *
- * Order: source_init -> (source_line | source_entry)* -> source_done. Links nothing: for plugins and
+ * Order: source_init -> (source_line | source_entry | source_setting)* -> source_done. Links nothing: for plugins and
  * for postmap. Any thread.
  */
 #ifndef SLUICE_TABLE_SOURCE_H
@@ -48,6 +48,11 @@ sluice_status source_entry(struct source *source, const struct sluice_errors *er
 
 /* False after a warning: the line of the latest source_line() is not UTF-8, and should be. */
 bool source_is_text(const struct source *source);
+/* The next "name = value" of a table's own settings, valid until the next call; the value may be empty.
+ * Answers as source_line, and CONFIG for a line that is none. [waits for the disk] */
+sluice_status source_setting(struct source *source, const struct sluice_errors *errors,
+                             const char **ret_name, const char **ret_value);
+
 /* A warning in printf's way, cut off if need be; what cannot be printed is a question mark. */
 void source_warn(const struct source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

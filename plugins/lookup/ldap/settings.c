@@ -294,25 +294,12 @@ static bool find_setting(const char *name, enum setting *ret_setting)
     return false;
 }
 
-/* "name = value", which it parts in its place. */
-static sluice_status read_line(struct settings *settings, struct source *source,
-                               const struct sluice_errors *errors)
+static sluice_status take(struct settings *settings, const struct source *source, const char *name,
+                          const char *value, const struct sluice_errors *errors)
 {
-    char *name = source->line;
-    char *equals = strchr(name, '=');
-    char *value;
     enum setting setting;
-    sluice_status st = SLUICE_OK;
+    sluice_status st;
 
-    if (equals == NULL)
-        return explain(errors, SLUICE_CONFIG, "%s, line %lu: wants NAME = VALUE", source->name,
-                       source->line_number);
-    value = equals + 1;
-    while (source_is_space(*value))
-        value++;
-    while (equals > name && source_is_space(equals[-1]))
-        equals--;
-    *equals = '\0';
     if (!find_setting(name, &setting))
         return SLUICE_OK;
     if ((settings_options[setting].flags & SLUICE_OPT_DEPRECATED) != 0 && setting != RESULT_FILTER)
@@ -328,10 +315,11 @@ static sluice_status read_line(struct settings *settings, struct source *source,
 sluice_status settings_read(struct settings *settings, struct source *source,
                             const struct sluice_errors *errors)
 {
+    const char *name, *value;
     sluice_status st;
 
-    while ((st = source_line(source, errors)) == SLUICE_OK) {
-        st = read_line(settings, source, errors);
+    while ((st = source_setting(source, errors, &name, &value)) == SLUICE_OK) {
+        st = take(settings, source, name, value, errors);
         if (st != SLUICE_OK)
             break;
     }

@@ -80,40 +80,20 @@ static sluice_status check(const struct settings *settings, const char *where,
 
 /* ---- a file ---------------------------------------------------------------------------------- */
 
-/* "name = value", which it parts in its place. */
-static sluice_status read_line(struct source *source, struct settings *settings,
-                               const struct sluice_errors *errors)
-{
-    char *name = source->line;
-    char *equals = strchr(name, '=');
-    char *value;
-
-    if (equals == NULL)
-        return explain(errors, SLUICE_CONFIG, "%s, line %lu: wants NAME = VALUE", source->name,
-                       source->line_number);
-    value = equals + 1;
-    while (source_is_space(*value))
-        value++;
-    while (equals > name && source_is_space(equals[-1]))
-        equals--;
-    *equals = '\0';
-    if (!set(settings, name, value))
-        return explain(errors, SLUICE_TEMP, "%s: out of memory", source->name);
-    return SLUICE_OK;
-}
-
 sluice_status settings_read(struct source *source, const struct sluice_errors *errors,
                             void **ret_settings)
 {
     struct settings *settings = settings_new();
+    const char *name, *value;
     sluice_status st;
 
     if (settings == NULL)
         return explain(errors, SLUICE_TEMP, "%s: out of memory", source->name);
-    while ((st = source_line(source, errors)) == SLUICE_OK) {
-        st = read_line(source, settings, errors);
-        if (st != SLUICE_OK)
+    while ((st = source_setting(source, errors, &name, &value)) == SLUICE_OK) {
+        if (!set(settings, name, value)) {
+            st = explain(errors, SLUICE_TEMP, "%s: out of memory", source->name);
             break;
+        }
     }
     if (st == SLUICE_NOT_FOUND)
         st = check(settings, source->name, errors);

@@ -159,12 +159,43 @@ static void test_read_error(void **state)
     buffer_done(&got);
 }
 
+static void test_settings(void **state)
+{
+    char text[] = "# of a directory\nserver_host = ldap://a\n  ldap://b\nfilter\t=(a=%s)\nempty =\nnone\n";
+    struct buffer got = BUFFER_INIT;
+    struct error err = ERROR_INIT;
+    struct error_sink sink;
+    struct source source;
+    const char *name, *value;
+    FILE *file = fmemopen(text, strlen(text), "r");
+
+    (void)state;
+    assert_non_null(file);
+    error_sink_init(&sink, &err);
+    source_init(&source, file, "F", take_warning, &got);
+    assert_int_equal(source_setting(&source, &sink.sdk, &name, &value), SLUICE_OK);
+    assert_string_equal(name, "server_host");
+    assert_string_equal(value, "ldap://a  ldap://b");
+    assert_int_equal(source_setting(&source, &sink.sdk, &name, &value), SLUICE_OK);
+    assert_string_equal(name, "filter");
+    assert_string_equal(value, "(a=%s)");
+    assert_int_equal(source_setting(&source, &sink.sdk, &name, &value), SLUICE_OK);
+    assert_string_equal(name, "empty");
+    assert_string_equal(value, "");
+    assert_int_equal(source_setting(&source, &sink.sdk, &name, &value), SLUICE_CONFIG);
+    assert_string_equal(err.text, "F, line 6: wants NAME = VALUE");
+    source_done(&source);
+    (void)fclose(file);
+    buffer_done(&got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_notation),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_read_error),
+        cmocka_unit_test(test_settings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -416,7 +416,7 @@ static void expect_tables(struct fixture *f, uint64_t tables)
         do {
             pump();
             show_recipient(f, 0, text, sizeof(text));
-        } while (atoi(text + strcspn(text, " ")) <= i);
+        } while (strtol(text + strcspn(text, " "), NULL, 10) <= i);
     }
     assert_true(is_so);
 }
