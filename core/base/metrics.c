@@ -97,6 +97,31 @@ static const struct {
                                     HISTOGRAM, {"kind", "name"}, call_buckets},
     [METRIC_PLUGIN_EVENTS] = {"sluice_plugin_events_total", "What plugins count themselves",
                               COUNTER, {"plugin", "event"}},
+    [METRIC_TABLE_LOOKUPS] = {"sluice_table_lookups_total",
+                              "Questions to tables that a lookup process has, and where their "
+                              "answers came from",
+                              COUNTER, {"table", "from", "status"}},
+    [METRIC_TABLE_SEARCH_SECONDS] = {"sluice_table_search_duration_seconds",
+                                     "How long the tables themselves took to answer", HISTOGRAM,
+                                     {"table"}, call_buckets},
+    [METRIC_TABLE_SEARCHES] = {"sluice_table_searches", "Searches under way", GAUGE, {"table"}},
+    [METRIC_TABLE_CACHE_ENTRIES] = {"sluice_table_cache_entries", "Answers that are kept for a while",
+                                    GAUGE, {"table"}},
+    [METRIC_TABLE_CACHE_BYTES] = {"sluice_table_cache_bytes", "The memory that they take", GAUGE,
+                                  {"table"}},
+    [METRIC_TABLE_KNOWN_ENTRIES] = {"sluice_table_last_known_entries",
+                                    "Last known good answers on disk", GAUGE, {"table"}},
+    [METRIC_TABLE_KNOWN_BYTES] = {"sluice_table_last_known_bytes", "The space that they take", GAUGE,
+                                  {"table"}},
+    [METRIC_TABLE_KNOWN_OLDEST] = {"sluice_table_last_known_oldest_seconds",
+                                   "When the oldest of them was given, since 1970; 0: there is none",
+                                   GAUGE, {"table"}},
+    [METRIC_TABLE_FAILING_SINCE] = {"sluice_table_failing_since_seconds",
+                                    "Since when a table gives no answer, since 1970; 0: it does",
+                                    GAUGE, {"table"}},
+    [METRIC_TABLE_STALE_SINCE] = {"sluice_table_stale_since_seconds",
+                                  "Since when last known answers stand in, since 1970; 0: they do not",
+                                  GAUGE, {"table"}},
 };
 
 enum series_state { SERIES_FREE, SERIES_CLAIMED, SERIES_READY };
@@ -319,6 +344,60 @@ static bool copy(const struct metric *series, struct shown *shown)
     if (shown->family >= METRIC_FAMILIES)
         return false;
     return families[shown->family].kind != GAUGE || !is_gone(atomic_load(&series->owner));
+}
+
+/* What that many of 100 took at most. */
+static uint64_t bound_of(enum metric_family family, const uint64_t cells[CELLS], uint64_t count,
+                         unsigned percent)
+{
+    const uint64_t *buckets = families[family].buckets;
+    uint64_t passed = 0;
+
+    if (count == 0)
+        return 0;
+    for (size_t i = 0; i < BUCKETS_MAX && buckets[i] != 0; i++) {
+        passed += cells[i];
+        if (passed * 100 >= count * percent)
+            return buckets[i];
+    }
+    return UINT64_MAX;
+}
+
+static void read_histogram(enum metric_family family, const uint64_t cells[CELLS],
+                           struct metric_reading *reading)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i <= BUCKETS_MAX; i++)
+        count += cells[i];
+    *reading = (struct metric_reading){
+        .value = count,
+        .sum_us = cells[SUM_CELL],
+        .half_us = bound_of(family, cells, count, 50),
+        .most_us = bound_of(family, cells, count, 90),
+        .nearly_all_us = bound_of(family, cells, count, 99),
+    };
+}
+
+void metric_read(enum metric_family family, const char *first, const char *second,
+                 const char *third, struct metric_reading *ret_reading)
+{
+    const char *const values[3] = {first, second, third};
+    char labels[LABELS_SIZE];
+    uint64_t cells[CELLS] = {0};
+    struct shown shown;
+
+    format_labels(family, values, labels);
+    for (size_t i = 0; i < series_count; i++) {
+        if (!has_labels(&block->series[i], family, labels) || !copy(&block->series[i], &shown))
+            continue;
+        for (size_t cell = 0; cell < CELLS; cell++)
+            cells[cell] += shown.cells[cell];
+    }
+    if (families[family].kind == HISTOGRAM)
+        read_histogram(family, cells, ret_reading);
+    else
+        *ret_reading = (struct metric_reading){.value = cells[0]};
 }
 
 static void put_line(struct buffer *out, const char *name, const char *suffix, const char *labels,

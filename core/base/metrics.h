@@ -45,6 +45,16 @@ enum metric_family {
     METRIC_PLUGIN_CALLS,
     METRIC_PLUGIN_CALL_SECONDS,
     METRIC_PLUGIN_EVENTS,
+    METRIC_TABLE_LOOKUPS,
+    METRIC_TABLE_SEARCH_SECONDS,
+    METRIC_TABLE_SEARCHES,
+    METRIC_TABLE_CACHE_ENTRIES,
+    METRIC_TABLE_CACHE_BYTES,
+    METRIC_TABLE_KNOWN_ENTRIES,
+    METRIC_TABLE_KNOWN_BYTES,
+    METRIC_TABLE_KNOWN_OLDEST,
+    METRIC_TABLE_FAILING_SINCE,
+    METRIC_TABLE_STALE_SINCE,
     METRIC_FAMILIES,
 };
 
@@ -64,6 +74,18 @@ void metric_add(struct metric *metric, uint64_t count); /* counters */
 void metric_set(struct metric *metric, uint64_t value); /* gauges */
 /* Histograms; the family is the metric's own. */
 void metric_observe(struct metric *metric, enum metric_family family, uint64_t time_us);
+
+/* What all processes together have counted. */
+struct metric_reading {
+    uint64_t value;  /* of a counter or gauge; of a histogram, how many times */
+    uint64_t sum_us; /* histograms: of all times, */
+    uint64_t half_us, most_us, nearly_all_us; /* and what 50, 90 and 99 of 100 of them took at most, to
+                                                 the next bound; UINT64_MAX: beyond all of them */
+};
+
+/* The series with these labels, in the block that is attached. */
+void metric_read(enum metric_family family, const char *first, const char *second,
+                 const char *third, struct metric_reading *ret_reading);
 
 /* A whole block in Prometheus' text format, by whoever has it; memory is only read. */
 void metrics_format(const void *memory, size_t size, struct buffer *out);

@@ -12,6 +12,7 @@
 
 struct entry {
     sluice_status status;
+    int64_t since_ms;
     int64_t until_ms;
     size_t key_len;
     size_t value_len;
@@ -56,8 +57,7 @@ void answers_free(struct answers *answers)
 {
     if (answers == NULL)
         return;
-    while (answers->latest != NULL)
-        drop(answers, answers->latest);
+    (void)answers_forget_all(answers);
     free(answers);
 }
 
@@ -118,6 +118,7 @@ void answers_put(struct answers *answers, struct sluice_span key, sluice_status 
     entry = entry_new(key, status, value);
     if (entry == NULL)
         return;
+    entry->since_ms = now_ms;
     entry->until_ms = now_ms + lifetime_ms;
     HASH_ADD_KEYPTR(hh, answers->by_key, entry->bytes, entry->key_len, entry);
     if (!hash_has(entry)) {
@@ -128,4 +129,40 @@ void answers_put(struct answers *answers, struct sluice_span key, sluice_status 
     answers->bytes += cost(key.len, value.len);
     while (answers->bytes > answers->limits.bytes_max)
         drop(answers, answers->latest->prev); /* utlist: the head's is the tail */
+}
+
+size_t answers_forget(struct answers *answers, struct sluice_span key)
+{
+    struct entry *entry = find(answers, key);
+
+    if (entry == NULL)
+        return 0;
+    drop(answers, entry);
+    return 1;
+}
+
+size_t answers_forget_all(struct answers *answers)
+{
+    size_t count = answers_count(answers);
+
+    while (answers->latest != NULL)
+        drop(answers, answers->latest);
+    return count;
+}
+
+size_t answers_count(const struct answers *answers)
+{
+    return HASH_COUNT(answers->by_key);
+}
+
+size_t answers_bytes(const struct answers *answers)
+{
+    return answers->bytes;
+}
+
+int64_t answers_age(const struct answers *answers, struct sluice_span key, int64_t now_ms)
+{
+    const struct entry *entry = find(answers, key);
+
+    return entry != NULL ? now_ms - entry->since_ms : 0;
 }

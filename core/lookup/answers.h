@@ -29,5 +29,13 @@ sluice_status answers_find(struct answers *answers, struct sluice_span key, int6
 /* Instead of what is there for that key: OK with its value, or NOT_FOUND. Without memory it is not kept. */
 void answers_put(struct answers *answers, struct sluice_span key, sluice_status status,
                  struct sluice_span value, int64_t now_ms);
+/* Forgets the answer to that key, or all; how many they were. */
+size_t answers_forget(struct answers *answers, struct sluice_span key);
+size_t answers_forget_all(struct answers *answers);
+/* How many there are, and what they take. */
+size_t answers_count(const struct answers *answers);
+size_t answers_bytes(const struct answers *answers);
+/* How long ago that of the key was put; 0: there is none. */
+int64_t answers_age(const struct answers *answers, struct sluice_span key, int64_t now_ms);
 
 #endif

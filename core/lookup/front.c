@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/span.h"
+#include "lookup/counts.h"
 #include "task/pool.h"
 #include "task/task.h"
 
@@ -36,6 +38,10 @@ struct front {
     bool is_writing; /* or about to */
     struct complaint stale;
     struct complaint full;
+    struct counts counts;
+    int64_t failing_since_ms; /* of the wall clock: no search has ended well since; 0: the last one did */
+    int64_t stale_since_ms;   /* something stands in since then; 0: nothing does */
+    struct error trouble;     /* why the last search failed */
     UT_hash_handle hh;
 };
 
@@ -53,6 +59,35 @@ struct search {
     struct error err;
     UT_hash_handle hh;
 };
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static void count_kept(const struct front *front)
+{
+    metric_set(front->counts.cache_entries, answers_count(front->answers));
+    metric_set(front->counts.cache_bytes, answers_bytes(front->answers));
+    metric_set(front->counts.searches, HASH_COUNT(front->searches));
+}
+
+static void count_known(const struct front *front)
+{
+    struct last_known_size size;
+
+    if (front->known == NULL)
+        return;
+    last_known_measure(front->known, &size);
+    metric_set(front->counts.known_entries, size.entries);
+    metric_set(front->counts.known_bytes, size.bytes);
+    metric_set(front->counts.known_oldest, (uint64_t)size.oldest_ms / 1000);
+}
+
+static void set_since(struct metric *metric, int64_t *since_ms, bool is_so)
+{
+    if (is_so == (*since_ms != 0))
+        return;
+    *since_ms = is_so ? clock_wall_ms() : 0;
+    metric_set(metric, (uint64_t)*since_ms / 1000);
+}
 
 /* ---- the set --------------------------------------------------------------------------------- */
 
@@ -117,6 +152,7 @@ sluice_status fronts_add(struct fronts *fronts, struct table *table,
     front->fronts = fronts;
     front->table = table;
     front->stale_after_ms = settings->stale_after_ms;
+    counts_init(&front->counts, table_name(table));
     if (answers_new(&settings->kept, &front->answers) == SLUICE_OK)
         HASH_ADD_KEYPTR(hh, fronts->by_name, table_name(table), strlen(table_name(table)), front);
     if (!hash_has(front)) {
@@ -124,6 +160,7 @@ sluice_status fronts_add(struct fronts *fronts, struct table *table,
         return SLUICE_TEMP;
     }
     front->known = settings->known;
+    count_known(front);
     return SLUICE_OK;
 }
 
@@ -175,6 +212,7 @@ static void write_once(struct front *front)
     if (pool_run(front->fronts->disk, write_known, free, writing, CLOCK_NEVER, &st) != SLUICE_OK)
         return; /* the process leaves: the thread may still have it */
     last_known_end_write(front->known);
+    count_known(front);
     if (st != SLUICE_OK)
         complain(&front->full, LOG_LEVEL_WARNING, "%s", writing->err.text);
     else
@@ -215,6 +253,8 @@ static bool stands_in(struct front *front, struct sluice_span name, struct buffe
         return false;
     complain(&front->stale, LOG_LEVEL_WARNING,
              "%s gives no answer: the last known good ones stand in", table_name(front->table));
+    set_since(front->counts.stale_since, &front->stale_since_ms, true);
+    counts_add_lookup(&front->counts, FROM_LAST_KNOWN, SLUICE_OK);
     return true;
 }
 
@@ -234,22 +274,38 @@ static struct sluice_span name_of(const struct search *search)
     return (struct sluice_span){.ptr = search->name, .len = search->name_len};
 }
 
+/* What the table has said is known from now on. */
+static void take_result(struct search *search)
+{
+    struct front *front = search->front;
+    bool is_answer = search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND;
+
+    if (is_answer) {
+        answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
+                    clock_monotonic_ms());
+        remember(front, name_of(search), search->status, buffer_span(&search->value));
+        complain_over(&front->stale, "%s answers again", table_name(front->table));
+        set_since(front->counts.stale_since, &front->stale_since_ms, false);
+    } else {
+        front->trouble = search->err;
+    }
+    set_since(front->counts.failing_since, &front->failing_since_ms, !is_answer);
+}
+
 static void run_search(void *arg)
 {
     struct search *search = arg;
     struct front *front = search->front;
     struct sluice_span key = span_skip(name_of(search), sizeof(search->flags));
+    int64_t start_us = clock_monotonic_us();
 
     search->status = table_find_for(front->table, key, search->flags, search->deadline_ms,
                                     &search->value, &search->err);
-    if (search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND) {
-        answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
-                    clock_monotonic_ms());
-        remember(front, name_of(search), search->status, buffer_span(&search->value));
-        complain_over(&front->stale, "%s answers again", table_name(front->table));
-    }
+    counts_add_search(&front->counts, clock_monotonic_us() - start_us);
+    take_result(search);
     search->is_done = true;
     HASH_DEL(front->searches, search);
+    count_kept(front);
     task_queue_wake_all(&search->waiting);
     search_release(search);
     task_ended(front->fronts);
@@ -289,6 +345,7 @@ static struct search *search_start(struct front *front, struct sluice_span name,
     if (hash_has(search) &&
         task_start(table_name(front->table), run_search, search, NULL) == SLUICE_OK) {
         front->fronts->task_count++;
+        count_kept(front);
         return search;
     }
     if (hash_has(search))
@@ -311,8 +368,8 @@ static bool is_answered(const struct search *search)
 }
 
 /* Whoever asks has a use of it. */
-static sluice_status take_answer(struct search *search, int64_t deadline_ms, struct buffer *value,
-                                 struct error *err)
+static sluice_status take_answer(struct search *search, enum answer_from from, int64_t deadline_ms,
+                                 struct buffer *value, struct error *err)
 {
     struct front *front = search->front;
     int64_t soon_ms = clock_monotonic_ms() + front->stale_after_ms;
@@ -321,6 +378,7 @@ static sluice_status take_answer(struct search *search, int64_t deadline_ms, str
     if (!is_answered(search) && stands_in(front, name_of(search), value))
         return SLUICE_OK;
     wait_for(search, deadline_ms);
+    counts_add_lookup(&front->counts, from, search->is_done ? search->status : SLUICE_TEMP);
     if (!search->is_done)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table_name(front->table));
     buffer_add_span(value, buffer_span(&search->value));
@@ -344,6 +402,8 @@ static sluice_status known(struct front *front, struct sluice_span name, struct 
 
     if (st == SLUICE_OK)
         buffer_add_span(value, kept);
+    if (st != SLUICE_TEMP)
+        counts_add_lookup(&front->counts, FROM_CACHE, st);
     return st == SLUICE_OK && buffer_failed(value) ? SLUICE_TEMP : st;
 }
 
@@ -363,20 +423,23 @@ static sluice_status find(struct front *front, struct sluice_span name, uint64_t
                           int64_t deadline_ms, struct buffer *value, struct error *err)
 {
     struct search *search = NULL;
+    enum answer_from from = FROM_JOINED;
     sluice_status st = known(front, name, value);
 
     if (st != SLUICE_TEMP)
         return st;
     HASH_FIND(hh, front->searches, name.ptr, name.len, search);
-    if (search == NULL)
+    if (search == NULL) {
+        from = FROM_SEARCH;
         search = search_start(front, name, flags, deadline_ms);
+    }
     if (search == NULL && stands_in(front, name, value))
         return SLUICE_OK;
     if (search == NULL)
         return error_set(err, SLUICE_TEMP, "%s: too many searches, or no memory for one",
                          table_name(front->table));
     search->user_count++;
-    st = take_answer(search, deadline_ms, value, err);
+    st = take_answer(search, from, deadline_ms, value, err);
     search_release(search);
     return st;
 }

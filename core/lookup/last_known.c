@@ -456,6 +456,36 @@ static size_t size_of(MDB_txn *txn, MDB_dbi dbi)
     return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
 }
 
+static int64_t oldest_of(const struct last_known *known, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val age;
+    MDB_val nothing;
+    int64_t oldest_ms = 0;
+
+    if (mdb_cursor_open(txn, known->ages, &cursor) != 0)
+        return 0;
+    if (mdb_cursor_get(cursor, &age, &nothing, MDB_FIRST) == 0 && age.mv_size > TIME_LEN)
+        oldest_ms = get_time(&age);
+    mdb_cursor_close(cursor);
+    return oldest_ms;
+}
+
+void last_known_measure(const struct last_known *known, struct last_known_size *ret_size)
+{
+    MDB_stat stat = {0};
+    MDB_txn *txn;
+
+    *ret_size = (struct last_known_size){0};
+    if (mdb_txn_begin(known->env, NULL, MDB_RDONLY, &txn) != 0)
+        return;
+    if (mdb_stat(txn, known->answers, &stat) == 0)
+        ret_size->entries = stat.ms_entries;
+    ret_size->bytes = size_of(txn, known->answers) + size_of(txn, known->ages);
+    ret_size->oldest_ms = oldest_of(known, txn);
+    mdb_txn_abort(txn);
+}
+
 /* The oldest, as long as it is too old or there is too much. */
 static int trim(const struct last_known *known, MDB_txn *txn, int64_t wall_ms)
 {

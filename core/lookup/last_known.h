@@ -37,6 +37,14 @@ void last_known_put(struct last_known *known, struct sluice_span key, sluice_sta
 /* Appends the value: OK; or NOT_FOUND: nothing is known that is young enough. */
 sluice_status last_known_find(struct last_known *known, struct sluice_span key, int64_t wall_ms,
                               struct buffer *value);
+struct last_known_size {
+    uint64_t entries;
+    uint64_t bytes;
+    int64_t oldest_ms; /* of the wall clock; 0: there is none */
+};
+
+/* Of the file: what waits to be written is not there yet. [any thread] */
+void last_known_measure(const struct last_known *known, struct last_known_size *ret_size);
 /* Something is to be written. */
 bool last_known_has_waiting(const struct last_known *known);
 /*

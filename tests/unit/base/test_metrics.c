@@ -101,6 +101,32 @@ static void test_format(void **state)
                  "sluice_commit_duration_seconds_sum 90.000201\n");
 }
 
+static void test_reading(void **state)
+{
+    struct metric *delay = metric_get(METRIC_PLUGIN_CALL_SECONDS, "lookup", "hash", NULL);
+    struct metric_reading reading;
+
+    (void)state;
+    metric_add(metric_get(METRIC_DELIVERY_ATTEMPTS, "smtp", "sent", NULL), 4);
+    metric_read(METRIC_DELIVERY_ATTEMPTS, "smtp", "sent", NULL, &reading);
+    assert_int_equal(reading.value, 4);
+    metric_read(METRIC_DELIVERY_ATTEMPTS, "smtp", "deferred", NULL, &reading);
+    assert_int_equal(reading.value, 0);
+    for (int i = 0; i < 98; i++)
+        metric_observe(delay, METRIC_PLUGIN_CALL_SECONDS, i < 50 ? 90 : 900);
+    metric_observe(delay, METRIC_PLUGIN_CALL_SECONDS, 40000);
+    metric_observe(delay, METRIC_PLUGIN_CALL_SECONDS, UINT64_C(90000000));
+    metric_read(METRIC_PLUGIN_CALL_SECONDS, "lookup", "hash", NULL, &reading);
+    assert_int_equal(reading.value, 100);
+    assert_int_equal(reading.sum_us, 50 * 90 + 48 * 900 + 40000 + 90000000);
+    assert_int_equal(reading.half_us, 100);
+    assert_int_equal(reading.most_us, 1000);
+    assert_int_equal(reading.nearly_all_us, 50000);
+    metric_observe(delay, METRIC_PLUGIN_CALL_SECONDS, UINT64_C(90000000));
+    metric_read(METRIC_PLUGIN_CALL_SECONDS, "lookup", "hash", NULL, &reading);
+    assert_true(reading.nearly_all_us == UINT64_MAX);
+}
+
 static void test_long_labels_leave_room(void **state)
 {
     char name[500];
@@ -236,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_format, attach, detach),
+        cmocka_unit_test_setup_teardown(test_reading, attach, detach),
         cmocka_unit_test_setup_teardown(test_long_labels_leave_room, attach, detach),
         cmocka_unit_test_setup_teardown(test_too_many_series, attach, detach),
         cmocka_unit_test_setup_teardown(test_processes_that_are_killed, attach, detach),

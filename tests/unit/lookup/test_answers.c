@@ -123,6 +123,28 @@ static void test_what_is_too_large_moves_nothing_out(void **state)
     answers_free(answers);
 }
 
+static void test_forgetting(void **state)
+{
+    struct answers *answers = answers_of(&usual);
+
+    (void)state;
+    put(answers, "joe", "joe@store", 1000);
+    put(answers, "ann", "ann@store", 2000);
+    put(answers, "none", NULL, 2000);
+    assert_int_equal(answers_count(answers), 3);
+    assert_int_equal(answers_age(answers, sluice_span_of("joe"), 2500), 1500);
+    assert_int_equal(answers_age(answers, sluice_span_of("never"), 2500), 0);
+    assert_int_equal(answers_forget(answers, sluice_span_of("joe")), 1);
+    assert_int_equal(answers_forget(answers, sluice_span_of("joe")), 0);
+    expect_status(answers, "joe", 2500, SLUICE_TEMP);
+    expect(answers, "ann", 2500, "ann@store");
+    assert_true(answers_bytes(answers) > 0);
+    assert_int_equal(answers_forget_all(answers), 2);
+    expect_status(answers, "none", 2500, SLUICE_TEMP);
+    assert_int_equal(answers_bytes(answers), 0);
+    answers_free(answers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_the_last_answer_counts),
         cmocka_unit_test(test_the_one_not_asked_for_goes),
         cmocka_unit_test(test_what_is_too_large_moves_nothing_out),
+        cmocka_unit_test(test_forgetting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "lookup/front.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/span.h"
 #include "task/task.h"
 
@@ -12,11 +13,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define ASKERS 20
+
+static uint64_t counted[METRICS_SIZE / sizeof(uint64_t)];
 
 /* A table whose answers wait until the test opens the gate. */
 struct slow {
@@ -77,6 +81,8 @@ static int set_up(void **state)
     struct table *table;
 
     assert_non_null(f);
+    memset(counted, 0, sizeof(counted));
+    metrics_attach(counted, sizeof(counted));
     assert_int_equal(task_loop_init(), SLUICE_OK);
     assert_int_equal(tables_new(NULL, &f->tables), SLUICE_OK);
     assert_int_equal(
@@ -99,6 +105,7 @@ static int tear_down(void **state)
     assert_true(fronts_are_idle(f->fronts));
     fronts_free(f->fronts);
     tables_free(f->tables);
+    metrics_attach(NULL, 0);
     task_loop_done();
     free(f);
     return 0;
@@ -172,6 +179,34 @@ static void test_a_failure_is_not_kept(void **state)
     assert_int_equal(f->slow.asked, 1);
     ask_all(f, SLUICE_OK);
     assert_int_equal(f->slow.asked, 2);
+}
+
+static uint64_t count_of(enum metric_family family, const char *from, const char *status)
+{
+    struct metric_reading reading;
+
+    metric_read(family, "slow:one", from, status, &reading);
+    return reading.value;
+}
+
+static void test_all_is_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_TEMP);
+    assert_true(count_of(METRIC_TABLE_FAILING_SINCE, NULL, NULL) > 0);
+    ask_all(f, SLUICE_OK);
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(count_of(METRIC_TABLE_LOOKUPS, "search", "temp"), 1);
+    assert_int_equal(count_of(METRIC_TABLE_LOOKUPS, "joined", "temp"), ASKERS - 1);
+    assert_int_equal(count_of(METRIC_TABLE_LOOKUPS, "search", "ok"), 1);
+    assert_int_equal(count_of(METRIC_TABLE_LOOKUPS, "joined", "ok"), ASKERS - 1);
+    assert_int_equal(count_of(METRIC_TABLE_LOOKUPS, "cache", "ok"), ASKERS);
+    assert_int_equal(count_of(METRIC_TABLE_SEARCH_SECONDS, NULL, NULL), 2);
+    assert_int_equal(count_of(METRIC_TABLE_SEARCHES, NULL, NULL), 0);
+    assert_int_equal(count_of(METRIC_TABLE_CACHE_ENTRIES, NULL, NULL), 1);
+    assert_true(count_of(METRIC_TABLE_CACHE_BYTES, NULL, NULL) > 0);
+    assert_int_equal(count_of(METRIC_TABLE_FAILING_SINCE, NULL, NULL), 0);
 }
 
 /* An answer for something else: that value might have been refused. */
@@ -261,6 +296,30 @@ static void ask_while_it_is_down(struct fixture *f, sluice_status expected)
     assert_int_equal(f->finished, 1);
 }
 
+static uint64_t known_of(enum metric_family family, const char *from, const char *status)
+{
+    struct metric_reading reading;
+
+    metric_read(family, "slow:known", from, status, &reading);
+    return reading.value;
+}
+
+static void test_what_stands_in_is_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(known_of(METRIC_TABLE_KNOWN_ENTRIES, NULL, NULL), 1);
+    assert_true(known_of(METRIC_TABLE_KNOWN_BYTES, NULL, NULL) > 0);
+    assert_true(known_of(METRIC_TABLE_KNOWN_OLDEST, NULL, NULL) > 0);
+    assert_int_equal(known_of(METRIC_TABLE_STALE_SINCE, NULL, NULL), 0);
+    ask_while_it_is_down(f, SLUICE_OK);
+    assert_int_equal(known_of(METRIC_TABLE_LOOKUPS, "last_known", "ok"), 1);
+    assert_true(known_of(METRIC_TABLE_STALE_SINCE, NULL, NULL) > 0);
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(known_of(METRIC_TABLE_STALE_SINCE, NULL, NULL), 0);
+}
+
 static void test_what_is_known_stands_in(void **state)
 {
     struct fixture *f = *state;
@@ -280,10 +339,13 @@ int main(void)
         TEST(test_one_search_for_all),
         TEST(test_that_there_is_none_is_kept),
         TEST(test_a_failure_is_not_kept),
+        TEST(test_all_is_counted),
         TEST(test_flags_are_part_of_the_question),
         TEST(test_known_without_a_task),
         TEST(test_a_search_outlives_who_began_it),
         cmocka_unit_test_setup_teardown(test_what_is_known_stands_in, set_up_known,
+                                        tear_down_known),
+        cmocka_unit_test_setup_teardown(test_what_stands_in_is_counted, set_up_known,
                                         tear_down_known),
     };
 

@@ -95,6 +95,25 @@ static void test_it_outlives_the_process(void **state)
     last_known_close(known);
 }
 
+static void test_how_much_there_is(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    struct last_known_size size;
+
+    (void)state;
+    last_known_measure(known, &size);
+    assert_int_equal(size.entries, 0);
+    assert_int_equal(size.oldest_ms, 0);
+    put(known, "joe", "joe@store", START + 1);
+    put(known, "ann", "ann@store", START);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    last_known_measure(known, &size);
+    assert_int_equal(size.entries, 2);
+    assert_true(size.bytes > 0);
+    assert_int_equal(size.oldest_ms, START);
+    last_known_close(known);
+}
+
 static void test_the_last_answer_counts(void **state)
 {
     struct last_known *known = open_with(&usual);
@@ -271,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_it_outlives_the_process),
+        TEST(test_how_much_there_is),
         TEST(test_the_last_answer_counts),
         TEST(test_while_it_is_being_written),
         TEST(test_age),
