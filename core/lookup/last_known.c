@@ -9,9 +9,11 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "lookup/damage.h"
 
 #include <errno.h>
 #include <lmdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +40,10 @@ struct item {
 
 struct last_known {
     struct last_known_limits limits;
-    char *path;
-    MDB_env *env;
+    struct damage damage;
+    atomic_bool is_damaged; /* who looked at the file has found that */
+    struct complaint complaint;
+    MDB_env *env;           /* NULL: it cannot be opened */
     MDB_dbi answers;
     MDB_dbi ages;
     struct item *waiting;
@@ -139,7 +143,7 @@ static int open_file(struct last_known *known)
     if (rc == 0)
         rc = mdb_env_set_mapsize(known->env, 2 * known->limits.bytes_max + MAP_RESERVE);
     if (rc == 0)
-        rc = mdb_env_open(known->env, known->path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+        rc = mdb_env_open(known->env, known->damage.path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
     if (rc == 0)
         rc = check_length(known);
     if (rc == 0)
@@ -156,20 +160,38 @@ static int open_file(struct last_known *known)
 static bool is_of_no_use(int rc)
 {
     return rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_VERSION_MISMATCH ||
-           rc == MDB_PAGE_NOTFOUND || rc == MDB_INCOMPATIBLE;
+           rc == MDB_PAGE_NOTFOUND || rc == MDB_INCOMPATIBLE || rc == MDB_CURSOR_FULL;
 }
 
-static int put_aside(const char *path)
+/* The file is put aside if it is damaged, and another one begun. Returns LMDB's or an errno. */
+static int open_sound(struct last_known *known)
 {
-    struct buffer aside = BUFFER_INIT;
-    const char *name;
-    int rc;
+    const struct damage *damage = &known->damage;
+    const char *why = damage_has_mark(damage) ? "a process has crashed on it"
+                      : known->is_damaged     ? "it is damaged inside"
+                                              : NULL;
+    int rc = why == NULL ? open_file(known) : 0;
 
-    buffer_printf(&aside, "%s.damaged", path);
-    name = buffer_text(&aside);
-    rc = name == NULL ? ENOMEM : rename(path, name) != 0 ? errno : 0;
-    buffer_done(&aside);
-    return rc;
+    if (why == NULL && !is_of_no_use(rc))
+        return rc;
+    log_warning("%s: %s; put aside as %s, and begun anew", damage->path,
+                why != NULL ? why : mdb_strerror(rc), damage->aside);
+    rc = damage_put_aside(damage);
+    known->is_damaged = false;
+    return rc == 0 ? open_file(known) : rc;
+}
+
+/* All calls that look at the file are between begin_look and end_look. */
+static const char *begin_look(const struct last_known *known)
+{
+    return damage_look(&known->damage);
+}
+
+static void end_look(struct last_known *known, const char *before, int rc)
+{
+    damage_look_away(before);
+    if (is_of_no_use(rc))
+        known->is_damaged = true;
 }
 
 sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
@@ -178,18 +200,11 @@ sluice_status last_known_open(const char *path, const struct last_known_limits *
     struct last_known *known = calloc(1, sizeof(*known));
     int rc = ENOMEM;
 
-    if (known != NULL)
-        known->path = span_dup(sluice_span_of(path));
-    if (known != NULL && known->path != NULL) {
+    if (known != NULL && damage_init(&known->damage, path) == SLUICE_OK) {
+        const char *before = begin_look(known);
         known->limits = *limits;
-        rc = open_file(known);
-    }
-    if (is_of_no_use(rc)) {
-        log_warning("%s: %s; put aside as %s.damaged, and begun anew", path, mdb_strerror(rc),
-                    path);
-        rc = put_aside(path);
-        if (rc == 0)
-            rc = open_file(known);
+        rc = open_sound(known);
+        end_look(known, before, rc);
     }
     if (rc != 0) {
         last_known_close(known);
@@ -197,6 +212,21 @@ sluice_status last_known_open(const char *path, const struct last_known_limits *
     }
     *ret_known = known;
     return SLUICE_OK;
+}
+
+/* With no transaction under way. */
+static void heal(struct last_known *known)
+{
+    const char *before = begin_look(known);
+
+    if (known->env != NULL)
+        mdb_env_close(known->env);
+    known->env = NULL;
+    int rc = open_sound(known);
+    end_look(known, before, rc);
+    if (rc != 0)
+        complain(&known->complaint, LOG_LEVEL_WARNING, "%s: cannot be begun anew: %s",
+                 known->damage.path, mdb_strerror(rc));
 }
 
 static void drop_items(struct item **items)
@@ -219,7 +249,7 @@ void last_known_close(struct last_known *known)
     drop_items(&known->writing);
     if (known->env != NULL)
         mdb_env_close(known->env);
-    free(known->path);
+    damage_done(&known->damage);
     free(known);
 }
 
@@ -230,19 +260,22 @@ struct record {
     struct sluice_span value;
 };
 
-/* In the transaction; the value is good until its end. */
-static sluice_status read_record(const struct last_known *known, MDB_txn *txn,
-                                 struct sluice_span key, struct record *ret_record)
+/* In the transaction; the value is good until its end. Returns LMDB's. */
+static int read_record(const struct last_known *known, MDB_txn *txn, struct sluice_span key,
+                       struct record *ret_record)
 {
     MDB_val at = val(key.ptr, key.len);
     MDB_val got;
+    int rc = mdb_get(txn, known->answers, &at, &got);
 
-    if (mdb_get(txn, known->answers, &at, &got) != 0 || got.mv_size <= TIME_LEN)
-        return SLUICE_NOT_FOUND;
+    if (rc == 0 && got.mv_size <= TIME_LEN)
+        rc = MDB_NOTFOUND;
+    if (rc != 0)
+        return rc;
     ret_record->wall_ms = get_time(&got);
     ret_record->value = (struct sluice_span){.ptr = (const char *)got.mv_data + TIME_LEN,
                                              .len = got.mv_size - TIME_LEN};
-    return SLUICE_OK;
+    return 0;
 }
 
 static sluice_status judge(const struct last_known *known, const struct record *record,
@@ -254,18 +287,26 @@ static sluice_status judge(const struct last_known *known, const struct record *
     return buffer_failed(value) ? SLUICE_NOT_FOUND : SLUICE_OK;
 }
 
-static sluice_status find_in_file(const struct last_known *known, struct sluice_span key,
-                                  int64_t wall_ms, struct buffer *value)
+static int begin_txn(const struct last_known *known, unsigned flags, MDB_txn **ret_txn)
 {
-    struct record record;
-    MDB_txn *txn;
+    return known->env != NULL ? mdb_txn_begin(known->env, NULL, flags, ret_txn) : ENOENT;
+}
 
-    if (mdb_txn_begin(known->env, NULL, MDB_RDONLY, &txn) != 0)
-        return SLUICE_NOT_FOUND;
-    sluice_status st = read_record(known, txn, key, &record);
-    if (st == SLUICE_OK)
+static sluice_status find_in_file(struct last_known *known, struct sluice_span key, int64_t wall_ms,
+                                  struct buffer *value)
+{
+    const char *before = begin_look(known);
+    sluice_status st = SLUICE_NOT_FOUND;
+    struct record record;
+    MDB_txn *txn = NULL;
+    int rc = begin_txn(known, MDB_RDONLY, &txn);
+
+    if (rc == 0)
+        rc = read_record(known, txn, key, &record);
+    if (rc == 0)
         st = judge(known, &record, wall_ms, value);
     mdb_txn_abort(txn);
+    end_look(known, before, rc);
     return st;
 }
 
@@ -312,25 +353,39 @@ static bool is_as_good(const struct last_known *known, const struct record *reco
            span_equal(record->value, value);
 }
 
+/* The file says the same. */
+static bool is_in_file(struct last_known *known, struct sluice_span key, sluice_status status,
+                       struct sluice_span value, int64_t wall_ms)
+{
+    const char *before = begin_look(known);
+    struct record record;
+    bool is_same = false;
+    MDB_txn *txn = NULL;
+    int rc = begin_txn(known, MDB_RDONLY, &txn);
+
+    if (rc == 0)
+        rc = read_record(known, txn, key, &record);
+    if (rc == 0)
+        is_same = status == SLUICE_OK && is_as_good(known, &record, value, wall_ms);
+    else if (rc == MDB_NOTFOUND)
+        is_same = status == SLUICE_NOT_FOUND;
+    mdb_txn_abort(txn);
+    end_look(known, before, rc);
+    return is_same;
+}
+
 /* What is known says the same already, and not long ago: most answers do. */
-static bool is_known(const struct last_known *known, struct sluice_span key, sluice_status status,
+static bool is_known(struct last_known *known, struct sluice_span key, sluice_status status,
                      struct sluice_span value, int64_t wall_ms)
 {
     const struct item *item = find_item(known, key);
     struct record record;
-    MDB_txn *txn;
 
-    if (item != NULL) {
-        record = record_of(item);
-        return item->status == status &&
-               (status != SLUICE_OK || is_as_good(known, &record, value, wall_ms));
-    }
-    if (mdb_txn_begin(known->env, NULL, MDB_RDONLY, &txn) != 0)
-        return false;
-    sluice_status st = read_record(known, txn, key, &record);
-    bool is_same = st == status && (st != SLUICE_OK || is_as_good(known, &record, value, wall_ms));
-    mdb_txn_abort(txn);
-    return is_same;
+    if (item == NULL)
+        return is_in_file(known, key, status, value, wall_ms);
+    record = record_of(item);
+    return item->status == status &&
+           (status != SLUICE_OK || is_as_good(known, &record, value, wall_ms));
 }
 
 static size_t cost(const struct item *item)
@@ -394,6 +449,8 @@ bool last_known_begin_write(struct last_known *known)
 {
     if (known->waiting == NULL || known->writing != NULL)
         return false;
+    if (known->is_damaged || known->env == NULL)
+        heal(known);
     known->writing = known->waiting;
     known->waiting = NULL;
     known->waiting_bytes = 0;
@@ -413,11 +470,12 @@ static int forget(const struct last_known *known, MDB_txn *txn, struct sluice_sp
     MDB_val by_key = val(key.ptr, key.len);
     MDB_val by_age = val(age, TIME_LEN + key.len);
 
-    if (read_record(known, txn, key, &record) != SLUICE_OK)
-        return 0;
+    int rc = read_record(known, txn, key, &record);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
     put_time(age, record.wall_ms);
     memcpy(age + TIME_LEN, key.ptr, key.len);
-    int rc = mdb_del(txn, known->ages, &by_age, NULL);
+    rc = mdb_del(txn, known->ages, &by_age, NULL);
     if (rc == 0 || rc == MDB_NOTFOUND)
         rc = mdb_del(txn, known->answers, &by_key, NULL);
     return rc;
@@ -514,9 +572,10 @@ static int trim(const struct last_known *known, MDB_txn *txn, int64_t wall_ms)
 
 sluice_status last_known_write(struct last_known *known, int64_t wall_ms, struct error *err)
 {
+    const char *before = begin_look(known);
     MDB_txn *txn = NULL;
     const struct item *item;
-    int rc = mdb_txn_begin(known->env, NULL, 0, &txn);
+    int rc = begin_txn(known, 0, &txn);
 
     if (rc == 0) {
         for (item = known->writing; rc == 0 && item != NULL; item = item->hh.next)
@@ -528,7 +587,9 @@ sluice_status last_known_write(struct last_known *known, int64_t wall_ms, struct
         else
             mdb_txn_abort(txn);
     }
+    end_look(known, before, rc);
     if (rc != 0)
-        return error_set(err, SLUICE_TEMP, "cannot write %s: %s", known->path, mdb_strerror(rc));
+        return error_set(err, SLUICE_TEMP, "cannot write %s: %s", known->damage.path,
+                         mdb_strerror(rc));
     return SLUICE_OK;
 }

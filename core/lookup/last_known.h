@@ -25,8 +25,9 @@ struct last_known_limits {
 };
 
 /*
- * A file that is damaged or no such file is renamed to path.damaged, which the log says, and begun anew. TEMP: it
- * cannot be opened or made, or no memory; a text says why. [main]
+ * A file that is damaged, on which a process has crashed, or which is no such file is renamed to path.damaged, which
+ * the log says, and begun anew; one whose damage is found later is so with the next write. TEMP: it cannot be
+ * opened or made, or no memory; a text says why. [main]
  */
 sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
                               struct last_known **ret_known, struct error *err);

@@ -9,6 +9,7 @@
  */
 #include "task/crash.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ static _Thread_local struct {
     const char *name;
     const char **activity;    /* NULL: own_activity */
     const char *own_activity;
+    const char *mark;         /* a file to leave behind; NULL: none */
     void *stack;              /* to crash on */
     const char *guard;        /* below the thread's own stack; NULL: unknown */
     size_t guard_size;
@@ -68,6 +70,14 @@ const char *crash_set_activity(const char *activity)
     const char *before = *place;
 
     *place = activity;
+    return before;
+}
+
+const char *crash_set_mark(const char *path)
+{
+    const char *before = here.mark;
+
+    here.mark = path;
     return before;
 }
 
@@ -159,6 +169,12 @@ static void tell_master(const char *reason)
     say(crash.words_fd, words, len);
 }
 
+static void leave_mark(void)
+{
+    if (here.mark != NULL)
+        (void)open(here.mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); /* or there is none */
+}
+
 static void restore(void)
 {
     for (size_t i = 0; i < FAULT_COUNT; i++)
@@ -170,6 +186,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     const char *reason = reason_of(info);
 
     (void)context;
+    leave_mark();
     tell_master(reason);
     say_line(reason);
     restore();

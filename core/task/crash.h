@@ -27,6 +27,9 @@ void crash_watch(const struct fibre *fibre, const char *name, const char **activ
 /* Sets what this thread is in, and returns what it was in. */
 const char *crash_set_activity(const char *activity);
 
+/* If this thread dies of a fault it leaves an empty file of that name; NULL: none. Returns the one before. */
+const char *crash_set_mark(const char *path);
+
 #define CRASH_PLACE_SIZE 192
 /* "task NAME (activity)" of this thread. Async-signal-safe. */
 void crash_format_place(char text[CRASH_PLACE_SIZE]);

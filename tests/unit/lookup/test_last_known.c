@@ -4,6 +4,9 @@
  */
 #include "lookup/last_known.h"
 
+#include "task/crash.h"
+
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -35,6 +39,7 @@ static int leave(void **state)
     (void)unlink("table");
     (void)unlink("table-lock");
     (void)unlink("table.damaged");
+    (void)unlink("table.crash");
     return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
 }
 
@@ -242,6 +247,182 @@ static void test_a_file_that_is_none(void **state)
     expect_begun_anew("not even a head");
 }
 
+/* ---- damage inside ----------------------------------------------------------------------------- */
+
+#define MANY 5000
+#define PAGE 4096
+#define PAGES_ALL 100000
+#define LIVES_MAX 4 /* until it is healed: a crash or two of readers, one of a writer */
+
+/* Without assertions, for processes that may not go on to the next test. */
+static bool store_many(int64_t wall_ms)
+{
+    struct error err = ERROR_INIT;
+    struct last_known *known;
+    char key[32];
+
+    if (last_known_open("table", &usual, &known, &err) != SLUICE_OK)
+        return false;
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof(key), "user%d@customer.tld", i);
+        put(known, key, "store.customer.tld", wall_ms);
+    }
+    bool is_stored = last_known_begin_write(known) &&
+                     last_known_write(known, wall_ms, &err) == SLUICE_OK;
+    last_known_end_write(known);
+    last_known_close(known);
+    return is_stored;
+}
+
+static int count_many(struct last_known *known)
+{
+    char key[32];
+    int count = 0;
+
+    for (int i = 0; i < MANY; i++) {
+        struct buffer got = BUFFER_INIT;
+
+        (void)snprintf(key, sizeof(key), "user%d@customer.tld", i);
+        if (last_known_find(known, sluice_span_of(key), START, &got) == SLUICE_OK)
+            count++;
+        buffer_done(&got);
+    }
+    return count;
+}
+
+/* What a process does with it: reads all, writes all anew. True: it got to its end. */
+__attribute__((noreturn)) static void read_and_write(void)
+{
+    struct error err = ERROR_INIT;
+    struct last_known *known;
+
+    for (int number = 1; number < 32; number++)
+        (void)signal(number, SIG_DFL); /* cmocka's would go on with the next test */
+    (void)alarm(60);
+    crash_handler_start();
+    if (last_known_open("table", &usual, &known, &err) != SLUICE_OK)
+        _exit(2);
+    (void)count_many(known);
+    last_known_close(known);
+    _exit(store_many(START + 24 * HOUR_MS) ? 0 : 3);
+}
+
+/* True: it got to its end, in a process of its own. */
+static bool live(void)
+{
+    pid_t child = fork();
+    int status;
+
+    assert_int_not_equal(child, -1);
+    if (child == 0)
+        read_and_write();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status == 0;
+}
+
+static void damage(off_t first, off_t count, int (*byte)(size_t at))
+{
+    char page[PAGE];
+    struct stat file;
+    int fd = open("table", O_WRONLY);
+
+    assert_int_equal(stat("table", &file), 0);
+    assert_true(file.st_size > 20 * PAGE);
+    for (off_t at = first * PAGE; at < file.st_size && at < (first + count) * PAGE; at += PAGE) {
+        for (size_t i = 0; i < PAGE; i++)
+            page[i] = (char)byte((size_t)at + i);
+        assert_int_equal(pwrite(fd, page, PAGE, at), PAGE);
+    }
+    assert_int_equal(close(fd), 0);
+}
+
+static int byte_zero(size_t at)
+{
+    (void)at;
+    return 0;
+}
+
+static int byte_full(size_t at)
+{
+    (void)at;
+    return 0xff;
+}
+
+static int byte_random(size_t at)
+{
+    static unsigned state = 1;
+
+    state = state * 1103515245 + 12345 + (unsigned)at;
+    return (int)(state >> 16 & 0xff);
+}
+
+/* As a page that has its head looks to who goes by that. */
+static int byte_behind_heads(size_t at)
+{
+    static const unsigned char head[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 200, 0, 220, 0};
+
+    return at % PAGE < sizeof(head) ? head[at % PAGE] : byte_random(at);
+}
+
+static const struct {
+    const char *name;
+    off_t first; /* page; 0 and 1 are the file's heads */
+    off_t count;
+    int (*byte)(size_t at);
+} damages[] = {
+    {"zeroes everywhere", 2, PAGES_ALL, byte_zero},
+    {"ones everywhere", 2, PAGES_ALL, byte_full},
+    {"nonsense everywhere", 2, PAGES_ALL, byte_random},
+    {"nonsense in leaves", 2, PAGES_ALL, byte_behind_heads},
+    {"zeroes in the middle", 6, 10, byte_zero},
+    {"nonsense in the middle", 6, 10, byte_random},
+    {"nonsense in leaves in the middle", 6, 10, byte_behind_heads},
+};
+
+/* Whoever reads it may crash; not for ever. */
+static void test_damage_inside(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+        int lives = 0;
+
+        print_message("%s\n", damages[i].name);
+        assert_true(store_many(START));
+        damage(damages[i].first, damages[i].count, damages[i].byte);
+        while (!live())
+            assert_true(++lives < LIVES_MAX);
+        struct last_known *known = open_with(&usual);
+        assert_int_equal(count_many(known), MANY);
+        last_known_close(known);
+        assert_int_equal(access("table.crash", F_OK), -1);
+        assert_int_equal(access("table.damaged", F_OK), 0);
+        assert_int_equal(unlink("table.damaged"), 0);
+        assert_int_equal(unlink("table"), 0);
+    }
+}
+
+/* Who is killed, even in the middle of a write, leaves all that was written before. */
+static void test_killed_while_it_writes(void **state)
+{
+    (void)state;
+    assert_true(store_many(START));
+    for (int i = 1; i <= 20; i++) {
+        pid_t child = fork();
+        int status;
+
+        assert_int_not_equal(child, -1);
+        for (int64_t later = 1; child == 0; later++)
+            (void)store_many(START + (12 * i + later) * HOUR_MS);
+        (void)usleep((useconds_t)i * 5000);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        struct last_known *known = open_with(&usual);
+        assert_int_equal(count_many(known), MANY);
+        last_known_close(known);
+        assert_int_equal(access("table.damaged", F_OK), -1);
+    }
+}
+
 /* What a write that fails was to bring is not known later; what was written before is. */
 static void test_a_full_disk(void **state)
 {
@@ -297,6 +478,8 @@ int main(void)
         TEST(test_the_same_answer_again),
         TEST(test_the_oldest_go),
         TEST(test_a_file_that_is_none),
+        TEST(test_damage_inside),
+        TEST(test_killed_while_it_writes),
         TEST(test_a_full_disk),
         TEST(test_no_folder),
     };
