@@ -85,6 +85,12 @@ static const struct record_member found_members[] = {
     RECORD_MEMBER(4, RECORD_SPAN, struct message_found, text),
 };
 
+static const struct record_member table_members[] = {
+    RECORD_MEMBER(1, RECORD_SPAN, struct message_table, table),
+    RECORD_MEMBER(2, RECORD_U64, struct message_table, generation),
+    RECORD_MEMBER(3, RECORD_BOOL, struct message_table, has_generation),
+};
+
 static const struct record_member release_members[] = {
     RECORD_MEMBER(1, RECORD_SPAN, struct message_release, domain),
     RECORD_MEMBER(2, RECORD_BOOL, struct message_release, with_subdomains),
@@ -276,6 +282,16 @@ void message_found_encode(const struct message_found *found, struct buffer *buff
 sluice_status message_found_decode(struct sluice_span body, struct message_found *ret_found)
 {
     return DECODE(found_members, body, ret_found);
+}
+
+void message_table_encode(const struct message_table *table, struct buffer *buffer)
+{
+    ENCODE(table_members, table, buffer);
+}
+
+sluice_status message_table_decode(struct sluice_span body, struct message_table *ret_table)
+{
+    return DECODE(table_members, body, ret_table);
 }
 
 void message_release_encode(const struct message_release *release, struct buffer *buffer)

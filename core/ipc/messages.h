@@ -100,6 +100,7 @@ enum message_type {
     /* receive, deliver <-> lookup; ref: of the question */
     MESSAGE_LOOKUP = 70, /* what does a key map to? */
     MESSAGE_FOUND = 71,
+    MESSAGE_TABLE = 72, /* lookup -> receive, deliver: what a table has is another now */
 
     /* queue -> receive, deliver, for `sluice explain`: what would happen? body: a message_explain; for
      * deliver, a JOB's without content, to be verified */
@@ -214,6 +215,12 @@ struct message_found {
     struct sluice_span text;
 };
 
+struct message_table {
+    struct sluice_span table; /* "ldap:staff" */
+    uint64_t generation;      /* as sluice_lookup_ops.generation */
+    bool has_generation;      /* else the table cannot tell, or not now */
+};
+
 /* One recipient's end, in the order of the job's envelope. */
 struct message_outcome {
     sluice_status status; /* OK, TEMP, PERM */
@@ -325,6 +332,8 @@ void message_lookup_encode(const struct message_lookup *lookup, struct buffer *b
 sluice_status message_lookup_decode(struct sluice_span body, struct message_lookup *ret_lookup);
 void message_found_encode(const struct message_found *found, struct buffer *buffer);
 sluice_status message_found_decode(struct sluice_span body, struct message_found *ret_found);
+void message_table_encode(const struct message_table *table, struct buffer *buffer);
+sluice_status message_table_decode(struct sluice_span body, struct message_table *ret_table);
 void message_release_encode(const struct message_release *release, struct buffer *buffer);
 sluice_status message_release_decode(struct sluice_span body, struct message_release *ret_release);
 void message_released_encode(const struct message_released *released, struct buffer *buffer);

@@ -33,6 +33,7 @@ struct front {
     struct table *table;
     struct answers *answers;
     struct search *searches;  /* under way */
+    uint64_t change;          /* which one of the table's content was the last */
     struct last_known *known; /* NULL: nothing stands in */
     int64_t stale_after_ms;
     bool is_writing; /* or about to */
@@ -51,6 +52,7 @@ struct search {
     size_t name_len;
     uint64_t flags;
     int64_t deadline_ms;
+    uint64_t change;   /* the front's, when it began */
     size_t user_count; /* its own task, and those who wait */
     struct task_queue waiting;
     bool is_done;
@@ -281,8 +283,9 @@ static void take_result(struct search *search)
     bool is_answer = search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND;
 
     if (is_answer) {
-        answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
-                    clock_monotonic_ms());
+        if (search->change == front->change)
+            answers_put(front->answers, name_of(search), search->status,
+                        buffer_span(&search->value), clock_monotonic_ms());
         remember(front, name_of(search), search->status, buffer_span(&search->value));
         complain_over(&front->stale, "%s answers again", table_name(front->table));
         set_since(front->counts.stale_since, &front->stale_since_ms, false);
@@ -327,6 +330,7 @@ static struct search *search_new(struct front *front, struct sluice_span name, u
     search->front = front;
     search->flags = flags;
     search->deadline_ms = deadline_ms;
+    search->change = front->change;
     search->user_count = 1;
     return search;
 }
@@ -459,4 +463,11 @@ sluice_status front_find(struct front *front, struct sluice_span key, uint64_t f
         st = error_set(err, SLUICE_TEMP, "%s: no memory for a value", table_name(front->table));
     buffer_done(&name);
     return st;
+}
+
+void front_changed(struct front *front)
+{
+    front->change++;
+    (void)answers_forget_all(front->answers);
+    count_kept(front);
 }

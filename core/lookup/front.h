@@ -49,4 +49,8 @@ sluice_status front_known(struct front *front, struct sluice_span key, uint64_t 
 sluice_status front_find(struct front *front, struct sluice_span key, uint64_t flags,
                          int64_t deadline_ms, struct buffer *value, struct error *err);
 
+/* The table may answer otherwise from now on: what is kept counts no more, and what is being searched for
+ * now is not kept. */
+void front_changed(struct front *front);
+
 #endif

@@ -13,6 +13,7 @@
 #include "ipc/messages.h"
 #include "lookup/front.h"
 #include "lookup/last_known.h"
+#include "lookup/upkeep.h"
 #include "route/table.h"
 #include "route/table_service.h"
 #include "sluice/lookup.h"
@@ -40,6 +41,7 @@ struct lookup {
     struct role *role;
     struct tables *tables;
     struct fronts *fronts; /* of the tables that are at home here */
+    struct upkeep *upkeep; /* of the same */
     struct asker *askers;
     size_t question_count;
     bool is_draining;
@@ -61,7 +63,10 @@ static void leave_if_done(void *arg)
 {
     struct lookup *lookup = arg;
 
-    if (lookup->is_draining && lookup->askers == NULL && fronts_are_idle(lookup->fronts))
+    if (!lookup->is_draining || lookup->askers != NULL || !fronts_are_idle(lookup->fronts))
+        return;
+    upkeep_stop(lookup->upkeep);
+    if (upkeep_is_idle(lookup->upkeep))
         role_finished(lookup->role);
 }
 
@@ -217,6 +222,39 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     asker_release(asker);
 }
 
+/* ---- what tables have ------------------------------------------------------------------------ */
+
+/* Mail that waits follows a table which can tell when it changes. */
+static void tell(const struct upkeep_news *news, void *user)
+{
+    const struct asker *asker = user;
+    const char *name = table_name(front_table(news->front));
+    const struct message_table message = {.table = sluice_span_of(name),
+                                          .generation = news->generation,
+                                          .has_generation = news->has_generation};
+    struct buffer body = BUFFER_INIT;
+
+    if (asker->channel == NULL)
+        return;
+    message_table_encode(&message, &body);
+    if (buffer_failed(&body) ||
+        channel_send_body(asker->channel, MESSAGE_TABLE, 0, buffer_span(&body)) != SLUICE_OK)
+        log_warning("no memory to say that %s has changed", name);
+    buffer_done(&body);
+}
+
+static void on_table_changed(const struct upkeep_news *news, void *user)
+{
+    const struct lookup *lookup = user;
+    struct asker *asker;
+
+    front_changed(news->front);
+    DL_FOREACH(lookup->askers, asker)
+    {
+        tell(news, asker);
+    }
+}
+
 /* ---- the role -------------------------------------------------------------------------------- */
 
 /* NULL: nothing stands in for the table; the log says why if something should. */
@@ -259,15 +297,20 @@ static sluice_status open_table(const struct lookup *lookup, const struct config
         .stale_after_ms = options->get_number(options, "stale_after"),
     };
     struct table *table;
+    struct front *front;
     sluice_status st = tables_get(lookup->tables, instance->name, &table, err);
 
     if (st != SLUICE_OK)
         return st;
     settings.known = open_known(lookup->role->config, instance);
-    if (fronts_add(lookup->fronts, table, &settings) == SLUICE_OK)
-        return SLUICE_OK;
-    last_known_close(settings.known);
-    return error_set(err, SLUICE_TEMP, "no memory for the table %s", instance->name);
+    if (fronts_add(lookup->fronts, table, &settings) != SLUICE_OK) {
+        last_known_close(settings.known);
+        return error_set(err, SLUICE_TEMP, "no memory for the table %s", instance->name);
+    }
+    front = fronts_find(lookup->fronts, sluice_span_of(instance->name));
+    if (upkeep_start(lookup->upkeep, front) != SLUICE_OK)
+        log_warning("%s: no memory to keep it up", instance->name);
+    return SLUICE_OK;
 }
 
 /* Those whose home this is. One that cannot be opened now is opened when it is asked. */
@@ -295,7 +338,8 @@ static sluice_status lookup_start(struct role *role, struct error *err)
     role->user = lookup;
     lookup->role = role;
     role_start_metrics();
-    if (fronts_new(leave_if_done, lookup, &lookup->fronts) != SLUICE_OK ||
+    lookup->upkeep = upkeep_new(on_table_changed, leave_if_done, lookup);
+    if (lookup->upkeep == NULL || fronts_new(leave_if_done, lookup, &lookup->fronts) != SLUICE_OK ||
         tables_new(role->config, &lookup->tables) != SLUICE_OK ||
         tables_ask_homes(lookup->tables, role->index) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
@@ -319,6 +363,7 @@ static void lookup_link(struct role *role, const struct message_link *link, int 
     }
     asker->lookup = lookup;
     DL_APPEND(lookup->askers, asker);
+    upkeep_repeat(lookup->upkeep, tell, asker);
 }
 
 static void lookup_drain(struct role *role)
@@ -344,6 +389,7 @@ static void lookup_stop(struct role *role)
         free(asker);
     }
     table_service_provide(NULL);
+    upkeep_free(lookup->upkeep);
     fronts_free(lookup->fronts);
     tables_free(lookup->tables);
     free(lookup);

@@ -42,8 +42,16 @@ struct home {
     struct task_queue turn;  /* for a link, and for room among the questions */
 };
 
+/* Of a table that can tell when its content has changed. */
+struct content {
+    char *table;
+    uint64_t generation;
+    UT_hash_handle hh;
+};
+
 struct remote {
     struct home homes[HOMES_MAX];
+    struct content *contents;
     uint64_t last_ref;
 };
 
@@ -56,10 +64,19 @@ struct remote *remote_new(void)
     return remote;
 }
 
+static void forget_content(struct remote *remote, struct content *content)
+{
+    HASH_DEL(remote->contents, content);
+    free(content->table);
+    free(content);
+}
+
 void remote_free(struct remote *remote)
 {
     if (remote == NULL)
         return;
+    while (remote->contents != NULL)
+        forget_content(remote, remote->contents);
     for (size_t i = 0; i < HOMES_MAX; i++) {
         assert(remote->homes[i].questions == NULL);
         channel_free(remote->homes[i].channel);
@@ -107,12 +124,69 @@ static void take_answer(struct question *question, struct sluice_span body)
     task_wake(question->asker);
 }
 
+static struct content *content_new(const struct message_table *message)
+{
+    struct content *content = calloc(1, sizeof(*content));
+
+    if (content == NULL)
+        return NULL;
+    content->table = span_dup(message->table);
+    if (content->table == NULL) {
+        free(content);
+        return NULL;
+    }
+    return content;
+}
+
+/* Without memory it stays one that cannot tell: its routes are looked at when they are tried again. */
+static void take_generation(struct remote *remote, struct sluice_span body)
+{
+    struct message_table message;
+    struct content *content = NULL;
+
+    if (message_table_decode(body, &message) != SLUICE_OK) {
+        log_error("news of a table that make no sense");
+        return;
+    }
+    HASH_FIND(hh, remote->contents, message.table.ptr, message.table.len, content);
+    if (content != NULL && !message.has_generation) {
+        forget_content(remote, content);
+        return;
+    }
+    if (content == NULL && message.has_generation && (content = content_new(&message)) != NULL) {
+        HASH_ADD_KEYPTR(hh, remote->contents, content->table, message.table.len, content);
+        if (!hash_has(content)) {
+            free(content->table);
+            free(content);
+            return;
+        }
+    }
+    if (content != NULL)
+        content->generation = message.generation;
+}
+
+sluice_status remote_generation(const struct remote *remote, const char *table,
+                                uint64_t *ret_generation)
+{
+    const struct content *content = NULL;
+
+    HASH_FIND_STR(remote->contents, table, content);
+    if (content == NULL)
+        return SLUICE_UNSUPPORTED;
+    *ret_generation = content->generation;
+    return SLUICE_OK;
+}
+
 static void on_frame(struct channel *channel, struct channel_frame *frame, void *user)
 {
     struct home *home = user;
     struct question *question;
 
     (void)channel;
+    if (frame->type == MESSAGE_TABLE) {
+        take_generation(home->remote, frame->body);
+        return;
+    }
     HASH_FIND(hh, home->questions, &frame->ref, sizeof(frame->ref), question);
     if (frame->type == MESSAGE_FOUND && question != NULL && !question->is_answered)
         take_answer(question, frame->body); /* else who asked has given up */

@@ -26,4 +26,8 @@ sluice_status remote_find(struct remote *remote, unsigned home, const char *tabl
                           struct sluice_span key, uint64_t flags, int64_t deadline_ms,
                           struct buffer *value, struct error *err);
 
+/* What that table's home has said of its content last: as sluice_lookup_ops.generation. */
+sluice_status remote_generation(const struct remote *remote, const char *table,
+                                uint64_t *ret_generation);
+
 #endif

@@ -69,6 +69,12 @@ sluice_status table_find_for(struct table *table, struct sluice_span key, uint64
  * UNSUPPORTED: this table cannot tell, or is asked on threads. [task] */
 sluice_status table_generation(struct table *table, uint64_t *ret_generation);
 
+/* True if the table, which is open here, has something to do beside its look-ups. */
+bool table_has_upkeep(const struct table *table);
+/* Does it, until the table's plugin has enough or the task is cancelled; changed: what the table answers,
+ * or its generation, may be another from now on. [task: waits] */
+void table_maintain(struct table *table, void (*changed)(void *user), void *user);
+
 /* The tables of one parameter, asked in order. Zero it to initialise. */
 struct table_list {
     struct table **tables;

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "route/remote.h"
+#include "task/task.h"
 
 struct listing {
     struct sluice_lookup_entry_sink sdk;
@@ -63,7 +65,9 @@ sluice_status table_generation(struct table *table, uint64_t *ret_generation)
     const struct instance_side *side = table_side(table);
     struct instance_call call;
 
-    if (table->pool != NULL || table->remote != NULL)
+    if (table->remote != NULL)
+        return remote_generation(table->remote, table->name, ret_generation);
+    if (table->pool != NULL)
         return SLUICE_UNSUPPORTED; /* asking might wait */
     if (!table_is_available(table))
         return SLUICE_TEMP;
@@ -92,4 +96,46 @@ bool table_may_have_addresses(struct table *table)
     if (table->instance != NULL)
         instance_leave(&call, st);
     return st != SLUICE_OK || table->may_have_addresses;
+}
+
+/* ---- upkeep ---------------------------------------------------------------------------------- */
+
+bool table_has_upkeep(const struct table *table)
+{
+    const struct instance_side *side = table_side(table);
+
+    return table->pool == NULL && side != NULL &&
+           SLUICE_HAS(struct sluice_lookup_ops, INSTANCE_OPS(side, struct sluice_lookup_ops),
+                      maintain);
+}
+
+struct notice {
+    struct sluice_lookup_notice sdk;
+    void (*changed)(void *user);
+    void *user;
+};
+
+static void notice_changed(const struct sluice_lookup_notice *sdk)
+{
+    const struct notice *notice = (const struct notice *)(const void *)sdk;
+
+    notice->changed(notice->user);
+}
+
+/* No look-up: neither counted nor bounded as one. */
+void table_maintain(struct table *table, void (*changed)(void *user), void *user)
+{
+    const struct notice notice = {
+        .sdk = {.struct_size = sizeof(notice.sdk), .changed = notice_changed},
+        .changed = changed,
+        .user = user,
+    };
+    const struct instance_side *side = table_side(table);
+
+    if (!table_is_available(table))
+        return;
+
+    const char *activity = task_set_activity(table->name);
+    INSTANCE_OPS(side, struct sluice_lookup_ops)->maintain(side->self, &notice.sdk);
+    (void)task_set_activity(activity); /* ours goes */
 }

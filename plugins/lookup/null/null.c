@@ -50,6 +50,13 @@ static sluice_status null_list(struct sluice_lookup *lookup,
     return SLUICE_OK;
 }
 
+/* Nothing ever changes. */
+static void null_maintain(struct sluice_lookup *lookup, const struct sluice_lookup_notice *notice)
+{
+    (void)lookup;
+    (void)notice;
+}
+
 static const struct sluice_lookup_ops ops = {
     .struct_size = sizeof(ops),
     .open = null_open,
@@ -57,6 +64,7 @@ static const struct sluice_lookup_ops ops = {
     .find = null_find,
     .generation = null_generation,
     .list = null_list,
+    .maintain = null_maintain,
 };
 
 static const void *get_interface(const char *id)

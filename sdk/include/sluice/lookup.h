@@ -15,7 +15,7 @@
  *   find("customer.tld")                   the file is gone: errors->explain(...), TEMP
  *   close()
  *
- * Changes: 1.0 first version. 1.3 flags of a sink; tables of tables; sluice_user_len.
+ * Changes: 1.0 first version. 1.3 flags of a sink; tables of tables; sluice_user_len. 1.4 maintain.
  */
 #ifndef SLUICE_LOOKUP_H
 #define SLUICE_LOOKUP_H
@@ -104,6 +104,15 @@ static inline size_t sluice_user_len(struct sluice_span local, const char *delim
     return len > 0 ? len : local.len;
 }
 
+/* What the host is told by a table that follows its source of its own accord. [1.4] */
+struct sluice_lookup_notice {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* Answers may be others from now on, and so may be what generation says: those that the host has
+     * kept count no more. [task] */
+    void (*changed)(const struct sluice_lookup_notice *notice);
+};
+
 struct sluice_lookup_writer; /* the plugin's own: one table being built */
 
 struct sluice_lookup_ops {
@@ -156,6 +165,15 @@ struct sluice_lookup_ops {
     sluice_status (*write_commit)(struct sluice_lookup_writer *writer,
                                   const struct sluice_errors *errors);
     void (*write_abort)(struct sluice_lookup_writer *writer);
+
+    /*
+     * Optional, not for plugins that are asked on threads: what a table does beside its look-ups, such as
+     * following the changes of a server. Called in a process that has the table for all others (its options shared
+     * and isolate), on a task of its own for as long as the table is open, and again a second after it
+     * has returned. It may wait for as long as it likes, and returns when the task is cancelled, which
+     * sluice_io.sleep tells: close() comes after that. [task: waits] [1.4]
+     */
+    void (*maintain)(struct sluice_lookup *lookup, const struct sluice_lookup_notice *notice);
 };
 
 #ifdef __cplusplus

@@ -31,6 +31,7 @@ static const char *other_value; /* of every other key; NULL: there are none */
 
 struct fixture {
     struct test_host host;
+    const struct sluice_plugin_desc *desc;
     struct test_errors errors;
     const struct sluice_lookup_ops *ops;
     struct sluice_config *config;
@@ -81,6 +82,7 @@ static int setup(void **state)
     const struct sluice_plugin_desc *desc = test_plugin_load(plugin_path);
 
     memset(&fixture, 0, sizeof(fixture));
+    fixture.desc = desc;
     test_host_init(&fixture.host, desc->name);
     test_errors_init(&fixture.errors);
     fixture.ops = test_plugin_interface(desc, SLUICE_LOOKUP_ID);
@@ -213,6 +215,29 @@ static void test_generation_stays(void **state)
     assert_int_equal(first, second);
 }
 
+static void check_notice(const struct sluice_lookup_notice *notice)
+{
+    assert_int_equal(notice->struct_size, sizeof(*notice));
+}
+
+/* One that waits needs a host with tasks; one that cannot wait returns, and answers as before. */
+static void test_maintain(void **state)
+{
+    const struct sluice_lookup_notice notice = {.struct_size = sizeof(notice),
+                                                .changed = check_notice};
+    struct fixture *fixture = *state;
+
+    if (!SLUICE_HAS(struct sluice_lookup_ops, fixture->ops, maintain))
+        return; /* optional */
+    assert_int_not_equal(fixture->desc->mode, SLUICE_MODE_SERIAL);
+    assert_int_not_equal(fixture->desc->mode, SLUICE_MODE_PARALLEL);
+    if (fixture->desc->mode != SLUICE_MODE_INLINE)
+        return;
+    fixture->ops->maintain(fixture->lookup, &notice);
+    test_hits(state);
+    assert_other(fixture, sluice_span_of("nothing"));
+}
+
 static void test_list(void **state)
 {
     struct fixture *fixture = *state;
@@ -263,6 +288,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_odd_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_instances, setup, teardown),
         cmocka_unit_test_setup_teardown(test_generation_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_maintain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_writer_is_whole_or_absent, setup, teardown),
     };

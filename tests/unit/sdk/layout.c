@@ -202,7 +202,13 @@ MEMBER(sluice_lookup_ops, write_put, 56, sluice_status (*)(struct sluice_lookup_
 MEMBER(sluice_lookup_ops, write_remove, 64, sluice_status (*)(struct sluice_lookup_writer *, struct sluice_span, const struct sluice_errors *));
 MEMBER(sluice_lookup_ops, write_commit, 72, sluice_status (*)(struct sluice_lookup_writer *, const struct sluice_errors *));
 MEMBER(sluice_lookup_ops, write_abort, 80, void (*)(struct sluice_lookup_writer *));
-SIZE(sluice_lookup_ops, 88);
+MEMBER(sluice_lookup_ops, maintain, 88, void (*)(struct sluice_lookup *, const struct sluice_lookup_notice *));
+SIZE(sluice_lookup_ops, 96);
+
+MEMBER(sluice_lookup_notice, struct_size, 0, uint32_t);
+MEMBER(sluice_lookup_notice, reserved, 4, uint32_t);
+MEMBER(sluice_lookup_notice, changed, 8, void (*)(const struct sluice_lookup_notice *));
+SIZE(sluice_lookup_notice, 16);
 
 /* ---- nexthop.h */
 
