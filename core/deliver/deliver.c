@@ -145,12 +145,6 @@ static void answer_resolve(struct deliver *deliver, struct sluice_span body, str
     resolve_answer(deliver->routes, body, answer);
 }
 
-static int add_json(const char *text, size_t len, void *answer)
-{
-    buffer_add(answer, text, len);
-    return 0;
-}
-
 /* Without memory the answer is empty. */
 static void answer_explain(struct deliver *deliver, struct sluice_span body, struct buffer *answer)
 {
@@ -163,7 +157,7 @@ static void answer_explain(struct deliver *deliver, struct sluice_span body, str
         (void)task_set_limit(clock_monotonic_ms() + EXPLAIN_TIME_MS);
         attempt_explain(&deliver->means, find_transport(deliver, job->header.transport), job);
         task_set_explanation(NULL);
-        (void)json_dump_callback(explanation_json(explanation), add_json, answer, JSON_COMPACT);
+        explanation_format(explanation, answer);
     }
     explanation_free(explanation);
     job_unref(job);

@@ -76,6 +76,7 @@ static const struct record_member lookup_members[] = {
     RECORD_MEMBER(2, RECORD_SPAN, struct message_lookup, key),
     RECORD_MEMBER(3, RECORD_U64, struct message_lookup, flags),
     RECORD_MEMBER(4, RECORD_I64, struct message_lookup, timeout_ms),
+    RECORD_MEMBER(5, RECORD_BOOL, struct message_lookup, is_explained),
 };
 
 static const struct record_member found_members[] = {
@@ -83,6 +84,7 @@ static const struct record_member found_members[] = {
     RECORD_MEMBER(2, RECORD_SPAN, struct message_found, value),
     RECORD_MEMBER(3, RECORD_SPAN, struct message_found, dsn),
     RECORD_MEMBER(4, RECORD_SPAN, struct message_found, text),
+    RECORD_MEMBER(5, RECORD_SPAN, struct message_found, noted),
 };
 
 static const struct record_member table_members[] = {

@@ -204,8 +204,9 @@ struct message_job {
 struct message_lookup {
     struct sluice_span table; /* "ldap:staff" */
     struct sluice_span key;   /* folded, unless the table is exact */
-    uint64_t flags;           /* SLUICE_SINK_... */
+    uint64_t flags;           /* SLUICE_SINK_..., TABLE_FRESH */
     int64_t timeout_ms;       /* from now on */
+    bool is_explained;        /* what it does for the answer is wanted too */
 };
 
 struct message_found {
@@ -213,6 +214,7 @@ struct message_found {
     struct sluice_span value;
     struct sluice_span dsn;
     struct sluice_span text;
+    struct sluice_span noted; /* if it was asked for: JSON (task/explain.h) */
 };
 
 struct message_table {

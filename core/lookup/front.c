@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/span.h"
 #include "lookup/counts.h"
+#include "task/explain.h"
 #include "task/pool.h"
 #include "task/task.h"
 
@@ -33,7 +34,6 @@ struct front {
     struct table *table;
     struct answers *answers;
     struct search *searches;  /* under way */
-    uint64_t change;          /* which one of the table's content was the last */
     struct last_known *known; /* NULL: nothing stands in */
     int64_t stale_after_ms;
     bool is_writing; /* or about to */
@@ -52,8 +52,9 @@ struct search {
     size_t name_len;
     uint64_t flags;
     int64_t deadline_ms;
-    uint64_t change;   /* the front's, when it began */
-    size_t user_count; /* its own task, and those who wait */
+    bool is_outdated;  /* its answer is not kept, and nobody joins it any more */
+    struct explanation *explanation; /* NULL: who began it wants none */
+    size_t user_count;               /* its own task, and those who wait */
     struct task_queue waiting;
     bool is_done;
     sluice_status status;
@@ -81,6 +82,13 @@ static void count_known(const struct front *front)
     metric_set(front->counts.known_entries, size.entries);
     metric_set(front->counts.known_bytes, size.bytes);
     metric_set(front->counts.known_oldest, (uint64_t)size.oldest_ms / 1000);
+}
+
+/* Somebody has an answer. */
+static void note(struct front *front, enum answer_from from, sluice_status status)
+{
+    counts_add_lookup(&front->counts, from, status);
+    explain_text("from", answer_from_name(from));
 }
 
 static void set_since(struct metric *metric, int64_t *since_ms, bool is_so)
@@ -256,7 +264,7 @@ static bool stands_in(struct front *front, struct sluice_span name, struct buffe
     complain(&front->stale, LOG_LEVEL_WARNING,
              "%s gives no answer: the last known good ones stand in", table_name(front->table));
     set_since(front->counts.stale_since, &front->stale_since_ms, true);
-    counts_add_lookup(&front->counts, FROM_LAST_KNOWN, SLUICE_OK);
+    note(front, FROM_LAST_KNOWN, SLUICE_OK);
     return true;
 }
 
@@ -267,6 +275,7 @@ static void search_release(struct search *search)
     if (--search->user_count > 0)
         return;
     buffer_done(&search->value);
+    explanation_free(search->explanation);
     free(search->name);
     free(search);
 }
@@ -276,17 +285,27 @@ static struct sluice_span name_of(const struct search *search)
     return (struct sluice_span){.ptr = search->name, .len = search->name_len};
 }
 
+/* Nobody joins it any more. */
+static void outdate(struct search *search)
+{
+    if (search->is_outdated)
+        return;
+    search->is_outdated = true;
+    HASH_DEL(search->front->searches, search);
+}
+
 /* What the table has said is known from now on. */
 static void take_result(struct search *search)
 {
     struct front *front = search->front;
     bool is_answer = search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND;
 
-    if (is_answer) {
-        if (search->change == front->change)
-            answers_put(front->answers, name_of(search), search->status,
-                        buffer_span(&search->value), clock_monotonic_ms());
+    if (is_answer && !search->is_outdated) {
+        answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
+                    clock_monotonic_ms());
         remember(front, name_of(search), search->status, buffer_span(&search->value));
+    }
+    if (is_answer) {
         complain_over(&front->stale, "%s answers again", table_name(front->table));
         set_since(front->counts.stale_since, &front->stale_since_ms, false);
     } else {
@@ -302,12 +321,14 @@ static void run_search(void *arg)
     struct sluice_span key = span_skip(name_of(search), sizeof(search->flags));
     int64_t start_us = clock_monotonic_us();
 
-    search->status = table_find_for(front->table, key, search->flags, search->deadline_ms,
-                                    &search->value, &search->err);
+    task_set_explanation(search->explanation);
+    search->status = table_ask(front->table, key, search->flags, search->deadline_ms,
+                               &search->value, &search->err);
+    task_set_explanation(NULL);
     counts_add_search(&front->counts, clock_monotonic_us() - start_us);
     take_result(search);
     search->is_done = true;
-    HASH_DEL(front->searches, search);
+    outdate(search);
     count_kept(front);
     task_queue_wake_all(&search->waiting);
     search_release(search);
@@ -330,7 +351,6 @@ static struct search *search_new(struct front *front, struct sluice_span name, u
     search->front = front;
     search->flags = flags;
     search->deadline_ms = deadline_ms;
-    search->change = front->change;
     search->user_count = 1;
     return search;
 }
@@ -345,6 +365,8 @@ static struct search *search_start(struct front *front, struct sluice_span name,
         search = search_new(front, name, flags, deadline_ms);
     if (search == NULL)
         return NULL;
+    if (task_explanation() != NULL)
+        (void)explanation_new(&search->explanation); /* else it has less to say */
     HASH_ADD_KEYPTR(hh, front->searches, search->name, search->name_len, search);
     if (hash_has(search) &&
         task_start(table_name(front->table), run_search, search, NULL) == SLUICE_OK) {
@@ -382,7 +404,9 @@ static sluice_status take_answer(struct search *search, enum answer_from from, i
     if (!is_answered(search) && stands_in(front, name_of(search), value))
         return SLUICE_OK;
     wait_for(search, deadline_ms);
-    counts_add_lookup(&front->counts, from, search->is_done ? search->status : SLUICE_TEMP);
+    note(front, from, search->is_done ? search->status : SLUICE_TEMP);
+    if (search->is_done && search->explanation != NULL)
+        explain_take(explanation_json(search->explanation));
     if (!search->is_done)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table_name(front->table));
     buffer_add_span(value, buffer_span(&search->value));
@@ -395,6 +419,7 @@ static sluice_status take_answer(struct search *search, enum answer_from from, i
 /* What an answer depends on. */
 static void put_name(struct buffer *name, struct sluice_span key, uint64_t flags)
 {
+    flags &= TABLE_SINK_FLAGS;
     buffer_add(name, &flags, sizeof(flags));
     buffer_add_span(name, key);
 }
@@ -406,8 +431,11 @@ static sluice_status known(struct front *front, struct sluice_span name, struct 
 
     if (st == SLUICE_OK)
         buffer_add_span(value, kept);
-    if (st != SLUICE_TEMP)
-        counts_add_lookup(&front->counts, FROM_CACHE, st);
+    if (st != SLUICE_TEMP) {
+        note(front, FROM_CACHE, st);
+        if (explanation_count > 0)
+            explain_number("age", answers_age(front->answers, name, clock_monotonic_ms()) / 1000);
+    }
     return st == SLUICE_OK && buffer_failed(value) ? SLUICE_TEMP : st;
 }
 
@@ -428,11 +456,16 @@ static sluice_status find(struct front *front, struct sluice_span name, uint64_t
 {
     struct search *search = NULL;
     enum answer_from from = FROM_JOINED;
-    sluice_status st = known(front, name, value);
+    bool is_fresh = (flags & TABLE_FRESH) != 0;
+    sluice_status st = is_fresh ? SLUICE_TEMP : known(front, name, value);
 
     if (st != SLUICE_TEMP)
         return st;
     HASH_FIND(hh, front->searches, name.ptr, name.len, search);
+    if (search != NULL && is_fresh) {
+        outdate(search);
+        search = NULL;
+    }
     if (search == NULL) {
         from = FROM_SEARCH;
         search = search_start(front, name, flags, deadline_ms);
@@ -467,7 +500,8 @@ sluice_status front_find(struct front *front, struct sluice_span key, uint64_t f
 
 void front_changed(struct front *front)
 {
-    front->change++;
+    while (front->searches != NULL)
+        outdate(front->searches);
     (void)answers_forget_all(front->answers);
     count_kept(front);
 }

@@ -50,7 +50,7 @@ sluice_status front_find(struct front *front, struct sluice_span key, uint64_t f
                          int64_t deadline_ms, struct buffer *value, struct error *err);
 
 /* The table may answer otherwise from now on: what is kept counts no more, and what is being searched for
- * now is not kept. */
+ * now is not kept, nor joined. */
 void front_changed(struct front *front);
 
 #endif

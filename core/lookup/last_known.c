@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "lookup/damage.h"
+#include "task/explain.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -283,6 +284,7 @@ static sluice_status judge(const struct last_known *known, const struct record *
 {
     if (wall_ms - record->wall_ms >= known->limits.age_ms)
         return SLUICE_NOT_FOUND;
+    explain_number("age", (wall_ms - record->wall_ms) / 1000);
     buffer_add_span(value, record->value);
     return buffer_failed(value) ? SLUICE_NOT_FOUND : SLUICE_OK;
 }

@@ -17,6 +17,7 @@
 #include "route/table.h"
 #include "route/table_service.h"
 #include "sluice/lookup.h"
+#include "task/explain.h"
 #include "task/task.h"
 
 #include <ctype.h>
@@ -55,6 +56,7 @@ struct question {
     int64_t deadline_ms;
     char *key;
     size_t key_len;
+    bool is_explained;
 };
 
 /* Its askers leave first: as long as one is there it may ask. What is under way for one that has left
@@ -115,10 +117,14 @@ static void run_question(void *arg)
 {
     struct question *question = arg;
     struct asker *asker = question->asker;
+    struct explanation *explanation = NULL;
     struct buffer value = BUFFER_INIT;
+    struct buffer noted = BUFFER_INIT;
     struct error err = ERROR_INIT;
     struct message_found found = {0};
 
+    if (question->is_explained && explanation_new(&explanation) == SLUICE_OK)
+        task_set_explanation(explanation);
     found.status = front_find(question->front,
                               (struct sluice_span){.ptr = question->key, .len = question->key_len},
                               question->flags, question->deadline_ms, &value, &err);
@@ -126,8 +132,15 @@ static void run_question(void *arg)
         found.value = buffer_span(&value);
     found.dsn = sluice_span_of(err.dsn);
     found.text = sluice_span_of(err.text);
+    task_set_explanation(NULL);
+    if (explanation != NULL)
+        explanation_format(explanation, &noted);
+    if (!buffer_failed(&noted))
+        found.noted = buffer_span(&noted);
     answer(asker, question->ref, &found);
+    explanation_free(explanation);
     buffer_done(&value);
+    buffer_done(&noted);
     question_free(question);
     asker->lookup->question_count--;
     asker->question_count--;
@@ -149,6 +162,7 @@ static struct question *question_new(struct asker *asker, uint64_t ref,
     question->asker = asker;
     question->ref = ref;
     question->flags = message->flags;
+    question->is_explained = message->is_explained;
     question->deadline_ms = clock_monotonic_ms() + message->timeout_ms;
     question->key_len = message->key.len;
     return question;
@@ -159,6 +173,9 @@ static bool answer_known(const struct asker *asker, uint64_t ref,
                          const struct message_lookup *message, struct front *front)
 {
     struct buffer value = BUFFER_INIT;
+
+    if (message->is_explained)
+        return false; /* only a task can say how it came by an answer */
     struct message_found found = {.status =
                                       front_known(front, message->key, message->flags, &value)};
 

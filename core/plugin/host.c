@@ -12,6 +12,7 @@
 #include "net/address.h"
 #include "net/dns.h"
 #include "net/stream.h"
+#include "task/explain.h"
 #include "task/pool.h"
 #include "task/task.h"
 
@@ -82,19 +83,19 @@ static const struct sluice_memory memory_service = {
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-#define EVENT_NAME_MAX 63
+#define WORD_MAX 63
 
-/* What is no name is not counted: the page would be unreadable for all. */
-static bool is_event_name(const char *name)
+/* What is no name is not shown: the page would be unreadable for all. */
+static bool is_word(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-    return len > 0 && len <= EVENT_NAME_MAX && name[len] == '\0';
+    return len > 0 && len <= WORD_MAX && name[len] == '\0';
 }
 
 static void metrics_count(const struct sluice_host *host, const char *name, uint64_t add)
 {
-    if (name != NULL && is_event_name(name))
+    if (name != NULL && is_word(name))
         metric_add(metric_get(METRIC_PLUGIN_EVENTS, host_of(host)->label, name, NULL), add);
 }
 
@@ -305,6 +306,42 @@ static const struct sluice_offload offload_service = {
     .run = offload_run,
 };
 
+/* ---- explain -------------------------------------------------------------------------------- */
+
+static int32_t explain_is_wanted(const struct sluice_host *host)
+{
+    (void)host;
+    return explanation_count > 0 && task_explanation() != NULL ? 1 : 0;
+}
+
+static bool is_note_name(const char *name)
+{
+    return is_word(name) && strcmp(name, "step") != 0 && strcmp(name, "steps") != 0 &&
+           strcmp(name, "status") != 0;
+}
+
+static void explain_say(const struct sluice_host *host, const char *step, sluice_status status,
+                        const struct sluice_note *notes, size_t note_count)
+{
+    (void)host;
+    if (!is_word(step))
+        return;
+    explain_begin(step);
+    for (size_t i = 0; i < note_count; i++) {
+        if (is_note_name(notes[i].name))
+            explain_span(notes[i].name, notes[i].text);
+    }
+    explain_end(status_known(status), NULL);
+}
+
+static const struct sluice_explain explain_service = {
+    .struct_size = sizeof(explain_service),
+    .is_wanted = explain_is_wanted,
+    .say = explain_say,
+};
+
+/* ---- tables: provided ------------------------------------------------------------------------ */
+
 static const struct sluice_tables *tables_service;
 
 void host_provide_tables(const struct sluice_tables *service)
@@ -324,6 +361,7 @@ static const void *get_service(const struct sluice_host *host, const char *id)
         {SLUICE_MEMORY_ID, &memory_service}, {SLUICE_IO_ID, &io_service},
         {SLUICE_DNS_ID, &dns_service},       {SLUICE_OFFLOAD_ID, &offload_service},
         {SLUICE_METRICS_ID, &metrics_service}, {SLUICE_GATES_ID, &gates_service},
+        {SLUICE_EXPLAIN_ID, &explain_service},
     };
 
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {

@@ -155,12 +155,12 @@ static void accept_message(struct session *session)
 
 static void answer(const struct rehearsal *rehearsal)
 {
-    const json_t *json = explanation_json(rehearsal->explanation);
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    struct buffer text = BUFFER_INIT;
 
+    explanation_format(rehearsal->explanation, &text);
     intake_explained(rehearsal->receiver->intake, rehearsal->ref,
-                     sluice_span_of(text != NULL ? text : ""));
-    free(text);
+                     buffer_failed(&text) ? SPAN_EMPTY : buffer_span(&text));
+    buffer_done(&text);
 }
 
 void rehearsal_play(struct rehearsal *rehearsal, struct session *session)

@@ -13,6 +13,7 @@
 #include "config/role.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "task/explain.h"
 #include "task/task.h"
 
 #include <assert.h>
@@ -32,6 +33,7 @@ struct question {
     bool is_sent; /* over the present link */
     bool is_answered;
     sluice_status status;
+    json_t *noted; /* for who explains; NULL: nothing */
     UT_hash_handle hh;
 };
 
@@ -103,7 +105,7 @@ static void disconnect(struct home *home)
 
 static void take_answer(struct question *question, struct sluice_span body)
 {
-    struct message_found found;
+    struct message_found found = {0};
     char dsn[ERROR_DSN_MAX];
 
     if (message_found_decode(body, &found) != SLUICE_OK) {
@@ -120,6 +122,8 @@ static void take_answer(struct question *question, struct sluice_span body)
         question->status = error_set_dsn(question->err, SLUICE_TEMP, dsn, "%.*s",
                                          SPAN_ARGS(found.text));
     }
+    if (found.noted.len > 0)
+        question->noted = json_loadb(found.noted.ptr, found.noted.len, 0, NULL);
     question->is_answered = true;
     task_wake(question->asker);
 }
@@ -229,6 +233,7 @@ static bool send(struct home *home, struct question *question, const char *table
         .key = key,
         .flags = flags,
         .timeout_ms = deadline_ms - clock_monotonic_ms(),
+        .is_explained = task_explanation() != NULL,
     };
     struct buffer body = BUFFER_INIT;
 
@@ -275,6 +280,8 @@ sluice_status remote_find(struct remote *remote, unsigned home, const char *tabl
     }
     HASH_DEL(own->questions, &question);
     (void)task_queue_wake_one(&own->turn);
+    explain_take(question.noted);
+    json_decref(question.noted);
     if (!question.is_answered)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table);
     return question.status;

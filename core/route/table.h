@@ -17,6 +17,9 @@
 #include <stdbool.h>
 
 #define TABLE_VALUE_MAX ((size_t)64 * 1024) /* all values of one key, joined */
+#define TABLE_SINK_FLAGS SLUICE_SINK_NO_SUBSTITUTION /* those that plugins see */
+/* Past what is kept of the table in its home; the core's own. */
+#define TABLE_FRESH ((uint64_t)1 << 63)
 #define TABLE_LIST_MAX 100000 /* entries that are looked through */
 
 struct pool;
@@ -61,9 +64,13 @@ bool table_may_have_addresses(struct table *table);
 sluice_status table_find(struct table *table, struct sluice_span key, int64_t deadline_ms,
                          struct buffer *value, struct error *err);
 
-/* As table_find, with what the answer is for: SLUICE_SINK_... [task: may wait] */
+/* As table_find, with what the answer is for: SLUICE_SINK_..., and TABLE_FRESH. [task: may wait] */
 sluice_status table_find_for(struct table *table, struct sluice_span key, uint64_t flags,
                              int64_t deadline_ms, struct buffer *value, struct error *err);
+
+/* As table_find_for, without a step of its own in an explanation (task/explain.h). [task: may wait] */
+sluice_status table_ask(struct table *table, struct sluice_span key, uint64_t flags,
+                        int64_t deadline_ms, struct buffer *value, struct error *err);
 
 /* A number that is another one when the table's content has changed. TEMP: it is not known now;
  * UNSUPPORTED: this table cannot tell, or is asked on threads. [task] */

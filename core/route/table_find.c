@@ -80,7 +80,7 @@ static sluice_status find_here(const struct table *table, struct sluice_span key
 {
     const struct instance_side *side = table_side(table);
     struct answer answer = {
-        .sdk = {.struct_size = sizeof(answer.sdk), .value = answer_value, .flags = flags},
+        .sdk = {.struct_size = sizeof(answer.sdk), .value = answer_value, .flags = flags & TABLE_SINK_FLAGS},
         .value = value,
         .start = value->len,
     };
@@ -185,8 +185,8 @@ static sluice_status find(struct table *table, struct sluice_span key, uint64_t 
     return st;
 }
 
-static sluice_status ask(struct table *table, struct sluice_span key, uint64_t flags,
-                         int64_t deadline_ms, struct buffer *value, struct error *err)
+sluice_status table_ask(struct table *table, struct sluice_span key, uint64_t flags,
+                        int64_t deadline_ms, struct buffer *value, struct error *err)
 {
     struct error own = ERROR_INIT;
 
@@ -218,7 +218,7 @@ sluice_status table_find_for(struct table *table, struct sluice_span key, uint64
     explain_begin("table");
     explain_text("table", table->name);
     explain_span("key", key);
-    sluice_status st = ask(table, key, flags, deadline_ms, value, err);
+    sluice_status st = table_ask(table, key, flags, deadline_ms, value, err);
     if (st == SLUICE_OK)
         explain_span("value", span_skip(buffer_span(value), start));
     explain_end(st, err);

@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 unsigned explanation_count;
 
@@ -48,6 +49,20 @@ void explanation_free(struct explanation *explanation)
 json_t *explanation_json(struct explanation *explanation)
 {
     return explanation->has_failed ? NULL : explanation->root;
+}
+
+static int add_text(const char *text, size_t len, void *out)
+{
+    buffer_add(out, text, len);
+    return 0;
+}
+
+void explanation_format(struct explanation *explanation, struct buffer *out)
+{
+    size_t start = out->len;
+
+    if (json_dump_callback(explanation_json(explanation), add_text, out, JSON_COMPACT) == -1)
+        out->len = start;
 }
 
 /* What is noted now goes into this; NULL: nowhere. */
@@ -149,6 +164,34 @@ void explanation_add_item(const char *name, struct sluice_span text)
 
     if (present(explanation) != NULL && has_room(explanation))
         (void)append(explanation, name, make_text(explanation, text));
+}
+
+static void take_member(struct explanation *explanation, const char *name, json_t *value)
+{
+    json_t *step;
+    size_t i;
+
+    if (strcmp(name, "steps") != 0) {
+        set(explanation, name, json_incref(value));
+        return;
+    }
+    json_array_foreach(value, i, step)
+        (void)append(explanation, "steps", json_incref(step));
+}
+
+void explanation_take(const json_t *noted)
+{
+    struct explanation *explanation = task_explanation();
+    const char *name;
+    json_t *value;
+
+    if (present(explanation) == NULL)
+        return;
+    explanation->bytes += json_dumpb(noted, NULL, 0, JSON_COMPACT);
+    if (!has_room(explanation))
+        return;
+    json_object_foreach((json_t *)(uintptr_t)noted, name, value) /* which is not changed */
+        take_member(explanation, name, value);
 }
 
 void explanation_end(sluice_status status, const struct error *err)

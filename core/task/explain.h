@@ -17,6 +17,7 @@
 #ifndef TASK_EXPLAIN_H
 #define TASK_EXPLAIN_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <jansson.h>
@@ -36,6 +37,8 @@ sluice_status explanation_new(struct explanation **ret_explanation);
 void explanation_free(struct explanation *explanation); /* accepts NULL; not while a task has it */
 /* What has been noted beside all steps, and "steps"; borrowed. NULL: there was no memory for all. */
 json_t *explanation_json(struct explanation *explanation);
+/* The same as text, appended to out; nothing, where there was no memory for it. */
+void explanation_format(struct explanation *explanation, struct buffer *out);
 
 /* ---- for who decides; nothing happens where the running task has no explanation -------------- */
 
@@ -48,6 +51,7 @@ void explanation_set_text(const char *name, struct sluice_span text);
 void explanation_set_number(const char *name, int64_t number);
 void explanation_set_flag(const char *name);
 void explanation_add_item(const char *name, struct sluice_span text);
+void explanation_take(const json_t *noted);
 void explanation_end(sluice_status status, const struct error *err);
 
 static inline void explain_begin(const char *step)
@@ -88,6 +92,14 @@ static inline void explain_item(const char *name, struct sluice_span text)
 {
     if (explanation_count > 0)
         explanation_add_item(name, text);
+}
+
+/* What another explanation has (explanation_json), perhaps one of another process: its members and steps
+ * are the open step's too. NULL: it has nothing. */
+static inline void explain_take(const json_t *noted)
+{
+    if (explanation_count > 0 && noted != NULL)
+        explanation_take(noted);
 }
 
 /* "status", as the commands have it, and err's text where that says why. err may be NULL. */

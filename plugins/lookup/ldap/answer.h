@@ -30,6 +30,7 @@ struct answer {
     int code;        /* with this result code, */
     char text[160];  /* and what the server says of it */
     bool has_no_memory;
+    const char *server; /* that was asked last, by its URL, which is the servers'; NULL: none */
 };
 
 /* Takes the message, which is of any type that a search may bring. */

@@ -174,6 +174,32 @@ static sluice_status judge(const struct search *search, const struct link_reques
     return code == LDAP_NO_SUCH_OBJECT ? SLUICE_NOT_FOUND : SLUICE_TEMP;
 }
 
+/* For who wants to know what a look-up did. */
+static void say(const struct search *search, const struct link_request *request, int code,
+                const struct answer *answer)
+{
+    static const char *const scopes[] = {"base", "one", "sub"};
+    const struct sluice_explain *service =
+        search->host->get_service(search->host, SLUICE_EXPLAIN_ID);
+    char entries[24];
+
+    if (service == NULL || service->is_wanted(search->host) == 0)
+        return;
+    (void)snprintf(entries, sizeof(entries), "%zu", answer->count);
+    const struct sluice_note notes[] = {
+        {"server", sluice_span_of(answer->server != NULL ? answer->server : "none")},
+        {"base", sluice_span_of(request->base)},
+        {"scope", sluice_span_of(request->scope >= 0 && request->scope <= LDAP_SCOPE_SUBTREE
+                                     ? scopes[request->scope]
+                                     : "other")},
+        {"filter", sluice_span_of(request->filter)},
+        {"entries", sluice_span_of(entries)},
+        {"result", sluice_span_of(ldap_err2string(code))},
+    };
+    service->say(search->host, "search", code == LDAP_SUCCESS ? SLUICE_OK : SLUICE_TEMP, notes,
+                 sizeof(notes) / sizeof(notes[0]));
+}
+
 static sluice_status search_at(struct search *search, struct servers *servers,
                                const struct link_request *request, struct answer *answer)
 {
@@ -182,6 +208,7 @@ static sluice_status search_at(struct search *search, struct servers *servers,
 
     if (servers != NULL)
         code = servers_search(servers, request, search->deadline_ms, answer, &why);
+    say(search, request, code, answer);
     return judge(search, request, code, answer, why);
 }
 

@@ -273,6 +273,7 @@ int servers_search(struct servers *servers, const struct link_request *request, 
 
         if (link == NULL)
             return LDAP_CONNECT_ERROR;
+        answer->server = server->url;
         code = link_search(link, request, silent_ms, deadline_ms, answer);
         judge(servers, server, link, code);
         if (!link_is_dead(link) || code == LDAP_SUCCESS)

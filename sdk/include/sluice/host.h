@@ -8,11 +8,11 @@
  *
  *   const struct sluice_log *log = host->get_service(host, SLUICE_LOG_ID);
  *
- * Which service where: log, clock and memory from any thread; io, gates, dns, offload and tables only
- * on a task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
+ * Which service where: log, clock and memory from any thread; io, gates, dns, offload, explain and tables
+ * only on a task, that is in plugins of mode "task" (SLUICE_MODE_TASK).
  *
  * Changes: 1.0 first version. 1.3 NS and TXT; tables: find_part, find_for, generation. 1.4 io:
- * wait_fd and its friends; gates.
+ * wait_fd and its friends; gates; explain.
  */
 #ifndef SLUICE_HOST_H
 #define SLUICE_HOST_H
@@ -236,6 +236,27 @@ struct sluice_offload {
     sluice_status (*run)(const struct sluice_host *host, sluice_status (*work)(void *argument),
                          void (*release)(void *argument), void *argument, int64_t deadline_ms,
                          sluice_status *ret_status);
+};
+
+/* ---- explain -------------------------------------------------------------------------------- */
+
+#define SLUICE_EXPLAIN_ID "sluice.explain/1"
+
+struct sluice_note {
+    const char *name; /* in lower case with underscores; not step, steps or status */
+    struct sluice_span text;
+};
+
+/* Since 1.4: for `sluice explain` and `sluice table query -v`, which show what was done for an answer. */
+struct sluice_explain {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* 1 if somebody wants to hear of this call of the plugin; else what is said goes nowhere. [task] */
+    int32_t (*is_wanted)(const struct sluice_host *host);
+    /* A step that was taken (its name like a note's), what came of it, and what belongs to it: the
+     * server that was asked, the filter. No secrets. All is copied. [task] */
+    void (*say)(const struct sluice_host *host, const char *step, sluice_status status,
+                const struct sluice_note *notes, size_t note_count);
 };
 
 /* ---- tables --------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/span.h"
+#include "task/explain.h"
 #include "task/task.h"
 
 #include <setjmp.h>
@@ -49,6 +50,8 @@ static sluice_status slow_find(struct sluice_lookup *self, struct sluice_span ke
     struct slow *slow = (struct slow *)self;
 
     slow->asked++;
+    explain_begin("looked");
+    explain_end(SLUICE_OK, NULL);
     while (!slow->is_open && task_queue_wait(&slow->gate, deadline_ms) == SLUICE_OK)
         ;
     if (slow->status == SLUICE_OK)
@@ -249,6 +252,70 @@ static void test_a_search_outlives_who_began_it(void **state)
     assert_int_equal(f->slow.asked, 1);
 }
 
+/* ---- how it came by an answer ------------------------------------------------------------------- */
+
+struct curious {
+    struct fixture *f;
+    struct explanation *explanation;
+};
+
+static void ask_and_listen(void *arg)
+{
+    struct curious *curious = arg;
+
+    task_set_explanation(curious->explanation);
+    ask(curious->f);
+    task_set_explanation(NULL);
+}
+
+/* What one asker is told, while others ask the same. */
+static void expect_explained(struct fixture *f, uint64_t flags, const char *expected)
+{
+    struct curious curious = {.f = f};
+    struct buffer text = BUFFER_INIT;
+
+    f->flags = flags;
+    f->slow.is_open = true;
+    assert_int_equal(explanation_new(&curious.explanation), SLUICE_OK);
+    assert_int_equal(task_start("curious", ask_and_listen, &curious, NULL), SLUICE_OK);
+    assert_int_equal(task_start("ask", ask, f, NULL), SLUICE_OK);
+    task_loop_run();
+    explanation_format(curious.explanation, &text);
+    assert_string_equal(buffer_text(&text), expected);
+    buffer_done(&text);
+    explanation_free(curious.explanation);
+}
+
+static void test_it_is_explained(void **state)
+{
+    static const char searched[] =
+        "{\"from\":\"search\",\"steps\":[{\"step\":\"looked\",\"status\":\"OK\"}]}";
+    struct fixture *f = *state;
+
+    f->slow.status = f->expected = SLUICE_OK;
+    expect_explained(f, 0, searched);
+    clock_set(clock_monotonic_ms() + 7000, clock_wall_ms());
+    expect_explained(f, 0, "{\"from\":\"cache\",\"age\":7}");
+    clock_real();
+    expect_explained(f, TABLE_FRESH, searched);
+    assert_int_equal(f->slow.asked, 3);
+}
+
+/* Its answer may be older than the question. */
+static void test_a_fresh_question_joins_nobody(void **state)
+{
+    struct fixture *f = *state;
+
+    f->slow.status = f->expected = SLUICE_OK;
+    assert_int_equal(task_start("ask", ask, f, NULL), SLUICE_OK);
+    f->flags = TABLE_FRESH;
+    assert_int_equal(task_start("fresh", ask, f, NULL), SLUICE_OK);
+    assert_int_equal(task_start("open", open_gate, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, 2);
+    assert_int_equal(f->slow.asked, 2);
+}
+
 /* ---- while the table gives no answer -------------------------------------------------------------- */
 
 static const struct last_known_limits known_limits = {.age_ms = 3600000, .bytes_max = 1024 * 1024};
@@ -343,6 +410,8 @@ int main(void)
         TEST(test_flags_are_part_of_the_question),
         TEST(test_known_without_a_task),
         TEST(test_a_search_outlives_who_began_it),
+        TEST(test_it_is_explained),
+        TEST(test_a_fresh_question_joins_nobody),
         cmocka_unit_test_setup_teardown(test_what_is_known_stands_in, set_up_known,
                                         tear_down_known),
         cmocka_unit_test_setup_teardown(test_what_stands_in_is_counted, set_up_known,

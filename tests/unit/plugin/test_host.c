@@ -6,7 +6,9 @@
 #include "plugin/host.h"
 
 #include "base/clock.h"
+#include "base/span.h"
 #include "sluice/host.h"
+#include "task/explain.h"
 #include "task/task.h"
 
 #include <setjmp.h>
@@ -109,6 +111,40 @@ static void test_descriptors(void **state)
     assert_string_equal(told, "write read write read nothing ");
 }
 
+/* ---- explanations ---------------------------------------------------------------------------- */
+
+static void say(void *arg)
+{
+    const struct sluice_explain *service = host.sdk.get_service(&host.sdk, SLUICE_EXPLAIN_ID);
+    const struct sluice_note notes[] = {{"server", SPAN_LITERAL("ldap://[::1]")},
+                                        {"steps", SPAN_LITERAL("ours")},
+                                        {"No Name", SPAN_LITERAL("x")}};
+
+    assert_int_equal(service->is_wanted(&host.sdk), 0);
+    service->say(&host.sdk, "lost", SLUICE_OK, notes, 3);
+    task_set_explanation(arg);
+    assert_int_equal(service->is_wanted(&host.sdk), 1);
+    service->say(&host.sdk, "search", SLUICE_TEMP, notes, 3);
+    service->say(&host.sdk, "not a word", SLUICE_OK, notes, 3);
+    task_set_explanation(NULL);
+}
+
+static void test_what_a_plugin_says(void **state)
+{
+    struct explanation *explanation;
+    struct buffer text = BUFFER_INIT;
+
+    (void)state;
+    assert_int_equal(explanation_new(&explanation), SLUICE_OK);
+    assert_int_equal(task_start("say", say, explanation, NULL), SLUICE_OK);
+    task_loop_run();
+    explanation_format(explanation, &text);
+    assert_string_equal(buffer_text(&text), "{\"steps\":[{\"step\":\"search\",\"server\":"
+                                            "\"ldap://[::1]\",\"status\":\"TEMP\"}]}");
+    buffer_done(&text);
+    explanation_free(explanation);
+}
+
 /* ---- gates ----------------------------------------------------------------------------------- */
 
 static void wait_at_gate(void *arg)
@@ -149,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_descriptors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_a_plugin_says, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gates, set_up, tear_down),
     };
 

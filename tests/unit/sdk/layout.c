@@ -104,6 +104,16 @@ MEMBER(sluice_gates, open_all, 32, void (*)(struct sluice_gate *));
 MEMBER(sluice_gates, free, 40, void (*)(struct sluice_gate *));
 SIZE(sluice_gates, 48);
 
+MEMBER(sluice_note, name, 0, const char *);
+MEMBER(sluice_note, text, 8, struct sluice_span);
+SIZE(sluice_note, 24);
+
+MEMBER(sluice_explain, struct_size, 0, uint32_t);
+MEMBER(sluice_explain, reserved, 4, uint32_t);
+MEMBER(sluice_explain, is_wanted, 8, int32_t (*)(const struct sluice_host *));
+MEMBER(sluice_explain, say, 16, void (*)(const struct sluice_host *, const char *, sluice_status, const struct sluice_note *, size_t));
+SIZE(sluice_explain, 24);
+
 MEMBER(sluice_dns_record, struct_size, 0, uint32_t);
 MEMBER(sluice_dns_record, type, 4, uint32_t);
 MEMBER(sluice_dns_record, preference, 8, uint32_t);

@@ -99,6 +99,30 @@ static void test_tree(void **state)
     free(text);
 }
 
+static void a_part(void)
+{
+    json_t *noted = json_pack("{s:s, s:i, s:[{s:s}, {s:s}]}", "from", "search", "age", 3, "steps",
+                              "step", "one", "step", "two");
+
+    explain_take(NULL);
+    explain_begin("table");
+    explain_begin("before");
+    explain_end(SLUICE_OK, NULL);
+    explain_take(noted);
+    explain_end(SLUICE_OK, NULL);
+    json_decref(noted);
+}
+
+static void test_what_another_one_has(void **state)
+{
+    char *text = explain(*state, a_part);
+
+    assert_string_equal(text, "{\"steps\":[{\"age\":3,\"from\":\"search\",\"status\":\"OK\",\"step\":"
+                              "\"table\",\"steps\":[{\"status\":\"OK\",\"step\":\"before\"},"
+                              "{\"step\":\"one\"},{\"step\":\"two\"}]}]}");
+    free(text);
+}
+
 static void too_deep(void)
 {
     for (int i = 0; i < EXPLAIN_DEPTH_MAX + 10; i++)
@@ -149,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_tree, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_another_one_has, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_count, set_up, tear_down),
     };
