@@ -45,6 +45,18 @@ static size_t type_len(const char *item)
     return item[len] == ':' && item[len + 1] != '\0' ? len : 0;
 }
 
+/* The tables that the table, named without proxy:, asks in turn, for list_next(). */
+static struct sluice_span tables_inside(const char *plain)
+{
+    static const char *const kinds[] = {"pipemap:", "unionmap:"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strncmp(plain, kinds[i], strlen(kinds[i])) == 0)
+            return table_names_inside(plain + strlen(kinds[i]));
+    }
+    return SPAN_EMPTY;
+}
+
 /* The type that is missing in the table or in those that it asks, or NULL. */
 static const char *missing_type(struct import *import, const char *table)
 {
@@ -57,9 +69,7 @@ static const char *missing_type(struct import *import, const char *table)
         return NULL;
     if (!import_has_plugin(import, arena_printf(&import->arena, "lookup/%s", type)))
         return type;
-    if (strcmp(type, "pipemap") != 0 && strcmp(type, "unionmap") != 0)
-        return NULL;
-    inside = table_names_inside(plain + len + 1);
+    inside = tables_inside(plain);
     while (list_next(&inside, &item)) {
         type = missing_type(import, arena_text(&import->arena, item));
         if (type != NULL)
@@ -107,11 +117,13 @@ static const char *own_path(struct conversion *conversion, const char *item)
 
 /* ---- tables that are not there ---------------------------------------------------------------- */
 
-/* A table may be told what to do by parameters of main.cf. */
+/* A table may be told what to do by parameters of main.cf, and so may those that it asks. */
 static void note_table(struct import *import, const char *plain, struct place place,
                        bool is_missing)
 {
     size_t len = type_len(plain);
+    struct sluice_span inside = tables_inside(plain);
+    struct sluice_span item;
     const struct import_table table = {
         .type = arena_printf(&import->arena, "%.*s", (int)len, plain),
         .name = plain + len + 1,
@@ -119,8 +131,45 @@ static void note_table(struct import *import, const char *plain, struct place pl
         .is_missing = is_missing,
     };
 
-    if (table.name[0] != '/')
+    while (list_next(&inside, &item))
+        note_table(import, table_name_plain(arena_text(&import->arena, item)), place, is_missing);
+    if (len > 0 && table.name[0] != '/' && table.name[0] != '.')
         import_add_table(import, &table);
+}
+
+/* A file that is named from where one is counts from Postfix's queue folder: its programs are there. */
+static const char *with_whole_path(struct import *import, const char *table)
+{
+    const char *plain = table_name_plain(table);
+    size_t len = type_len(plain);
+    const char *name = plain + len + 1;
+
+    if (len == 0 || (strncmp(name, "./", 2) != 0 && strncmp(name, "../", 3) != 0))
+        return table;
+    return arena_printf(&import->arena, "%.*s%s/%s", (int)(name - table), table,
+                        import_value(import, "queue_directory"), name);
+}
+
+/* The table, or the same one whose file has another place; so with those that it asks. */
+static const char *own_table(struct conversion *conversion, const char *table)
+{
+    struct import *import = conversion->import;
+    struct sluice_span inside = tables_inside(table_name_plain(table));
+    bool is_other = false;
+    struct sluice_span item;
+    const char *text;
+
+    if (inside.len == 0)
+        return own_path(conversion, with_whole_path(import, table));
+    text = arena_printf(&import->arena, "%.*s", (int)(inside.ptr - table), table);
+    for (const char *before = ""; list_next(&inside, &item); before = ", ") {
+        const char *asked = arena_text(&import->arena, item);
+        const char *own = own_table(conversion, asked);
+
+        is_other = is_other || own != asked;
+        text = arena_printf(&import->arena, "%s%s%s", text, before, own);
+    }
+    return is_other ? arena_printf(&import->arena, "%s}", text) : table;
 }
 
 /* The table, or what takes its place. */
@@ -131,7 +180,7 @@ static const char *convert_table(struct conversion *conversion, const char *tabl
 
     note_table(import, table_name_plain(table), conversion->entry->place, type != NULL);
     if (type == NULL)
-        return own_path(conversion, table);
+        return own_table(conversion, table);
     import_note(
         import, IMPORT_LOST, conversion->entry->place, conversion->entry->name,
         "%s: there are no tables of type %s: what it decides is put off (451) until another "

@@ -305,7 +305,8 @@ static bool open_config(struct trial *trial)
     sluice_status st;
     int fd;
 
-    st = snapshot_write(trial->draft, DRAFT_RECEIVE | DRAFT_QUEUE | DRAFT_DELIVER, &fd, &err);
+    st = snapshot_write(trial->draft,
+                        DRAFT_RECEIVE | DRAFT_QUEUE | DRAFT_DELIVER | DRAFT_LOOKUP, &fd, &err);
     if (st == SLUICE_OK) {
         st = config_open(fd, &trial->config, &err);
         (void)close(fd); /* it is mapped */

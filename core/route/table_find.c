@@ -171,10 +171,10 @@ static sluice_status find(struct table *table, struct sluice_span key, uint64_t 
 {
     sluice_status st;
 
-    if (table->remote != NULL)
-        st = remote_find(table->remote, table->home, table->name, key, flags, deadline_ms, value,
-                         err);
-    else if (table->pool == NULL)
+    if (table->remote != NULL) /* who has the table complains, and knows when that is over */
+        return remote_find(table->remote, table->home, table->name, key, flags, deadline_ms, value,
+                           err);
+    if (table->pool == NULL)
         st = find_here(table, key, flags, deadline_ms, value, err);
     else
         st = find_on_thread(table, key, flags, deadline_ms, value, err);

@@ -12,6 +12,8 @@ import pytest
 import peers
 from client import Client, send
 from daemon import BIN, ENVIRONMENT, free_port, wait_for
+from directory import BASE, recipient, slapd_of
+from witnesses import ours, theirs  # noqa: F401
 
 MASTER = """
 smtp      inet  n       -       n       -       -       smtpd
@@ -434,6 +436,117 @@ query_filter = "(mail=%s)";
     assert imported.verdict("staff_nonsense") == ["not supported"]
     assert imported.status == 0
     assert imported.passes(), imported.errors
+
+
+def test_tables_that_other_tables_ask(folder):
+    """Their options are in main.cf as well, and their files in the copy of /etc/postfix."""
+    place = folder / "postfix"
+    place.mkdir()
+    for name in ["a.cf", "b.cf"]:
+        (place / name).write_text("server_host = ldap://127.0.0.1:1\n")
+    imported = Imported(folder, TODAY + """
+staff_server_host = ldap://127.0.0.1:1
+guests_server_host = ldap://127.0.0.1:2
+guests_query_filer = (mail=%s)
+virtual_alias_maps = unionmap:{ldap:staff, pipemap:{proxy:ldap:guests,ldap:/etc/postfix/b.cf}}, ldap:/etc/postfix/a.cf
+relay_recipient_maps = proxy:unionmap:{ldap:staff,ldap:guests}
+""")
+    assert re.findall(r'name = "(\w+)"; plugin = "ldap";', imported.text) == ["staff", "guests"]
+    assert (f'virtual_alias_maps = [ "unionmap:{{ldap:staff, pipemap:{{proxy:ldap:guests, ldap:{place}/b.cf}}}}", '
+            f'"ldap:{place}/a.cf" ];') in " ".join(imported.text.split())
+    assert 'relay_recipient_maps = [ "proxy:unionmap:{ldap:staff,ldap:guests}" ];' in imported.text
+    assert imported.verdict("guests_query_filer") == ["not supported"]
+    assert imported.status == 0 and imported.passes(), imported.errors
+
+
+def test_a_file_beside_the_queue(folder):
+    """Postfix's programs are in its queue_directory, and names that begin with a dot count from there."""
+    imported = Imported(folder, TODAY + f"queue_directory = {folder}\n"
+                        "relay_domains = ldap:./etc/x.cf, proxy:texthash:../y, static:.z\n"
+                        "smtpd_sender_restrictions = check_sender_access nothing\n")
+    for table in f"ldap:{folder}/./etc/x.cf", f"proxy:texthash:{folder}/../y", "static:.z":
+        assert f'"{table}"' in imported.text
+
+
+# Of one entry, and of a group of two.
+LDAP_MAIN = """
+of_all = (mailacceptinggeneralid=%s)
+staff_server_host = ldap://127.0.0.1:1, URL
+staff_search_base = BASE
+# in between
+staff_query_filter =
+  (&(objectClass=mailrecipient)
+# and here
+    $of_all)
+staff_result_format = $$%U:%s
+staff_version = 3
+staff_bind = no
+group_server_host = URL
+group_search_base = BASE
+group_bind = none
+group_version = 3
+group_special_result_attribute = memberdn, memberurl
+group_leaf_result_attribute = description
+group_expansion_limit = 10
+limit_server_host = URL
+limit_search_base = BASE
+limit_bind = no
+limit_expansion_limit = 1
+host_server_host = 127.0.0.1
+host_server_port = PORT
+host_search_base = BASE
+host_scope = one
+host_domain = customer.tld, other.tld
+host_result_attribute = cn maildrop
+"""
+LDAP_FILE = """
+# what is in a file stands for itself
+server_host = URL
+search_base =
+# a comment in between
+    BASE
+version = 3
+   # and one that begins with a blank
+bind = no
+query_filter = (&(objectClass=mailrecipient)
+  (mailacceptinggeneralid=%s))
+result_format = $x$$:%s
+cache = no
+nonsense = x
+"""
+LDAP_TABLES = ["ldap:staff", "proxy:ldap:group", "ldap:limit", "ldap:host", "ldap:FOLDER/file.cf",
+               "unionmap:{ldap:staff,ldap:host}", "pipemap:{ldap:host, inline:{{joe,joe@store.tld = piped}}}"]
+
+
+def test_ldap_tables_answer_as_postfix_has_it(folder, ours, theirs):
+    """Each way to write one, with Debian's postmap as the witness."""
+    people = (recipient("joe", mailacceptinggeneralid="joe@customer.tld", maildrop="joe@store.tld")
+              + recipient("two", mailacceptinggeneralid="two@customer.tld", maildrop=["a@store.tld", "b@store.tld"])
+              + recipient("group", mailacceptinggeneralid="group@customer.tld", description="leaf",
+                          memberdn=f"cn=joe,{BASE}", memberurl=f"ldap:///{BASE}?maildrop?sub?(cn=two)"))
+    keys = "joe@customer.tld\nTWO@customer.tld\ngroup@customer.tld\nnobody@customer.tld\njoe\njoe@else.tld\n"
+    with slapd_of(people) as slapd:
+        def fill(text):
+            return (text.replace("URL", slapd.url).replace("PORT", str(slapd.port)).replace("BASE", BASE)
+                    .replace("FOLDER", str(folder)))
+
+        (folder / "file.cf").write_text(fill(LDAP_FILE))
+        options = fill(LDAP_MAIN)
+        tables = [fill(table) for table in LDAP_TABLES]
+        imported = Imported(folder, TODAY + options + "relay_domains = $virtual_alias_maps\n"
+                            f"virtual_alias_maps = {', '.join(tables)}\n")
+        assert imported.status == 0 and imported.passes(), imported.errors
+        (folder / "sluice.conf").write_text(imported.text)
+        with open(folder / "main.cf", "a") as main:
+            main.write(options)
+        for table in tables:
+            plain = table.removeprefix("proxy:")  # postmap would need Postfix's own to run
+            mine, witness = (call("-q", "-", plain, stdin=keys) for call in (ours, theirs))
+            assert mine.returncode == witness.returncode, (table, mine.stderr, witness.stderr)
+            if table == "ldap:limit":  # Postfix's forgets what it has found before
+                assert mine.returncode == 1 and "two@customer.tld" in mine.stderr
+            else:
+                assert mine.stdout == witness.stdout != "", table
 
 
 def test_pipes(folder):

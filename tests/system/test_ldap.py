@@ -8,12 +8,14 @@ What a table says of an address is read from the reply to RCPT: with relocated_m
 
 import concurrent.futures
 import itertools
+import re
 import signal
+import subprocess
 
 import pytest
 
 from client import Client
-from daemon import wait_for
+from daemon import BIN, ENVIRONMENT, wait_for
 from directory import (BASE, FRESH, MANAGER, PASSWORD, certificates_of_a_ca, entry, recipient, slapd_of,
                        tls_lines)
 
@@ -168,6 +170,32 @@ def test_settings_that_are_wrong(ask, people, settings, text):
     rcpt.daemon.wait_for_log(text)
 
 
+def test_a_name_that_is_none(ask, people):
+    """As in Postfix it has no effect, but it is said: it may be a misspelt one."""
+    rcpt = ask(people, query_filer="(cn=two)", query_filter="(cn=joe)")
+    assert rcpt("joe@customer.tld") == MOVED.format("joe@customer.tld", "joe@store.tld")
+    rcpt.daemon.wait_for_log("line 5: query_filer: no such parameter")
+
+
+def test_a_group_that_is_wrong_is_checked(make_daemon):
+    """Also that of a table which another process has, as directories are by default."""
+    daemon = make_daemon(start=False)
+    daemon.change({"relocated_maps": ["ldap:staff"],
+                   "tables": [{"name": "staff", "plugin": "ldap", "query_filter": "(cn=%z)"}]})
+    check = subprocess.run([BIN / "sluiced", "-t", "-c", daemon.config], capture_output=True, text=True,
+                           timeout=60, env=ENVIRONMENT)
+    assert "table ldap:staff cannot be opened: ldap: Invalid query template" in check.stderr
+
+
+def test_who_asks_for_others_leaves_complaints_to_them(ask, people):
+    """The process that has the table knows what is wrong with it, and when that is over."""
+    rcpt = ask(people, named=True, server_host="ldap://127.0.0.1:9")
+    assert rcpt("joe@customer.tld") == LATER.format("joe@customer.tld")
+    rcpt.daemon.wait_for_log(r"lookup\[\d+\]: warning: connect to ldap://127.0.0.1:9")
+    assert re.search(r"smtpd\[\d+\]: warning: RCPT from .*: connect to ldap://127.0.0.1:9", rcpt.daemon.log())
+    assert not re.search(r"smtpd\[\d+\]: warning: connect to ldap", rcpt.daemon.log())
+
+
 @pytest.mark.parametrize("settings", [
     {"bind": "yes", "bind_dn": MANAGER, "bind_pw": PASSWORD},
     {"bind": "simple", "bind_dn": MANAGER, "bind_pw": PASSWORD},
@@ -224,6 +252,12 @@ def test_tls(ask, secure, certificates, settings):
     assert " tls_ssf=256 ssf=256" in secure.output() or "TLS established" in secure.output()
     if "tls_cert" in settings:
         assert 'mech=EXTERNAL' in secure.output() and "cn=joe" in secure.output()
+
+
+def test_a_file_that_is_not_there_is_named(ask, secure):
+    rcpt = ask(secure, server_host=secure.tls_url, tls_ca_cert_file="/nowhere/ca.pem", tls_require_cert="yes")
+    assert rcpt("joe@customer.tld") == LATER.format("joe@customer.tld")
+    rcpt.daemon.wait_for_log("warning: tls_ca_cert_file: open /nowhere/ca.pem: No such file or directory")
 
 
 def test_a_certificate_that_is_not_good(ask, secure, certificates):

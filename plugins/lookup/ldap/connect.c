@@ -6,6 +6,7 @@
 
 #include <sasl/sasl.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,19 @@ static int set_options(const struct connect *connect)
                               : LDAP_OPT_SUCCESS;
 }
 
+/* libldap says of a file that it cannot read no more than of any other mistake. */
+static sluice_status failed_options(struct connect *connect)
+{
+    const char *key;
+    const char *path = tls_unreadable(&connect->settings, !connect->is_foreign, &key);
+
+    if (path == NULL)
+        return failed(connect, "set options for", LDAP_PARAM_ERROR);
+    (void)snprintf(connect->why, sizeof(connect->why), "%s: open %s: %s", key, path,
+                   strerror(errno));
+    return SLUICE_TEMP;
+}
+
 /* ---- binding --------------------------------------------------------------------------------- */
 
 static char *text_or_null(const struct connect *connect, enum setting setting)
@@ -182,7 +196,7 @@ sluice_status connect_work(void *data)
     if (code != LDAP_SUCCESS)
         return failed(connect, "use", code);
     if (set_options(connect) != LDAP_OPT_SUCCESS)
-        return failed(connect, "set options for", LDAP_PARAM_ERROR);
+        return failed_options(connect);
     code = ldap_connect(connect->handle);
     if (code != LDAP_SUCCESS)
         return failed(connect, "connect to", code);

@@ -23,7 +23,7 @@ const struct sluice_option settings_options[SETTING_COUNT] = {
                          "Servers, asked in this order: hosts, host:port, or ldap://, ldaps:// and "
                          "ldapi:// URLs"),
     [SERVER_PORT] = NUMBER("server_port", "389", "1..65535", "Of hosts that are given without one"),
-    [VERSION] = NUMBER("version", "2", "2..3", "Of the protocol; TLS and SASL need 3"),
+    [VERSION] = NUMBER("version", "3", "2..3", "Of the protocol; TLS and SASL need 3"),
     [TIMEOUT] = {"timeout", SLUICE_OPT_DURATION, 0, "10s", "1s..10m", "For one search"},
     [CONNECT_TIMEOUT] = {"connect_timeout", SLUICE_OPT_DURATION, 0, "5s", "1s..10m",
                          "For a connection to one server, for TLS, and for binding, each"},
@@ -300,8 +300,11 @@ static sluice_status take(struct settings *settings, const struct source *source
     enum setting setting;
     sluice_status st;
 
-    if (!find_setting(name, &setting))
+    if (!find_setting(name, &setting)) { /* as in Postfix it counts for nothing */
+        source_warn(source, "%s, line %lu: %s: no such parameter", source->name,
+                    source->line_number, name);
         return SLUICE_OK;
+    }
     if ((settings_options[setting].flags & SLUICE_OPT_DEPRECATED) != 0 && setting != RESULT_FILTER)
         source_warn(source, "%s, line %lu: %s has no effect", source->name, source->line_number,
                     name);

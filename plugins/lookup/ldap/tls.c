@@ -2,11 +2,13 @@
 /* tls: see tls.h. */
 #include "tls.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #define KEY_MAX 4096
@@ -140,4 +142,23 @@ int tls_set(LDAP *handle, const struct settings *settings, bool has_credentials)
         return code;
     return print_key(key, settings, has_credentials) ? set_context(handle, key)
                                                      : make_context(handle);
+}
+
+const char *tls_unreadable(const struct settings *settings, bool has_credentials,
+                           const char **ret_key)
+{
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        const char *path = value_of(&parts[i], settings, has_credentials);
+        int fd;
+
+        if (path == NULL || parts[i].setting == TLS_CIPHER_SUITE)
+            continue;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd == -1) {
+            *ret_key = settings_options[parts[i].setting].key;
+            return path;
+        }
+        (void)close(fd); /* never written */
+    }
+    return NULL;
 }
