@@ -375,13 +375,20 @@ static void test_answers(void **state)
     assert_int_equal(asked_cases, 16);
 }
 
+struct silence {
+    int64_t wait_ms;
+    const char *text; /* what ends it */
+};
+
 static void ask_silence(void *arg)
 {
+    const struct silence *silence = arg;
     struct collector collector;
     struct error err;
 
-    assert_int_equal(ask("silent.example", SLUICE_DNS_A, 200, &collector, &err), SLUICE_TEMP);
-    assert_non_null(strstr(err.text, arg));
+    assert_int_equal(ask("silent.example", SLUICE_DNS_A, silence->wait_ms, &collector, &err),
+                     SLUICE_TEMP);
+    assert_non_null(strstr(err.text, silence->text));
     /* The context still answers others. */
     if (!task_is_cancelled())
         assert_int_equal(ask("mx.example", SLUICE_DNS_A, 8000, &collector, &err), SLUICE_OK);
@@ -389,8 +396,10 @@ static void ask_silence(void *arg)
 
 static void test_deadline(void **state)
 {
+    struct silence silence = {.wait_ms = 200, .text = "no answer in time"};
+
     (void)state;
-    start("silence", ask_silence, "no answer in time");
+    start("silence", ask_silence, &silence);
     task_loop_run();
 }
 
@@ -423,10 +432,11 @@ static void cancel_soon(void *arg)
 
 static void test_cancel(void **state)
 {
+    struct silence silence = {.wait_ms = 60000, .text = "cancelled"};
     struct task *victim;
 
     (void)state;
-    assert_int_equal(task_start("silence", ask_silence, "cancelled", &victim), SLUICE_OK);
+    assert_int_equal(task_start("silence", ask_silence, &silence, &victim), SLUICE_OK);
     start("canceller", cancel_soon, victim);
     task_loop_run();
 }

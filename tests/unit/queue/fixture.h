@@ -40,8 +40,8 @@
 #include <utlist.h>
 
 #define PLUGIN_FD_MIN 500
-#define PATIENCE_MS 20000 /* for what must happen */
-#define MOMENT_MS 300     /* for what must not */
+#define PATIENCE_MS 120000 /* for what must happen, on a busy machine too */
+#define MOMENT_MS 300      /* for what must not */
 
 /* ---- peers ----------------------------------------------------------------------------------- */
 
