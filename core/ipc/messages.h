@@ -215,6 +215,7 @@ struct message_found {
     struct sluice_span dsn;
     struct sluice_span text;
     struct sluice_span noted; /* if it was asked for: JSON (task/explain.h) */
+    bool is_old; /* OK, NOT_FOUND: what the table said before it stopped to answer */
 };
 
 struct message_table {

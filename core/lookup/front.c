@@ -39,6 +39,7 @@ struct front {
     bool is_writing; /* or about to */
     struct complaint stale;
     struct complaint full;
+    bool is_late; /* something stood in for what was waited for, and no answer has come since */
     struct counts counts;
     int64_t failing_since_ms; /* of the wall clock: no search has ended well since; 0: the last one did */
     int64_t stale_since_ms;   /* something stands in since then; 0: nothing does */
@@ -255,17 +256,22 @@ static void remember(struct front *front, struct sluice_span name, sluice_status
     }
 }
 
-/* Instead of an answer that does not come. */
-static bool stands_in(struct front *front, struct sluice_span name, struct buffer *value)
+/* Instead of an answer that does not come: OK, NOT_FOUND; TEMP: nothing stands in. */
+static sluice_status stand_in(struct front *front, struct sluice_span name,
+                              struct front_answer *answer)
 {
-    if (front->known == NULL ||
-        last_known_find(front->known, name, clock_wall_ms(), value) != SLUICE_OK)
-        return false;
+    sluice_status st = SLUICE_TEMP;
+
+    if (front->known != NULL)
+        st = last_known_find(front->known, name, clock_wall_ms(), answer->value);
+    if (st == SLUICE_TEMP)
+        return st;
+    answer->is_old = true;
     complain(&front->stale, LOG_LEVEL_WARNING,
              "%s gives no answer: the last known good ones stand in", table_name(front->table));
     set_since(front->counts.stale_since, &front->stale_since_ms, true);
-    note(front, FROM_LAST_KNOWN, SLUICE_OK);
-    return true;
+    note(front, FROM_LAST_KNOWN, st);
+    return st;
 }
 
 /* ---- searches -------------------------------------------------------------------------------- */
@@ -306,6 +312,7 @@ static void take_result(struct search *search)
         remember(front, name_of(search), search->status, buffer_span(&search->value));
     }
     if (is_answer) {
+        front->is_late = false;
         complain_over(&front->stale, "%s answers again", table_name(front->table));
         set_since(front->counts.stale_since, &front->stale_since_ms, false);
     } else {
@@ -393,23 +400,36 @@ static bool is_answered(const struct search *search)
     return search->is_done && search->status != SLUICE_TEMP;
 }
 
+/* Until when nothing stands in. Of a table that is late it does at once: who asks for one thing after the other
+ * waits once. */
+static int64_t end_of_patience(const struct front *front, int64_t deadline_ms)
+{
+    int64_t soon_ms = clock_monotonic_ms() + (front->is_late ? 0 : front->stale_after_ms);
+
+    return front->known != NULL && soon_ms < deadline_ms ? soon_ms : deadline_ms;
+}
+
 /* Whoever asks has a use of it. */
 static sluice_status take_answer(struct search *search, enum answer_from from, int64_t deadline_ms,
-                                 struct buffer *value, struct error *err)
+                                 struct front_answer *answer, struct error *err)
 {
     struct front *front = search->front;
-    int64_t soon_ms = clock_monotonic_ms() + front->stale_after_ms;
 
-    wait_for(search, front->known != NULL && soon_ms < deadline_ms ? soon_ms : deadline_ms);
-    if (!is_answered(search) && stands_in(front, name_of(search), value))
-        return SLUICE_OK;
+    wait_for(search, end_of_patience(front, deadline_ms));
+    if (!is_answered(search)) {
+        sluice_status st = stand_in(front, name_of(search), answer);
+
+        front->is_late = front->is_late || (answer->is_old && !search->is_done);
+        if (answer->is_old)
+            return st;
+    }
     wait_for(search, deadline_ms);
     note(front, from, search->is_done ? search->status : SLUICE_TEMP);
     if (search->is_done && search->explanation != NULL)
         explain_take(explanation_json(search->explanation));
     if (!search->is_done)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table_name(front->table));
-    buffer_add_span(value, buffer_span(&search->value));
+    buffer_add_span(answer->value, buffer_span(&search->value));
     *err = search->err;
     return search->status;
 }
@@ -452,12 +472,12 @@ sluice_status front_known(struct front *front, struct sluice_span key, uint64_t 
 }
 
 static sluice_status find(struct front *front, struct sluice_span name, uint64_t flags,
-                          int64_t deadline_ms, struct buffer *value, struct error *err)
+                          int64_t deadline_ms, struct front_answer *answer, struct error *err)
 {
     struct search *search = NULL;
     enum answer_from from = FROM_JOINED;
     bool is_fresh = (flags & TABLE_FRESH) != 0;
-    sluice_status st = is_fresh ? SLUICE_TEMP : known(front, name, value);
+    sluice_status st = is_fresh ? SLUICE_TEMP : known(front, name, answer->value);
 
     if (st != SLUICE_TEMP)
         return st;
@@ -470,19 +490,21 @@ static sluice_status find(struct front *front, struct sluice_span name, uint64_t
         from = FROM_SEARCH;
         search = search_start(front, name, flags, deadline_ms);
     }
-    if (search == NULL && stands_in(front, name, value))
-        return SLUICE_OK;
-    if (search == NULL)
-        return error_set(err, SLUICE_TEMP, "%s: too many searches, or no memory for one",
-                         table_name(front->table));
+    if (search == NULL) {
+        st = stand_in(front, name, answer);
+        return answer->is_old ? st
+                              : error_set(err, SLUICE_TEMP,
+                                          "%s: too many searches, or no memory for one",
+                                          table_name(front->table));
+    }
     search->user_count++;
-    st = take_answer(search, from, deadline_ms, value, err);
+    st = take_answer(search, from, deadline_ms, answer, err);
     search_release(search);
     return st;
 }
 
 sluice_status front_find(struct front *front, struct sluice_span key, uint64_t flags,
-                         int64_t deadline_ms, struct buffer *value, struct error *err)
+                         int64_t deadline_ms, struct front_answer *answer, struct error *err)
 {
     struct buffer name = BUFFER_INIT;
     sluice_status st;
@@ -491,8 +513,8 @@ sluice_status front_find(struct front *front, struct sluice_span key, uint64_t f
     if (buffer_failed(&name))
         st = error_set(err, SLUICE_TEMP, "%s: no memory for a look-up", table_name(front->table));
     else
-        st = find(front, buffer_span(&name), flags, deadline_ms, value, err);
-    if (st == SLUICE_OK && buffer_failed(value))
+        st = find(front, buffer_span(&name), flags, deadline_ms, answer, err);
+    if (st == SLUICE_OK && buffer_failed(answer->value))
         st = error_set(err, SLUICE_TEMP, "%s: no memory for a value", table_name(front->table));
     buffer_done(&name);
     return st;

@@ -4,8 +4,8 @@
  * what is being searched for already waits for that search.
  *
  * A search is a task of its own: it goes on when those who wait for it give up. While the table gives no
- * answer its last known good ones do (last_known.h), where there is one: no recipient is unknown
- * because of a directory that is down.
+ * answer its last known ones do (last_known.h), where there is one, and say that they are old: no recipient is
+ * unknown because of a directory that is down.
  */
 #ifndef LOOKUP_FRONT_H
 #define LOOKUP_FRONT_H
@@ -42,12 +42,17 @@ struct table *front_table(const struct front *front);
  * folded. [any] */
 sluice_status front_known(struct front *front, struct sluice_span key, uint64_t flags,
                           struct buffer *value);
+struct front_answer {
+    struct buffer *value; /* is added to */
+    bool is_old;          /* the table gives no answer now; false at first */
+};
+
 /*
  * As table_find_for; the key comes folded. Who joins a search gets what its deadline, that of who
  * began it, allows. [task: may wait]
  */
 sluice_status front_find(struct front *front, struct sluice_span key, uint64_t flags,
-                         int64_t deadline_ms, struct buffer *value, struct error *err);
+                         int64_t deadline_ms, struct front_answer *answer, struct error *err);
 
 /* The table may answer otherwise from now on: what is kept counts no more, and what is being searched for
  * now is not kept, nor joined. */

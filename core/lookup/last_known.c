@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * last_known: see last_known.h. An LMDB file with two databases: "answers" has for each key the time and the
- * value, "ages" has time and key, so that the oldest are found first. Times are of the wall clock,
- * since they outlive a restart of the machine.
+ * last_known: see last_known.h. An LMDB file with two databases for values: "answers" has for each key the time
+ * and the value, "ages" has time and key, so that the oldest are found first; and the same two for misses, with
+ * times alone, so that each is trimmed by itself. Times are of the wall clock, since they outlive a restart
+ * of the machine. The schema is the one from before there were misses: that program's files are good, and it
+ * leaves what it does not know alone.
  */
 #include "lookup/last_known.h"
 
@@ -22,10 +24,11 @@
 #include <unistd.h>
 
 #define SCHEMA_KEY "sluice last known"
-#define SCHEMA "1" /* of the two databases */
+#define SCHEMA "1" /* of the databases */
 #define TIME_LEN ((size_t)8)
 #define KEY_MAX ((size_t)500)                  /* LMDB's 511, less a time */
-#define WAITING_MAX ((size_t)8 * 1024 * 1024)  /* bytes that wait to be written */
+#define WAITING_MAX ((size_t)8 * 1024 * 1024)  /* bytes that wait to be written, for each kind */
+#define MISSES_PART 4 /* misses may take this part of what values may, beside it */
 #define MAP_RESERVE ((size_t)64 * 1024 * 1024) /* for pages that a batch replaces */
 #define REFRESH_PART 16 /* an answer that is the same is written again after this part of its age */
 
@@ -39,18 +42,35 @@ struct item {
     char bytes[]; /* key, value */
 };
 
+enum kind {
+    VALUES,
+    MISSES,
+    KIND_COUNT,
+};
+
+/* All answers of one kind, with bounds that the other kind does not touch. */
+struct shelf {
+    MDB_dbi answers;
+    MDB_dbi ages;
+    size_t bytes_max;
+    size_t waiting_bytes;
+};
+
 struct last_known {
     struct last_known_limits limits;
     struct damage damage;
     atomic_bool is_damaged; /* who looked at the file has found that */
     struct complaint complaint;
     MDB_env *env;           /* NULL: it cannot be opened */
-    MDB_dbi answers;
-    MDB_dbi ages;
+    struct shelf shelves[KIND_COUNT];
     struct item *waiting;
-    size_t waiting_bytes;
     struct item *writing; /* a thread has it */
 };
+
+static enum kind kind_of(sluice_status status)
+{
+    return status == SLUICE_OK ? VALUES : MISSES;
+}
 
 static MDB_val val(const void *bytes, size_t len)
 {
@@ -99,16 +119,24 @@ static int check_schema(MDB_txn *txn)
 
 static int open_databases(struct last_known *known)
 {
+    static const struct {
+        const char *answers;
+        const char *ages;
+    } names[KIND_COUNT] = {
+        [VALUES] = {"answers", "ages"},
+        [MISSES] = {"misses", "miss ages"},
+    };
     MDB_txn *txn;
     int rc = mdb_txn_begin(known->env, NULL, 0, &txn);
 
     if (rc != 0)
         return rc;
     rc = check_schema(txn);
-    if (rc == 0)
-        rc = mdb_dbi_open(txn, "answers", MDB_CREATE, &known->answers);
-    if (rc == 0)
-        rc = mdb_dbi_open(txn, "ages", MDB_CREATE, &known->ages);
+    for (int i = 0; rc == 0 && i < KIND_COUNT; i++) {
+        rc = mdb_dbi_open(txn, names[i].answers, MDB_CREATE, &known->shelves[i].answers);
+        if (rc == 0)
+            rc = mdb_dbi_open(txn, names[i].ages, MDB_CREATE, &known->shelves[i].ages);
+    }
     if (rc == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -140,7 +168,7 @@ static int open_file(struct last_known *known)
     int rc = mdb_env_create(&known->env);
 
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(known->env, 2);
+        rc = mdb_env_set_maxdbs(known->env, 2 * KIND_COUNT);
     if (rc == 0)
         rc = mdb_env_set_mapsize(known->env, 2 * known->limits.bytes_max + MAP_RESERVE);
     if (rc == 0)
@@ -204,6 +232,8 @@ sluice_status last_known_open(const char *path, const struct last_known_limits *
     if (known != NULL && damage_init(&known->damage, path) == SLUICE_OK) {
         const char *before = begin_look(known);
         known->limits = *limits;
+        known->shelves[VALUES].bytes_max = limits->bytes_max;
+        known->shelves[MISSES].bytes_max = limits->bytes_max / MISSES_PART;
         rc = open_sound(known);
         end_look(known, before, rc);
     }
@@ -257,6 +287,7 @@ void last_known_close(struct last_known *known)
 /* ---- finding --------------------------------------------------------------------------------- */
 
 struct record {
+    sluice_status status; /* OK, NOT_FOUND */
     int64_t wall_ms;
     struct sluice_span value;
 };
@@ -267,10 +298,15 @@ static int read_record(const struct last_known *known, MDB_txn *txn, struct slui
 {
     MDB_val at = val(key.ptr, key.len);
     MDB_val got;
-    int rc = mdb_get(txn, known->answers, &at, &got);
+    int rc = mdb_get(txn, known->shelves[VALUES].answers, &at, &got);
 
-    if (rc == 0 && got.mv_size <= TIME_LEN)
-        rc = MDB_NOTFOUND;
+    ret_record->status = SLUICE_OK;
+    if (rc == MDB_NOTFOUND) {
+        rc = mdb_get(txn, known->shelves[MISSES].answers, &at, &got);
+        ret_record->status = SLUICE_NOT_FOUND;
+    }
+    if (rc == 0 && (got.mv_size > TIME_LEN) != (ret_record->status == SLUICE_OK))
+        rc = MDB_CORRUPTED;
     if (rc != 0)
         return rc;
     ret_record->wall_ms = get_time(&got);
@@ -283,10 +319,10 @@ static sluice_status judge(const struct last_known *known, const struct record *
                            int64_t wall_ms, struct buffer *value)
 {
     if (wall_ms - record->wall_ms >= known->limits.age_ms)
-        return SLUICE_NOT_FOUND;
+        return SLUICE_TEMP;
     explain_number("age", (wall_ms - record->wall_ms) / 1000);
     buffer_add_span(value, record->value);
-    return buffer_failed(value) ? SLUICE_NOT_FOUND : SLUICE_OK;
+    return buffer_failed(value) ? SLUICE_TEMP : record->status;
 }
 
 static int begin_txn(const struct last_known *known, unsigned flags, MDB_txn **ret_txn)
@@ -298,7 +334,7 @@ static sluice_status find_in_file(struct last_known *known, struct sluice_span k
                                   struct buffer *value)
 {
     const char *before = begin_look(known);
-    sluice_status st = SLUICE_NOT_FOUND;
+    sluice_status st = SLUICE_TEMP;
     struct record record;
     MDB_txn *txn = NULL;
     int rc = begin_txn(known, MDB_RDONLY, &txn);
@@ -325,6 +361,7 @@ static struct item *find_item(const struct last_known *known, struct sluice_span
 static struct record record_of(const struct item *item)
 {
     return (struct record){
+        .status = item->status,
         .wall_ms = item->wall_ms,
         .value = {.ptr = item->bytes + item->key_len, .len = item->value_len},
     };
@@ -337,8 +374,6 @@ sluice_status last_known_find(struct last_known *known, struct sluice_span key, 
 
     if (item == NULL)
         return find_in_file(known, key, wall_ms, value);
-    if (item->status != SLUICE_OK)
-        return SLUICE_NOT_FOUND;
 
     struct record record = record_of(item);
     return judge(known, &record, wall_ms, value);
@@ -347,47 +382,40 @@ sluice_status last_known_find(struct last_known *known, struct sluice_span key, 
 /* ---- putting --------------------------------------------------------------------------------- */
 
 static bool is_as_good(const struct last_known *known, const struct record *record,
-                       struct sluice_span value, int64_t wall_ms)
+                       const struct record *fresh)
 {
-    int64_t age_ms = wall_ms - record->wall_ms;
+    int64_t age_ms = fresh->wall_ms - record->wall_ms;
 
-    return age_ms >= 0 && age_ms < known->limits.age_ms / REFRESH_PART &&
-           span_equal(record->value, value);
+    return record->status == fresh->status && age_ms >= 0 &&
+           age_ms < known->limits.age_ms / REFRESH_PART && span_equal(record->value, fresh->value);
 }
 
 /* The file says the same. */
-static bool is_in_file(struct last_known *known, struct sluice_span key, sluice_status status,
-                       struct sluice_span value, int64_t wall_ms)
+static bool is_in_file(struct last_known *known, struct sluice_span key, const struct record *fresh)
 {
     const char *before = begin_look(known);
     struct record record;
-    bool is_same = false;
     MDB_txn *txn = NULL;
     int rc = begin_txn(known, MDB_RDONLY, &txn);
 
     if (rc == 0)
         rc = read_record(known, txn, key, &record);
-    if (rc == 0)
-        is_same = status == SLUICE_OK && is_as_good(known, &record, value, wall_ms);
-    else if (rc == MDB_NOTFOUND)
-        is_same = status == SLUICE_NOT_FOUND;
+    bool is_same = rc == 0 && is_as_good(known, &record, fresh);
     mdb_txn_abort(txn);
     end_look(known, before, rc);
     return is_same;
 }
 
 /* What is known says the same already, and not long ago: most answers do. */
-static bool is_known(struct last_known *known, struct sluice_span key, sluice_status status,
-                     struct sluice_span value, int64_t wall_ms)
+static bool is_known(struct last_known *known, struct sluice_span key, const struct record *fresh)
 {
     const struct item *item = find_item(known, key);
-    struct record record;
 
     if (item == NULL)
-        return is_in_file(known, key, status, value, wall_ms);
-    record = record_of(item);
-    return item->status == status &&
-           (status != SLUICE_OK || is_as_good(known, &record, value, wall_ms));
+        return is_in_file(known, key, fresh);
+
+    struct record record = record_of(item);
+    return is_as_good(known, &record, fresh);
 }
 
 static size_t cost(const struct item *item)
@@ -397,45 +425,50 @@ static size_t cost(const struct item *item)
 
 static void drop_waiting(struct last_known *known, struct item *item)
 {
-    known->waiting_bytes -= cost(item);
+    known->shelves[kind_of(item->status)].waiting_bytes -= cost(item);
     HASH_DEL(known->waiting, item);
     free(item);
 }
 
-static struct item *item_new(struct sluice_span key, sluice_status status, struct sluice_span value,
-                             int64_t wall_ms)
+static struct item *item_new(struct sluice_span key, const struct record *record)
 {
-    struct item *item = calloc(1, sizeof(*item) + key.len + value.len);
+    struct item *item = calloc(1, sizeof(*item) + key.len + record->value.len);
 
     if (item == NULL)
         return NULL;
-    item->status = status;
-    item->wall_ms = wall_ms;
+    item->status = record->status;
+    item->wall_ms = record->wall_ms;
     item->key_len = key.len;
-    item->value_len = value.len;
+    item->value_len = record->value.len;
     memcpy(item->bytes, key.ptr, key.len);
-    if (value.len > 0)
-        memcpy(item->bytes + key.len, value.ptr, value.len);
+    if (record->value.len > 0)
+        memcpy(item->bytes + key.len, record->value.ptr, record->value.len);
     return item;
 }
 
 void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
                     struct sluice_span value, int64_t wall_ms)
 {
+    const struct record fresh = {
+        .status = status,
+        .wall_ms = wall_ms,
+        .value = status == SLUICE_OK ? value : SPAN_EMPTY,
+    };
+    struct shelf *shelf = &known->shelves[kind_of(status)];
     struct item *item = NULL;
 
-    if (key.len > KEY_MAX || is_known(known, key, status, value, wall_ms))
+    if (key.len > KEY_MAX || is_known(known, key, &fresh))
         return;
     HASH_FIND(hh, known->waiting, key.ptr, key.len, item);
     if (item != NULL)
         drop_waiting(known, item);
-    item = item_new(key, status, value, wall_ms);
+    item = item_new(key, &fresh);
     if (item == NULL)
         return;
-    if (known->waiting_bytes + cost(item) <= WAITING_MAX)
+    if (shelf->waiting_bytes + cost(item) <= WAITING_MAX)
         HASH_ADD_KEYPTR(hh, known->waiting, item->bytes, item->key_len, item);
     if (hash_has(item))
-        known->waiting_bytes += cost(item);
+        shelf->waiting_bytes += cost(item);
     else
         free(item);
 }
@@ -455,7 +488,8 @@ bool last_known_begin_write(struct last_known *known)
         heal(known);
     known->writing = known->waiting;
     known->waiting = NULL;
-    known->waiting_bytes = 0;
+    for (int i = 0; i < KIND_COUNT; i++)
+        known->shelves[i].waiting_bytes = 0;
     return true;
 }
 
@@ -464,47 +498,56 @@ void last_known_end_write(struct last_known *known)
     drop_items(&known->writing);
 }
 
-/* Of one key; nothing if it is not there. */
-static int forget(const struct last_known *known, MDB_txn *txn, struct sluice_span key)
+static int store(const struct shelf *shelf, MDB_txn *txn, const struct item *item)
 {
-    struct record record;
     char age[TIME_LEN + KEY_MAX];
-    MDB_val by_key = val(key.ptr, key.len);
-    MDB_val by_age = val(age, TIME_LEN + key.len);
-
-    int rc = read_record(known, txn, key, &record);
-    if (rc != 0)
-        return rc == MDB_NOTFOUND ? 0 : rc;
-    put_time(age, record.wall_ms);
-    memcpy(age + TIME_LEN, key.ptr, key.len);
-    rc = mdb_del(txn, known->ages, &by_age, NULL);
-    if (rc == 0 || rc == MDB_NOTFOUND)
-        rc = mdb_del(txn, known->answers, &by_key, NULL);
-    return rc;
-}
-
-static int write_item(const struct last_known *known, MDB_txn *txn, const struct item *item)
-{
-    struct sluice_span key = {.ptr = item->bytes, .len = item->key_len};
-    char age[TIME_LEN + KEY_MAX];
-    MDB_val by_key = val(key.ptr, key.len);
-    MDB_val by_age = val(age, TIME_LEN + key.len);
+    MDB_val by_key = val(item->bytes, item->key_len);
+    MDB_val by_age = val(age, TIME_LEN + item->key_len);
     MDB_val nothing = val("", 0);
     MDB_val place = {.mv_size = TIME_LEN + item->value_len};
-    int rc = forget(known, txn, key);
 
-    if (rc != 0 || item->status != SLUICE_OK)
-        return rc;
     put_time(age, item->wall_ms);
-    memcpy(age + TIME_LEN, key.ptr, key.len);
-    rc = mdb_put(txn, known->ages, &by_age, &nothing, 0);
+    memcpy(age + TIME_LEN, item->bytes, item->key_len);
+    int rc = mdb_put(txn, shelf->ages, &by_age, &nothing, 0);
     if (rc == 0)
-        rc = mdb_put(txn, known->answers, &by_key, &place, MDB_RESERVE);
+        rc = mdb_put(txn, shelf->answers, &by_key, &place, MDB_RESERVE);
     if (rc != 0)
         return rc;
     memcpy(place.mv_data, age, TIME_LEN);
     memcpy((char *)place.mv_data + TIME_LEN, item->bytes + item->key_len, item->value_len);
     return 0;
+}
+
+/* Of one key; nothing if it is not there. */
+static int forget(const struct shelf *shelf, MDB_txn *txn, struct sluice_span key)
+{
+    char age[TIME_LEN + KEY_MAX];
+    MDB_val by_key = val(key.ptr, key.len);
+    MDB_val by_age = val(age, TIME_LEN + key.len);
+    MDB_val got;
+    int rc = mdb_get(txn, shelf->answers, &by_key, &got);
+
+    if (rc == 0 && got.mv_size < TIME_LEN)
+        rc = MDB_CORRUPTED;
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    memcpy(age, got.mv_data, TIME_LEN);
+    memcpy(age + TIME_LEN, key.ptr, key.len);
+    rc = mdb_del(txn, shelf->ages, &by_age, NULL);
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = mdb_del(txn, shelf->answers, &by_key, NULL);
+    return rc;
+}
+
+/* Instead of what is there for that key, of whatever kind. */
+static int write_item(const struct last_known *known, MDB_txn *txn, const struct item *item)
+{
+    struct sluice_span key = {.ptr = item->bytes, .len = item->key_len};
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < KIND_COUNT; i++)
+        rc = forget(&known->shelves[i], txn, key);
+    return rc == 0 ? store(&known->shelves[kind_of(item->status)], txn, item) : rc;
 }
 
 static size_t size_of(MDB_txn *txn, MDB_dbi dbi)
@@ -516,14 +559,15 @@ static size_t size_of(MDB_txn *txn, MDB_dbi dbi)
     return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
 }
 
-static int64_t oldest_of(const struct last_known *known, MDB_txn *txn)
+/* 0: there is none. */
+static int64_t oldest_of(const struct shelf *shelf, MDB_txn *txn)
 {
     MDB_cursor *cursor;
     MDB_val age;
     MDB_val nothing;
     int64_t oldest_ms = 0;
 
-    if (mdb_cursor_open(txn, known->ages, &cursor) != 0)
+    if (mdb_cursor_open(txn, shelf->ages, &cursor) != 0)
         return 0;
     if (mdb_cursor_get(cursor, &age, &nothing, MDB_FIRST) == 0 && age.mv_size > TIME_LEN)
         oldest_ms = get_time(&age);
@@ -531,38 +575,48 @@ static int64_t oldest_of(const struct last_known *known, MDB_txn *txn)
     return oldest_ms;
 }
 
+static void measure(const struct shelf *shelf, MDB_txn *txn, struct last_known_size *size)
+{
+    int64_t oldest_ms = oldest_of(shelf, txn);
+    MDB_stat stat;
+
+    if (mdb_stat(txn, shelf->answers, &stat) == 0)
+        size->entries += stat.ms_entries;
+    size->bytes += size_of(txn, shelf->answers) + size_of(txn, shelf->ages);
+    if (oldest_ms != 0 && (size->oldest_ms == 0 || oldest_ms < size->oldest_ms))
+        size->oldest_ms = oldest_ms;
+}
+
 void last_known_measure(const struct last_known *known, struct last_known_size *ret_size)
 {
-    MDB_stat stat = {0};
-    MDB_txn *txn;
+    const char *before = begin_look(known);
+    MDB_txn *txn = NULL;
+    int rc = begin_txn(known, MDB_RDONLY, &txn);
 
     *ret_size = (struct last_known_size){0};
-    if (mdb_txn_begin(known->env, NULL, MDB_RDONLY, &txn) != 0)
-        return;
-    if (mdb_stat(txn, known->answers, &stat) == 0)
-        ret_size->entries = stat.ms_entries;
-    ret_size->bytes = size_of(txn, known->answers) + size_of(txn, known->ages);
-    ret_size->oldest_ms = oldest_of(known, txn);
+    for (int i = 0; rc == 0 && i < KIND_COUNT; i++)
+        measure(&known->shelves[i], txn, ret_size);
     mdb_txn_abort(txn);
+    damage_look_away(before);
 }
 
 /* The oldest, as long as it is too old or there is too much. */
-static int trim(const struct last_known *known, MDB_txn *txn, int64_t wall_ms)
+static int trim(const struct shelf *shelf, MDB_txn *txn, int64_t too_old_ms)
 {
     MDB_cursor *cursor;
     MDB_val age;
     MDB_val key;
     MDB_val nothing;
-    int rc = mdb_cursor_open(txn, known->ages, &cursor);
+    int rc = mdb_cursor_open(txn, shelf->ages, &cursor);
 
     if (rc != 0)
         return rc;
     while ((rc = mdb_cursor_get(cursor, &age, &nothing, MDB_FIRST)) == 0) {
-        if (wall_ms - get_time(&age) < known->limits.age_ms &&
-            size_of(txn, known->ages) + size_of(txn, known->answers) <= known->limits.bytes_max)
+        if (get_time(&age) > too_old_ms &&
+            size_of(txn, shelf->ages) + size_of(txn, shelf->answers) <= shelf->bytes_max)
             break;
         key = val((const char *)age.mv_data + TIME_LEN, age.mv_size - TIME_LEN);
-        rc = mdb_del(txn, known->answers, &key, NULL);
+        rc = mdb_del(txn, shelf->answers, &key, NULL);
         if (rc == 0 || rc == MDB_NOTFOUND)
             rc = mdb_cursor_del(cursor, 0);
         if (rc != 0)
@@ -582,8 +636,8 @@ sluice_status last_known_write(struct last_known *known, int64_t wall_ms, struct
     if (rc == 0) {
         for (item = known->writing; rc == 0 && item != NULL; item = item->hh.next)
             rc = write_item(known, txn, item);
-        if (rc == 0)
-            rc = trim(known, txn, wall_ms);
+        for (int i = 0; rc == 0 && i < KIND_COUNT; i++)
+            rc = trim(&known->shelves[i], txn, wall_ms - known->limits.age_ms);
         if (rc == 0)
             rc = mdb_txn_commit(txn);
         else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * last_known: the last good answers of one table, in a file that outlives the process. For the time in which
- * the table itself gives none.
+ * last_known: the last good answers of one table, values and misses (that it has none), in a file that outlives
+ * the process. For the time in which the table itself gives none.
  *
  * Answers are put aside in memory and written together, on a thread, so that no look-up waits for a disk. What
  * cannot be written is not known after a restart, and nothing else comes of it.
@@ -21,7 +21,7 @@ struct last_known;
 
 struct last_known_limits {
     int64_t age_ms;   /* older answers are not given */
-    size_t bytes_max; /* of the file; the oldest go first */
+    size_t bytes_max; /* of values; misses may take a quarter of that, beside it; of each the oldest go first */
 };
 
 /*
@@ -32,10 +32,10 @@ struct last_known_limits {
 sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
                               struct last_known **ret_known, struct error *err);
 void last_known_close(struct last_known *known); /* accepts NULL; what is not written is lost */
-/* OK with its value, or NOT_FOUND, by which what is known is forgotten. Without memory it stays as it is. */
+/* OK with its value, or NOT_FOUND; instead of what is known. Without memory that stays as it is. */
 void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
                     struct sluice_span value, int64_t wall_ms);
-/* Appends the value: OK; or NOT_FOUND: nothing is known that is young enough. */
+/* OK, and appends the value; NOT_FOUND: there was none; TEMP: nothing is known that is young enough. */
 sluice_status last_known_find(struct last_known *known, struct sluice_span key, int64_t wall_ms,
                               struct buffer *value);
 struct last_known_size {

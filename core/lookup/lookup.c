@@ -120,6 +120,7 @@ static void run_question(void *arg)
     struct explanation *explanation = NULL;
     struct buffer value = BUFFER_INIT;
     struct buffer noted = BUFFER_INIT;
+    struct front_answer found_here = {.value = &value};
     struct error err = ERROR_INIT;
     struct message_found found = {0};
 
@@ -127,7 +128,8 @@ static void run_question(void *arg)
         task_set_explanation(explanation);
     found.status = front_find(question->front,
                               (struct sluice_span){.ptr = question->key, .len = question->key_len},
-                              question->flags, question->deadline_ms, &value, &err);
+                              question->flags, question->deadline_ms, &found_here, &err);
+    found.is_old = found_here.is_old;
     if (found.status == SLUICE_OK)
         found.value = buffer_span(&value);
     found.dsn = sluice_span_of(err.dsn);

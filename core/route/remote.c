@@ -13,6 +13,7 @@
 #include "config/role.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "task/doubt.h"
 #include "task/explain.h"
 #include "task/task.h"
 
@@ -32,6 +33,7 @@ struct question {
     struct error *err;
     bool is_sent; /* over the present link */
     bool is_answered;
+    bool is_old; /* the answer is */
     sluice_status status;
     json_t *noted; /* for who explains; NULL: nothing */
     UT_hash_handle hh;
@@ -124,6 +126,7 @@ static void take_answer(struct question *question, struct sluice_span body)
     }
     if (found.noted.len > 0)
         question->noted = json_loadb(found.noted.ptr, found.noted.len, 0, NULL);
+    question->is_old = found.is_old;
     question->is_answered = true;
     task_wake(question->asker);
 }
@@ -256,6 +259,14 @@ static sluice_status wait_for_turn(struct home *home, int64_t deadline_ms)
     return st;
 }
 
+/* That there is none is an answer only for who ends nothing on the word of an old one. */
+static sluice_status take_old(const struct question *question, const char *table)
+{
+    if (doubt_note(table) || question->status != SLUICE_NOT_FOUND)
+        return question->status;
+    return error_set(question->err, SLUICE_TEMP, "%s gives no answer, and had none before", table);
+}
+
 sluice_status remote_find(struct remote *remote, unsigned home, const char *table,
                           struct sluice_span key, uint64_t flags, int64_t deadline_ms,
                           struct buffer *value, struct error *err)
@@ -284,5 +295,5 @@ sluice_status remote_find(struct remote *remote, unsigned home, const char *tabl
     json_decref(question.noted);
     if (!question.is_answered)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table);
-    return question.status;
+    return question.is_old ? take_old(&question, table) : question.status;
 }

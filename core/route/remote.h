@@ -21,7 +21,10 @@ void remote_free(struct remote *remote);
 /* The link to the process that is the home of that number, for the first time or again. Takes fd over. */
 void remote_connect(struct remote *remote, unsigned home, int fd);
 
-/* Adds what the key maps to in that table to value: OK, NOT_FOUND, or TEMP with a text. [task: waits] */
+/*
+ * Adds what the key maps to in that table to value: OK, NOT_FOUND, or TEMP with a text. An answer that is old is
+ * noted as a doubt (task/doubt.h), by the name of the table, which must stay. [task: waits]
+ */
 sluice_status remote_find(struct remote *remote, unsigned home, const char *table,
                           struct sluice_span key, uint64_t flags, int64_t deadline_ms,
                           struct buffer *value, struct error *err);

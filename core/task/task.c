@@ -50,6 +50,7 @@ struct task {
     int64_t limit_ms;      /* of all waits */
     const char *activity;
     struct explanation *explanation;
+    struct doubt *doubt;
     struct task *next_runnable;
     struct task *prev; /* of all tasks */
     struct task *next;
@@ -287,6 +288,16 @@ void task_set_explanation(struct explanation *explanation)
 struct explanation *task_explanation(void)
 {
     return loop.running != NULL ? loop.running->explanation : NULL;
+}
+
+void task_set_doubt(struct doubt *doubt)
+{
+    loop.running->doubt = doubt;
+}
+
+struct doubt *task_doubt(void)
+{
+    return loop.running != NULL ? loop.running->doubt : NULL;
 }
 
 int64_t task_set_limit(int64_t limit_ms)

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+struct doubt;
 struct explanation;
 struct task;
 struct uv_loop_s;
@@ -56,6 +57,11 @@ int64_t task_set_limit(int64_t limit_ms);
 void task_set_explanation(struct explanation *explanation);
 /* That of the running task; NULL also outside of tasks. */
 struct explanation *task_explanation(void);
+
+/* The innermost open scope of the running task (doubt.h); NULL, as at first: none is open. Task only. */
+void task_set_doubt(struct doubt *doubt);
+/* That of the running task; NULL also outside of tasks. */
+struct doubt *task_doubt(void);
 
 /* Makes the present and all later waits of the task return TEMP. */
 void task_cancel(struct task *task);

@@ -39,6 +39,7 @@ struct fixture {
     unsigned idle_count;
     unsigned finished; /* askers */
     sluice_status expected;
+    bool is_old; /* what is expected */
     uint64_t flags;
     char path[64]; /* of what is known */
 };
@@ -54,11 +55,12 @@ static sluice_status slow_find(struct sluice_lookup *self, struct sluice_span ke
     explain_end(SLUICE_OK, NULL);
     while (!slow->is_open && task_queue_wait(&slow->gate, deadline_ms) == SLUICE_OK)
         ;
-    if (slow->status == SLUICE_OK)
+    sluice_status status = slow->is_open ? slow->status : SLUICE_TEMP;
+    if (status == SLUICE_OK)
         sink->value(sink, key);
-    if (slow->status == SLUICE_TEMP)
+    if (status == SLUICE_TEMP)
         errors->explain(errors, "4.3.0", "it is down");
-    return slow->status;
+    return status;
 }
 
 static void slow_close(struct sluice_lookup *self)
@@ -118,11 +120,13 @@ static void ask(void *arg)
 {
     struct fixture *f = arg;
     struct buffer value = BUFFER_INIT;
+    struct front_answer answer = {.value = &value};
     struct error err = ERROR_INIT;
     sluice_status st = front_find(f->front, sluice_span_of("joe"), f->flags,
-                                  clock_monotonic_ms() + 5000, &value, &err);
+                                  clock_monotonic_ms() + 5000, &answer, &err);
 
     assert_int_equal(st, f->expected);
+    assert_int_equal(answer.is_old, f->is_old);
     if (st == SLUICE_OK)
         assert_true(span_equal(buffer_span(&value), sluice_span_of("joe")));
     if (st == SLUICE_TEMP)
@@ -321,9 +325,9 @@ static void test_a_fresh_question_joins_nobody(void **state)
 static const struct last_known_limits known_limits = {.age_ms = 3600000, .bytes_max = 1024 * 1024};
 
 /* As set_up, with a file of what is known. */
-static int set_up_known(void **state)
+static int set_up_with(void **state, int64_t stale_after_ms)
 {
-    struct front_settings settings = {.stale_after_ms = 5000};
+    struct front_settings settings = {.stale_after_ms = stale_after_ms};
     struct fixture *f;
     struct table *table;
     int rc = set_up(state);
@@ -339,6 +343,16 @@ static int set_up_known(void **state)
     f->front = fronts_find(f->fronts, sluice_span_of("slow:known"));
     fronts_hurry(f->fronts);
     return rc;
+}
+
+static int set_up_known(void **state)
+{
+    return set_up_with(state, 5000);
+}
+
+static int set_up_impatient(void **state)
+{
+    return set_up_with(state, 10);
 }
 
 static int tear_down_known(void **state)
@@ -357,10 +371,12 @@ static void ask_while_it_is_down(struct fixture *f, sluice_status expected)
     f->slow.status = SLUICE_TEMP;
     f->slow.is_open = true;
     f->expected = expected;
+    f->is_old = expected != SLUICE_TEMP;
     f->finished = 0;
     assert_int_equal(task_start("ask", ask, f, NULL), SLUICE_OK);
     task_loop_run();
     assert_int_equal(f->finished, 1);
+    f->is_old = false;
 }
 
 static uint64_t known_of(enum metric_family family, const char *from, const char *status)
@@ -395,7 +411,63 @@ static void test_what_is_known_stands_in(void **state)
     ask_all(f, SLUICE_OK);
     ask_while_it_is_down(f, SLUICE_OK);
     ask_all(f, SLUICE_NOT_FOUND); /* the table's own answer, and the last one */
-    ask_while_it_is_down(f, SLUICE_TEMP);
+    ask_while_it_is_down(f, SLUICE_NOT_FOUND);
+}
+
+/* ---- a table that does not even fail ----------------------------------------------------------- */
+
+static void find(struct fixture *f, const char *key, int64_t time_ms, sluice_status status,
+                 bool is_old)
+{
+    struct buffer value = BUFFER_INIT;
+    struct front_answer answer = {.value = &value};
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(front_find(f->front, sluice_span_of(key), 0, clock_monotonic_ms() + time_ms,
+                                &answer, &err),
+                     status);
+    assert_int_equal(answer.is_old, is_old);
+    buffer_done(&value);
+}
+
+/* Searches are begun by tasks of their own, and so not before this one waits. */
+static void ask_late(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->slow.is_open = true;
+    f->slow.status = SLUICE_OK;
+    find(f, "joe", 60000, SLUICE_OK, false);
+    f->slow.status = SLUICE_NOT_FOUND;
+    find(f, "ann", 60000, SLUICE_NOT_FOUND, false);
+    assert_int_equal(f->slow.asked, 2);
+
+    f->slow.is_open = false;
+    find(f, "joe", 60000, SLUICE_OK, true); /* is waited for first */
+    assert_int_equal(f->slow.asked, 3);
+    find(f, "ann", 60000, SLUICE_NOT_FOUND, true);
+    find(f, "joe", 60000, SLUICE_OK, true);
+    assert_int_equal(f->slow.asked, 3); /* nobody has waited */
+    find(f, "never", 10, SLUICE_TEMP, false);
+    assert_int_equal(f->slow.asked, 5); /* and it was asked for all the same */
+
+    f->slow.is_open = true;
+    task_queue_wake_all(&f->slow.gate);
+    find(f, "ann", 60000, SLUICE_NOT_FOUND, true); /* as long as no answer has come */
+    for (int i = 0; i < 5; i++)
+        task_yield();
+    f->slow.status = SLUICE_OK;
+    find(f, "ann", 60000, SLUICE_OK, false);
+    f->finished++;
+}
+
+static void test_a_late_table_is_waited_for_once(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(task_start("ask late", ask_late, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, 1);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -413,6 +485,8 @@ int main(void)
         TEST(test_it_is_explained),
         TEST(test_a_fresh_question_joins_nobody),
         cmocka_unit_test_setup_teardown(test_what_is_known_stands_in, set_up_known,
+                                        tear_down_known),
+        cmocka_unit_test_setup_teardown(test_a_late_table_is_waited_for_once, set_up_impatient,
                                         tear_down_known),
         cmocka_unit_test_setup_teardown(test_what_stands_in_is_counted, set_up_known,
                                         tear_down_known),

@@ -58,17 +58,30 @@ static void put(struct last_known *known, const char *key, const char *value, in
                    value != NULL ? sluice_span_of(value) : (struct sluice_span){0}, wall_ms);
 }
 
-static void expect(struct last_known *known, const char *key, int64_t wall_ms, const char *value)
+static void expect_status(struct last_known *known, const char *key, int64_t wall_ms,
+                          sluice_status status, const char *value)
 {
     struct buffer got = BUFFER_INIT;
-    sluice_status st = last_known_find(known, sluice_span_of(key), wall_ms, &got);
 
-    assert_int_equal(st, value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND);
-    if (value != NULL) {
-        assert_int_equal(got.len, strlen(value));
+    assert_int_equal(last_known_find(known, sluice_span_of(key), wall_ms, &got), status);
+    assert_int_equal(got.len, strlen(value));
+    if (got.len > 0)
         assert_memory_equal(got.ptr, value, got.len);
-    }
     buffer_done(&got);
+}
+
+/* value NULL: it is known that there is none. */
+static void expect(struct last_known *known, const char *key, int64_t wall_ms, const char *value)
+{
+    if (value != NULL)
+        expect_status(known, key, wall_ms, SLUICE_OK, value);
+    else
+        expect_status(known, key, wall_ms, SLUICE_NOT_FOUND, "");
+}
+
+static void expect_unknown(struct last_known *known, const char *key, int64_t wall_ms)
+{
+    expect_status(known, key, wall_ms, SLUICE_TEMP, "");
 }
 
 static sluice_status write_all(struct last_known *known, int64_t wall_ms)
@@ -90,13 +103,17 @@ static void test_it_outlives_the_process(void **state)
 
     (void)state;
     put(known, "joe", "joe@store", START);
+    put(known, "ann", NULL, START);
     expect(known, "joe", START, "joe@store"); /* before it is written too */
+    expect(known, "ann", START, NULL);
     assert_int_equal(write_all(known, START), SLUICE_OK);
     expect(known, "joe", START, "joe@store");
+    expect(known, "ann", START, NULL);
     last_known_close(known);
     known = open_with(&usual);
     expect(known, "joe", START, "joe@store");
-    expect(known, "never", START, NULL);
+    expect(known, "ann", START, NULL);
+    expect_unknown(known, "never", START);
     last_known_close(known);
 }
 
@@ -134,6 +151,10 @@ static void test_the_last_answer_counts(void **state)
     assert_int_equal(write_all(known, START + 1), SLUICE_OK);
     expect(known, "joe", START + 1, "new@store");
     expect(known, "ann", START + 1, NULL);
+    put(known, "ann", "ann@again", START + 2);
+    expect(known, "ann", START + 2, "ann@again");
+    assert_int_equal(write_all(known, START + 2), SLUICE_OK);
+    expect(known, "ann", START + 2, "ann@again");
     last_known_close(known);
 }
 
@@ -160,17 +181,24 @@ static void test_while_it_is_being_written(void **state)
     last_known_close(known);
 }
 
+static void expect_aged(struct last_known *known)
+{
+    expect(known, "joe", START + 72 * HOUR_MS - 1, "joe@store");
+    expect(known, "ann", START + 72 * HOUR_MS - 1, NULL);
+    expect_unknown(known, "joe", START + 72 * HOUR_MS);
+    expect_unknown(known, "ann", START + 72 * HOUR_MS);
+}
+
 static void test_age(void **state)
 {
     struct last_known *known = open_with(&usual);
 
     (void)state;
     put(known, "joe", "joe@store", START);
-    expect(known, "joe", START + 72 * HOUR_MS - 1, "joe@store");
-    expect(known, "joe", START + 72 * HOUR_MS, NULL);
+    put(known, "ann", NULL, START);
+    expect_aged(known);
     assert_int_equal(write_all(known, START), SLUICE_OK);
-    expect(known, "joe", START + 72 * HOUR_MS - 1, "joe@store");
-    expect(known, "joe", START + 72 * HOUR_MS, NULL);
+    expect_aged(known);
     last_known_close(known);
 }
 
@@ -181,37 +209,87 @@ static void test_the_same_answer_again(void **state)
 
     (void)state;
     put(known, "joe", "joe@store", START);
+    put(known, "ann", NULL, START);
     assert_int_equal(write_all(known, START), SLUICE_OK);
     put(known, "joe", "joe@store", START + HOUR_MS);
-    put(known, "never", NULL, START + HOUR_MS);
+    put(known, "ann", NULL, START + HOUR_MS);
     assert_false(last_known_begin_write(known));
     put(known, "joe", "joe@store", START + 6 * HOUR_MS);
+    put(known, "ann", NULL, START + 6 * HOUR_MS);
     assert_int_equal(write_all(known, START), SLUICE_OK);
     expect(known, "joe", START + 77 * HOUR_MS, "joe@store");
+    expect(known, "ann", START + 77 * HOUR_MS, NULL);
     last_known_close(known);
+}
+
+static const struct last_known_limits little = {.age_ms = 72 * HOUR_MS, .bytes_max = 256 * 1024};
+
+/* Ten thousand answers about addresses that begin so. */
+static void put_many(struct last_known *known, const char *name, const char *value)
+{
+    char key[32];
+
+    for (int i = 0; i < 10000; i++) {
+        (void)snprintf(key, sizeof(key), "%s%d@customer.tld", name, i);
+        put(known, key, value, START + i);
+        if (i % 1000 == 999)
+            assert_int_equal(write_all(known, START + i), SLUICE_OK);
+    }
 }
 
 static void test_the_oldest_go(void **state)
 {
-    const struct last_known_limits limits = {.age_ms = 72 * HOUR_MS, .bytes_max = 256 * 1024};
-    struct last_known *known = open_with(&limits);
+    struct last_known *known = open_with(&little);
+    struct stat file;
+
+    (void)state;
+    put_many(known, "user", "OK");
+    expect_unknown(known, "user0@customer.tld", START + 10000);
+    expect_unknown(known, "user7000@customer.tld", START + 10000);
+    expect(known, "user9000@customer.tld", START + 10000, "OK");
+    expect(known, "user9999@customer.tld", START + 10000, "OK");
+    assert_int_equal(stat("table", &file), 0);
+    assert_true(file.st_size < 2 * 1024 * 1024);
+    last_known_close(known);
+}
+
+/* Whoever tries all names of a directory takes the place of no value, nor of all other misses at once. */
+static void test_misses_have_bounds_of_their_own(void **state)
+{
+    struct last_known *known = open_with(&little);
     char key[32];
 
     (void)state;
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 1000; i++) {
         (void)snprintf(key, sizeof(key), "user%d@customer.tld", i);
-        put(known, key, "OK", START + i);
-        if (i % 1000 == 999)
-            assert_int_equal(write_all(known, START + i), SLUICE_OK);
+        put(known, key, "OK", START - 1000);
     }
-    expect(known, "user0@customer.tld", START + 10000, NULL);
-    expect(known, "user7000@customer.tld", START + 10000, NULL);
-    expect(known, "user9000@customer.tld", START + 10000, "OK");
-    expect(known, "user9999@customer.tld", START + 10000, "OK");
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    put_many(known, "none", NULL);
+    expect_unknown(known, "none0@customer.tld", START + 10000);
+    expect(known, "none9999@customer.tld", START + 10000, NULL);
+    expect(known, "user0@customer.tld", START + 10000, "OK");
+    expect(known, "user999@customer.tld", START + 10000, "OK");
+    last_known_close(known);
+}
 
-    struct stat file;
-    assert_int_equal(stat("table", &file), 0);
-    assert_true(file.st_size < 2 * 1024 * 1024);
+/* As long as nothing can be written; one of the two is dropped, and it is not the value. */
+static void test_misses_that_wait_have_too(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    char key[480];
+
+    (void)state;
+    memset(key, 'k', sizeof(key) - 1);
+    key[sizeof(key) - 1] = '\0';
+    for (int i = 0; i < 30000; i++) {
+        (void)snprintf(key, 16, "%015d", i);
+        key[15] = 'k';
+        put(known, key, NULL, START);
+    }
+    expect_unknown(known, key, START);
+    put(known, "joe", "joe@store", START);
+    expect(known, "joe", START, "joe@store");
     last_known_close(known);
 }
 
@@ -220,7 +298,7 @@ static void expect_begun_anew(const char *why)
     struct last_known *known = open_with(&usual);
 
     print_message("%s\n", why);
-    expect(known, "joe", START, NULL);
+    expect_unknown(known, "joe", START);
     put(known, "joe", "joe@store", START);
     assert_int_equal(write_all(known, START), SLUICE_OK);
     expect(known, "joe", START, "joe@store");
@@ -448,7 +526,7 @@ static void test_a_full_disk(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
     assert_int_equal(st, SLUICE_TEMP);
     expect(known, "joe", START, "joe@store");
-    expect(known, "ann", START, NULL);
+    expect_unknown(known, "ann", START);
     put(known, "ann", "ann@store", START);
     assert_int_equal(write_all(known, START), SLUICE_OK);
     expect(known, "ann", START, "ann@store");
@@ -477,6 +555,8 @@ int main(void)
         TEST(test_age),
         TEST(test_the_same_answer_again),
         TEST(test_the_oldest_go),
+        TEST(test_misses_have_bounds_of_their_own),
+        TEST(test_misses_that_wait_have_too),
         TEST(test_a_file_that_is_none),
         TEST(test_damage_inside),
         TEST(test_killed_while_it_writes),

@@ -167,12 +167,13 @@ static void stop_the_patient(void *arg)
 {
     struct fixture *f = arg;
     struct buffer value = BUFFER_INIT;
+    struct front_answer answer = {.value = &value};
     struct error err = ERROR_INIT;
 
     while (f->news_count < 1)
         assert_int_equal(task_sleep_until(clock_monotonic_ms() + 10), SLUICE_OK);
     /* what is kept goes with the next change */
-    assert_int_equal(front_find(f->front, sluice_span_of("joe"), 0, CLOCK_NEVER, &value, &err),
+    assert_int_equal(front_find(f->front, sluice_span_of("joe"), 0, CLOCK_NEVER, &answer, &err),
                      SLUICE_OK);
     assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_OK);
     upkeep_repeat(f->upkeep, on_changed, f);
