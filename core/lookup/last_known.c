@@ -32,6 +32,8 @@
 #define MAP_RESERVE ((size_t)64 * 1024 * 1024) /* for pages that a batch replaces */
 #define REFRESH_PART 16 /* an answer that is the same is written again after this part of its age */
 
+#define DAMAGED_INSIDE "it is damaged inside"
+
 /* An answer that is not in the file yet. */
 struct item {
     sluice_status status;
@@ -186,27 +188,38 @@ static int open_file(struct last_known *known)
     return rc;
 }
 
+/* All of LMDB's own errors that a sound file does not give. */
 static bool is_of_no_use(int rc)
 {
-    return rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_VERSION_MISMATCH ||
-           rc == MDB_PAGE_NOTFOUND || rc == MDB_INCOMPATIBLE || rc == MDB_CURSOR_FULL;
+    bool is_usual = rc == MDB_NOTFOUND || rc == MDB_MAP_FULL || rc == MDB_MAP_RESIZED ||
+                    rc == MDB_READERS_FULL || rc == MDB_TXN_FULL;
+
+    return rc >= MDB_KEYEXIST && rc <= MDB_LAST_ERRCODE && !is_usual;
 }
 
-/* The file is put aside if it is damaged, and another one begun. Returns LMDB's or an errno. */
-static int open_sound(struct last_known *known)
+static int put_aside(struct last_known *known, const char *why)
 {
     const struct damage *damage = &known->damage;
-    const char *why = damage_has_mark(damage) ? "a process has crashed on it"
-                      : known->is_damaged     ? "it is damaged inside"
-                                              : NULL;
-    int rc = why == NULL ? open_file(known) : 0;
 
-    if (why == NULL && !is_of_no_use(rc))
-        return rc;
-    log_warning("%s: %s; put aside as %s, and begun anew", damage->path,
-                why != NULL ? why : mdb_strerror(rc), damage->aside);
-    rc = damage_put_aside(damage);
+    log_warning("%s: %s; put aside as %s, and begun anew", damage->path, why, damage->aside);
     known->is_damaged = false;
+    return damage_put_aside(damage);
+}
+
+/* Another file instead of one that is damaged. Returns LMDB's or an errno. */
+static int open_sound(struct last_known *known)
+{
+    int rc = 0;
+
+    if (damage_has_mark(&known->damage))
+        rc = put_aside(known, "a process has crashed on it");
+    else if (known->is_damaged)
+        rc = put_aside(known, DAMAGED_INSIDE);
+    if (rc == 0)
+        rc = open_file(known);
+    if (!is_of_no_use(rc))
+        return rc;
+    rc = put_aside(known, mdb_strerror(rc));
     return rc == 0 ? open_file(known) : rc;
 }
 
@@ -280,6 +293,8 @@ void last_known_close(struct last_known *known)
     drop_items(&known->writing);
     if (known->env != NULL)
         mdb_env_close(known->env);
+    if (known->is_damaged)
+        (void)put_aside(known, DAMAGED_INSIDE); /* or whoever opens it finds that out again */
     damage_done(&known->damage);
     free(known);
 }
