@@ -7,6 +7,7 @@
 
 #include "base/codec.h"
 #include "base/sealed.h"
+#include "config/homes.h"
 #include "config/snapshot.h"
 #include "config/values.h"
 
@@ -146,6 +147,9 @@ static bool read_instance_field(const struct codec_field *field, struct config_i
     case SNAPSHOT_TAG_TABLE_FLAGS:
         instance->table_flags = (uint32_t)codec_number(field->bytes);
         return true;
+    case SNAPSHOT_TAG_HOME:
+        instance->home = (unsigned)codec_number(field->bytes);
+        return instance->home <= HOME_NONE;
     default:
         return true;
     }
@@ -158,6 +162,7 @@ static sluice_status read_instance(struct sluice_span bytes, struct instance_rec
     sluice_status st = read_values(bytes, &record->values);
     bool is_good = true;
 
+    instance->home = HOME_NONE;
     while (st == SLUICE_OK && is_good && codec_next(&bytes, &field) == SLUICE_OK)
         is_good = read_instance_field(&field, instance);
     if (st != SLUICE_OK)

@@ -51,6 +51,7 @@ struct config_instance {
     const char *argument;  /* tables: what follows the colon; else "" */
     const char *origin;    /* "sluice.conf:12" */
     uint32_t table_flags;  /* tables: SLUICE_LOOKUP_... of the plugin; else 0 */
+    unsigned home;         /* tables: the lookup process that has it (homes.h), or HOME_NONE */
     const struct sluice_config *options; /* typed, complete */
 };
 

@@ -10,6 +10,7 @@
 #ifndef CONFIG_DRAFT_H
 #define CONFIG_DRAFT_H
 
+#include "config/homes.h"
 #include "config/parameters.h"
 
 /* Roles that get an instance. */
@@ -18,7 +19,7 @@
 #define DRAFT_DELIVER ((uint32_t)1 << 2)
 #define DRAFT_MASTER ((uint32_t)1 << 3)
 #define DRAFT_METRICS ((uint32_t)1 << 4)
-#define DRAFT_LOOKUP ((uint32_t)1 << 5)
+#define DRAFT_HOME(home) ((uint32_t)1 << (16 + (home))) /* a lookup process */
 
 /* A top-level parameter, of the core or of a plugin. */
 struct draft_parameter {
@@ -42,6 +43,8 @@ struct draft_instance {
     uint32_t roles;              /* DRAFT_...: that load it, */
     uint32_t askers;             /* and that ask them; of a table that is in a lookup process */
     uint32_t table_flags;        /* SLUICE_LOOKUP_... */
+    unsigned home;               /* tables: homes.h; HOME_NONE: none */
+    bool is_isolated;            /* nobody else has that home */
     bool is_missing;             /* its plugin cannot be had, which has been reported */
     const char *const *plugins; /* plugin and the bases that it derives from, once they are known */
     size_t plugin_count;
@@ -58,6 +61,7 @@ struct draft {
     size_t parameter_count;
     struct draft_instance *instances;
     size_t instance_count;
+    unsigned home_count;
     const char *stress; /* $stress in what is being worked out; NULL: it has no meaning there */
 };
 

@@ -4,60 +4,39 @@
  */
 #include "config/homes.h"
 
-#include "sluice/lookup.h"
+#include "config/draft.h"
 
-#include <string.h>
-
-static bool is_on(const struct config_instance *table, const char *key)
+static bool is_on(const struct draft_instance *table, const char *key)
 {
-    return strcmp(table->interface, SLUICE_LOOKUP_ID) == 0 &&
-           table->options->get_number(table->options, key) != 0;
+    const struct value *value = draft_instance_value(table, key);
+
+    return value != NULL && value->number != 0;
 }
 
-static bool is_sharing(const struct config_instance *table)
+/* HOME_NONE: no table is shared so far. */
+static unsigned shared_home(const struct draft *draft)
 {
-    return is_on(table, "shared") && !is_on(table, "isolate");
-}
-
-/* The first home is that of the shared ones, if there is any. */
-static unsigned first_own(const struct config *config)
-{
-    size_t isolated = 0;
-
-    for (size_t i = 0; i < config_instance_count(config); i++) {
-        const struct config_instance *table = config_instance_at(config, i);
-
-        if (is_sharing(table) || (is_on(table, "isolate") && ++isolated >= HOMES_MAX))
-            return 1;
+    for (size_t i = 0; i < draft->instance_count; i++) {
+        if (draft->instances[i].home != HOME_NONE && !draft->instances[i].is_isolated)
+            return draft->instances[i].home;
     }
-    return 0;
+    return HOME_NONE;
 }
 
-/* Counts homes up to the table's; NULL: all of them. */
-static unsigned count_homes(const struct config *config, const struct config_instance *table)
+void homes_find(struct draft *draft, struct draft_instance *table)
 {
-    unsigned own = first_own(config);
-    unsigned count = own;
+    unsigned home;
 
-    for (size_t i = 0; i < config_instance_count(config); i++) {
-        const struct config_instance *other = config_instance_at(config, i);
-        bool has_own = is_on(other, "isolate") && count < HOMES_MAX;
-
-        if (other == table)
-            return has_own ? count : 0;
-        count += has_own ? 1 : 0;
+    table->is_isolated = is_on(table, "isolate");
+    if (!table->is_isolated && !is_on(table, "shared"))
+        return;
+    home = table->is_isolated ? HOME_NONE : shared_home(draft);
+    if (home == HOME_NONE && draft->home_count == HOMES_MAX) {
+        report_error(&draft->report, table->place, "%s: there cannot be more than %d lookup processes",
+                     table->name, HOMES_MAX);
+        return;
     }
-    return count;
-}
-
-unsigned homes_count(const struct config *config)
-{
-    return count_homes(config, NULL);
-}
-
-unsigned home_of_table(const struct config *config, const struct config_instance *table)
-{
-    if (!is_on(table, "shared") && !is_on(table, "isolate"))
-        return HOME_NONE;
-    return is_sharing(table) ? 0 : count_homes(config, table);
+    table->home = home == HOME_NONE ? draft->home_count++ : home;
+    table->askers = DRAFT_RECEIVE | DRAFT_DELIVER;
+    table->roles = DRAFT_HOME(table->home);
 }

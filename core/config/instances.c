@@ -95,6 +95,7 @@ static struct draft_instance *add(struct draft *draft, const char *interface, co
         .argument = "",
         .place = place,
         .roles = roles_of(interface),
+        .home = HOME_NONE,
     };
     return instance;
 }

@@ -63,6 +63,7 @@ static void put_instance(struct buffer *out, const struct draft_instance *instan
     put_text(&part, SNAPSHOT_TAG_ARGUMENT, instance->argument);
     put_text(&part, SNAPSHOT_TAG_ORIGIN, place_text(arena, instance->place));
     codec_put_number(&part, SNAPSHOT_TAG_TABLE_FLAGS, instance->table_flags);
+    codec_put_number(&part, SNAPSHOT_TAG_HOME, instance->home);
     for (size_t i = 0; i < instance->value_count; i++) {
         if (!only_own_options || is_own_option(instance, instance->values[i].key))
             put_value(&part, &instance->values[i]);

@@ -29,6 +29,7 @@ enum snapshot_tag { /* the same at every depth */
                     SNAPSHOT_TAG_PLUGIN = 13,
                     SNAPSHOT_TAG_ARGUMENT = 14,
                     SNAPSHOT_TAG_TABLE_FLAGS = 15,
+                    SNAPSHOT_TAG_HOME = 16,
 };
 
 #define SNAPSHOT_IS_SET ((uint64_t)1 << 0) /* bits of FLAGS */

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "config/crews.h"
-#include "config/homes.h"
 #include "config/resolver.h"
 #include "config/role.h"
 #include "deliver/attempt.h"
@@ -371,7 +370,7 @@ static sluice_status open_transports(struct deliver *deliver, struct error *err)
 static sluice_status open_tables(struct deliver *deliver, struct error *err)
 {
     if (tables_new(deliver->role->config, &deliver->tables) != SLUICE_OK ||
-        tables_ask_homes(deliver->tables, HOME_NONE) != SLUICE_OK)
+        tables_ask_homes(deliver->tables) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "out of memory");
     table_service_provide(deliver->tables);
     return SLUICE_OK;

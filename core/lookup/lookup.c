@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
-#include "config/homes.h"
 #include "config/role.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
@@ -342,7 +341,7 @@ static sluice_status open_tables(const struct lookup *lookup, struct error *err)
         const struct config_instance *instance = config_instance_at(config, i);
 
         if (strcmp(instance->interface, SLUICE_LOOKUP_ID) == 0 &&
-            home_of_table(config, instance) == lookup->role->index)
+            instance->home == lookup->role->index)
             st = open_table(lookup, instance, err);
     }
     return st;
@@ -359,8 +358,7 @@ static sluice_status lookup_start(struct role *role, struct error *err)
     role_start_metrics();
     lookup->upkeep = upkeep_new(on_table_changed, leave_if_done, lookup);
     if (lookup->upkeep == NULL || fronts_new(leave_if_done, lookup, &lookup->fronts) != SLUICE_OK ||
-        tables_new(role->config, &lookup->tables) != SLUICE_OK ||
-        tables_ask_homes(lookup->tables, role->index) != SLUICE_OK)
+        tables_new(role->config, &lookup->tables) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     table_service_provide(lookup->tables);
     return open_tables(lookup, err);

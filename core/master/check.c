@@ -36,7 +36,6 @@ static const struct {
     {"queue", DRAFT_QUEUE},
     {"deliver", DRAFT_DELIVER},
     {"metrics", DRAFT_METRICS},
-    {"lookup", DRAFT_LOOKUP},
 };
 
 struct check {
@@ -266,6 +265,8 @@ static sluice_status answer(struct check *check, struct error *err)
         return error_set(err, st, "the channel to the master cannot be used");
     for (size_t i = 0; st == SLUICE_OK && i < sizeof(roles) / sizeof(roles[0]); i++)
         st = send_role(check, roles[i].name, roles[i].role, err);
+    for (unsigned i = 0; st == SLUICE_OK && i < check->draft.home_count; i++)
+        st = send_role(check, "lookup", DRAFT_HOME(i), err);
     if (st == SLUICE_OK)
         st = channel_send_body(check->channel, MESSAGE_CHECKED, 0, SPAN_EMPTY);
     if (st == SLUICE_OK)

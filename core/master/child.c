@@ -415,7 +415,7 @@ sluice_status child_start(struct children *children, struct generation *generati
         return error_set(err, SLUICE_TEMP, "role %s %u: out of memory", role, index);
     child->children = children;
     child->generation = generation;
-    child->role = generation_role(generation, role);
+    child->role = generation_role(generation, role, index);
     child->index = index;
     child->is_held = is_held;
     child->inherited_fd = -1;

@@ -5,7 +5,6 @@
 #include "master/child.h"
 
 #include "base/clock.h"
-#include "config/homes.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -73,21 +72,6 @@ sluice_status children_start(struct children *children, struct generation *gener
             return status;
     }
     return children_wait_for_ready(children, generation, role, deadline_ms, err);
-}
-
-sluice_status children_start_homes(struct children *children, struct generation *generation,
-                                   int64_t deadline_ms, struct error *err)
-{
-    struct config *config;
-    unsigned count;
-    sluice_status status =
-        config_open(generation_role(generation, "lookup")->snapshot_fd, &config, err);
-
-    if (status != SLUICE_OK)
-        return status;
-    count = homes_count(config);
-    config_close(config);
-    return children_start(children, generation, "lookup", count, deadline_ms, err);
 }
 
 sluice_status children_start_crews(struct children *children, struct generation *generation,

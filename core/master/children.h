@@ -42,10 +42,6 @@ sluice_status children_new(const struct children_setup *setup, struct children *
 sluice_status children_start(struct children *children, struct generation *generation,
                              const char *role, unsigned count, int64_t deadline_ms,
                              struct error *err);
-/* The same for lookup, one process for each home of tables (config/homes.h); none if there is none.
- * [task: waits] */
-sluice_status children_start_homes(struct children *children, struct generation *generation,
-                                   int64_t deadline_ms, struct error *err);
 /* The same for deliver's crews but the common one (config/crews.h), one process each. [task: waits] */
 sluice_status children_start_crews(struct children *children, struct generation *generation,
                                    int64_t deadline_ms, struct error *err);

@@ -33,7 +33,7 @@
 sluice_status generation_new(uint64_t number, struct generation **ret_generation)
 {
     static const char *const names[GENERATION_ROLES] = {"master",  "receive", "queue",
-                                                        "deliver", "metrics", "lookup"};
+                                                        "deliver", "metrics"};
     struct generation *generation = calloc(1, sizeof(*generation));
 
     if (generation == NULL)
@@ -70,6 +70,8 @@ void generation_unref(struct generation *generation)
         return;
     for (size_t i = 0; i < GENERATION_ROLES; i++)
         role_done(&generation->roles[i]);
+    for (unsigned i = 0; i < generation->home_count; i++)
+        role_done(&generation->homes[i]);
     if (generation->ruleset != -1)
         (void)close(generation->ruleset); /* in the kernel */
     for (size_t i = 0; i < generation->crew_count; i++)
@@ -79,8 +81,11 @@ void generation_unref(struct generation *generation)
     free(generation);
 }
 
-const struct generation_role *generation_role(const struct generation *generation, const char *name)
+const struct generation_role *generation_role(const struct generation *generation, const char *name,
+                                              unsigned index)
 {
+    if (strcmp(name, "lookup") == 0)
+        return &generation->homes[index];
     for (size_t i = 0; i < GENERATION_ROLES; i++) {
         if (strcmp(generation->roles[i].name, name) == 0)
             return &generation->roles[i];
@@ -98,20 +103,33 @@ struct run {
     struct error fault; /* the first thing that made no sense */
 };
 
-static sluice_status take_snapshot(struct run *run, struct channel_frame *frame)
+/* NULL: there is none of that name, or no more. */
+static struct generation_role *next_role(struct generation *generation, struct sluice_span name)
 {
     for (size_t i = 0; i < GENERATION_ROLES; i++) {
-        struct generation_role *role = &run->generation->roles[i];
-        if (!span_equal(frame->body, sluice_span_of(role->name)))
-            continue;
-        if (frame->fd == -1 || role->snapshot_fd != -1)
-            break;
-        role->snapshot_fd = frame->fd;
-        frame->fd = -1;
-        run->role = role;
-        return SLUICE_OK;
+        struct generation_role *role = &generation->roles[i];
+
+        if (span_equal(name, sluice_span_of(role->name)))
+            return role->snapshot_fd == -1 ? role : NULL;
     }
-    return error_set(&run->fault, SLUICE_TEMP, "check: a snapshot that makes no sense");
+    if (!span_equal(name, SPAN_LITERAL("lookup")) || generation->home_count == HOMES_MAX)
+        return NULL;
+    struct generation_role *home = &generation->homes[generation->home_count++];
+    *home = (struct generation_role){.name = "lookup", .snapshot_fd = -1};
+    return home;
+}
+
+static sluice_status take_snapshot(struct run *run, struct channel_frame *frame)
+{
+    struct generation_role *role =
+        frame->fd != -1 ? next_role(run->generation, frame->body) : NULL;
+
+    if (role == NULL)
+        return error_set(&run->fault, SLUICE_TEMP, "check: a snapshot that makes no sense");
+    role->snapshot_fd = frame->fd;
+    frame->fd = -1;
+    run->role = role;
+    return SLUICE_OK;
 }
 
 static sluice_status add_plugin(struct generation_role *role, char *name, int fd, struct error *err)
@@ -264,7 +282,7 @@ static sluice_status check(struct generation *generation, const char *config_pat
         return error_set(err, SLUICE_TEMP, "%s", run.fault.text);
     if (!run.is_complete || !has_snapshots(generation))
         return error_set(err, SLUICE_TEMP, "check of the configuration: it left something out");
-    return config_open(generation_role(generation, "master")->snapshot_fd, &generation->config,
+    return config_open(generation_role(generation, "master", 0)->snapshot_fd, &generation->config,
                        err);
 }
 
@@ -334,7 +352,7 @@ sluice_status generation_find_crews(struct generation *generation, const struct 
     struct config *config;
     struct crews crews;
     sluice_status status =
-        config_open(generation_role(generation, "deliver")->snapshot_fd, &config, err);
+        config_open(generation_role(generation, "deliver", 0)->snapshot_fd, &config, err);
 
     if (status != SLUICE_OK)
         return status;
@@ -370,9 +388,9 @@ static sluice_status allow_files(const struct generation *generation,
 
 /* What one role's configuration needs in spite of the closed folder. */
 static sluice_status allow_role(const struct generation *generation, const char *name,
-                                bool *is_readable, struct error *err)
+                                unsigned index, bool *is_readable, struct error *err)
 {
-    const struct generation_role *role = generation_role(generation, name);
+    const struct generation_role *role = generation_role(generation, name, index);
     const char *folder = config_text(generation->config, "queue_directory");
     struct config *config;
     sluice_status status = config_open(role->snapshot_fd, &config, err);
@@ -398,11 +416,11 @@ sluice_status generation_close_folder(struct generation *generation, struct erro
     if (status == SLUICE_OK)
         status = landlock_allow(generation->ruleset, processes_executable(), err);
     if (status == SLUICE_OK)
-        status = allow_role(generation, "receive", &is_readable, err);
+        status = allow_role(generation, "receive", 0, &is_readable, err);
     if (status == SLUICE_OK)
-        status = allow_role(generation, "deliver", &is_readable, err);
-    if (status == SLUICE_OK)
-        status = allow_role(generation, "lookup", &is_readable, err);
+        status = allow_role(generation, "deliver", 0, &is_readable, err);
+    for (unsigned i = 0; i < generation->home_count && status == SLUICE_OK; i++)
+        status = allow_role(generation, "lookup", i, &is_readable, err);
     if (status == SLUICE_OK && is_readable)
         log_notice("%s lies below the folder of a table: Landlock closes it to writing only",
                    folder);

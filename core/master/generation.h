@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/crews.h"
+#include "config/homes.h"
 #include "master/listeners.h"
 #include "master/privileges.h"
 
@@ -21,7 +22,7 @@
 #include <sys/types.h>
 
 #define GENERATION_PLUGINS_MAX 256 /* of one role */
-#define GENERATION_ROLES 6
+#define GENERATION_ROLES 5
 
 struct generation_plugin {
     char *name; /* "lookup/hash" */
@@ -29,7 +30,7 @@ struct generation_plugin {
 };
 
 struct generation_role {
-    const char *name; /* "master", "receive", "queue", "deliver" */
+    const char *name; /* "master", "receive", "queue", "deliver", "metrics"; "lookup" */
     int snapshot_fd;
     struct generation_plugin *plugins;
     size_t plugin_count;
@@ -44,6 +45,8 @@ struct generation {
     uint64_t number;
     unsigned references;
     struct generation_role roles[GENERATION_ROLES];
+    struct generation_role homes[HOMES_MAX]; /* the role lookup has a snapshot for each home */
+    unsigned home_count;
     struct config *config; /* the master's */
     struct listeners listeners;
     int ruleset; /* for all roles but queue; -1: none */
@@ -73,7 +76,8 @@ sluice_status generation_find_crews(struct generation *generation, const struct 
 /* NULL: the common one, or there is none of that name. */
 const struct generation_crew *generation_crew(const struct generation *generation,
                                               struct sluice_span name);
-const struct generation_role *generation_role(const struct generation *generation,
-                                              const char *name);
+/* index: of the process; counts for lookup, where it is its home. */
+const struct generation_role *generation_role(const struct generation *generation, const char *name,
+                                              unsigned index);
 
 #endif

@@ -54,11 +54,11 @@ static sluice_status compare_queues(const struct reload *reload, struct error *e
     struct config *old;
     struct config *new;
     sluice_status status =
-        config_open(generation_role(reload->old, "queue")->snapshot_fd, &old, err);
+        config_open(generation_role(reload->old, "queue", 0)->snapshot_fd, &old, err);
 
     if (status != SLUICE_OK)
         return status;
-    status = config_open(generation_role(reload->new, "queue")->snapshot_fd, &new, err);
+    status = config_open(generation_role(reload->new, "queue", 0)->snapshot_fd, &new, err);
     if (status == SLUICE_OK) {
         status = compare_stores(old, new, err);
         config_close(new);
@@ -101,7 +101,8 @@ static unsigned process_count(const struct config *config, const char *parameter
 sluice_status reload_start_workers(struct children *children, struct generation *generation,
                                    int64_t deadline_ms, struct error *err)
 {
-    sluice_status status = children_start_homes(children, generation, deadline_ms, err);
+    sluice_status status = children_start(children, generation, "lookup", generation->home_count,
+                                          deadline_ms, err);
 
     if (status == SLUICE_OK)
         status =

@@ -305,8 +305,7 @@ static bool open_config(struct trial *trial)
     sluice_status st;
     int fd;
 
-    st = snapshot_write(trial->draft,
-                        DRAFT_RECEIVE | DRAFT_QUEUE | DRAFT_DELIVER | DRAFT_LOOKUP, &fd, &err);
+    st = snapshot_write(trial->draft, UINT32_MAX, &fd, &err);
     if (st == SLUICE_OK) {
         st = config_open(fd, &trial->config, &err);
         (void)close(fd); /* it is mapped */

@@ -20,42 +20,31 @@ static void *copy(struct draft *draft, const void *from, size_t size)
     return to;
 }
 
-/* A table that asks others names them: they become instances too, and their turn comes. */
-static void add_tables(struct draft *draft, const struct draft_instance *instance,
-                       const struct derivation *derivation)
+/* A table that asks others names them: they become instances too, and their turn comes. It has no home of its
+ * own: no group of options has such a name. */
+static void add_tables(struct draft *draft, const struct draft_instance *instance)
 {
-    const struct sluice_lookup_ops *ops = derivation->base_ops;
     struct sluice_span rest = table_names_inside(instance->argument);
     struct place place = instance->place; /* adding moves the instances */
     uint32_t roles = instance->roles;
     struct sluice_span item;
 
-    if (strcmp(instance->interface, SLUICE_LOOKUP_ID) != 0 ||
-        (ops->flags & SLUICE_LOOKUP_OF_TABLES) == 0)
+    if ((instance->table_flags & SLUICE_LOOKUP_OF_TABLES) == 0)
         return;
     while (list_next(&rest, &item))
         (void)draft_add_table(draft, arena_text(&draft->arena, item), place, roles);
 }
 
-static bool is_on(const struct draft_instance *instance, const char *key)
-{
-    const struct value *value = draft_instance_value(instance, key);
-
-    return value != NULL && value->number != 0;
-}
-
-/* Who would open it asks a lookup process instead. */
-static void find_home(struct draft_instance *instance, const struct derivation *derivation)
+static void settle_table(struct draft *draft, struct draft_instance *instance,
+                         const struct derivation *derivation)
 {
     const struct sluice_lookup_ops *ops = derivation->base_ops;
 
     if (strcmp(instance->interface, SLUICE_LOOKUP_ID) != 0)
         return;
     instance->table_flags = ops->flags;
-    if (!is_on(instance, "shared") && !is_on(instance, "isolate"))
-        return;
-    instance->askers = DRAFT_RECEIVE | DRAFT_DELIVER; /* all of them: homes are counted (config/homes.h) */
-    instance->roles = DRAFT_LOOKUP;
+    homes_find(draft, instance);
+    add_tables(draft, instance);
 }
 
 static void settle(struct draft *draft, struct draft_instance *instance)
@@ -76,8 +65,7 @@ static void settle(struct draft *draft, struct draft_instance *instance)
     instance->plugin_count = derivation.plugin_count;
     draft_declare(draft, instance->plugin, table, derivation.option_count);
     draft_settle(draft, instance, table, derivation.option_count);
-    find_home(instance, &derivation);
-    add_tables(draft, instance, &derivation);
+    settle_table(draft, instance, &derivation);
     derive_done(&derivation);
 }
 

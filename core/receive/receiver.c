@@ -4,7 +4,6 @@
  */
 #include "receive/receiver.h"
 
-#include "config/homes.h"
 #include "route/table_service.h"
 
 static sluice_status read_restrictions(struct receiver *receiver, const struct config *config,
@@ -56,7 +55,7 @@ sluice_status receiver_init(struct receiver *receiver, const struct config *conf
     if (st != SLUICE_OK)
         return st;
     if (tables_new(config, &receiver->tables) != SLUICE_OK ||
-        tables_ask_homes(receiver->tables, HOME_NONE) != SLUICE_OK)
+        tables_ask_homes(receiver->tables) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     table_service_provide(receiver->tables);
     st = read_lists(receiver, config, err);

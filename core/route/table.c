@@ -21,7 +21,6 @@ struct tables {
     const struct config *config;
     struct table *by_name;
     struct remote *remote; /* NULL: all tables are opened here */
-    unsigned home;         /* this process is; HOME_NONE: of no table */
 };
 
 const struct instance_side *table_side(const struct table *table)
@@ -119,10 +118,9 @@ void tables_free(struct tables *tables)
     free(tables);
 }
 
-sluice_status tables_ask_homes(struct tables *tables, unsigned home)
+sluice_status tables_ask_homes(struct tables *tables)
 {
     tables->remote = remote_new();
-    tables->home = home;
     return tables->remote != NULL ? SLUICE_OK : SLUICE_TEMP;
 }
 
@@ -152,12 +150,9 @@ static void find_first(struct tables *tables, struct table *table)
 static sluice_status find_opener(const struct tables *tables, struct table *table,
                                  const struct config_instance *configured, struct error *err)
 {
-    unsigned home =
-        tables->remote != NULL ? home_of_table(tables->config, configured) : HOME_NONE;
-
-    if (home != HOME_NONE && home != tables->home) {
+    if (tables->remote != NULL && configured->home != HOME_NONE) {
         table->remote = tables->remote;
-        table->home = home;
+        table->home = configured->home;
         table->remote_flags = configured->table_flags;
         table->is_open = true;
         return SLUICE_OK;

@@ -31,10 +31,9 @@ sluice_status tables_new(const struct config *config, struct tables **ret_tables
 void tables_free(struct tables *tables); /* accepts NULL; waits for threads of tables */
 /*
  * For a role: tables that have a home (config/homes.h) are opened there and nowhere else, and asked over
- * the links to there. home: this process is; HOME_NONE: of no table. Before the first tables_get(). TEMP: no
- * memory. [main]
+ * the links to there. Before the first tables_get(). TEMP: no memory. [main]
  */
-sluice_status tables_ask_homes(struct tables *tables, unsigned home);
+sluice_status tables_ask_homes(struct tables *tables);
 /* A link to a home, which is taken over. [main] */
 void tables_link(struct tables *tables, unsigned home, int fd);
 /*

@@ -99,6 +99,14 @@ def test_isolated_tables_have_a_process_each(start):
     assert rcpt(daemon) == MOVED.format("u7@customer.tld")
 
 
+def test_one_that_cannot_be_opened_is_reported(start):
+    daemon = start(shared=True)
+    assert daemon.command("sluiced", "-t").stderr == ""
+    table = {**daemon.settings["tables"][0], "dbpath": "/nowhere"}
+    daemon.change({"tables": [table]})
+    assert "table sqlite:users cannot be opened: " in daemon.command("sluiced", "-t").stderr
+
+
 def test_many_ask_at_once(start):
     daemon = start(shared=True)
     clients = [Client(daemon.port) for _ in range(40)]

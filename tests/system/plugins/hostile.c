@@ -5,15 +5,26 @@
  * each message. Built by the tests, for MODE and under NAME.
  *
  *   segv  writes to nowhere      deep  has no end to its recursion     abort  gives up
- *   loop  never returns          wait  waits for what never comes
+ *   loop  never returns          wait  waits for what never comes      leave  ends the process
+ *
+ * A lookup plugin also
+ *
+ *   eat   keeps 64 MB more       take  keeps 100 descriptors more      fork  leaves a process behind
+ *   wear  crashes at the tenth   see-  says whether it can read the file that is named next
  */
+#define _GNU_SOURCE
 #include <sluice/access.h>
 #include <sluice/lookup.h>
 #include <sluice/transport.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#define EATEN ((size_t)64 * 1024 * 1024)
 
 static volatile int endless = 1;
 
@@ -54,6 +65,8 @@ static void act(const struct sluice_host *host, struct sluice_span text)
         continue;
     if (begins(text, "wait"))
         wait_for_nothing(host);
+    if (begins(text, "leave"))
+        _exit(3);
 }
 
 /* ---- transport ------------------------------------------------------------------------------- */
@@ -153,15 +166,67 @@ static void close_lookup(struct sluice_lookup *lookup)
     free(lookup);
 }
 
+static void eat(void)
+{
+    void *eaten = mmap(NULL, EATEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (eaten != MAP_FAILED)
+        memset(eaten, 1, EATEN);
+}
+
+static void leave_process(void)
+{
+    if (fork() != 0)
+        return;
+    while (endless != 0)
+        (void)pause();
+}
+
+/* "see-/etc/passwd@domain" */
+static const char *see(struct sluice_span key)
+{
+    char path[256];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%.*s", (int)key.len - 4, key.ptr + 4);
+    path[strcspn(path, "@")] = '\0';
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return strerror(errno);
+    (void)close(fd);
+    return "seen";
+}
+
+static const char *misuse(struct sluice_span key)
+{
+    static int wear = 0;
+
+    if (begins(key, "see-"))
+        return see(key);
+    if (begins(key, "eat"))
+        eat();
+    for (int i = 0; begins(key, "take") && i < 100; i++)
+        (void)dup(0);
+    if (begins(key, "fork"))
+        leave_process();
+    if (begins(key, "wear") && ++wear == 10)
+        *(volatile int *)NULL = 1;
+    return "OK";
+}
+
 static sluice_status find(struct sluice_lookup *lookup, struct sluice_span key, int64_t deadline_ms,
                           const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
 {
     (void)deadline_ms;
     (void)errors;
     act(lookup->host, key);
-    sink->value(sink, sluice_span_of("OK"));
+    sink->value(sink, sluice_span_of(misuse(key)));
     return SLUICE_OK;
 }
+
+static const struct sluice_option other_options[] = {
+    {"secret", SLUICE_OPT_STRING, SLUICE_OPT_SECRET, "", NULL, "Nobody else's business"},
+};
 
 static const struct sluice_lookup_ops lookup_ops = {
     .struct_size = sizeof(lookup_ops),
@@ -243,8 +308,8 @@ static const struct sluice_plugin_desc desc = {
     .summary = "Does harm when it is asked to",
     .mode = MODE,
     .option_size = sizeof(struct sluice_option),
-    .option_count = sizeof(KIND) == sizeof("transport") ? 2 : 0,
-    .options = transport_options,
+    .option_count = sizeof(KIND) == sizeof("transport") ? 2 : 1,
+    .options = sizeof(KIND) == sizeof("transport") ? transport_options : other_options,
     .get_interface = get_interface,
 };
 

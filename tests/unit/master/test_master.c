@@ -204,7 +204,6 @@ static int hand_over(struct draft *draft)
     send_snapshot(channel, draft, "queue", DRAFT_QUEUE);
     send_snapshot(channel, draft, "deliver", DRAFT_DELIVER);
     send_snapshot(channel, draft, "metrics", DRAFT_METRICS);
-    send_snapshot(channel, draft, "lookup", DRAFT_LOOKUP);
     (void)channel_send_body(channel, MESSAGE_CHECKED, 0, SPAN_EMPTY);
     task_loop_run();
     task_loop_done();

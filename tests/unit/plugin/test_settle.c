@@ -67,6 +67,62 @@ static void test_reports(void **state)
     }
 }
 
+/* Shared ones are together, isolated ones alone; check says so to who asks them. */
+static void test_homes(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned home;
+        uint32_t roles;
+    } tables[] = {
+        {"plain:alone", 0, DRAFT_HOME(0)},
+        {"plain:one", 1, DRAFT_HOME(1)},
+        {"plain:both", 2, DRAFT_HOME(2)},
+        {"plain:two", 1, DRAFT_HOME(1)},
+        {"plain:own", HOME_NONE, DRAFT_RECEIVE | DRAFT_DELIVER},
+    };
+    struct draft draft;
+
+    (void)state;
+    read_tables(&draft,
+                "tables = ( { name = \"alone\"; plugin = \"test/plain\"; isolate = true; },\n"
+                " { name = \"one\"; plugin = \"test/plain\"; shared = true; },\n"
+                " { name = \"both\"; plugin = \"test/plain\"; isolate = true; shared = true; },\n"
+                " { name = \"two\"; plugin = \"test/plain\"; shared = true; },\n"
+                " { name = \"own\"; plugin = \"test/plain\"; } );\n");
+    assert_int_equal(draft.report.error_count, 0);
+    assert_int_equal(draft.home_count, 3);
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        const struct draft_instance *table =
+            draft_instance_find(&draft, "sluice.lookup/1", tables[i].name);
+
+        assert_int_equal(table->home, tables[i].home);
+        assert_int_equal(table->roles, tables[i].roles);
+        assert_int_equal(table->askers,
+                         table->home == HOME_NONE ? 0 : DRAFT_RECEIVE | DRAFT_DELIVER);
+    }
+    draft_done(&draft);
+}
+
+static void test_too_many_homes(void **state)
+{
+    struct buffer text = BUFFER_INIT;
+    struct draft draft;
+
+    (void)state;
+    buffer_printf(&text, "tables = (");
+    for (int i = 1; i <= HOMES_MAX + 1; i++)
+        buffer_printf(&text, "%s\n{ name = \"t%d\"; plugin = \"test/plain\"; isolate = true; }",
+                      i > 1 ? "," : "", i);
+    buffer_printf(&text, " );\n");
+    read_tables(&draft, buffer_text(&text));
+    assert_int_equal(draft.home_count, HOMES_MAX);
+    assert_string_equal(buffer_text(&draft.report.text),
+                        "t.conf:18: plain:t17: there cannot be more than 16 lookup processes\n");
+    draft_done(&draft);
+    buffer_done(&text);
+}
+
 static void test_plugins_of_an_instance(void **state)
 {
     struct draft draft;
@@ -86,6 +142,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reports, folder_enter, folder_leave),
+        cmocka_unit_test_setup_teardown(test_homes, folder_enter, folder_leave),
+        cmocka_unit_test_setup_teardown(test_too_many_homes, folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(test_plugins_of_an_instance, folder_enter, folder_leave),
     };
 
