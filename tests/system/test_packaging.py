@@ -146,6 +146,7 @@ def test_programs_lie_where_programs_look_for_them(tmp_path):
     doc = usr / "share/doc/sluice"
     assert "ISC License" in (doc / "LICENSE").read_text()
     assert "Zero Clause" in (doc / "LICENSE.sdk").read_text()
+    assert "olcObjectClasses" in (doc / "example/ldap-relay/schema.ldif").read_text()
 
 
 def build_elsewhere(folder, build):

@@ -50,6 +50,14 @@ static bool is_set(const struct connect *connect, enum setting setting)
     return connect->settings.text[setting][0] != '\0';
 }
 
+/* With GnuTLS libldap says no more of a certificate that is not good. */
+static const char *in_plain_words(const char *more)
+{
+    return strcmp(more, "(unknown error code)") == 0
+               ? "its certificate has expired, or is not signed by one of tls_ca_cert_file"
+               : more;
+}
+
 /* What libldap says of its own accord comes behind the code's words. */
 static sluice_status failed(struct connect *connect, const char *what, int code)
 {
@@ -59,7 +67,7 @@ static sluice_status failed(struct connect *connect, const char *what, int code)
         (void)ldap_get_option(connect->handle, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
     (void)snprintf(connect->why, sizeof(connect->why), "%s %s: %s%s%s", what, connect->url,
                    ldap_err2string(code), more != NULL && more[0] != '\0' ? ": " : "",
-                   more != NULL ? more : "");
+                   more != NULL ? in_plain_words(more) : "");
     ldap_memfree(more);
     return SLUICE_TEMP;
 }

@@ -14,7 +14,8 @@
 /* has_credentials: the server is shown our certificate. A file that has changed counts from the next
  * call on. LDAP_OPT_SUCCESS, or what ldap_set_option says. [any: reads files] */
 int tls_set(LDAP *handle, const struct settings *settings, bool has_credentials);
-/* The first file or folder that cannot be read, with the key of its option, and errno; or NULL. [any: opens files] */
+/* The first file or folder that cannot be read, with the key of its option, and errno; or NULL. [any: opens
+ * files] */
 const char *tls_unreadable(const struct settings *settings, bool has_credentials,
                            const char **ret_key);
 
