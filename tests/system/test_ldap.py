@@ -44,6 +44,8 @@ PEOPLE = (
     + entry(f"ou=a.b,{BASE}", objectClass="organizationalUnit", ou="a.b")
     + entry(f"cn=deep,ou=a.b,{BASE}", objectClass="mailrecipient", cn="deep",
             mailacceptinggeneralid="deep@a.b", maildrop="deep@store.tld")
+    + recipient("many", mailacceptinggeneralid="many@customer.tld",
+                maildrop=[f"one-of-many-mailboxes-{number}@store.tld" for number in range(1500)])
 )
 
 
@@ -252,6 +254,18 @@ def test_tls(ask, secure, certificates, settings):
     assert " tls_ssf=256 ssf=256" in secure.output() or "TLS established" in secure.output()
     if "tls_cert" in settings:
         assert 'mech=EXTERNAL' in secure.output() and "cn=joe" in secure.output()
+
+
+@pytest.mark.parametrize("url", ["url", "local_url", "tls_url"])
+def test_an_answer_longer_than_what_is_read_at_once(ask, secure, url):
+    """In pieces, while short ones come and go on the same connection."""
+    rcpt = ask(secure, server_host=getattr(secure, url), more={"receive_processes": 1})
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        replies = list(pool.map(rcpt, ["many@customer.tld", "joe@customer.tld"] * 20))
+    assert set(replies[1::2]) == {MOVED.format("joe@customer.tld", "joe@store.tld")}
+    assert len(set(replies[::2])) == 1 and "one-of-many-mailboxes-0@store.tld" in replies[0]
+    values = rcpt.daemon.command("postmap", "-q", "many@customer.tld", f"ldap:{rcpt.daemon.folder}/ldap.cf")
+    assert values.stdout.count("one-of-many-mailboxes-") == 1500
 
 
 def test_a_file_that_is_not_there_is_named(ask, secure):

@@ -184,6 +184,16 @@ static int bind_as_told(struct connect *connect)
                             &password, NULL, NULL, NULL);
 }
 
+/* Several messages a read, and no poll before each of them: one system call for a search instead of six. */
+static bool read_ahead(LDAP *handle)
+{
+    Sockbuf *socket = NULL;
+
+    return ldap_get_option(handle, LDAP_OPT_SOCKBUF, &socket) == LDAP_OPT_SUCCESS &&
+           socket != NULL &&
+           ber_sockbuf_add_io(socket, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER, NULL) == 0;
+}
+
 /* From now on nothing about the handle may wait. */
 static bool make_nonblocking(LDAP *handle)
 {
@@ -216,6 +226,7 @@ sluice_status connect_work(void *data)
     code = bind_as_told(connect);
     if (code != LDAP_SUCCESS)
         return failed(connect, "bind to", code);
-    return make_nonblocking(connect->handle) ? SLUICE_OK
-                                             : failed(connect, "connect to", LDAP_CONNECT_ERROR);
+    return make_nonblocking(connect->handle) && read_ahead(connect->handle)
+               ? SLUICE_OK
+               : failed(connect, "connect to", LDAP_CONNECT_ERROR);
 }

@@ -131,15 +131,27 @@ static void die(struct link *link)
     }
 }
 
-/* All that has come. */
+/* In a buffer of libldap's, of which the descriptor knows nothing. */
+static bool has_unread(const struct link *link)
+{
+    Sockbuf *socket = NULL;
+
+    (void)ldap_get_option(link->handle, LDAP_OPT_SOCKBUF, &socket);
+    return socket != NULL && ber_sockbuf_ctrl(socket, LBER_SB_OPT_DATA_READY, NULL) > 0;
+}
+
+/* All that has come. Of a long message ldap_result takes one piece, and says that there is nothing. */
 static void pump(struct link *link)
 {
     struct timeval none = {0};
     LDAPMessage *message;
     int type;
 
-    while ((type = ldap_result(link->handle, LDAP_RES_ANY, LDAP_MSG_ONE, &none, &message)) > 0)
-        hand_over(link, message);
+    do {
+        type = ldap_result(link->handle, LDAP_RES_ANY, LDAP_MSG_ONE, &none, &message);
+        if (type > 0)
+            hand_over(link, message);
+    } while (type > 0 || (type == 0 && has_unread(link)));
     if (type == -1)
         die(link);
 }
@@ -158,7 +170,8 @@ static sluice_status read_for(struct link *link, struct search *search, int64_t 
     struct search *other;
 
     link->is_read = true;
-    pump(link); /* it may lie in libldap's own buffer, of which the descriptor knows nothing */
+    if (has_unread(link))
+        pump(link);
     while (!search->is_done && st == SLUICE_OK) {
         st = link->io->wait_fd(link->host, link->fd, SLUICE_IO_READABLE, deadline_ms);
         if (st == SLUICE_OK)
