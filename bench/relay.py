@@ -18,21 +18,24 @@ STORE_BATCH = 64
 PERCENTILES = ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "late_p99_ms")
 
 
-def relay(kind, messages, *options, settings=None):
+def through(sink, mta, count, *options):
     """Until the last one is delivered. source_share and sink_share: how much of a core those two took."""
-    with Sink(messages) as sink, kind(sink.port, settings=settings) as mta:
+    wait_for(lambda: is_idle(mta.pid), 60)
+    before = cpu_seconds(mta.pid)
+    with Peak(mta.pid) as peak:
+        sent = source(mta.port, count, *options)
+        got = sink.finish()
+    seconds = got["last_s"] - sent["begin_s"]
+    return {"per_s": count / seconds,
+            "cpu_s_per_1000": (cpu_seconds(mta.pid) - before) / count * 1000, "peak_mib": peak.mib,
+            "source_share": sent["cpu_s"] / seconds, "sink_share": got["cpu_s"] / seconds,
+            **{name: sent[name] for name in PERCENTILES}}
+
+
+def relay(kind, messages, *options):
+    with Sink(messages) as sink, kind(sink.port) as mta:
         source(mta.port, WARM_UP, "-d")  # processes, connections and tables are there
-        wait_for(lambda: is_idle(mta.pid), 60)
-        count = messages - WARM_UP
-        before = cpu_seconds(mta.pid)
-        with Peak(mta.pid) as peak:
-            sent = source(mta.port, count, *options)
-            got = sink.finish()
-        seconds = got["last_s"] - sent["begin_s"]
-        return {"per_s": count / seconds,
-                "cpu_s_per_1000": (cpu_seconds(mta.pid) - before) / count * 1000, "peak_mib": peak.mib,
-                "source_share": sent["cpu_s"] / seconds, "sink_share": got["cpu_s"] / seconds,
-                **{name: sent[name] for name in PERCENTILES}}
+        return through(sink, mta, messages - WARM_UP, *options)
 
 
 def throughput(kind):

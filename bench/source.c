@@ -2,7 +2,8 @@
 /*
  * source: sends messages by SMTP as fast as the other side takes them, as cheaply as one thread can.
  *
- *   source [-s SESSIONS] [-m MESSAGES] [-l SIZE] [-d] [-r RATE] [-n DOMAINS] [-t DOMAIN] ADDRESS:PORT
+ *   source [-s SESSIONS] [-m MESSAGES] [-l SIZE] [-d] [-r RATE] [-n DOMAINS] [-u USERS] [-t DOMAIN]
+ *          ADDRESS:PORT
  *
  * -s N   sessions at a time (50)
  * -m N   messages in all (10,000)
@@ -10,6 +11,7 @@
  * -d     many messages on a connection; else one
  * -r N   messages a second at most, evenly spread over the sessions; 0: as fast as it goes
  * -n N   recipients in N domains, d0.DOMAIN, d1.DOMAIN, ..., in turn; 0: all in DOMAIN
+ * -u N   recipients user0 to userN-1, in turn; 0: all for one
  * -t X   the domain (sink.example)
  *
  * The envelope and DATA go in one group where the server announces PIPELINING. In the end it says on
@@ -33,6 +35,7 @@
 #define EVENTS_MAX 256
 #define INPUT_SIZE 4096
 #define SESSIONS_MAX 20000
+#define RECIPIENT_SIZE 320
 #define COMMANDS_SIZE 512
 
 enum step {
@@ -66,6 +69,7 @@ static struct {
     bool keeps_connections;
     double rate;
     unsigned domain_count;
+    unsigned user_count;
     const char *domain;
     struct sockaddr_in to;
     int epoll;
@@ -149,19 +153,26 @@ static void quit(struct session *s)
 
 /* ---- a message ------------------------------------------------------------------------------- */
 
+static void print_recipient(char *to, size_t size, uint64_t number)
+{
+    char user[32] = "b";
+    char below[32] = "";
+
+    if (source.user_count > 0)
+        (void)snprintf(user, sizeof(user), "user%u", (unsigned)(number % source.user_count));
+    if (source.domain_count > 0)
+        (void)snprintf(below, sizeof(below), "d%u.", (unsigned)(number % source.domain_count));
+    (void)snprintf(to, size, "%s@%s%s", user, below, source.domain);
+}
+
 static void send_envelope(struct session *s)
 {
+    char recipient[RECIPIENT_SIZE];
     char commands[COMMANDS_SIZE];
-    uint64_t number = source.begun++;
-    int len;
 
-    if (source.domain_count == 0)
-        len = snprintf(commands, sizeof(commands),
-                       "MAIL FROM:<a@source.example>\r\nRCPT TO:<b@%s>\r\nDATA\r\n", source.domain);
-    else
-        len = snprintf(commands, sizeof(commands),
-                       "MAIL FROM:<a@source.example>\r\nRCPT TO:<b@d%u.%s>\r\nDATA\r\n",
-                       (unsigned)(number % source.domain_count), source.domain);
+    print_recipient(recipient, sizeof(recipient), source.begun++);
+    int len = snprintf(commands, sizeof(commands),
+                       "MAIL FROM:<a@source.example>\r\nRCPT TO:<%s>\r\nDATA\r\n", recipient);
     say(s, commands, (size_t)len);
     s->step = STEP_ENVELOPE;
     s->replies_due = 3;
@@ -393,14 +404,14 @@ static _Noreturn void usage(void)
 {
     errno = 0;
     bench_fail("usage: source [-s SESSIONS] [-m MESSAGES] [-l SIZE] [-d] [-r RATE] [-n DOMAINS] "
-               "[-t DOMAIN] ADDRESS:PORT");
+               "[-u USERS] [-t DOMAIN] ADDRESS:PORT");
 }
 
 static void read_options(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "s:m:l:dr:n:t:")) != -1) {
+    while ((option = getopt(argc, argv, "s:m:l:dr:n:u:t:")) != -1) {
         if (option == 's')
             source.session_count = strtoul(optarg, NULL, 10);
         else if (option == 'm')
@@ -413,6 +424,8 @@ static void read_options(int argc, char **argv)
             source.rate = strtod(optarg, NULL);
         else if (option == 'n')
             source.domain_count = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'u')
+            source.user_count = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 't')
             source.domain = optarg;
         else
