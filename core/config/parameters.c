@@ -401,9 +401,10 @@ static const struct sluice_option table_parameters[] = {
      "How long it keeps that there is none"},
     {"cache_bytes", SLUICE_OPT_SIZE, 0, "16M", "0..1G", "Memory for what it keeps of this table"},
     {"stale_ok", SLUICE_OPT_DURATION, 0, "72h", "0s..",
-     "How old a value may be that stands in while the table gives no answer; 0: none does"},
+     "How old an answer may be that stands in while the table gives none; 0: none does"},
     {"stale_after", SLUICE_OPT_DURATION, 0, "2s", "0s..1h", "How long its answer is waited for first"},
-    {"stale_bytes", SLUICE_OPT_SIZE, 0, "256M", "1M..64G", "Disk for such values of this table"},
+    {"stale_bytes", SLUICE_OPT_SIZE, 0, "256M", "1M..64G",
+     "Disk for such values of this table; for that it has none, a quarter of that more"},
 };
 
 const struct sluice_option *parameters_of_instance(const char *interface, size_t *ret_count)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "deliver/routes.h"
 
+#include "task/doubt.h"
+
 #include <stdlib.h>
 
 struct routes {
@@ -53,11 +55,17 @@ sluice_status routes_find(const struct routes *routes, struct sluice_span sender
 {
     struct mailbox mailbox = MAILBOX_INIT;
     sluice_status st = parse(address, &mailbox, err);
+    struct doubt doubt;
 
+    doubt_begin(&doubt);
     if (st == SLUICE_OK)
         st = route_resolve(&routes->router, sender, &mailbox, deadline_ms, ret_route, err);
     mailbox_done(&mailbox);
-    return st;
+    if (doubt_end(&doubt) == NULL || st != SLUICE_OK)
+        return st;
+    route_done(ret_route);
+    return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "%s gives no answer, and old ones move no mail",
+                         doubt.about);
 }
 
 bool routes_go_by_domain(const struct routes *routes)
@@ -89,13 +97,16 @@ static sluice_status resolve_all(const struct routes *routes, const struct mailb
     list->items = calloc(count, sizeof(*list->items));
     if (list->items == NULL)
         return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "out of memory");
-    for (; st == SLUICE_OK && list->count < count; list->count++)
+    for (; st == SLUICE_OK && list->count < count; list->count++) {
         st = route_resolve(&routes->router, SPAN_EMPTY, &mailboxes[list->count], deadline_ms,
                            &list->items[list->count], err);
+        if (st == SLUICE_OK)
+            st = route_check_doubt(&list->items[list->count], err);
+    }
     return st;
 }
 
-sluice_status routes_expand(const struct routes *routes, struct sluice_span address,
+static sluice_status expand(const struct routes *routes, struct sluice_span address,
                             int64_t deadline_ms, struct route_list *ret_list, struct error *err)
 {
     struct mailbox mailbox = MAILBOX_INIT;
@@ -115,5 +126,16 @@ sluice_status routes_expand(const struct routes *routes, struct sluice_span addr
         *ret_list = list;
     else
         route_list_done(&list);
+    return st;
+}
+
+sluice_status routes_expand(const struct routes *routes, struct sluice_span address,
+                            int64_t deadline_ms, struct route_list *ret_list, struct error *err)
+{
+    struct doubt doubt;
+
+    doubt_begin(&doubt);
+    sluice_status st = expand(routes, address, deadline_ms, ret_list, err);
+    (void)doubt_end(&doubt);
     return st;
 }

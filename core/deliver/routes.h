@@ -18,8 +18,11 @@ sluice_status routes_open(const struct config *config, struct tables *tables,
                           struct routes **ret_routes, struct error *err);
 void routes_close(struct routes *routes); /* accepts NULL */
 
-/* For mail from sender. OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn
- * and text. [task: may wait] */
+/*
+ * For queued mail from sender. OK: route_done(ret_route) afterwards; PERM: that is no address; TEMP with dsn and
+ * text: also where any table has but an old answer (task/doubt.h). Such mail has a route already, on which it waits
+ * at worst; from where a wrong one leads it does not come back. [task: may wait]
+ */
 sluice_status routes_find(const struct routes *routes, struct sluice_span sender,
                           struct sluice_span address, int64_t deadline_ms, struct route *ret_route,
                           struct error *err);

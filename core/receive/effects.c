@@ -91,6 +91,8 @@ static sluice_status add_recipient(struct transaction *transaction, const struct
     if (st == SLUICE_OK)
         st = route_resolve(router, transaction->envelope.sender, &mailbox, deadline_ms, &route,
                            err);
+    if (st == SLUICE_OK)
+        st = route_check_doubt(&route, err);
     if (st == SLUICE_OK && transaction_add(transaction, &mailbox, &route, &parameters) != SLUICE_OK)
         st = error_set(err, SLUICE_TEMP, "no memory for a recipient");
     route_done(&route);

@@ -10,6 +10,7 @@
 #include "receive/judge.h"
 #include "receive/session.h"
 #include "route/mailbox.h"
+#include "task/doubt.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -92,7 +93,7 @@ static bool is_eligible(struct request *request)
         st = domain_list_match(&request->session->receiver->fast_flush_domains, request->domain,
                                session_lookup_deadline(request->session), &err);
     if (st != SLUICE_OK)
-        refuse(request, st);
+        refuse(request, doubt_about() == NULL ? st : SLUICE_TEMP);
     return st == SLUICE_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "receive/session_log.h"
 #include "receive/unlisted.h"
+#include "task/doubt.h"
 #include "task/explain.h"
 
 #include <stdio.h>
@@ -81,13 +82,25 @@ bool ruling_fail(struct ruling *ruling, const struct error *err)
     return false;
 }
 
+/* What old answers have led to, and would be for good, is not done. TEMP with a text. */
+static sluice_status check_doubt(struct error *err)
+{
+    if (doubt_about() == NULL)
+        return SLUICE_OK;
+    return error_set(err, SLUICE_TEMP, "%s gives no answer, and an old one refuses nobody for good",
+                     doubt_about());
+}
+
 bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict)
 {
     char line[LINE_MAX_BYTES];
+    struct error err = ERROR_INIT;
 
     if (verdict->verdict == SLUICE_VERDICT_REJECT &&
         ruling->defer_if_reject.verdict != SLUICE_VERDICT_NONE)
         verdict = &ruling->defer_if_reject;
+    if (verdict->verdict == SLUICE_VERDICT_REJECT && check_doubt(&err) != SLUICE_OK)
+        return ruling_fail(ruling, &err);
     format(ruling, verdict, line);
     session_reject(ruling->session, ruling->command, ruling->recipient, "%s", line);
     return false;
@@ -311,7 +324,7 @@ static sluice_status take_verdict(struct ruling *ruling, const struct access_ver
         break;
     case SLUICE_VERDICT_DISCARD:
         *ret_ends = true;
-        return note(ruling, verdict, err);
+        return check_doubt(err) == SLUICE_OK ? note(ruling, verdict, err) : SLUICE_TEMP;
     default:
         return note(ruling, verdict, err);
     }

@@ -39,7 +39,8 @@ void ruling_begin(struct ruling *ruling, struct session *session, const char *co
 bool ruling_ask(struct ruling *ruling, enum restriction_list_id id);
 /* False: refused by one of the lists, on the condition that nobody else refuses. */
 bool ruling_end(struct ruling *ruling);
-/* Refuses. False, for convenience. */
+/* Refuses; not for good where a look-up of this command was answered by an old answer (task/doubt.h). False, for
+ * convenience. */
 bool ruling_refuse(struct ruling *ruling, const struct access_verdict *verdict);
 /* Tells the client that something could not be looked up, and the log what and why. False. */
 bool ruling_fail(struct ruling *ruling, const struct error *err);

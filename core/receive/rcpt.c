@@ -169,6 +169,16 @@ static bool parse_local(struct candidate *candidate, struct sluice_span path)
     return st != SLUICE_TEMP;
 }
 
+static sluice_status add_route(struct candidate *candidate, const struct route *route,
+                               const struct esmtp_rcpt *parameters, struct error *err)
+{
+    sluice_status st = route_check_doubt(route, err);
+
+    return st != SLUICE_OK ? st
+                           : transaction_add(candidate->session->transaction, &candidate->mailbox,
+                                             route, parameters);
+}
+
 /* All that it stands for, or nothing. */
 static sluice_status add_aliases(struct candidate *candidate, const struct esmtp_rcpt *parameters,
                                  struct error *err)
@@ -185,7 +195,7 @@ static sluice_status add_aliases(struct candidate *candidate, const struct esmtp
                            &candidate->aliases.items[i], session_lookup_deadline(session), &route,
                            err);
         if (st == SLUICE_OK)
-            st = transaction_add(transaction, &candidate->mailbox, &route, parameters);
+            st = add_route(candidate, &route, parameters, err);
         route_done(&route);
     }
     if (st != SLUICE_OK)
@@ -203,7 +213,7 @@ static sluice_status add_recipient(struct candidate *candidate, const struct esm
                                       "bad address syntax");
     if (candidate->aliases.count > 0)
         return add_aliases(candidate, parameters, err);
-    return transaction_add(transaction, &candidate->mailbox, &candidate->route, parameters);
+    return add_route(candidate, &candidate->route, parameters, err);
 }
 
 static void add(struct candidate *candidate, const struct esmtp_rcpt *parameters)

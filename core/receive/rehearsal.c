@@ -9,6 +9,7 @@
 #include "ipc/messages.h"
 #include "receive/judge.h"
 #include "receive/upload.h"
+#include "task/doubt.h"
 #include "task/explain.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct rehearsal {
     char *body; /* what the request's spans point into */
     struct message_explain request;
     struct explanation *explanation;
+    struct doubt doubt; /* of the command that is played */
 };
 
 void rehearsal_free(struct rehearsal *rehearsal)
@@ -39,6 +41,7 @@ static struct sluice_span reply_of(const struct session *session)
 static void begin(struct session *session, const char *command)
 {
     buffer_clear(&session->out);
+    doubt_begin(&session->rehearsal->doubt);
     explain_begin("command");
     explain_text("command", command);
 }
@@ -57,6 +60,7 @@ static bool end(struct session *session, bool is_fine)
     if (reply.len > 0)
         explain_span("reply", reply);
     explain_end(is_fine ? SLUICE_OK : is_rejected ? SLUICE_PERM : SLUICE_TEMP, NULL);
+    (void)doubt_end(&session->rehearsal->doubt);
     explain_text("verdict", is_fine ? "accept" : is_rejected ? "reject" : "defer");
     if (reply.len > 0)
         explain_span("reply", reply);
@@ -138,9 +142,13 @@ static void accept_message(struct session *session)
 {
     struct transaction *transaction = session->transaction;
     struct error err = ERROR_INIT;
+    struct doubt doubt;
 
-    if (effects_apply(transaction, &session->receiver->router, session_lookup_deadline(session),
-                      &err) != SLUICE_OK) {
+    doubt_begin(&doubt);
+    sluice_status st = effects_apply(transaction, &session->receiver->router,
+                                     session_lookup_deadline(session), &err);
+    (void)doubt_end(&doubt);
+    if (st != SLUICE_OK) {
         explain_text("verdict", "defer");
         explain_text("reply", upload_write_error);
         explain_text("text", err.text);

@@ -12,6 +12,7 @@
 #include "receive/stress.h"
 #include "receive/upload.h"
 #include "receive/session_log.h"
+#include "task/doubt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,7 @@ static void count_junk(struct session *session, const struct command *command)
 static void run_command(struct session *session, struct sluice_span line)
 {
     struct sluice_span argument;
+    struct doubt doubt;
     enum command_id id = command_find(line, &argument);
     const struct command *command = command_at(id);
 
@@ -253,7 +255,9 @@ static void run_command(struct session *session, struct sluice_span line)
     }
     count_junk(session, command);
     session->has_failed = false;
+    doubt_begin(&doubt); /* all that refuses for good asks for it */
     command->run(session, argument);
+    (void)doubt_end(&doubt);
     session->counts[id].all++;
     if (!session->has_failed)
         session->counts[id].good++;

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/span.h"
 #include "route/address_map.h"
+#include "task/doubt.h"
 #include "task/explain.h"
 
 #include <stdlib.h>
@@ -395,6 +396,18 @@ sluice_status route_resolve(const struct router *router, struct sluice_span send
         explain_route(ret_route);
     explain_end(st, err);
     return st;
+}
+
+sluice_status route_check_doubt(const struct route *route, struct error *err)
+{
+    bool is_end = span_equal(route->transport, SPAN_LITERAL("error")) ||
+                  span_equal(route->transport, SPAN_LITERAL("discard"));
+
+    if (!is_end || doubt_about() == NULL)
+        return SLUICE_OK;
+    return error_set_dsn(err, SLUICE_TEMP, "4.3.0",
+                         "%s gives no answer, and with old ones no mail goes to %.*s", doubt_about(),
+                         SPAN_ARGS(route->transport));
 }
 
 void route_done(struct route *route)

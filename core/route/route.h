@@ -51,6 +51,11 @@ bool route_is_postmaster(const struct mailbox *mailbox);
 sluice_status route_resolve(const struct router *router, struct sluice_span sender,
                             const struct mailbox *mailbox, int64_t deadline_ms,
                             struct route *ret_route, struct error *err);
+/*
+ * Who takes a route for mail, asks this in the same scope (task/doubt.h). TEMP with a text: the mail would end there
+ * for good, and old answers have led to it.
+ */
+sluice_status route_check_doubt(const struct route *route, struct error *err);
 void route_done(struct route *route);
 
 #endif

@@ -17,6 +17,7 @@
 #include "ipc/envelope.h"
 #include "receive/receiver.h"
 #include "receive/session.h"
+#include "task/doubt.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -344,6 +345,7 @@ static const struct sluice_restriction fake_restrictions[] = {
     {"reject", SLUICE_RESTRICTION_REFUSES, 0, ""},
     {"defer", SLUICE_RESTRICTION_REFUSES, 0, ""},
     {"broken", 0, 0, ""},
+    {"old", 0, 0, ""},
     {"say", SLUICE_RESTRICTION_ARGUMENT, 0, ""},
     {"reject_rehearsal", 0, 0, ""},
 };
@@ -390,6 +392,8 @@ static inline sluice_status fake_decide(struct sluice_access *access, const char
         sink->verdict(sink, SLUICE_VERDICT_REJECT, 554, "5.7.1", "a rehearsal");
     if (strcmp(restriction, "say") == 0)
         fake_say(request->argument, sink);
+    if (strcmp(restriction, "old") == 0)
+        (void)doubt_note("fake:old");
     if (strcmp(restriction, "broken") == 0) {
         errors->explain(errors, NULL, "is broken");
         return SLUICE_TEMP;

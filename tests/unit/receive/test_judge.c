@@ -42,6 +42,16 @@ static const struct {
     {"DISCARD ends its list", "say 10.0. say 2.0.no", "", "", "250 2.1.5 Ok"},
     {"a verdict that there is not", "say 99.0.x", "", "",
      "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
+    {"old answers refuse nobody for good", "old", "", "reject",
+     "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
+    {"nor those of the command before", "", "", "reject",
+     "554 5.7.1 <u@relay.test>: Recipient address rejected: Access denied"},
+    {"they permit", "old", "", "say 1.0. reject", "250 2.1.5 Ok"},
+    {"they warn", "old", "", "warn_if_reject reject", "250 2.1.5 Ok"},
+    {"they lose no mail", "old", "", "say 10.0.",
+     "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
+    {"who would be told to wait is", "old", "", "defer",
+     "450 4.3.2 <u@relay.test>: Try again later"},
     {"a broken word", "broken", "", "", "451 4.3.0 <u@relay.test>: Temporary lookup failure"},
 };
 
@@ -73,6 +83,24 @@ static void verdicts_body(struct fixture *f)
 static void test_verdicts(void **state)
 {
     run_on_loop(*state, verdicts_body);
+}
+
+static void etrn_body(struct fixture *f)
+{
+    struct stream *stream = connect_esmtp(f, "192.0.2.1");
+
+    talk(f, stream, "ETRN other.test\r\n", "459 <other.test>: service unavailable\r\n");
+    check(f, set_list(f, RESTRICTIONS_ETRN, "old"), "restrictions");
+    talk(f, stream, "ETRN other.test\r\n", "458 Unable to queue messages\r\n");
+    check(f, set_list(f, RESTRICTIONS_ETRN, "old reject"), "restrictions");
+    talk(f, stream, "ETRN relay.test\r\n",
+         "451 4.3.0 <relay.test>: Temporary lookup failure\r\n");
+    stream_close(stream);
+}
+
+static void test_old_answers_refuse_no_etrn_for_good(void **state)
+{
+    run_on_loop(*state, etrn_body);
 }
 
 static void prepended_body(struct fixture *f)
@@ -107,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_verdicts),
+        TEST(test_old_answers_refuse_no_etrn_for_good),
         TEST(test_what_is_put_before_the_content_is_looked_at),
     };
 

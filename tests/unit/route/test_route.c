@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "task/doubt.h"
 #include "task/pool.h"
 #include "task/task.h"
 
@@ -432,6 +433,47 @@ static void test_routes(void **state)
     router_done(&router);
 }
 
+/* ---- doubts ---------------------------------------------------------------------------------- */
+
+static sluice_status doubt_of(const char *transport)
+{
+    struct route route = {.transport = sluice_span_of(transport)};
+    struct error err = ERROR_INIT;
+    sluice_status st = route_check_doubt(&route, &err);
+
+    assert_true((st == SLUICE_TEMP) == (strstr(err.text, "fake:old") != NULL));
+    return st;
+}
+
+static void take_routes(void *arg)
+{
+    bool *has_ended = arg;
+    struct doubt doubt;
+
+    doubt_begin(&doubt);
+    assert_int_equal(doubt_of("error"), SLUICE_OK);
+    assert_true(doubt_note("fake:old"));
+    assert_int_equal(doubt_of("smtp"), SLUICE_OK);
+    assert_int_equal(doubt_of("retry"), SLUICE_OK);
+    assert_int_equal(doubt_of("error"), SLUICE_TEMP);
+    assert_int_equal(doubt_of("discard"), SLUICE_TEMP);
+    (void)doubt_end(&doubt);
+    assert_int_equal(doubt_of("error"), SLUICE_OK);
+    *has_ended = true;
+}
+
+static void test_no_mail_ends_because_of_old_answers(void **state)
+{
+    bool has_ended = false;
+
+    (void)state;
+    assert_int_equal(task_loop_init(), SLUICE_OK);
+    assert_int_equal(task_start("take", take_routes, &has_ended, NULL), SLUICE_OK);
+    task_loop_run();
+    task_loop_done();
+    assert_true(has_ended);
+}
+
 /* ---- classes --------------------------------------------------------------------------------- */
 
 static void add_domain(struct fixture *f, struct router *router, enum route_class class,
@@ -704,6 +746,7 @@ int main(void)
         TEST(test_networks),
         TEST(test_bad_network_is_refused),
         TEST(test_routes),
+        TEST(test_no_mail_ends_because_of_old_answers),
         TEST(test_classes),
         TEST(test_relocated),
         TEST(test_quoted_keys_first),
