@@ -86,5 +86,18 @@ def store(request):
     return request.param
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: begins early, as it takes many seconds")
+
+
+def pytest_collection_modifyitems(items):
+    """Workers get runs of tests that follow each other: long ones are spread, and none is left for the end."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    distance = len(items) // 2 // (len(long) + 1) + 1
+    for number, item in enumerate(long):
+        items.insert(number * distance, item)
+
+
 def pytest_report_header(config):
     return f"build: {BUILD}"

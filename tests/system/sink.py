@@ -19,12 +19,11 @@ class Transaction:
     @property
     def body(self):
         """What was sent to Sluice: all below its own Received field."""
-        lines = self.data.split(b"\r\n")
-        assert lines[0].startswith(b"Received: "), lines[0]
-        count = 1
-        while lines[count][:1] in (b" ", b"\t"):
-            count += 1
-        return b"\r\n".join(lines[count:])
+        assert self.data.startswith(b"Received: "), self.data[:100]
+        end = self.data.index(b"\r\n") + 2
+        while self.data[end:end + 1] in (b" ", b"\t"):
+            end = self.data.index(b"\r\n", end) + 2
+        return self.data[end:]
 
 
 class Sink:
@@ -108,25 +107,26 @@ class Conversation:
         self.sink = sink
         self.connection = connection
         self.number = number
-        self.buffer = b""
+        self.buffer = bytearray()
         self.mail = None
         self.recipients = []
 
     def line(self):
         while b"\n" not in self.buffer:
             self._more()
-        line, self.buffer = self.buffer.split(b"\n", 1)
+        line = self.buffer[:self.buffer.index(b"\n")]
+        del self.buffer[:len(line) + 1]
         return line.rstrip(b"\r").decode("utf-8", "surrogateescape")
 
     def _more(self):
-        chunk = self.connection.recv(65536)
+        chunk = self.connection.recv(1 << 20)
         if not chunk:
             raise EOFError
         self.buffer += chunk
 
     def data(self):
         """Up to CRLF.CRLF, dots undone."""
-        self.buffer = b"\r\n" + self.buffer
+        self.buffer[:0] = b"\r\n"
         start = 0
         while True:
             end = self.buffer.find(b"\r\n.\r\n", start)
@@ -134,7 +134,8 @@ class Conversation:
                 break
             start = max(0, len(self.buffer) - 4)
             self._more()
-        data, self.buffer = self.buffer[2:end + 2], self.buffer[end + 5:]
+        data = bytes(memoryview(self.buffer)[2:end + 2])
+        del self.buffer[:end + 5]
         return data[1:].replace(b"\r\n..", b"\r\n.") if data[:2] == b".." else \
             data.replace(b"\r\n..", b"\r\n.")
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -176,11 +177,12 @@ def converse_at_random(port, seed):
         assert re.fullmatch(rb"\d\d\d[ -][ -~]*", line), f"seed {seed}: {line!r}"
 
 
+@pytest.mark.long
 def test_random_dialogues(make_hub):
     daemon = make_hub(**PATIENT)
     with Unharmed(daemon):
-        for seed in range(1500):
-            converse_at_random(daemon.port, seed)
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda seed: converse_at_random(daemon.port, seed), range(1500)))
         send(daemon.port)
 
 

@@ -19,6 +19,7 @@ def limits():
     return {tuple(row[:3]): (float(row[3]), float(row[3]) * (1 + float(row[4]) / 100)) for row in rows}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: the roles' system calls cannot be counted")
 def test_nothing_costs_more_than_it_did(folder):
     cost.build()

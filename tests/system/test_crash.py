@@ -104,6 +104,7 @@ def verify(sink, load):
     return copies
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("transport", ["relay", "etrn-only"])
 def test_kills_under_load(make_daemon, sink, store, transport):
     """Q-1."""

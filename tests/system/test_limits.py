@@ -71,6 +71,7 @@ def release_build():
     return build if (build / "bin" / "sluiced").exists() else None
 
 
+@pytest.mark.long
 def test_200_clients_with_8_mb_each_and_a_slow_disk(make_daemon, store):
     daemon = make_daemon(start=False, build=release_build())
     daemon.change({

@@ -160,6 +160,7 @@ def build_elsewhere(folder, build):
             for pattern in ("plugins/*/*.so", "lib/*.a") for path in build.rglob(pattern)}
 
 
+@pytest.mark.long
 def test_a_build_is_the_same_wherever_its_folders_are(tmp_path):
     (tmp_path / "deeper/source").mkdir(parents=True)
     (tmp_path / "one").mkdir()

@@ -309,6 +309,7 @@ def open_files(daemon):
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
+@pytest.mark.long
 def test_many_reloads_leave_nothing_behind(make_daemon, sink):
     daemon = relayed(make_daemon, sink)
 
@@ -382,6 +383,7 @@ def test_only_the_owner_reloads(make_daemon, sink):
     assert generation(daemon) == 1
 
 
+@pytest.mark.long
 def test_kills_during_reloads(make_daemon, sink, store):
     """What got 250 is delivered, whatever dies at whatever moment."""
     rng = random.Random(store)

@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 
+import pytest
+
 from client import Client, send
 from daemon import wait_for
 from test_crash import numbered
 
-MANY = 20000
+MANY = 10000
 SENDERS = 8
 
 
@@ -118,6 +120,7 @@ def test_what_is_overdue_is_spread(make_daemon, sink):
     wait_for(lambda: count(daemon) == 0)
 
 
+@pytest.mark.long
 def test_many_messages_are_found_and_released(make_daemon, sink, store):
     """Q-47, and Q-48: a release answers at once, however many wait."""
     daemon = held(make_daemon, sink, queue_store={"plugin": store})

@@ -289,6 +289,7 @@ def test_the_environment_names_the_configuration(daemon, sink):
     only(sink)
 
 
+@pytest.mark.long
 def test_many_recipients(daemon):
     """100,000: more than a message may have in the queue, and none is lost or there twice."""
     daemon.change({"message_size_limit": 10000000})

@@ -91,6 +91,7 @@ def held(daemon):
 
 # ---- transports that crash -----------------------------------------------------------------------
 
+@pytest.mark.long
 def test_a_poison_among_others_is_held_at_its_third_crash(make_victim):
     daemon = make_victim(options={"delay": "1s"})
     others = [f"user{n}@bad.tld" for n in range(200)]

@@ -235,6 +235,7 @@ KEYS = ["customer.tld", "CUSTOMER.tld", "o'brien@d.test", "two@d.test", "none@d.
         "user", "x' OR 'a'='a", "no@where.test", "@d.test", "u@", "a@b.c.d.test"]
 
 
+@pytest.mark.long
 def test_sqlite_answers_as_postfix_s(ours, theirs, folder):
     database = sqlite3.connect(folder / "data")
     database.execute("CREATE TABLE t (k TEXT, v TEXT)")
