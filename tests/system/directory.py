@@ -59,7 +59,7 @@ maxsize 1073741824
 dbnosync
 index objectClass,entryUUID,entryCSN eq
 index cn,mail,mailacceptinggeneralid eq
-overlay syncprov
+{overlay}
 access to * by * read
 """
 
@@ -98,13 +98,15 @@ def recipients(count, domain="customer.tld"):
 class Directory:
     """.url, .local_url (ldapi), and .tls_url if tls has lines of slapd.conf(5) with a certificate."""
 
-    def __init__(self, folder, ldif="", tls="", more="", address="127.0.0.1", debug="stats"):
+    def __init__(self, folder, ldif="", tls="", more="", address="127.0.0.1", debug="stats",
+                 overlay="overlay syncprov"):
         require()
         folder.mkdir(mode=0o755)
         (folder / "data").mkdir()
         self.folder = folder
         self.address = address
         self.debug = debug
+        self.overlay = overlay
         self.port = free_port(address)
         self.tls_port = free_port(address)
         self.has_tls = bool(tls)
@@ -127,13 +129,24 @@ class Directory:
         (self.folder / "mail.schema").write_text(SCHEMA)
         (self.folder / "slapd.conf").write_text(CONFIGURATION.format(
             schemas=UNPACKED / "etc/ldap/schema", modules=UNPACKED / "usr/lib/ldap",
-            folder=self.folder, tls=tls, more=more, base=BASE, manager=MANAGER, password=PASSWORD))
+            folder=self.folder, overlay=self.overlay, tls=tls, more=more, base=BASE, manager=MANAGER, password=PASSWORD))
 
     def load(self, ldif):
         """Only while it is not running."""
-        subprocess.run([UNPACKED / "usr/sbin/slapadd", "-q", "-f", self.folder / "slapd.conf"],
+        subprocess.run([UNPACKED / "usr/sbin/slapadd", "-q", "-w", "-f", self.folder / "slapd.conf"],
                        input=ldif.encode(), env=environment(), check=True, capture_output=True,
                        timeout=120)
+
+    def dump(self):
+        """LDIF of all that it has, with what slapd itself notes of each entry. Only while it is not running."""
+        return subprocess.run([UNPACKED / "usr/sbin/slapcat", "-f", self.folder / "slapd.conf"],
+                              env=environment(), check=True, capture_output=True, timeout=60).stdout.decode()
+
+    def replace(self, ldif):
+        """Another directory in its place. Only while it is not running."""
+        for file in (self.folder / "data").iterdir():
+            file.unlink()
+        self.load(ldif)
 
     def start(self):
         urls = [self.url, self.local_url] + ([self.tls_url] if self.has_tls else [])

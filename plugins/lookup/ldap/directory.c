@@ -24,6 +24,7 @@ struct directory {
     struct attributes attributes;
     char urls[URLS_MAX];     /* of our servers */
     struct servers *servers; /* NULL: not yet needed */
+    struct sync *sync;       /* NULL: not wanted */
     struct foreign foreign[FOREIGN_MAX];
     size_t foreign_count;
 };
@@ -55,6 +56,7 @@ void directory_unref(struct directory *directory)
 {
     if (directory == NULL || --directory->references > 0)
         return;
+    sync_free(directory->sync);
     servers_free(directory->servers);
     for (size_t i = 0; i < directory->foreign_count; i++) {
         servers_free(directory->foreign[i].servers);
@@ -107,7 +109,15 @@ sluice_status directory_settle(struct directory *directory, const struct sluice_
                        st == SLUICE_TEMP ? "out of memory" : "too many attributes");
     if (!print_urls(&directory->settings, directory->urls))
         return explain(errors, SLUICE_CONFIG, "ldap: server_host is too long");
-    return SLUICE_OK;
+    if (directory->settings.number[SYNC] == 0)
+        return SLUICE_OK;
+    return sync_new(&directory->settings, &directory->attributes, directory->urls, errors,
+                    &directory->sync);
+}
+
+struct sync *directory_sync(const struct directory *directory)
+{
+    return directory->sync;
 }
 
 const struct attributes *directory_attributes(const struct directory *directory)

@@ -9,6 +9,7 @@
 #include "attributes.h"
 #include "link.h"
 #include "settings.h"
+#include "sync.h"
 
 struct directory;
 
@@ -18,6 +19,8 @@ struct settings *directory_settings(struct directory *directory);
 /* After the settings, once. CONFIG or TEMP with a text. */
 sluice_status directory_settle(struct directory *directory, const struct sluice_errors *errors);
 const struct attributes *directory_attributes(const struct directory *directory);
+/* What is kept in step; NULL: each look-up is a search. */
+struct sync *directory_sync(const struct directory *directory);
 struct directory *directory_ref(struct directory *directory);
 void directory_unref(struct directory *directory); /* accepts NULL [task] */
 

@@ -10,6 +10,8 @@
  *   servers.c     which server is asked
  *   link.c        many searches on one connection; answer.c: what they bring
  *   connect.c     making one, on a thread; tls.c: what encrypts it
+ *   sync.c        instead of searches: all entries here; sync_plan.c: which; sync_set.c: where they are
+ *   sync_link.c   the connection that tells their changes; sync_message.c: how
  *
  * ldap:/etc/sluice/x.cf is told what to ask by that file, and ldap:NAME by the group of that name in
  * tables. A server that cannot be reached is no reason not to start.
@@ -114,12 +116,29 @@ static sluice_status find_in(struct sluice_lookup *lookup, struct directory *dir
                              const struct sluice_lookup_sink *sink,
                              const struct sluice_errors *errors)
 {
+    const struct sync *sync = directory_sync(directory);
     sluice_status st = SLUICE_NOT_FOUND;
 
+    if (!domains_ask_for(directory_settings(directory)->text[DOMAIN], key))
+        return st;
     (void)directory_ref(directory);
-    if (domains_ask_for(directory_settings(directory)->text[DOMAIN], key))
+    if (sync == NULL || !sync_find(sync, lookup->host, key, sink, errors, &st))
         st = result_find(directory, lookup->host, key, deadline_ms, sink, errors);
     directory_unref(directory);
+    return st;
+}
+
+/* By the settings that count now. */
+static sluice_status directory_of(struct sluice_lookup *lookup, const struct sluice_errors *errors,
+                                  struct directory **ret_directory)
+{
+    const void *content = lookup->directory;
+    sluice_status st = SLUICE_OK;
+
+    if (lookup->watched != NULL)
+        st = watched_get(lookup->watched, errors, &content);
+    if (st == SLUICE_OK)
+        *ret_directory = (struct directory *)(uintptr_t)content;
     return st;
 }
 
@@ -127,14 +146,61 @@ static sluice_status ldap_find(struct sluice_lookup *lookup, struct sluice_span 
                                int64_t deadline_ms, const struct sluice_lookup_sink *sink,
                                const struct sluice_errors *errors)
 {
-    const void *content = lookup->directory;
-    sluice_status st = SLUICE_OK;
+    struct directory *directory;
+    sluice_status st = directory_of(lookup, errors, &directory);
 
-    if (lookup->watched != NULL)
-        st = watched_get(lookup->watched, errors, &content);
+    return st == SLUICE_OK ? find_in(lookup, directory, key, deadline_ms, sink, errors) : st;
+}
+
+/* ---- a table that is kept in step -------------------------------------------------------------- */
+
+/* What is wrong with the settings those are told who look up. */
+static void explain_nothing(const struct sluice_errors *errors, const char *dsn, const char *text)
+{
+    (void)errors;
+    (void)dsn;
+    (void)text;
+}
+
+static const struct sluice_errors nobody = {.struct_size = sizeof(nobody),
+                                            .explain = explain_nothing};
+
+static sluice_status ldap_generation(struct sluice_lookup *lookup, uint64_t *ret_generation)
+{
+    struct directory *directory;
+    sluice_status st = directory_of(lookup, &nobody, &directory);
+
     if (st != SLUICE_OK)
         return st;
-    return find_in(lookup, (struct directory *)(uintptr_t)content, key, deadline_ms, sink, errors);
+    return directory_sync(directory) != NULL
+               ? sync_generation(directory_sync(directory), ret_generation)
+               : SLUICE_UNSUPPORTED;
+}
+
+struct following {
+    struct sluice_lookup *lookup;
+    const struct directory *directory;
+};
+
+static bool counts_still(void *user)
+{
+    const struct following *following = user;
+    struct directory *directory;
+
+    return directory_of(following->lookup, &nobody, &directory) == SLUICE_OK &&
+           directory == following->directory;
+}
+
+static void ldap_maintain(struct sluice_lookup *lookup, const struct sluice_lookup_notice *notice)
+{
+    struct following following = {.lookup = lookup};
+    struct directory *directory;
+
+    if (directory_of(lookup, &nobody, &directory) != SLUICE_OK || directory_sync(directory) == NULL)
+        return;
+    following.directory = directory_ref(directory);
+    sync_run(directory_sync(directory), lookup->host, notice, counts_still, &following);
+    directory_unref(directory);
 }
 
 static const struct sluice_lookup_ops ops = {
@@ -142,6 +208,8 @@ static const struct sluice_lookup_ops ops = {
     .open = ldap_open_table,
     .close = ldap_close,
     .find = ldap_find,
+    .generation = ldap_generation,
+    .maintain = ldap_maintain,
 };
 
 static const void *get_interface(const char *id)

@@ -20,21 +20,17 @@ struct level {
 /* One look-up, however many searches it takes. */
 struct finding {
     struct directory *directory;
-    const struct settings *settings;
     const struct attributes *attributes;
     const struct sluice_host *host;
-    struct sluice_span key;
     int64_t deadline_ms;
-    const struct sluice_lookup_sink *sink;
-    const struct sluice_errors *errors;
+    struct result result;
     struct level *levels; /* the innermost first */
     int64_t depth;
-    int64_t value_count;
 };
 
 static sluice_status no_memory(const struct finding *finding)
 {
-    return explain(finding->errors, SLUICE_TEMP, "out of memory");
+    return explain(finding->result.errors, SLUICE_TEMP, "out of memory");
 }
 
 /* ---- searches --------------------------------------------------------------------------------- */
@@ -58,22 +54,24 @@ static sluice_status push(struct finding *finding, const struct link_request *re
     LL_PREPEND(finding->levels, level);
     finding->depth++;
     return directory_search(finding->directory, finding->host, request, finding->deadline_ms,
-                            &level->answer, finding->errors);
+                            &level->answer, finding->result.errors);
 }
 
 static sluice_status first_search(struct finding *finding)
 {
     struct link_request request = {
-        .scope = finding->settings->scope,
+        .scope = finding->result.settings->scope,
         .attributes = (char **)(uintptr_t)finding->attributes->names,
-        .size_limit = finding->settings->number[SIZE_LIMIT],
+        .size_limit = finding->result.settings->number[SIZE_LIMIT],
     };
     char *base = NULL;
     char *filter = NULL;
-    sluice_status st = query_base(finding->settings->text[SEARCH_BASE], finding->key, &base);
+    sluice_status st =
+        query_base(finding->result.settings->text[SEARCH_BASE], finding->result.key, &base);
 
     if (st == SLUICE_OK)
-        st = query_filter(finding->settings->text[QUERY_FILTER], finding->key, &filter);
+        st = query_filter(finding->result.settings->text[QUERY_FILTER], finding->result.key,
+                          &filter);
     if (st == SLUICE_TEMP)
         (void)no_memory(finding);
     if (st == SLUICE_OK) {
@@ -96,17 +94,18 @@ static sluice_status search_for(struct finding *finding, const char *text)
         .scope = LDAP_SCOPE_BASE,
         .filter = "(objectClass=*)",
         .attributes = (char **)(uintptr_t)finding->attributes->names,
-        .size_limit = finding->settings->number[SIZE_LIMIT],
+        .size_limit = finding->result.settings->number[SIZE_LIMIT],
     };
     LDAPURLDesc *url = NULL;
     sluice_status st;
 
-    if (finding->depth >= finding->settings->number[RECURSION_LIMIT])
-        return explain(finding->errors, SLUICE_TEMP, "Recursion limit exceeded for key: '%.*s'",
-                       (int)finding->key.len, finding->key.ptr);
+    if (finding->depth >= finding->result.settings->number[RECURSION_LIMIT])
+        return explain(finding->result.errors, SLUICE_TEMP,
+                       "Recursion limit exceeded for key: '%.*s'", (int)finding->result.key.len,
+                       finding->result.key.ptr);
     if (ldap_is_ldap_url(text)) {
         if (ldap_url_parse(text, &url) != LDAP_URL_SUCCESS)
-            return explain(finding->errors, SLUICE_TEMP, "a bad URL: \"%.200s\"", text);
+            return explain(finding->result.errors, SLUICE_TEMP, "a bad URL: \"%.200s\"", text);
         request.base = url->lud_dn;
         request.scope = url->lud_scope;
         request.filter = url->lud_filter;
@@ -120,27 +119,31 @@ static sluice_status search_for(struct finding *finding, const char *text)
 
 /* ---- values ----------------------------------------------------------------------------------- */
 
-static sluice_status give(struct finding *finding, const struct berval *value)
+sluice_status result_give(struct result *result, struct sluice_span value)
 {
-    struct sluice_span found = {value->bv_val, value->bv_len};
-    int64_t limit = finding->settings->number[EXPANSION_LIMIT];
+    int64_t limit = result->settings->number[EXPANSION_LIMIT];
     size_t len;
     char *text;
     sluice_status st =
-        query_result(finding->settings->text[RESULT_FORMAT], found, finding->key, &text, &len);
+        query_result(result->settings->text[RESULT_FORMAT], value, result->key, &text, &len);
 
     if (st == SLUICE_NOT_FOUND)
         return SLUICE_OK; /* a value without what the format wants is none */
     if (st != SLUICE_OK)
-        return no_memory(finding);
-    finding->value_count++;
-    if (limit > 0 && finding->value_count > limit)
-        st = explain(finding->errors, SLUICE_TEMP, "Expansion limit exceeded for key: '%.*s'",
-                     (int)finding->key.len, finding->key.ptr);
+        return explain(result->errors, SLUICE_TEMP, "out of memory");
+    result->count++;
+    if (limit > 0 && result->count > limit)
+        st = explain(result->errors, SLUICE_TEMP, "Expansion limit exceeded for key: '%.*s'",
+                     (int)result->key.len, result->key.ptr);
     else
-        finding->sink->value(finding->sink, (struct sluice_span){text, len});
+        result->sink->value(result->sink, (struct sluice_span){text, len});
     free(text);
     return st;
+}
+
+static sluice_status give(struct finding *finding, const struct berval *value)
+{
+    return result_give(&finding->result, (struct sluice_span){value->bv_val, value->bv_len});
 }
 
 /* An entry that is referred to and gone is as good as one without values. */
@@ -209,13 +212,13 @@ sluice_status result_find(struct directory *directory, const struct sluice_host 
 {
     struct finding finding = {
         .directory = directory,
-        .settings = directory_settings(directory),
         .attributes = directory_attributes(directory),
         .host = host,
-        .key = key,
         .deadline_ms = deadline_ms,
-        .sink = sink,
-        .errors = errors,
+        .result = {.settings = directory_settings(directory),
+                   .key = key,
+                   .sink = sink,
+                   .errors = errors},
     };
     sluice_status st = first_search(&finding);
 
@@ -223,7 +226,7 @@ sluice_status result_find(struct directory *directory, const struct sluice_host 
         st = read_levels(&finding);
     while (finding.levels != NULL)
         pop(&finding);
-    if (st == SLUICE_OK && finding.value_count == 0)
+    if (st == SLUICE_OK && finding.result.count == 0)
         return SLUICE_NOT_FOUND;
     return st;
 }

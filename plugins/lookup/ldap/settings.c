@@ -75,8 +75,17 @@ const struct sluice_option settings_options[SETTING_COUNT] = {
     [CACHE_EXPIRY] = OF_OLD("cache_expiry"),
     [CACHE_SIZE] = OF_OLD("cache_size"),
     [CONNECTION_LIMIT] = NUMBER("connection_limit", "2", "1..8", "Connections of one process"),
+    [SYNC] = YES_NO("sync", "Keeps all entries here, and follows their changes (RFC 4533): look-ups need no "
+                            "search"),
+    [SYNC_FILTER] = TEXT("sync_filter", "", "Which entries; empty: those that query_filter finds with some key"),
+    [SYNC_KEY_ATTRIBUTE] = LIST("sync_key_attribute", NULL,
+                                "Attributes that have the keys; empty: what query_filter compares with %s"),
+    [SYNC_BYTES] = {"sync_bytes", SLUICE_OPT_SIZE, 0, "1G", "1M..64G",
+                    "Memory for them; where they need more, look-ups are searches"},
     [SHARED] = {"shared", SLUICE_OPT_BOOLEAN, 0, "true", NULL,
                 "One process searches, and all others ask that one"},
+    [STALE_OK] = {"stale_ok", SLUICE_OPT_DURATION, 0, "72h", "0s..",
+                  "How old a value may be that stands in while no server answers; 0: none does"},
 };
 
 void settings_done(struct settings *settings)
@@ -91,7 +100,7 @@ static bool is_number(enum setting setting)
     int32_t type = settings_options[setting].type;
 
     return type == SLUICE_OPT_INTEGER || type == SLUICE_OPT_BOOLEAN ||
-           type == SLUICE_OPT_DURATION;
+           type == SLUICE_OPT_DURATION || type == SLUICE_OPT_SIZE;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -138,6 +147,23 @@ static bool read_integer(const char *text, int64_t *ret_number)
     return end != text && *end == '\0' && *ret_number >= 0;
 }
 
+/* Bytes, or with a unit. */
+static bool read_size(const char *text, int64_t *ret_bytes)
+{
+    static const char units[] = "KMG";
+    char *end;
+    long long count = strtoll(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+
+    if (end == text || count <= 0 || count > INT32_MAX ||
+        (*end != '\0' && (unit == NULL || end[1] != '\0')))
+        return false;
+    if (unit != NULL)
+        count <<= 10 * (unit - units + 1);
+    *ret_bytes = count;
+    return true;
+}
+
 static bool read_number(int32_t type, const char *text, int64_t *ret_number)
 {
     switch (type) {
@@ -145,6 +171,8 @@ static bool read_number(int32_t type, const char *text, int64_t *ret_number)
         return read_boolean(text, ret_number);
     case SLUICE_OPT_DURATION:
         return read_duration(text, ret_number);
+    case SLUICE_OPT_SIZE:
+        return read_size(text, ret_number);
     default:
         return read_integer(text, ret_number);
     }

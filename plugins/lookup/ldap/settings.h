@@ -52,7 +52,12 @@ enum setting {
     CACHE_EXPIRY,
     CACHE_SIZE,
     CONNECTION_LIMIT,
-    SHARED, /* the host's option, with another default */
+    SYNC,
+    SYNC_FILTER,
+    SYNC_KEY_ATTRIBUTE,
+    SYNC_BYTES,
+    SHARED,   /* the host's option, with another default */
+    STALE_OK, /* the host's option */
     SETTING_COUNT,
 };
 
@@ -62,7 +67,7 @@ enum bind_method { BIND_NONE, BIND_SIMPLE, BIND_SASL };
 
 struct settings {
     char *text[SETTING_COUNT];     /* STRING, PATH, ENUM, LIST (parted by blanks): never NULL */
-    int64_t number[SETTING_COUNT]; /* INTEGER, BOOLEAN, DURATION (ms) */
+    int64_t number[SETTING_COUNT]; /* INTEGER, BOOLEAN, DURATION (ms), SIZE */
     enum bind_method bind;
     int scope; /* LDAP_SCOPE_... */
 };
