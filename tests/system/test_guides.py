@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """
-The guides in doc/ do what they say (issues 5, point 8, and 6, point 6). The test is a reader who does what stands there and compares:
+The guides in doc/ do what they say (issues 5, point 8, and 6, point 6). The test is a reader who does what stands there
+and compares:
 
   - a block below a line that is a file's name in backquotes becomes that file;
   - of a `console` block each line with a prompt is typed, and what comes is compared with what stands below it, in which

@@ -518,35 +518,63 @@ LDAP_TABLES = ["ldap:staff", "proxy:ldap:group", "ldap:limit", "ldap:host", "lda
                "unionmap:{ldap:staff,ldap:host}", "pipemap:{ldap:host, inline:{{joe,joe@store.tld = piped}}}"]
 
 
-def test_ldap_tables_answer_as_postfix_has_it(folder, ours, theirs):
-    """Each way to write one, with Debian's postmap as the witness."""
-    people = (recipient("joe", mailacceptinggeneralid="joe@customer.tld", maildrop="joe@store.tld")
-              + recipient("two", mailacceptinggeneralid="two@customer.tld", maildrop=["a@store.tld", "b@store.tld"])
-              + recipient("group", mailacceptinggeneralid="group@customer.tld", description="leaf",
-                          memberdn=f"cn=joe,{BASE}", memberurl=f"ldap:///{BASE}?maildrop?sub?(cn=two)"))
-    keys = "joe@customer.tld\nTWO@customer.tld\ngroup@customer.tld\nnobody@customer.tld\njoe\njoe@else.tld\n"
-    with slapd_of(people) as slapd:
-        def fill(text):
-            return (text.replace("URL", slapd.url).replace("PORT", str(slapd.port)).replace("BASE", BASE)
-                    .replace("FOLDER", str(folder)))
+LDAP_PEOPLE = (
+    recipient("joe", mailacceptinggeneralid="joe@customer.tld", maildrop="joe@store.tld")
+    + recipient("two", mailacceptinggeneralid="two@customer.tld", maildrop=["a@store.tld", "b@store.tld"])
+    + recipient("group", mailacceptinggeneralid="group@customer.tld", description="leaf",
+                memberdn=f"cn=joe,{BASE}", memberurl=f"ldap:///{BASE}?maildrop?sub?(cn=two)"))
+LDAP_KEYS = "joe@customer.tld\nTWO@customer.tld\ngroup@customer.tld\nnobody@customer.tld\njoe\njoe@else.tld\n"
 
-        (folder / "file.cf").write_text(fill(LDAP_FILE))
-        options = fill(LDAP_MAIN)
-        tables = [fill(table) for table in LDAP_TABLES]
-        imported = Imported(folder, TODAY + options + "relay_domains = $virtual_alias_maps\n"
-                            f"virtual_alias_maps = {', '.join(tables)}\n")
-        assert imported.status == 0 and imported.passes(), imported.errors
-        (folder / "sluice.conf").write_text(imported.text)
-        with open(folder / "main.cf", "a") as main:
-            main.write(options)
-        for table in tables:
-            plain = table.removeprefix("proxy:")  # postmap would need Postfix's own to run
-            mine, witness = (call("-q", "-", plain, stdin=keys) for call in (ours, theirs))
-            assert mine.returncode == witness.returncode, (table, mine.stderr, witness.stderr)
-            if table == "ldap:limit":  # Postfix's forgets what it has found before
-                assert mine.returncode == 1 and "two@customer.tld" in mine.stderr
-            else:
-                assert mine.stdout == witness.stdout != "", table
+
+@pytest.fixture(scope="module")
+def slapd():
+    with slapd_of(LDAP_PEOPLE) as directory:
+        yield directory
+
+
+@pytest.fixture
+def fill(slapd, folder):
+    return lambda text: (text.replace("URL", slapd.url).replace("PORT", str(slapd.port)).replace("BASE", BASE)
+                         .replace("FOLDER", str(folder)))
+
+
+def test_ldap_tables_answer_as_postfix_has_it(fill, folder, ours, theirs):
+    """Each way to write one, with Debian's postmap as the witness."""
+    (folder / "file.cf").write_text(fill(LDAP_FILE))
+    options = fill(LDAP_MAIN)
+    tables = [fill(table) for table in LDAP_TABLES]
+    imported = Imported(folder, TODAY + options + "relay_domains = $virtual_alias_maps\n"
+                        f"virtual_alias_maps = {', '.join(tables)}\n")
+    assert imported.status == 0 and imported.passes(), imported.errors
+    (folder / "sluice.conf").write_text(imported.text)
+    with open(folder / "main.cf", "a") as main:
+        main.write(options)
+    for table in tables:
+        plain = table.removeprefix("proxy:")  # postmap would need Postfix's own to run
+        mine, witness = (call("-q", "-", plain, stdin=LDAP_KEYS) for call in (ours, theirs))
+        assert mine.returncode == witness.returncode, (table, mine.stderr, witness.stderr)
+        if table == "ldap:limit":  # Postfix's forgets what it has found before
+            assert mine.returncode == 1 and "two@customer.tld" in mine.stderr
+        else:
+            assert mine.stdout == witness.stdout != "", table
+
+
+# Lines more, or one in the place of the one of that name.
+@pytest.mark.parametrize("lines", [
+    "version = 4\nscope = all\ndereference = 7\nresult_format =\nbase = x\n",
+    "server_host = 127.0.0.1:1,127.0.0.1:PORT\nresult_filter = x-%s\nbind = None\nscope = One",
+    "server_host=ldap://127.0.0.1:1/ URL/\r\nbind = YES\nbind_dn =\ncache = yes\n",
+    "domain = CUSTOMER.tld\nresult_attribute = MAILDROP,cn maildrop\ntls_ca_cert_file = /nowhere\n",
+    "query_filter = (|(cn=100%%)(mailacceptinggeneralid=%s))\nresult_format = $myhostname # %s\nstart_tls = no",
+    "query_filter = (mailacceptinggeneralid=%u@%2.%1)\nresult_format = %U %s %D\nexpansion_limit = 9",
+])
+def test_ldap_files_are_read_as_postfix_reads_them(fill, folder, lines, ours, theirs):
+    """Also what makes little sense."""
+    path = folder / "x.cf"
+    path.write_text(fill("server_host = URL\nsearch_base = BASE\nbind = no\n" + lines), newline="")
+    mine, witness = (call("-q", "-", f"ldap:{path}", stdin=LDAP_KEYS) for call in (ours, theirs))
+    assert (mine.returncode, mine.stdout) == (witness.returncode, witness.stdout), (mine.stderr, witness.stderr)
+    assert mine.stdout != ""
 
 
 def test_pipes(folder):

@@ -7,12 +7,12 @@ import subprocess
 import pytest
 
 import peers
-from daemon import BUILD
+from daemon import BUILD, ENVIRONMENT
 
 
 def run(folder, command, stdin=""):
     return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True,
-                          timeout=60)
+                          timeout=60, env=ENVIRONMENT)
 
 
 @pytest.fixture

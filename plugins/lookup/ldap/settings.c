@@ -322,6 +322,22 @@ static bool find_setting(const char *name, enum setting *ret_setting)
     return false;
 }
 
+/* What Postfix has no meaning for, so that its default counts. */
+static bool is_meaningless(struct settings *settings, enum setting setting)
+{
+    switch (setting) {
+    case SCOPE:
+        return !settle_scope(settings);
+    case DEREFERENCE:
+    case VERSION:
+        return settings->number[setting] > 3;
+    case RESULT_FORMAT:
+        return settings->text[setting][0] == '\0';
+    default:
+        return false;
+    }
+}
+
 static sluice_status take(struct settings *settings, const struct source *source, const char *name,
                           const char *value, const struct sluice_errors *errors)
 {
@@ -337,8 +353,15 @@ static sluice_status take(struct settings *settings, const struct source *source
         source_warn(source, "%s, line %lu: %s has no effect", source->name, source->line_number,
                     name);
     st = set(settings, setting, value);
+    if (st == SLUICE_OK && is_meaningless(settings, setting)) {
+        const char *fallback = settings_options[setting].fallback;
+
+        source_warn(source, "%s, line %lu: %s: bad value; %s is taken", source->name,
+                    source->line_number, name, fallback);
+        st = set(settings, setting, fallback);
+    }
     if (st != SLUICE_OK)
-        return explain(errors, st, "%s, line %lu: %s", source->name, source->line_number,
+        return explain(errors, st, "%s, line %lu: %s: %s", source->name, source->line_number, name,
                        st == SLUICE_TEMP ? "out of memory" : "bad value");
     return SLUICE_OK;
 }
