@@ -3,6 +3,7 @@
 #include "sync.h"
 
 #include "explain.h"
+#include "query.h"
 #include "result.h"
 #include "sync_link.h"
 
@@ -122,20 +123,40 @@ static sluice_status give_values(const struct sync_row *row, struct result *resu
     return st == SLUICE_OK && result->count == 0 ? SLUICE_NOT_FOUND : st;
 }
 
+/* By a key in the words of the entries. */
+static bool find_part(const struct sync *sync, struct sluice_span part, struct result *result,
+                      sluice_status *ret_status)
+{
+    const struct sync_row *row;
+
+    if (!is_plain(part))
+        return false;
+    row = sync_set_find(sync->set, part);
+    if (row == NULL && !sync->is_current)
+        return false;
+    *ret_status = row != NULL ? give_values(row, result) : SLUICE_NOT_FOUND;
+    return true;
+}
+
 bool sync_find(const struct sync *sync, const struct sluice_host *host, struct sluice_span key,
                const struct sluice_lookup_sink *sink, const struct sluice_errors *errors,
                sluice_status *ret_status)
 {
     struct result result = {.settings = sync->settings, .key = key, .sink = sink, .errors = errors};
-    const struct sync_row *row;
+    size_t len;
+    char *part;
+    bool is_found;
 
-    if (!answers(sync, host) || !is_plain(key))
+    if (!answers(sync, host))
         return false;
-    row = sync_set_find(sync->set, key);
-    if (row == NULL && !sync->is_current)
-        return false;
-    *ret_status = row != NULL ? give_values(row, &result) : SLUICE_NOT_FOUND;
-    return true;
+    if (sync->plan.part[1] == 's')
+        return find_part(sync, key, &result, ret_status);
+    *ret_status = query_result(sync->plan.part, key, key, &part, &len);
+    if (*ret_status != SLUICE_OK)
+        return *ret_status == SLUICE_NOT_FOUND; /* no search is without that part */
+    is_found = find_part(sync, (struct sluice_span){part, len}, &result, ret_status);
+    free(part);
+    return is_found;
 }
 
 sluice_status sync_generation(const struct sync *sync, uint64_t *ret_generation)

@@ -27,6 +27,7 @@ struct reader {
     const char *at;
     FILE *filter; /* what becomes of it */
     FILE *keys;
+    char part; /* s, u or d: what the keys are compared with; NUL: none yet */
     unsigned depth;
 };
 
@@ -47,17 +48,28 @@ static enum part plain_value(struct reader *reader, size_t len)
     return PART_PLAIN;
 }
 
+/* Whether the value is "%s" or the like, which is the same wherever there is one. */
+static bool is_key(struct reader *reader, const char *value, size_t len)
+{
+    char part = len == 2 && value[0] == '%' ? (char)tolower((unsigned char)value[1]) : '\0';
+
+    if (part == '\0' || strchr("sud", part) == NULL ||
+        (reader->part != '\0' && reader->part != part))
+        return false;
+    reader->part = part;
+    return true;
+}
+
 /* "mail=%s", and whatever has no %. */
 static enum part read_item(struct reader *reader)
 {
     size_t name_len = strspn(reader->at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                          "0123456789-.;");
     size_t len = strcspn(reader->at, "()");
-    const char *value = reader->at + name_len + 1;
+    const char *equals = reader->at + name_len;
     enum part part;
 
-    if (name_len > 0 && name_len + 3 == len && value[-1] == '=' && value[0] == '%' &&
-        (value[1] == 's' || value[1] == 'S')) {
+    if (name_len > 0 && *equals == '=' && is_key(reader, equals + 1, len - name_len - 1)) {
         (void)fprintf(reader->filter, "%.*s=*", (int)name_len, reader->at);
         (void)fprintf(reader->keys, "%.*s ", (int)name_len, reader->at);
         part = PART_KEY;
@@ -159,6 +171,7 @@ static sluice_status derive(struct sync_plan *plan, const char *query_filter)
         has_memory = false;
     if (!has_memory)
         return SLUICE_TEMP;
+    plan->part[1] = reader.part;
     return part == PART_KEY || part == PART_AND ? SLUICE_OK : SLUICE_CONFIG;
 }
 
@@ -248,7 +261,7 @@ sluice_status sync_plan_read(struct sync_plan *plan, const struct settings *sett
     const char *wrong = refuse(settings);
     sluice_status st = wrong != NULL ? SLUICE_CONFIG : SLUICE_OK;
 
-    *plan = (struct sync_plan){0};
+    *plan = (struct sync_plan){.part = "%s"};
     if (st == SLUICE_OK) {
         st = find_entries(plan, settings);
         wrong = st == SLUICE_CONFIG ? "query_filter does not tell what the keys are: say it with "

@@ -2,7 +2,8 @@
 /*
  * sync_plan: what of a directory a table keeps in step, and which attributes of an entry are keys of the
  * table. Unless the settings say it, both come from the filter of its searches: "(&(active=yes)(mail=%s))"
- * asks for the entries of "(&(active=yes)(mail=*))", and each value of mail is a key. Any thread.
+ * asks for the entries of "(&(active=yes)(mail=*))", and each value of mail is a key; with "(dc=%d)" it is one
+ * for all addresses of that domain. Any thread.
  */
 #ifndef SLUICE_PLUGIN_LDAP_SYNC_PLAN_H
 #define SLUICE_PLUGIN_LDAP_SYNC_PLAN_H
@@ -13,6 +14,7 @@
 struct sync_plan {
     char *base;
     char *filter;
+    char part[3];    /* of what is looked up that is compared with them: "%s", "%u" or "%d" */
     char *keys_text; /* cut into names */
     char *keys[ATTRIBUTES_MAX + 1];
     char

@@ -14,39 +14,43 @@
 
 /* want: NULL if it is refused. */
 static const struct {
-    const char *query, *want, *keys;
+    const char *query, *want, *keys, *part;
 } cases[] = {
-    {"(mail=%s)", "(mail=*)", "mail"},
-    {"(mail=%S)", "(mail=*)", "mail"},
-    {"mail=%s", "(mail=*)", "mail"},
-    {"(&(objectClass=person)(mail=%s))", "(&(objectClass=person)(mail=*))", "mail"},
-    {"(|(mail=%s)(alias=%s))", "(|(mail=*)(alias=*))", "mail alias"},
-    {"(&(|(mail=%s)(alias=%s))(!(off=TRUE)))", "(&(|(mail=*)(alias=*))(!(off=TRUE)))",
-     "mail alias"},
-    {"(|(mail=%s)(|(a=%s)(b=%s)))", "(|(mail=*)(|(a=*)(b=*)))", "mail a b"},
-    {"( & (x=1) (mail=%s) )", "(&(x=1)(mail=*))", "mail"},
-    {"(&(mail=%s)(share=50%%))", "(&(mail=*)(share=50%))", "mail"},
-    {"(&(&(mail=%s)))", "(&(&(mail=*)))", "mail"},
-    {"(&(|(x=a*)(y>=3))(2.5.4.3=%s))", "(&(|(x=a*)(y>=3))(2.5.4.3=*))", "2.5.4.3"},
-    {"(mail=%u@%d)", NULL, NULL},
-    {"(mail=x%s)", NULL, NULL},
-    {"(mail=%s*)", NULL, NULL},
-    {"(mail~=%s)", NULL, NULL},
-    {"(mail>=%s)", NULL, NULL},
-    {"(mail:caseExactMatch:=%s)", NULL, NULL},
-    {"(!(mail=%s))", NULL, NULL},
-    {"(&(mail=%s)(alias=%s))", NULL, NULL},
-    {"(&(mail=%s)(dc=%d))", NULL, NULL},
-    {"(|(mail=%s)(x=1))", NULL, NULL},
-    {"(|(mail=%s)(&(alias=%s)(on=1)))", NULL, NULL},
-    {"(|(&(mail=%s)(on=1))(&(alias=%s)(on=1)))", NULL, NULL},
-    {"(x=1)", NULL, NULL},
-    {"(mail=%s", NULL, NULL},
-    {"(mail=%s))", NULL, NULL},
-    {"(mail=%s)(x=1)", NULL, NULL},
-    {"(&)", NULL, NULL},
-    {"", NULL, NULL},
-    {"((((((((((((((((((((mail=%s))))))))))))))))))))", NULL, NULL},
+    {"(mail=%s)", "(mail=*)", "mail", "%s"},
+    {"(mail=%S)", "(mail=*)", "mail", "%s"},
+    {"mail=%s", "(mail=*)", "mail", "%s"},
+    {"(&(objectClass=person)(mail=%s))", "(&(objectClass=person)(mail=*))", "mail", "%s"},
+    {"(|(mail=%s)(alias=%s))", "(|(mail=*)(alias=*))", "mail alias", "%s"},
+    {"(&(|(mail=%s)(alias=%s))(!(off=TRUE)))", "(&(|(mail=*)(alias=*))(!(off=TRUE)))", "mail alias",
+     "%s"},
+    {"(|(mail=%s)(|(a=%s)(b=%s)))", "(|(mail=*)(|(a=*)(b=*)))", "mail a b", "%s"},
+    {"( & (x=1) (mail=%s) )", "(&(x=1)(mail=*))", "mail", "%s"},
+    {"(&(mail=%s)(share=50%%))", "(&(mail=*)(share=50%))", "mail", "%s"},
+    {"(&(&(mail=%s)))", "(&(&(mail=*)))", "mail", "%s"},
+    {"(&(|(x=a*)(y>=3))(2.5.4.3=%s))", "(&(|(x=a*)(y>=3))(2.5.4.3=*))", "2.5.4.3", "%s"},
+    {"(&(on=1)(associatedDomain=%d))", "(&(on=1)(associatedDomain=*))", "associatedDomain", "%d"},
+    {"(|(uid=%U)(alias=%u))", "(|(uid=*)(alias=*))", "uid alias", "%u"},
+    {"(|(mail=%s)(domain=%d))", NULL, NULL, NULL},
+    {"(dc=%1)", NULL, NULL, NULL},
+    {"(mail=%u@%d)", NULL, NULL, NULL},
+    {"(mail=x%s)", NULL, NULL, NULL},
+    {"(mail=%s*)", NULL, NULL, NULL},
+    {"(mail~=%s)", NULL, NULL, NULL},
+    {"(mail>=%s)", NULL, NULL, NULL},
+    {"(mail:caseExactMatch:=%s)", NULL, NULL, NULL},
+    {"(!(mail=%s))", NULL, NULL, NULL},
+    {"(&(mail=%s)(alias=%s))", NULL, NULL, NULL},
+    {"(&(mail=%s)(dc=%d))", NULL, NULL, NULL},
+    {"(|(mail=%s)(x=1))", NULL, NULL, NULL},
+    {"(|(mail=%s)(&(alias=%s)(on=1)))", NULL, NULL, NULL},
+    {"(|(&(mail=%s)(on=1))(&(alias=%s)(on=1)))", NULL, NULL, NULL},
+    {"(x=1)", NULL, NULL, NULL},
+    {"(mail=%s", NULL, NULL, NULL},
+    {"(mail=%s))", NULL, NULL, NULL},
+    {"(mail=%s)(x=1)", NULL, NULL, NULL},
+    {"(&)", NULL, NULL, NULL},
+    {"", NULL, NULL, NULL},
+    {"((((((((((((((((((((mail=%s))))))))))))))))))))", NULL, NULL, NULL},
 };
 
 static char explained[512];
@@ -97,6 +101,7 @@ static void test_cases(void **state)
             (void)snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s",
                            count > 0 ? " " : "", plan.keys[count]);
         assert_string_equal(keys, cases[i].keys);
+        assert_string_equal(plan.part, cases[i].part);
         assert_string_equal(plan.attributes[count], "maildrop");
         assert_null(plan.attributes[count + 1]);
         sync_plan_done(&plan);
