@@ -313,7 +313,7 @@ static void take_result(struct search *search)
     }
     if (is_answer) {
         front->is_late = false;
-        complain_over(&front->stale, "%s answers again", table_name(front->table));
+        complain_over(&front->stale, "%s: its own answers count again", table_name(front->table));
         set_since(front->counts.stale_since, &front->stale_since_ms, false);
     } else {
         front->trouble = search->err;
