@@ -83,6 +83,8 @@ static void show_table(const json_t *step)
         printf("\"%s\"", control_text(step, "value"));
     else
         printf("nothing");
+    if (strcmp(control_text(step, "from"), "last_known") == 0)
+        printf(" (an old answer: it gives none now)");
 }
 
 static void show_dns(const json_t *step)

@@ -7,6 +7,7 @@
 #include "task/crash.h"
 
 #include <fcntl.h>
+#include <lmdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -115,6 +116,48 @@ static void test_it_outlives_the_process(void **state)
     expect(known, "ann", START, NULL);
     expect_unknown(known, "never", START);
     last_known_close(known);
+}
+
+/* As a program left it that knew of no misses, which may come back, too. */
+static void leave_as_before(void)
+{
+    static const char value[] = "\0\0\x01\x8b\xcf\xe5\x68\x00joe@store"; /* START, value */
+    MDB_val key = {.mv_data = "sluice last known", .mv_size = 17};
+    MDB_val is = {.mv_data = "1", .mv_size = 1};
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 2), 0);
+    assert_int_equal(mdb_env_open(env, "table", MDB_NOSUBDIR, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &key, &is, 0), 0);
+    assert_int_equal(mdb_dbi_open(txn, "ages", MDB_CREATE, &dbi), 0);
+    assert_int_equal(mdb_dbi_open(txn, "answers", MDB_CREATE, &dbi), 0);
+    key = (MDB_val){.mv_data = "joe", .mv_size = 3};
+    is = (MDB_val){.mv_data = (void *)(uintptr_t)value, .mv_size = sizeof(value) - 1};
+    assert_int_equal(mdb_put(txn, dbi, &key, &is, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void test_a_file_without_misses(void **state)
+{
+    (void)state;
+    leave_as_before();
+    for (int i = 0; i < 2; i++) {
+        struct last_known *known = open_with(&usual);
+
+        expect(known, "joe", START, "joe@store");
+        put(known, "ann", NULL, START);
+        assert_int_equal(write_all(known, START), SLUICE_OK);
+        expect(known, "ann", START, NULL);
+        last_known_close(known);
+        leave_as_before();
+    }
+    assert_int_equal(access("table.damaged", F_OK), -1);
 }
 
 static void test_how_much_there_is(void **state)
@@ -550,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_it_outlives_the_process),
         TEST(test_how_much_there_is),
+        TEST(test_a_file_without_misses),
         TEST(test_the_last_answer_counts),
         TEST(test_while_it_is_being_written),
         TEST(test_age),
