@@ -125,6 +125,19 @@ static sluice_status failed_options(struct connect *connect)
     return SLUICE_TEMP;
 }
 
+/* A server that sends half a message would hold the thread for good: libldap looks at its time-outs only
+ * between reads. */
+static bool make_nonblocking(LDAP *handle)
+{
+    int fd = -1;
+    int flags;
+
+    if (ldap_get_option(handle, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd == -1)
+        return false;
+    flags = fcntl(fd, F_GETFL);
+    return flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1;
+}
+
 /* ---- binding --------------------------------------------------------------------------------- */
 
 static char *text_or_null(const struct connect *connect, enum setting setting)
@@ -170,12 +183,15 @@ static int bind_sasl(struct connect *connect)
                                         NULL, NULL, LDAP_SASL_QUIET, interact, connect);
 }
 
+static bool wants_bind(const struct connect *connect)
+{
+    return !connect->is_foreign && connect->settings.bind != BIND_NONE;
+}
+
 static int bind_as_told(struct connect *connect)
 {
     struct berval password = {0};
 
-    if (connect->is_foreign || connect->settings.bind == BIND_NONE)
-        return LDAP_SUCCESS;
     if (connect->settings.bind == BIND_SASL)
         return bind_sasl(connect);
     password.bv_val = connect->settings.text[BIND_PW];
@@ -194,39 +210,52 @@ static bool read_ahead(LDAP *handle)
            ber_sockbuf_add_io(socket, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER, NULL) == 0;
 }
 
-/* From now on nothing about the handle may wait. */
-static bool make_nonblocking(LDAP *handle)
+/* A server that does nothing but accept connections is none. Any result is a sign of life, also that we
+ * may not read this. */
+static int look_for_life(struct connect *connect)
 {
-    int fd = -1;
-    int flags;
+    char *attributes[] = {LDAP_NO_ATTRS, NULL};
+    LDAPMessage *answer = NULL;
+    int code = ldap_search_ext_s(connect->handle, "", LDAP_SCOPE_BASE, "(objectClass=*)",
+                                 attributes, 0, NULL, NULL, NULL, 1, &answer);
 
-    if (ldap_get_option(handle, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd == -1)
-        return false;
-    flags = fcntl(fd, F_GETFL);
-    return flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1;
+    (void)ldap_msgfree(answer);
+    return LDAP_API_ERROR(code) ? code : LDAP_SUCCESS;
+}
+
+/* OK, or what could not be done and its code. */
+static int reach(struct connect *connect, const char **ret_what)
+{
+    int code;
+
+    *ret_what = "connect to";
+    code = ldap_connect(connect->handle);
+    if (code == LDAP_SUCCESS && !make_nonblocking(connect->handle))
+        code = LDAP_CONNECT_ERROR;
+    if (code != LDAP_SUCCESS || connect->settings.number[START_TLS] == 0)
+        return code;
+    *ret_what = "start TLS with";
+    code = ldap_start_tls_s(connect->handle, NULL, NULL);
+    if (code == LDAP_SUCCESS && !make_nonblocking(connect->handle)) /* libldap makes it block again */
+        code = LDAP_CONNECT_ERROR;
+    return code;
 }
 
 sluice_status connect_work(void *data)
 {
     struct connect *connect = data;
+    const char *what;
     int code = ldap_initialize(&connect->handle, connect->url);
 
     if (code != LDAP_SUCCESS)
         return failed(connect, "use", code);
     if (set_options(connect) != LDAP_OPT_SUCCESS)
         return failed_options(connect);
-    code = ldap_connect(connect->handle);
+    code = reach(connect, &what);
     if (code != LDAP_SUCCESS)
-        return failed(connect, "connect to", code);
-    if (connect->settings.number[START_TLS] != 0) {
-        code = ldap_start_tls_s(connect->handle, NULL, NULL);
-        if (code != LDAP_SUCCESS)
-            return failed(connect, "start TLS with", code);
-    }
-    code = bind_as_told(connect);
+        return failed(connect, what, code);
+    code = wants_bind(connect) ? bind_as_told(connect) : look_for_life(connect);
     if (code != LDAP_SUCCESS)
-        return failed(connect, "bind to", code);
-    return make_nonblocking(connect->handle) && read_ahead(connect->handle)
-               ? SLUICE_OK
-               : failed(connect, "connect to", LDAP_CONNECT_ERROR);
+        return failed(connect, wants_bind(connect) ? "bind to" : "ask", code);
+    return read_ahead(connect->handle) ? SLUICE_OK : failed(connect, "connect to", LDAP_NO_MEMORY);
 }

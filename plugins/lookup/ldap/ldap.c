@@ -8,7 +8,7 @@
  *   query.c       from keys to filters
  *   directory.c   searches, and referrals
  *   servers.c     which server is asked
- *   link.c        many searches on one connection; answer.c: what they bring
+ *   link.c        many searches on one connection; outbox.c: what goes out; answer.c: what comes in
  *   connect.c     making one, on a thread; tls.c: what encrypts it
  *   sync.c        instead of searches: all entries here; sync_plan.c: which; sync_set.c: where they are
  *   sync_link.c   the connection that tells their changes; sync_message.c: how

@@ -2,21 +2,25 @@
 /* link: see link.h. */
 #include "link.h"
 
+#include "outbox.h"
+
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
-/* A link on which nothing was heard for so long may be one that a firewall has forgotten: the first
- * search on it gets less time, and is then tried on another one. */
-#define QUIET_MS 20000
-#define QUIET_TIMEOUT_MS 2000
+/* Who has waited for so long and heard nothing at all on the link asks the server for a sign of life, and
+ * waits as long again for that one: a firewall forgets connections, and says nothing. */
+#define PATIENCE_MS 1000
+#define PATIENCES_MIN 4 /* in the time that a search has, to leave some for another link */
 
 /* On the stack of who waits. */
 struct search {
     int id; /* of the message */
     struct sluice_gate *gate;
     struct answer *answer;
-    uint64_t heard_count; /* the link's, when it began */
     bool is_done;
     struct search *prev;
     struct search *next;
@@ -28,15 +32,36 @@ struct link {
     const struct sluice_gates *gates;
     const struct sluice_clock *clock;
     LDAP *handle;
-    int fd;
+    int fd; /* of our own for the handle's socket, which libldap closes when it likes */
+    struct outbox outbox;
     struct search *searches; /* under way */
     size_t count;
-    bool is_read; /* by one of them */
-    bool is_dead;
+    bool is_read;    /* by one of them */
+    bool is_written; /* what is in the outbox, by another one */
+    int end;         /* LDAP_SUCCESS, or what has become of it */
     bool was_of_use;
     int64_t heard_ms;
-    uint64_t heard_count; /* messages */
+    bool is_probed; /* since then */
+    int64_t probe_ms;
 };
+
+/* False: no memory or no descriptor. */
+static bool place(struct link *link)
+{
+    int fd = -1;
+
+    if (ldap_get_option(link->handle, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS)
+        return false;
+    link->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (link->fd == -1)
+        return false;
+    if (!outbox_place(&link->outbox, link->handle)) {
+        (void)close(link->fd);
+        return false;
+    }
+    (void)link->io->keep_fd(link->host, link->fd); /* else waiting is slower */
+    return true;
+}
 
 struct link *link_new(const struct sluice_host *host, LDAP *handle)
 {
@@ -50,8 +75,10 @@ struct link *link_new(const struct sluice_host *host, LDAP *handle)
     link->clock = host->get_service(host, SLUICE_CLOCK_ID);
     link->handle = handle;
     link->heard_ms = link->clock->monotonic_ms(host);
-    (void)ldap_get_option(handle, LDAP_OPT_DESC, &link->fd); /* was there when it was connected */
-    (void)link->io->keep_fd(host, link->fd);                 /* else waiting is slower */
+    if (!place(link)) {
+        free(link);
+        return NULL;
+    }
     return link;
 }
 
@@ -61,13 +88,15 @@ void link_free(struct link *link)
         return;
     assert(link->count == 0);
     link->io->forget_fd(link->host, link->fd);
+    (void)close(link->fd);
     (void)ldap_unbind_ext(link->handle, NULL, NULL);
+    outbox_done(&link->outbox);
     free(link);
 }
 
 bool link_is_full(const struct link *link)
 {
-    return link->count >= LINK_SEARCHES_MAX;
+    return link->count >= LINK_SEARCHES_MAX || !outbox_is_empty(&link->outbox);
 }
 
 bool link_is_idle(const struct link *link)
@@ -100,14 +129,14 @@ static void finish(struct link *link, struct search *search)
     (void)link->gates->open_one(search->gate);
 }
 
-/* Takes the message. One that nobody asked for belongs to a search that was given up, or tells us that
- * the server leaves (RFC 4511 section 4.4.1), which is seen soon enough. */
+/* Takes the message. One that nobody asked for belongs to a probe or to a search that was given up, or
+ * tells us that the server leaves (RFC 4511 section 4.4.1), which is seen soon enough. */
 static void hand_over(struct link *link, LDAPMessage *message)
 {
     struct search *search = find_search(link, ldap_msgid(message));
 
     link->heard_ms = link->clock->monotonic_ms(link->host);
-    link->heard_count++;
+    link->is_probed = false;
     if (search == NULL) {
         (void)ldap_msgfree(message);
         return;
@@ -119,11 +148,15 @@ static void hand_over(struct link *link, LDAPMessage *message)
     }
 }
 
-static void die(struct link *link)
+/* All who search are told, also those that wait for the socket. */
+static void die(struct link *link, int end)
 {
     struct search *search;
 
-    link->is_dead = true;
+    if (link->end != LDAP_SUCCESS)
+        return;
+    link->end = end;
+    (void)shutdown(link->fd, SHUT_RDWR);
     DL_FOREACH(link->searches, search)
     {
         if (!search->is_done)
@@ -151,16 +184,21 @@ static void pump(struct link *link)
         type = ldap_result(link->handle, LDAP_RES_ANY, LDAP_MSG_ONE, &none, &message);
         if (type > 0)
             hand_over(link, message);
-    } while (type > 0 || (type == 0 && has_unread(link)));
-    if (type == -1)
-        die(link);
+    } while (type > 0 || (type == 0 && !link->outbox.is_lost && has_unread(link)));
+    if (type == -1 || link->outbox.is_lost)
+        die(link, LDAP_SERVER_DOWN);
 }
 
 bool link_is_dead(struct link *link)
 {
-    if (!link->is_dead && link->count == 0)
+    if (link->end == LDAP_SUCCESS && link->count == 0)
         pump(link);
-    return link->is_dead;
+    return link->end != LDAP_SUCCESS;
+}
+
+void link_end(struct link *link)
+{
+    die(link, LDAP_SERVER_DOWN);
 }
 
 /* Until the search is done: OK. */
@@ -186,12 +224,30 @@ static sluice_status read_for(struct link *link, struct search *search, int64_t 
     return st;
 }
 
+/* Until the socket has taken all: OK, also where it has broken. */
+static sluice_status write_out(struct link *link, int64_t deadline_ms)
+{
+    sluice_status st = SLUICE_OK;
+
+    link->is_written = true;
+    while (!outbox_is_empty(&link->outbox) && link->end == LDAP_SUCCESS && st == SLUICE_OK) {
+        st = link->io->wait_fd(link->host, link->fd, SLUICE_IO_WRITABLE, deadline_ms);
+        outbox_flush(&link->outbox);
+        if (link->outbox.is_lost)
+            die(link, LDAP_SERVER_DOWN);
+    }
+    link->is_written = false;
+    return st;
+}
+
 static sluice_status wait_for(struct link *link, struct search *search, int64_t deadline_ms)
 {
     sluice_status st = SLUICE_OK;
 
     while (!search->is_done && st == SLUICE_OK) {
-        if (link->is_read)
+        if (!outbox_is_empty(&link->outbox) && !link->is_written)
+            st = write_out(link, deadline_ms);
+        else if (link->is_read)
             st = link->gates->wait(search->gate, deadline_ms);
         else
             st = read_for(link, search, deadline_ms);
@@ -199,66 +255,98 @@ static sluice_status wait_for(struct link *link, struct search *search, int64_t 
     return search->is_done ? SLUICE_OK : st;
 }
 
+/* ---- silence --------------------------------------------------------------------------------- */
+
+/* Any answer will do. Behind what the server does not read it would be no better. */
+static void probe(struct link *link)
+{
+    char *attributes[] = {LDAP_NO_ATTRS, NULL};
+    int id;
+
+    link->is_probed = true;
+    link->probe_ms = link->clock->monotonic_ms(link->host);
+    if (outbox_is_empty(&link->outbox) &&
+        ldap_search_ext(link->handle, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 0, NULL,
+                        NULL, NULL, 1, &id) == LDAP_SERVER_DOWN)
+        die(link, LDAP_SERVER_DOWN);
+}
+
+/* Nothing was heard for that time. */
+static void doubt(struct link *link, int64_t patience_ms)
+{
+    if (!link->is_probed)
+        probe(link);
+    else if (link->clock->monotonic_ms(link->host) - link->probe_ms >= patience_ms)
+        die(link, LDAP_TIMEOUT);
+}
+
+/* A search may take all the time that there is, if only the server is there. */
+static sluice_status wait_doubting(struct link *link, struct search *search, int64_t deadline_ms)
+{
+    int64_t now_ms = link->clock->monotonic_ms(link->host);
+    int64_t share_ms = (deadline_ms - now_ms) / PATIENCES_MIN;
+    int64_t patience_ms = share_ms < PATIENCE_MS ? share_ms : PATIENCE_MS;
+    int64_t doubt_ms = now_ms + patience_ms;
+
+    while (patience_ms > 0 && doubt_ms < deadline_ms) {
+        if (wait_for(link, search, doubt_ms) == SLUICE_OK)
+            return SLUICE_OK;
+        now_ms = link->clock->monotonic_ms(link->host);
+        if (now_ms < doubt_ms)
+            return SLUICE_TEMP; /* it was not for the time that the wait ended */
+        if (now_ms - link->heard_ms >= patience_ms)
+            doubt(link, patience_ms);
+        doubt_ms = now_ms + patience_ms;
+    }
+    return wait_for(link, search, deadline_ms);
+}
+
 /* ---- searching ------------------------------------------------------------------------------- */
 
-static int result_of(const struct answer *answer)
+static int result_of(const struct link *link, const struct answer *answer)
 {
     if (answer->has_no_memory)
         return LDAP_NO_MEMORY;
-    return answer->has_result ? answer->code : LDAP_SERVER_DOWN;
+    return answer->has_result ? answer->code : link->end;
 }
 
-static int send(struct link *link, const struct link_request *request, struct search *search)
+static int send_search(struct link *link, const struct link_request *request,
+                       struct search *search)
 {
     int code = ldap_search_ext(link->handle, request->base, request->scope, request->filter,
                                request->attributes, 0, NULL, NULL, NULL, (int)request->size_limit,
                                &search->id);
 
     if (code == LDAP_SERVER_DOWN)
-        die(link);
+        die(link, code);
     return code;
 }
 
-/* If nothing at all was heard in all that time, others get no answer either. */
-static int give_up(struct link *link, struct search *search, int64_t silent_ms)
+/* Where not even that gets out, nothing else would. */
+static int give_up(struct link *link, const struct search *search)
 {
-    (void)ldap_abandon_ext(link->handle, search->id, NULL, NULL);
-    if (link->heard_count == search->heard_count && link->clock->monotonic_ms(link->host) >= silent_ms)
-        die(link);
+    if (outbox_is_empty(&link->outbox))
+        (void)ldap_abandon_ext(link->handle, search->id, NULL, NULL);
+    if (!outbox_is_empty(&link->outbox) || link->outbox.is_lost)
+        die(link, LDAP_TIMEOUT);
     return LDAP_TIMEOUT;
 }
 
-/* A server that has answered others meanwhile gets all the time that there is. */
-static sluice_status wait_in_turn(struct link *link, struct search *search, int64_t silent_ms,
-                                  int64_t deadline_ms)
+int link_search(struct link *link, const struct link_request *request, int64_t deadline_ms,
+                struct answer *answer)
 {
-    sluice_status st = wait_for(link, search, silent_ms);
-
-    if (st != SLUICE_OK && silent_ms < deadline_ms && link->heard_count != search->heard_count)
-        st = wait_for(link, search, deadline_ms);
-    return st;
-}
-
-int link_search(struct link *link, const struct link_request *request, int64_t silent_ms,
-                int64_t deadline_ms, struct answer *answer)
-{
-    struct search search = {
-        .id = -1, .answer = answer, .heard_count = link->heard_count};
-    int64_t now_ms = link->clock->monotonic_ms(link->host);
+    struct search search = {.id = -1, .answer = answer};
     int code;
 
-    if (now_ms - link->heard_ms > QUIET_MS && silent_ms > now_ms + QUIET_TIMEOUT_MS)
-        silent_ms = now_ms + QUIET_TIMEOUT_MS;
     if (link->gates->make(link->host, &search.gate) != SLUICE_OK)
         return LDAP_NO_MEMORY;
     DL_APPEND(link->searches, &search);
     link->count++;
-    code = send(link, request, &search);
-    if (code == LDAP_SUCCESS &&
-        wait_in_turn(link, &search, silent_ms, deadline_ms) == SLUICE_OK)
-        code = result_of(answer);
+    code = send_search(link, request, &search);
+    if (code == LDAP_SUCCESS && wait_doubting(link, &search, deadline_ms) == SLUICE_OK)
+        code = result_of(link, answer);
     else if (code == LDAP_SUCCESS)
-        code = give_up(link, &search, silent_ms);
+        code = give_up(link, &search);
     DL_DELETE(link->searches, &search);
     link->count--;
     link->gates->free(search.gate);

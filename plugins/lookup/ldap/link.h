@@ -26,21 +26,23 @@ struct link_request {
     int64_t size_limit; /* 0: the server's */
 };
 
-/* Takes the handle over. NULL: no memory; the handle is the caller's. [task] */
+/* Takes the handle over. NULL: no memory or descriptor; the handle is the caller's. [task] */
 struct link *link_new(const struct sluice_host *host, LDAP *handle);
 /* Nobody may be searching. Accepts NULL. [task] */
 void link_free(struct link *link);
 
-bool link_is_full(const struct link *link);
+bool link_is_full(const struct link *link); /* or the server does not read */
 bool link_is_idle(const struct link *link); /* nobody is searching */
 /* True if the connection is of no use any more; looks whether the server has closed it. [task] */
 bool link_is_dead(struct link *link);
+/* Whatever is under way on it fails with LDAP_SERVER_DOWN. [task] */
+void link_end(struct link *link);
 bool link_was_of_use(const struct link *link); /* a search on it came to its end */
 
-/* A result code of LDAP's, or of libldap's: LDAP_SERVER_DOWN, the connection broke; LDAP_TIMEOUT, after
- * which the link is dead too if nothing at all was heard on it, be it only until silent_ms. The answer is
- * the caller's in any case, for answer_done. [task: waits] */
-int link_search(struct link *link, const struct link_request *request, int64_t silent_ms,
-                int64_t deadline_ms, struct answer *answer);
+/* The link is not full. A result code of LDAP's, or of libldap's: LDAP_SERVER_DOWN, the connection broke;
+ * LDAP_TIMEOUT, and if nothing at all was heard on the link, which may be seen long before the deadline,
+ * it is dead. The answer is the caller's in any case, for answer_done. [task: waits] */
+int link_search(struct link *link, const struct link_request *request, int64_t deadline_ms,
+                struct answer *answer);
 
 #endif /* SLUICE_PLUGIN_LDAP_LINK_H */

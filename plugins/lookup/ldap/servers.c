@@ -10,6 +10,7 @@
 
 #define SERVERS_MAX 16
 #define LINKS_MAX 8 /* the range of connection_limit */
+#define TRIES_MAX 3 /* of a search whose connections break */
 #define REST_MIN_MS 250
 #define REST_MAX_MS 5000 /* recovery is to be a matter of seconds */
 
@@ -229,31 +230,50 @@ static bool make_room(struct servers *servers, int64_t deadline_ms)
 static struct link *take_link(struct servers *servers, int64_t deadline_ms,
                               struct server **ret_server)
 {
+    bool has_waited = false;
     size_t index;
 
     while (!find_link(servers, &index)) {
         if (!make_room(servers, deadline_ms))
             return NULL;
+        has_waited = true;
     }
+    if (has_waited)
+        (void)servers->gates->open_one(servers->change); /* there may be room for more than one */
     *ret_server = &servers->list[servers->server_of[index]];
     return servers->links[index];
 }
 
+/* Who forgot one connection has forgotten the others. */
+static void end_idle_links(struct servers *servers, const struct server *server)
+{
+    for (size_t i = 0; i < servers->link_count; i++) {
+        if (&servers->list[servers->server_of[i]] == server && link_is_idle(servers->links[i]))
+            link_end(servers->links[i]);
+    }
+}
+
 /* What a search on it says about the server. One that was silent may be well, and only the connection
- * forgotten by a firewall: it rests only where there is another one. One that has closed the connection
- * may have restarted, or tired of us; but if it never answered on it there is nothing behind it. */
+ * forgotten by a firewall, and one may say that it cannot answer now: they rest only where there is
+ * another one. One that has closed the connection may have restarted, or tired of us; but if it never
+ * answered on it there is nothing behind it. */
 static void judge(struct servers *servers, struct server *server, struct link *link, int code)
 {
-    bool is_silent = code == LDAP_TIMEOUT && link_is_dead(link);
-    bool is_useless = code == LDAP_SERVER_DOWN && !link_was_of_use(link);
+    bool is_refused = code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
+    bool is_left = servers->count > 1 && (is_refused || code == LDAP_TIMEOUT);
 
+    if (is_left && is_refused)
+        link_end(link);
+    if (code == LDAP_TIMEOUT && link_is_dead(link))
+        end_idle_links(servers, server);
     if (code == LDAP_SERVER_DOWN)
         (void)snprintf(servers->why, sizeof(servers->why), "%s: connection lost", server->url);
-    else if (is_silent)
-        (void)snprintf(servers->why, sizeof(servers->why), "%s: no answer", server->url);
-    else if (code != LDAP_TIMEOUT)
+    else if (code == LDAP_TIMEOUT || is_refused)
+        (void)snprintf(servers->why, sizeof(servers->why), "%s: %s", server->url,
+                       is_refused ? ldap_err2string(code) : "no answer");
+    else
         server->failures = 0;
-    if (is_useless || (is_silent && servers->count > 1))
+    if (link_is_dead(link) && (is_left || !link_was_of_use(link)))
         rest(servers, server);
     (void)servers->gates->open_one(servers->change); /* there is room for one more */
 }
@@ -261,12 +281,8 @@ static void judge(struct servers *servers, struct server *server, struct link *l
 int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
                    struct answer *answer, const char **ret_why)
 {
-    int64_t now_ms = now_of(servers);
-    /* the first server's silence leaves time for the second one */
-    int64_t silent_ms = servers->count > 1 ? now_ms + (deadline_ms - now_ms) / 2 : deadline_ms;
-
     *ret_why = servers->why;
-    for (int tries = 0; tries < 2; tries++, silent_ms = deadline_ms) {
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
         struct server *server;
         struct link *link = take_link(servers, deadline_ms, &server);
         int code;
@@ -274,7 +290,7 @@ int servers_search(struct servers *servers, const struct link_request *request, 
         if (link == NULL)
             return LDAP_CONNECT_ERROR;
         answer->server = server->url;
-        code = link_search(link, request, silent_ms, deadline_ms, answer);
+        code = link_search(link, request, deadline_ms, answer);
         judge(servers, server, link, code);
         if (!link_is_dead(link) || code == LDAP_SUCCESS)
             return code;

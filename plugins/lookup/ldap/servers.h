@@ -21,7 +21,7 @@ struct servers *servers_new(const struct sluice_host *host, const struct setting
 void servers_free(struct servers *servers);
 
 /* A result code as of link_search; with LDAP_CONNECT_ERROR why says what is wrong. If a connection that
- * was there breaks the search is tried once more on another one. [task: waits] */
+ * was there breaks the search is tried again on another one. [task: waits] */
 int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
                    struct answer *answer, const char **ret_why);
 
