@@ -6,6 +6,8 @@
 
 #include "config/draft.h"
 
+#define MEMORY_BESIDE ((int64_t)32 * 1024 * 1024)
+
 static bool is_on(const struct draft_instance *table, const char *key)
 {
     const struct value *value = draft_instance_value(table, key);
@@ -23,6 +25,19 @@ static unsigned shared_home(const struct draft *draft)
     return HOME_NONE;
 }
 
+/* What is kept of answers is the least that it needs. */
+static void check_memory(struct draft *draft, const struct draft_instance *table)
+{
+    const struct value *memory = draft_instance_value(table, "isolate_memory");
+    const struct value *kept = draft_instance_value(table, "cache_bytes");
+
+    if (table->is_isolated && memory != NULL && kept != NULL &&
+        memory->number - kept->number < MEMORY_BESIDE)
+        report_error(&draft->report, draft_error_place(draft, table, "isolate_memory"),
+                     "%s: isolate_memory must be larger than cache_bytes by %d MB at least",
+                     table->name, (int)(MEMORY_BESIDE >> 20));
+}
+
 void homes_find(struct draft *draft, struct draft_instance *table)
 {
     unsigned home;
@@ -30,6 +45,7 @@ void homes_find(struct draft *draft, struct draft_instance *table)
     table->is_isolated = is_on(table, "isolate");
     if (!table->is_isolated && !is_on(table, "shared"))
         return;
+    check_memory(draft, table);
     home = table->is_isolated ? HOME_NONE : shared_home(draft);
     if (home == HOME_NONE && draft->home_count == HOMES_MAX) {
         report_error(&draft->report, table->place, "%s: there cannot be more than %d lookup processes",

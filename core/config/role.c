@@ -462,6 +462,11 @@ static sluice_status take_frame(struct channel_frame *frame, struct error *err)
         bound_drain();
         ask_for_end(ENDING_DRAIN);
         break;
+    case MESSAGE_PING:
+        if (runtime.master != NULL)
+            (void)channel_send_body(runtime.master, MESSAGE_PONG, frame->ref,
+                                    SPAN_EMPTY); /* or the master takes us for dead */
+        break;
     case MESSAGE_HANDOVER:
         return take_handover(err);
     case MESSAGE_INHERIT:

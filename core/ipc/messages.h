@@ -55,6 +55,7 @@ enum message_type {
     MESSAGE_LOG_FILE = 27, /* before SETUP and later; fd: where to write the log from now on */
     MESSAGE_SHARED = 19,   /* body: name; fd: memory that processes share (master/shared.h) */
     MESSAGE_DIED = 29,     /* queue: a deliver process has ended, and how */
+    MESSAGE_PING = 61,     /* deliver, lookup: is the loop alive? ref: a number */
     /* role -> master */
     MESSAGE_READY = 20,    /* START has been carried out */
     MESSAGE_ACCUSE = 23,   /* queue: a link, whose other end sends nonsense and is to be restarted */
@@ -62,6 +63,7 @@ enum message_type {
     MESSAGE_RELOAD = 25,      /* queue: somebody who may asks for a reload; fd: the connection */
     MESSAGE_ISOLATE = 26,     /* queue: wants a deliver process for suspects alone, or no longer */
     MESSAGE_RELINK = 60,      /* receive, deliver: a link is lost; body: to whom; ref: how many links came */
+    MESSAGE_PONG = 62,        /* deliver, lookup: yes; ref: PING's */
     MESSAGE_REPLACE = 28,     /* threads hang: wants to leave, with another process in its place */
     /* check -> master */
     MESSAGE_SNAPSHOT = 21, /* body: the role's name; fd */

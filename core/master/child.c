@@ -142,6 +142,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         status = relief_isolate(child, frame->body);
     else if (frame->type == MESSAGE_REPLACE)
         status = relief_replace(child, frame->body);
+    else if (frame->type == MESSAGE_PONG)
+        status = vitals_take(child, frame->ref);
     if (status == SLUICE_OK)
         return;
     log_error("role %s: killed, its frame %u makes no sense", child->name, frame->type);
@@ -261,6 +263,7 @@ static sluice_status execute(struct child *child, int channel_fd, struct error *
         .output_fd = -1,
         .privileges = privileges_of(child),
         .ruleset = child_is(child, "queue") ? -1 : child->generation->ruleset,
+        .limits = child->limits.table != NULL ? &child->limits : NULL,
     };
     sluice_status status = SLUICE_OK;
 
@@ -308,7 +311,23 @@ static void end_life(struct child *child)
     obituary_done(&child->obituary);
     child->is_ready = false;
     child->link_count = 0;
+    child->vitals = (struct vitals){0};
     settle(child, -1);
+}
+
+/* TEMP: cancelled. */
+static sluice_status wait_for_death(struct child *child, int *ret_wait_status)
+{
+    bool is_watched = vitals_count(child);
+
+    while (process_wait(child->process,
+                        is_watched ? clock_monotonic_ms() + VITALS_LOOK_MS : CLOCK_NEVER,
+                        ret_wait_status) != SLUICE_OK) {
+        if (task_is_cancelled())
+            return SLUICE_TEMP;
+        vitals_look(child);
+    }
+    return SLUICE_OK;
 }
 
 /* Until the process has ended; OK: with exit status 0, TEMP and CONFIG with a text: how else. */
@@ -320,15 +339,17 @@ static sluice_status live(struct child *child, struct error *err)
 
     if (status != SLUICE_OK)
         return status;
-    if (process_wait(child->process, CLOCK_NEVER, &wait_status) != SLUICE_OK)
+    if (wait_for_death(child, &wait_status) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "cancelled");
     child->was_killed = WIFSIGNALED(wait_status);
     obituary_read(&child->obituary, wait_status);
     if (child_is(child, "deliver"))
         relief_tell_queue(child, !child->is_dismissed && (wait_status != 0 || !child->is_leaving));
     bool is_config = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EX_CONFIG;
-    (void)error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s (pid %ld) died: %s",
+    (void)error_set(err, is_config ? SLUICE_CONFIG : SLUICE_TEMP, "role %s (pid %ld%s%s) died: %s",
                     child->name, (long)process_pid(child->process),
+                    child->limits.table != NULL ? ", " : "",
+                    child->limits.table != NULL ? child->limits.table : "",
                     obituary_sentence(&child->obituary, text));
     return wait_status == 0 ? SLUICE_OK : err->status;
 }
@@ -405,9 +426,9 @@ static void supervise(void *arg)
     task_queue_wake_all(&children->changed);
 }
 
-sluice_status child_start(struct children *children, struct generation *generation,
-                          const char *role, unsigned index, bool is_held, struct child **ret_child,
-                          struct error *err)
+static sluice_status child_new(struct children *children, struct generation *generation,
+                               const char *role, unsigned index, struct child **ret_child,
+                               struct error *err)
 {
     struct child *child = calloc(1, sizeof(*child));
 
@@ -417,10 +438,29 @@ sluice_status child_start(struct children *children, struct generation *generati
     child->generation = generation;
     child->role = generation_role(generation, role, index);
     child->index = index;
-    child->is_held = is_held;
     child->inherited_fd = -1;
     (void)snprintf(child->name, sizeof(child->name), "%s %u", role, index);
+    if (child_is(child, "lookup") &&
+        limits_read(child->role->snapshot_fd, index, &child->limits, err) != SLUICE_OK) {
+        free(child);
+        return err->status;
+    }
+    *ret_child = child;
+    return SLUICE_OK;
+}
+
+sluice_status child_start(struct children *children, struct generation *generation,
+                          const char *role, unsigned index, bool is_held, struct child **ret_child,
+                          struct error *err)
+{
+    struct child *child;
+    sluice_status status = child_new(children, generation, role, index, &child, err);
+
+    if (status != SLUICE_OK)
+        return status;
+    child->is_held = is_held;
     if (task_start(child->name, supervise, child, NULL) != SLUICE_OK) {
+        limits_done(&child->limits);
         free(child);
         return error_set(err, SLUICE_TEMP, "role %s %u: out of memory", role, index);
     }
@@ -489,5 +529,6 @@ void child_free(struct child *child)
     LL_DELETE(child->children->list, child);
     drop_inheritance(child);
     generation_unref(child->generation);
+    limits_done(&child->limits);
     free(child);
 }

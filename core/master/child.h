@@ -12,9 +12,11 @@
 
 #include "ipc/channel.h"
 #include "master/children.h"
+#include "master/limits.h"
 #include "master/obituary.h"
 #include "master/process.h"
 #include "master/restart.h"
+#include "master/vitals.h"
 #include "task/task.h"
 
 #define CHILD_NAME_SIZE 32
@@ -49,7 +51,9 @@ struct child {
     struct restart restart;
     bool is_isolated;         /* deliver: for suspects alone */
     const struct generation_crew *crew; /* deliver: NULL: the common one */
+    struct limits limits;     /* lookup: of an isolated table */
     struct obituary obituary; /* of the present life */
+    struct vitals vitals;     /* of the present life */
     struct child *next;
 };
 

@@ -31,6 +31,7 @@
 
 struct process {
     pid_t pid;
+    bool has_group; /* of its own */
     bool has_ended;
     int status; /* waitpid's */
     struct task_queue ended;
@@ -136,6 +137,8 @@ __attribute__((noreturn)) static void be_born(const struct birth *birth)
 
     set_signals();
     place_descriptors(birth);
+    if (spec->limits != NULL && (limits_apply(spec->limits) != 0 || setpgid(0, 0) == -1))
+        give_up("limits");
     if (spec->privileges != NULL && privileges_apply(spec->privileges) != 0)
         give_up("privileges");
     if (spec->ruleset != -1 && landlock_apply(spec->ruleset) != 0)
@@ -209,6 +212,7 @@ sluice_status process_start(const struct process_spec *spec, struct process **re
         status = error_set(err, SLUICE_TEMP, "start a process: %s", strerror(errno));
         free(process);
     } else {
+        process->has_group = spec->limits != NULL;
         DL_APPEND(processes.running, process);
         *ret_process = process;
     }
@@ -216,10 +220,22 @@ sluice_status process_start(const struct process_spec *spec, struct process **re
     return status;
 }
 
+/* What it has left behind ends with it. As long as it is not reaped its number is nobody else's. */
+static void end_group(const struct process *process, int flags)
+{
+    siginfo_t info = {0};
+
+    if (process->has_group &&
+        waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOWAIT | flags) == 0 &&
+        info.si_pid == process->pid)
+        (void)kill(-process->pid, SIGKILL); /* nobody may be left */
+}
+
 static void reap(struct process *process, int flags)
 {
     pid_t pid;
 
+    end_group(process, flags);
     do {
         pid = waitpid(process->pid, &process->status, flags);
     } while (pid == -1 && errno == EINTR);

@@ -10,6 +10,7 @@
 #define MASTER_PROCESS_H
 
 #include "base/error.h"
+#include "master/limits.h"
 #include "master/privileges.h"
 
 #define PROCESS_ARGUMENTS_MAX 8
@@ -24,6 +25,7 @@ struct process_spec {
     int output_fd;                       /* becomes standard output and error; -1: the master's */
     const struct privileges *privileges; /* NULL: those that the master has */
     int ruleset;                         /* landlock.h; -1: none */
+    const struct limits *limits; /* NULL: none; else it has a process group, which ends with it */
 };
 
 /* Opens the executable and watches for the end of processes. Once, on the loop. */

@@ -24,6 +24,7 @@
 
 /* Of one process at one home: others wait for their turn here, and not in its memory. */
 #define QUESTIONS_MAX 1000
+#define LOST_MAX 2 /* who dies of a question is not asked it again and again */
 
 /* On the stack of who asks. */
 struct question {
@@ -32,6 +33,7 @@ struct question {
     struct buffer *value;
     struct error *err;
     bool is_sent; /* over the present link */
+    unsigned lost_count; /* links that ended while it was on its way */
     bool is_answered;
     bool is_old; /* the answer is */
     sluice_status status;
@@ -100,6 +102,7 @@ static void disconnect(struct home *home)
     home->channel = NULL;
     HASH_ITER(hh, home->questions, question, next)
     {
+        question->lost_count += question->is_sent ? 1 : 0;
         question->is_sent = false;
         task_wake(question->asker);
     }
@@ -281,7 +284,7 @@ sluice_status remote_find(struct remote *remote, unsigned home, const char *tabl
     HASH_ADD(hh, own->questions, ref, sizeof(question.ref), &question);
     if (!hash_has(&question))
         return error_set(err, SLUICE_TEMP, "%s: no memory for a question", table);
-    while (st == SLUICE_OK && !question.is_answered) {
+    while (st == SLUICE_OK && !question.is_answered && question.lost_count < LOST_MAX) {
         if (own->channel == NULL)
             st = task_queue_wait(&own->turn, deadline_ms);
         else if (!question.is_sent && !send(own, &question, table, key, flags, deadline_ms))
@@ -294,6 +297,8 @@ sluice_status remote_find(struct remote *remote, unsigned home, const char *tabl
     explain_take(question.noted);
     json_decref(question.noted);
     if (!question.is_answered)
-        return error_set(err, SLUICE_TEMP, "%s: no answer in time", table);
+        return error_set(err, SLUICE_TEMP, "%s: %s", table,
+                         question.lost_count < LOST_MAX ? "no answer in time"
+                                                        : "who was asked died each time");
     return question.is_old ? take_old(&question, table) : question.status;
 }

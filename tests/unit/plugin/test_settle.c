@@ -134,7 +134,7 @@ static void test_plugins_of_an_instance(void **state)
     assert_int_equal(instance->plugin_count, 3);
     assert_string_equal(instance->plugins[0], "test/changed-twice");
     assert_string_equal(instance->plugins[2], "test/base");
-    assert_int_equal(instance->value_count, 11); /* with those of every table */
+    assert_int_equal(instance->value_count, 13); /* with those of every table */
     draft_done(&draft);
 }
 
