@@ -139,22 +139,40 @@ def test_no_mail_ends_by_a_route(relay, slapd):
     assert ask(daemon, [unknown, "a@alias.tld"]) == {unknown: LATER.format(unknown), "a@alias.tld": VALID}
 
 
+def hold_for(slapd, sink):
+    """Mail of customer.tld from now on."""
+    slapd.change(f"dn: cn=customer.tld,{BASE}\nchangetype: modify\nreplace: mailtransport\n"
+                 f"mailtransport: etrn-only:{sink.nexthop}\n")
+
+
 def test_queued_mail_stays_on_its_route(relay, slapd):
     """What is known has changed since; nothing moves by that before the directory itself says it."""
     with Sink() as before, Sink() as after:
         daemon = relay()
-
-        def point_to(transport, sink):
-            slapd.change(f"dn: cn=customer.tld,{BASE}\nchangetype: modify\nreplace: mailtransport\n"
-                         f"mailtransport: {transport}:{sink.nexthop}\n")
-        point_to("etrn-only", before)
+        hold_for(slapd, before)
         send(daemon.port, recipients="user@customer.tld")
-        point_to("etrn-only", after)
+        hold_for(slapd, after)
         assert ask(daemon, ["user+ext@customer.tld"]) == {"user+ext@customer.tld": VALID}  # which is known now
         slapd.stop()
         daemon.command("sluice", "queue", "release", "ALL")
         wait_for(lambda: len(before.messages) == 1)
         assert after.messages == []
+
+
+def test_reports_find_their_way(relay, slapd):
+    """To a sender who is in none of the tables, as the one before has found it."""
+    with Sink() as senders, Sink(replies={"RCPT": "550 5.1.1 gone"}) as refusing:
+        daemon = relay(relayhost=senders.nexthop)
+        hold_for(slapd, refusing)
+
+        def send_in_vain(count):
+            daemon.command("sluice", "queue", "release", "ALL")
+            wait_for(lambda: len(senders.messages) == count)
+        send(daemon.port, sender="s@else.tld", recipients="user@customer.tld")
+        send_in_vain(1)
+        send(daemon.port, sender="s@else.tld", recipients="user@customer.tld")
+        slapd.stop()
+        send_in_vain(2)
 
 
 def test_explain_tells_old_answers(relay, slapd):
