@@ -23,13 +23,26 @@ SUMMARY = (
     ("an idle session, KiB", "sessions", "each_kib", "16"),
     ("`mailq` of 20,000: first line, ms", "listing", "first_ms", ""),
     ("`mailq` of 20,000: all, ms", "listing", "last_ms", ""),
-    ("recipients checked in a directory, look-ups/s", "ldap", "per_s", "3 times"),
-    ("the same, p99, ms", "ldap", "p99_ms", ""),
-    ("connections at the directory, 50 sessions", "ldap", "connections", "4"),
-    ("the same, 500 sessions", "ldap-500", "connections", "4"),
+    ("relay, all of its tables in a directory, messages/s", "relay-ldap", "per_s", "80 % of the next"),
+    ("the same in `hash:` tables, messages/s", "relay-hash", "per_s", ""),
+    ("CPU for 1,000 messages, in a directory, s", "relay-ldap", "cpu_s_per_1000", ""),
+    ("the same in `hash:` tables, s", "relay-hash", "cpu_s_per_1000", ""),
+    ("CPU of an RCPT without a table of recipients, µs", "ldap-cached", "rcpt_us", ""),
+    ("what a `hash:` table adds, µs", "ldap-cached", "hash_us", ""),
+    ("what a cached answer of a directory adds, µs", "ldap-cached", "ldap_us", ""),
     ("one connection: a message at its beginning, ms", "endurance", "p50_begin_ms", ""),
     ("one connection: a message at its end, ms", "endurance", "p50_end_ms", "the same"),
 )
+# Who asks a directory, in which scenario.
+ASKERS = (
+    ("Sluice", "ldap", "sluice"),
+    ("Sluice, 500 sessions", "ldap-500", "sluice"),
+    ("Postfix, `ldap:`", "ldap", "postfix"),
+    ("Postfix, `proxy:ldap:`", "ldap-proxy", "postfix"),
+    ("nothing but searches, 1 connection", "ldap-limit-1", "floor"),
+    ("nothing but searches, 4 connections", "ldap-limit-4", "floor"),
+)
+ASKERS_FIGURES = ("per_s", "p50_ms", "p99_ms", "p999_ms", "cpu_s_per_1000", "slapd_cpu_s_per_1000", "connections")
 MORE_IS_BETTER = ("per_s",)
 
 
@@ -66,6 +79,7 @@ def print_tables(lines):
     print(", ".join(f"{name} {value}" for name, value in run.items()))
     print_summary(medians)
     print_floors(medians)
+    print_askers(medians)
     print_group_commit(medians)
     print_all(values)
 
@@ -95,6 +109,14 @@ def print_floors(medians):
         if None not in parts:
             print_row([load, *(f"{number(part)} µs" for part in (*parts, sum(parts))),
                        "" if own is None else f"{number(own * 1000)} µs, {own * 1000 / sum(parts):.1f} times"])
+
+
+def print_askers(medians):
+    print_head(["a directory is asked by", *ASKERS_FIGURES])
+    for what, scenario, who in ASKERS:
+        found = [medians.get((scenario, figure), {}).get(who) for figure in ASKERS_FIGURES]
+        if found[0] is not None:
+            print_row([what, *("" if value is None else number(value) for value in found)])
 
 
 def print_group_commit(medians):
