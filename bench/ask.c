@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static void say(const struct session *s, const char *text)
 }
 
 /* More of the line that is coming; true: it is whole, and good. */
-static int take_reply(struct session *s)
+static bool take_reply(struct session *s)
 {
     ssize_t n = recv(s->fd, s->input + s->len, INPUT_SIZE - s->len, 0);
 
@@ -64,14 +65,14 @@ static int take_reply(struct session *s)
         bench_fail("the server has hung up");
     s->len += (size_t)n;
     if (s->input[s->len - 1] != '\n')
-        return 0;
+        return false;
     if (s->input[0] != '2') {
         errno = 0;
         s->input[s->len - 1] = '\0';
         bench_fail(s->input);
     }
     s->len = 0;
-    return 1;
+    return true;
 }
 
 static void open_session(struct session *s)
