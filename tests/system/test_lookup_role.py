@@ -9,11 +9,13 @@ import signal
 import sqlite3
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 
 from client import Client
 from daemon import wait_for
+from directory import BASE, recipients, slapd_of
 
 MOVED = "550 5.1.6 <{0}>: Recipient address rejected: User has moved to {0}.new"
 NOTHING = "250 2.1.5 Ok"
@@ -166,6 +168,38 @@ def test_killed_again_and_again(start):
         thread.join()
     assert set(replies) <= {MOVED.format("u7@customer.tld"), LATER.format("u7@customer.tld")}
     wait_for(lambda: rcpt(daemon) == MOVED.format("u7@customer.tld"))
+
+
+def users_in(daemon, directory):
+    """Two hundred recipients in a table, of that directory if there is one: its name, and its group."""
+    if directory is None:
+        table = daemon.table("users", "".join(f"user{n}@customer.tld OK\n" for n in range(200)))
+        return table, {"name": table.removeprefix("hash:"), "plugin": "hash", "shared": True}
+    return "ldap:users", {"name": "users", "plugin": "ldap", "server_host": directory.url, "search_base": BASE,
+                          "version": 3, "bind": "no"}
+
+
+@pytest.mark.parametrize("kind", ["hash", "ldap"])
+def test_killed_while_200_sessions_ask(make_daemon, kind):
+    """Each gets the answer of the next process."""
+    daemon = make_daemon(start=False)
+    with slapd_of(recipients(200)) if kind == "ldap" else nullcontext() as directory:
+        table, group = users_in(daemon, directory)
+        daemon.change({"relay_domains": ["customer.tld"], "relay_recipient_maps": [table], "tables": [group],
+                       "transport_maps": ["inline:{customer.tld=etrn-only:}"]})
+        daemon.start()
+        (pid,) = lookups(daemon)
+        clients = [Client(daemon.port) for _ in range(200)]
+        for client in clients:
+            client.expect("MAIL FROM:<s@else.tld>", "250")
+        os.kill(pid, signal.SIGSTOP)  # all of them are under way
+        for n, client in enumerate(clients):
+            client.send(f"RCPT TO:<user{n}@customer.tld>\r\n")
+        os.kill(pid, signal.SIGKILL)
+        assert [client.reply() for client in clients] == [NOTHING] * 200
+        assert lookups(daemon) != [pid]
+        for client in clients:
+            client.close()
 
 
 def test_reload(start):
