@@ -5,7 +5,8 @@
  *   sluice [-c FILE] [--json] COMMAND
  *
  * Exit codes are those of sysexits.h: 64 usage, 69 the daemon does not run or cannot do that, 66 no
- * such message, site or plugin, 75 try again, 78 the configuration; and those of import.c.
+ * such message, site, table or plugin, 75 try again, 78 the configuration; and those of import.c; 1 of
+ * table query: the table has no such key.
  */
 #include "sluice.h"
 
@@ -39,6 +40,12 @@ static const char usage_text[] =
     "                                 #QUEUE: a transport, or one of etrn_queues\n"
     "  site suspend SITE [REASON]     nothing goes there, until\n"
     "  site resume SITE\n"
+    "  table list                     tables, where they are, and whether they answer\n"
+    "  table stat [TABLE]             what they answered, and from where\n"
+    "  table query TABLE KEY [-v] [--fresh]\n"
+    "                                 what mail would get; -v: how; --fresh: not from the cache\n"
+    "  table flush [TABLE [KEY]] [--last-known]\n"
+    "                                 forget answers; also those for an outage\n"
     "  explain ADDRESS [--client IP] [--sender ADDRESS] [--helo NAME]\n"
     "                                 what would happen to a message, and why\n"
     "  trace ID [--log FILE]          a message's story, from the log and the queue\n"
@@ -71,7 +78,7 @@ static void show_json(void *user, const json_t *line)
     (void)putchar('\n');
 }
 
-static int exit_code(sluice_status status)
+int sluice_exit_code(sluice_status status)
 {
     static const int codes[] = {
         [SLUICE_OK] = EX_OK,         [SLUICE_NOT_FOUND] = EX_NOINPUT,
@@ -86,39 +93,69 @@ struct command {
     const char *noun;
     const char *verb;   /* NULL: the noun is all */
     const char *member; /* of the request that the argument goes into; NULL: no argument */
-    const char *extra;  /* the same for a further argument, which may be missing */
+    const char *extra;  /* the same for a further argument */
+    int optional;       /* how many of them may be missing */
     control_line *show;
-    int (*local)(const struct sluice *sluice, const char *argument);
+    int (*local)(const struct sluice *sluice, char **arguments);
 };
 
-static int list_plugins(const struct sluice *sluice, const char *argument)
+static int explain(const struct sluice *sluice, char **arguments)
 {
-    (void)argument;
+    return sluice_explain(sluice, arguments[0]);
+}
+
+static int trace(const struct sluice *sluice, char **arguments)
+{
+    return sluice_trace(sluice, arguments[0]);
+}
+
+static int list_plugins(const struct sluice *sluice, char **arguments)
+{
+    (void)arguments;
     return sluice_plugin_list(sluice);
 }
 
+static int show_plugin(const struct sluice *sluice, char **arguments)
+{
+    return sluice_plugin_show(sluice, arguments[0]);
+}
+
+static int check_plugin(const struct sluice *sluice, char **arguments)
+{
+    return sluice_plugin_check(sluice, arguments[0]);
+}
+
+static int import(const struct sluice *sluice, char **arguments)
+{
+    return sluice_import(sluice, arguments[0]);
+}
+
 static const struct command commands[] = {
-    {"status", NULL, NULL, NULL, sluice_show_status, NULL},
-    {"queue", "list", NULL, NULL, sluice_show_listed, NULL},
-    {"queue", "show", "id", NULL, sluice_show_message, NULL},
-    {"queue", "release", "id", NULL, sluice_show_released, NULL},
-    {"queue", "hold", "id", NULL, sluice_show_operated, NULL},
-    {"queue", "unhold", "id", NULL, sluice_show_operated, NULL},
-    {"queue", "requeue", "id", NULL, sluice_show_operated, NULL},
-    {"queue", "expire", "id", NULL, sluice_show_operated, NULL},
-    {"queue", "remove", "id", NULL, sluice_show_operated, NULL},
-    {"site", "list", NULL, NULL, sluice_show_listed_site, NULL},
-    {"site", "show", "name", NULL, sluice_show_site, NULL},
-    {"site", "release", "name", NULL, sluice_show_released, NULL},
-    {"site", "suspend", "name", "reason", NULL, NULL},
-    {"site", "resume", "name", NULL, NULL, NULL},
-    {"explain", NULL, "address", NULL, NULL, sluice_explain},
-    {"trace", NULL, "id", NULL, NULL, sluice_trace},
-    {"plugin", "list", NULL, NULL, NULL, list_plugins},
-    {"plugin", "show", "name", NULL, NULL, sluice_plugin_show},
-    {"plugin", "check", "name", NULL, NULL, sluice_plugin_check},
-    {"import", "postfix", "folder", NULL, NULL, sluice_import},
-    {"reload", NULL, NULL, NULL, sluice_show_reloaded, NULL},
+    {"status", NULL, NULL, NULL, 0, sluice_show_status, NULL},
+    {"queue", "list", NULL, NULL, 0, sluice_show_listed, NULL},
+    {"queue", "show", "id", NULL, 0, sluice_show_message, NULL},
+    {"queue", "release", "id", NULL, 0, sluice_show_released, NULL},
+    {"queue", "hold", "id", NULL, 0, sluice_show_operated, NULL},
+    {"queue", "unhold", "id", NULL, 0, sluice_show_operated, NULL},
+    {"queue", "requeue", "id", NULL, 0, sluice_show_operated, NULL},
+    {"queue", "expire", "id", NULL, 0, sluice_show_operated, NULL},
+    {"queue", "remove", "id", NULL, 0, sluice_show_operated, NULL},
+    {"site", "list", NULL, NULL, 0, sluice_show_listed_site, NULL},
+    {"site", "show", "name", NULL, 0, sluice_show_site, NULL},
+    {"site", "release", "name", NULL, 0, sluice_show_released, NULL},
+    {"site", "suspend", "name", "reason", 1, NULL, NULL},
+    {"site", "resume", "name", NULL, 0, NULL, NULL},
+    {"table", "list", NULL, NULL, 0, sluice_show_listed_table, NULL},
+    {"table", "stat", "table", NULL, 1, sluice_show_table_stat, NULL},
+    {"table", "query", "table", "key", 0, NULL, sluice_table_query},
+    {"table", "flush", "table", "key", 2, sluice_show_flushed, NULL},
+    {"explain", NULL, "address", NULL, 0, NULL, explain},
+    {"trace", NULL, "id", NULL, 0, NULL, trace},
+    {"plugin", "list", NULL, NULL, 0, NULL, list_plugins},
+    {"plugin", "show", "name", NULL, 0, NULL, show_plugin},
+    {"plugin", "check", "name", NULL, 0, NULL, check_plugin},
+    {"import", "postfix", "folder", NULL, 0, NULL, import},
+    {"reload", NULL, NULL, NULL, 0, sluice_show_reloaded, NULL},
 };
 
 /* arguments: as many as there are, then NULL. NULL as a whole where one is not UTF-8: without what
@@ -131,11 +168,12 @@ static json_t *make_request(const struct sluice *sluice, const struct command *c
         json_sprintf("%s%s%s", command->noun, has_verb ? " " : "", has_verb ? command->verb : "");
     const char *member = command->member != NULL ? command->member : "id";
     const char *extra = command->extra != NULL ? command->extra : "text";
+    const char *first = command->member != NULL ? arguments[0] : NULL;
+    const char *second = command->extra != NULL && first != NULL ? arguments[1] : NULL;
 
-    return json_pack("{s:o, s:s*, s:s*, s:s*, s:s*}", "command", name, member,
-                     command->member != NULL ? arguments[0] : NULL, extra,
-                     command->extra != NULL ? arguments[1] : NULL, "site", sluice->site, "domain",
-                     sluice->domain);
+    return json_pack("{s:o, s:s*, s:s*, s:s*, s:s*, s:b}", "command", name, member, first, extra,
+                     second, "site", sluice->site, "domain", sluice->domain, "is_deep",
+                     sluice->is_deep);
 }
 
 int sluice_ask(const struct sluice *sluice, json_t *request, control_line *show, void *user)
@@ -144,7 +182,7 @@ int sluice_ask(const struct sluice *sluice, json_t *request, control_line *show,
     sluice_status st = control_ask(sluice->config_path, request,
                                    sluice->wants_json ? show_json : show, user, &err);
 
-    return st == SLUICE_OK ? EX_OK : sluice_fatal(exit_code(st), "%s", err.text);
+    return st == SLUICE_OK ? EX_OK : sluice_fatal(sluice_exit_code(st), "%s", err.text);
 }
 
 static int ask(const struct sluice *sluice, const struct command *command, char **arguments)
@@ -159,7 +197,7 @@ static int run(const struct sluice *sluice, const struct command *command, char 
 {
     char **arguments = words + 1 + (command->verb != NULL);
 
-    return command->local != NULL ? command->local(sluice, arguments[0])
+    return command->local != NULL ? command->local(sluice, arguments)
                                   : ask(sluice, command, arguments);
 }
 
@@ -167,9 +205,9 @@ static int run(const struct sluice *sluice, const struct command *command, char 
 
 static bool is_command(const struct command *command, int count, char **words)
 {
-    int wanted = 1 + (command->verb != NULL) + (command->member != NULL);
+    int most = 1 + (command->verb != NULL) + (command->member != NULL) + (command->extra != NULL);
 
-    return (count == wanted || (command->extra != NULL && count == wanted + 1)) &&
+    return count <= most && count >= most - command->optional &&
            strcmp(words[0], command->noun) == 0 &&
            (command->verb == NULL || strcmp(words[1], command->verb) == 0);
 }
@@ -213,30 +251,51 @@ static bool take_text(struct sluice *sluice, int option)
     return false;
 }
 
+static bool take_flag(struct sluice *sluice, int option)
+{
+    const struct {
+        char letter;
+        bool *flag;
+    } flags[] = {
+        {'j', &sluice->wants_json},
+        {'v', &sluice->is_verbose},
+        {'f', &sluice->is_fresh},
+        {'k', &sluice->is_deep},
+    };
+
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (flags[i].letter == option) {
+            *flags[i].flag = true;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Options may stand anywhere. */
 static int parse(struct sluice *sluice, int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},         {"site", required_argument, NULL, 's'},
         {"domain", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {"log", required_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'V'},      {"log", required_argument, NULL, 'l'},
         {"client", required_argument, NULL, 'C'}, {"sender", required_argument, NULL, 'S'},
-        {"helo", required_argument, NULL, 'H'},   {NULL, 0, NULL, 0},
+        {"helo", required_argument, NULL, 'H'},   {"verbose", no_argument, NULL, 'v'},
+        {"fresh", no_argument, NULL, 'f'},        {"last-known", no_argument, NULL, 'k'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:ho:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:ho:v", options, NULL)) != -1) {
         if (option == 'h') {
             (void)fputs(usage_text, stdout);
             exit(EX_OK);
         }
-        if (option == 'v') {
+        if (option == 'V') {
             (void)puts("sluice " SLUICE_VERSION);
             exit(EX_OK);
         }
-        if (option == 'j')
-            sluice->wants_json = true;
-        else if (!take_text(sluice, option))
+        if (!take_flag(sluice, option) && !take_text(sluice, option))
             return EX_USAGE;
     }
     return EX_OK;

@@ -24,6 +24,9 @@ struct sluice {
     const char *helo;
     const char *log;    /* --log, of trace; NULL: as the configuration has it */
     const char *output; /* -o, of import; NULL: standard output */
+    bool is_verbose;    /* -v, --fresh: of table query; --last-known: of table flush */
+    bool is_fresh;
+    bool is_deep;
 };
 
 /* Says why and returns code. */
@@ -43,8 +46,20 @@ void sluice_show_message(void *user, const json_t *message);
 void sluice_show_listed_site(void *user, const json_t *site);
 void sluice_show_site(void *user, const json_t *site);
 
+void sluice_show_listed_table(void *user, const json_t *line);
+void sluice_show_table_stat(void *user, const json_t *line);
+void sluice_show_flushed(void *user, const json_t *line);
+/* Of one that is in trouble, for status. */
+void sluice_show_table_trouble(const json_t *line);
+
+/* The exit code that says the same. */
+int sluice_exit_code(sluice_status status);
+
 /* What would happen to a message for that address. Returns the exit code. */
 int sluice_explain(const struct sluice *sluice, const char *address);
+
+/* What a key maps to in the daemon's table: arguments: table, key. Returns the exit code. */
+int sluice_table_query(const struct sluice *sluice, char **arguments);
 
 /* The story of a message; asks the log and the daemon. Returns the exit code. */
 int sluice_trace(const struct sluice *sluice, const char *message);

@@ -64,6 +64,9 @@ void sluice_show_reloaded(void *user, const json_t *line)
 
 void sluice_show_status(void *user, const json_t *status)
 {
+    const json_t *table;
+    size_t i;
+
     (void)user;
     printf("messages     %lld, %lld being attempted\n", control_number(status, "messages"),
            control_number(status, "attempted"));
@@ -73,9 +76,12 @@ void sluice_show_status(void *user, const json_t *status)
     printf("store        %lld MiB used, %lld MiB free, %lld MiB reserved\n",
            control_number(status, "used_bytes") >> 20, control_number(status, "free_bytes") >> 20,
            control_number(status, "reserved_bytes") >> 20);
-    printf("processes    1 queue, %lld receive, %lld deliver\n", control_number(status, "receive"),
-           control_number(status, "deliver"));
+    printf("processes    1 queue, %lld receive, %lld deliver, %lld lookup\n",
+           control_number(status, "receive"), control_number(status, "deliver"),
+           control_number(status, "lookup"));
     printf("generation   %lld\n", control_number(status, "generation"));
+    json_array_foreach(json_object_get(status, "tables_in_trouble"), i, table)
+        sluice_show_table_trouble(table);
 }
 
 /* True for the first line. */

@@ -19,3 +19,17 @@ json_t *json_text(struct sluice_span bytes)
     free(ascii);
     return string;
 }
+
+static int add_text(const char *text, size_t len, void *out)
+{
+    buffer_add(out, text, len);
+    return 0;
+}
+
+void json_format(const json_t *json, struct buffer *out)
+{
+    size_t start = out->len;
+
+    if (json_dump_callback(json, add_text, out, JSON_COMPACT) == -1)
+        out->len = start;
+}

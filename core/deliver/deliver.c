@@ -12,6 +12,7 @@
 #include "deliver/notice.h"
 #include "deliver/resolve.h"
 #include "net/dns.h"
+#include "route/table_report.h"
 #include "route/table_service.h"
 #include "task/explain.h"
 #include "task/task.h"
@@ -162,8 +163,14 @@ static void answer_explain(struct deliver *deliver, struct sluice_span body, str
     job_unref(job);
 }
 
+static void answer_tables(struct deliver *deliver, struct sluice_span body, struct buffer *answer)
+{
+    table_report_answer(deliver->tables, body, answer);
+}
+
 static const struct inquiry_kind inquiry_resolve = {"resolve", MESSAGE_RESOLVED, answer_resolve};
 static const struct inquiry_kind inquiry_explain = {"explain", MESSAGE_EXPLAINED, answer_explain};
+static const struct inquiry_kind inquiry_tables = {"tables", MESSAGE_EXPLAINED, answer_tables};
 
 static void run_inquiry(void *arg)
 {
@@ -297,6 +304,10 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     case MESSAGE_EXPLAIN:
         if (!deliver->is_draining)
             take_inquiry(deliver, &inquiry_explain, frame);
+        break;
+    case MESSAGE_TABLES:
+        if (!deliver->is_draining)
+            take_inquiry(deliver, &inquiry_tables, frame);
         break;
     case MESSAGE_REPORT:
         if (!deliver->is_draining)

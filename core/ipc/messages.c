@@ -377,6 +377,25 @@ sluice_status message_explain_decode(struct sluice_span body, struct message_exp
     return DECODE(explain_members, body, ret_explain);
 }
 
+static const struct record_member tables_request_members[] = {
+    RECORD_MEMBER(1, RECORD_U32, struct message_tables_request, wish),
+    RECORD_MEMBER(2, RECORD_SPAN, struct message_tables_request, table),
+    RECORD_MEMBER(3, RECORD_SPAN, struct message_tables_request, key),
+    RECORD_MEMBER(4, RECORD_BOOL, struct message_tables_request, is_deep),
+};
+
+void message_tables_request_encode(const struct message_tables_request *request,
+                                   struct buffer *buffer)
+{
+    ENCODE(tables_request_members, request, buffer);
+}
+
+sluice_status message_tables_request_decode(struct sluice_span body,
+                                            struct message_tables_request *ret_request)
+{
+    return DECODE(tables_request_members, body, ret_request);
+}
+
 /* ---- results: the one message with a list ---------------------------------------------------- */
 
 void message_result_encode(const struct message_result *result, struct buffer *buffer)

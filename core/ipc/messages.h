@@ -16,6 +16,7 @@
  *     |                                          | -- REPORT (ref) -> | <- REPORTED (ref) |
  *     |                                          | -- RESOLVE (ref) > | <- RESOLVED (ref) |
  *     | <- EXPLAIN (ref) | -- EXPLAINED (ref) -> | -- EXPLAIN (ref) > | <- EXPLAINED (ref)|
+ *     | <- TABLES (ref) -- the same -----------> | -- TABLES (ref) -> | <- the same ----- |
  *     | <- PAUSE -- | -- PAUSED ---------------> | -- PAUSE --------> | <- PAUSED ------- |
  *     | <- RESUME ------------------------------ | -- RESUME -------> | <- RESUMED ------ |
  *
@@ -108,6 +109,9 @@ enum message_type {
      * deliver, a JOB's without content, to be verified */
     MESSAGE_EXPLAIN = 56,
     MESSAGE_EXPLAINED = 57, /* body: JSON; empty: there was no memory for it */
+    /* queue -> receive, deliver, lookup, for `sluice table`: a message_tables_request; the answer is
+     * EXPLAINED too */
+    MESSAGE_TABLES = 58,
 };
 
 struct message_setup {
@@ -281,6 +285,19 @@ struct message_explain {
     struct sluice_span helo;
 };
 
+enum tables_wish {
+    TABLES_LIST = 1,  /* what there is, and how it is */
+    TABLES_QUERY = 2, /* of deliver: what a key maps to, and how that was found */
+    TABLES_FLUSH = 3, /* of lookup: forget answers */
+};
+
+struct message_tables_request {
+    uint32_t wish;            /* enum tables_wish */
+    struct sluice_span table; /* empty: all, where that makes sense */
+    struct sluice_span key;   /* empty: all */
+    bool is_deep; /* QUERY: past what is kept; FLUSH: what stands in during an outage too */
+};
+
 enum report_kind {
     REPORT_FAILURE = 1,
     REPORT_SUCCESS = 2,
@@ -358,6 +375,10 @@ void message_result_encode(const struct message_result *result, struct buffer *b
 sluice_status message_result_decode(struct sluice_span body, struct message_result *ret_result);
 void message_explain_encode(const struct message_explain *explain, struct buffer *buffer);
 sluice_status message_explain_decode(struct sluice_span body, struct message_explain *ret_explain);
+void message_tables_request_encode(const struct message_tables_request *request,
+                                   struct buffer *buffer);
+sluice_status message_tables_request_decode(struct sluice_span body,
+                                            struct message_tables_request *ret_request);
 void message_result_done(struct message_result *result);
 /* Appends one to a body, or takes one off it: OK, NOT_FOUND at its end, PERM. */
 void message_question_add(const struct message_question *question, struct buffer *body);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* front: see front.h. */
-#include "lookup/front.h"
+/* front: see front.h. What is known for an outage is front_known.c's. */
+#include "lookup/front_private.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/span.h"
-#include "lookup/counts.h"
 #include "task/explain.h"
 #include "task/pool.h"
 #include "task/task.h"
@@ -17,35 +16,6 @@
 #include <string.h>
 
 #define SEARCHES_MAX 4000   /* under way in one table */
-#define WRITE_DELAY_MS 2000 /* answers of this time go to the disk together */
-
-struct fronts {
-    struct front *by_name;
-    size_t task_count; /* searches, and writers */
-    struct pool *disk; /* where what is known is written */
-    bool is_in_hurry;
-    struct task_queue hurry; /* writers wait for it */
-    void (*idle)(void *user);
-    void *user;
-};
-
-struct front {
-    struct fronts *fronts;
-    struct table *table;
-    struct answers *answers;
-    struct search *searches;  /* under way */
-    struct last_known *known; /* NULL: nothing stands in */
-    int64_t stale_after_ms;
-    bool is_writing; /* or about to */
-    struct complaint stale;
-    struct complaint full;
-    bool is_late; /* something stood in for what was waited for, and no answer has come since */
-    struct counts counts;
-    int64_t failing_since_ms; /* of the wall clock: no search has ended well since; 0: the last one did */
-    int64_t stale_since_ms;   /* something stands in since then; 0: nothing does */
-    struct error trouble;     /* why the last search failed */
-    UT_hash_handle hh;
-};
 
 struct search {
     struct front *front;
@@ -73,26 +43,14 @@ static void count_kept(const struct front *front)
     metric_set(front->counts.searches, HASH_COUNT(front->searches));
 }
 
-static void count_known(const struct front *front)
-{
-    struct last_known_size size;
-
-    if (front->known == NULL)
-        return;
-    last_known_measure(front->known, &size);
-    metric_set(front->counts.known_entries, size.entries);
-    metric_set(front->counts.known_bytes, size.bytes);
-    metric_set(front->counts.known_oldest, (uint64_t)size.oldest_ms / 1000);
-}
-
 /* Somebody has an answer. */
-static void note(struct front *front, enum answer_from from, sluice_status status)
+void front_note(struct front *front, enum answer_from from, sluice_status status)
 {
     counts_add_lookup(&front->counts, from, status);
     explain_text("from", answer_from_name(from));
 }
 
-static void set_since(struct metric *metric, int64_t *since_ms, bool is_so)
+void front_set_since(struct metric *metric, int64_t *since_ms, bool is_so)
 {
     if (is_so == (*since_ms != 0))
         return;
@@ -171,7 +129,7 @@ sluice_status fronts_add(struct fronts *fronts, struct table *table,
         return SLUICE_TEMP;
     }
     front->known = settings->known;
-    count_known(front);
+    front_count_known(front);
     return SLUICE_OK;
 }
 
@@ -183,95 +141,20 @@ struct front *fronts_find(const struct fronts *fronts, struct sluice_span name)
     return front;
 }
 
+struct front *fronts_next(const struct fronts *fronts, const struct front *front)
+{
+    return front != NULL ? front->hh.next : fronts->by_name;
+}
+
 struct table *front_table(const struct front *front)
 {
     return front->table;
 }
 
-static void task_ended(struct fronts *fronts)
+void front_task_ended(struct fronts *fronts)
 {
     if (--fronts->task_count == 0)
         fronts->idle(fronts->user);
-}
-
-/* ---- what is known --------------------------------------------------------------------------- */
-
-struct writing {
-    struct last_known *known;
-    int64_t wall_ms;
-    struct error err;
-};
-
-static sluice_status write_known(void *arg)
-{
-    struct writing *writing = arg;
-
-    return last_known_write(writing->known, writing->wall_ms, &writing->err);
-}
-
-static void write_once(struct front *front)
-{
-    struct writing *writing = calloc(1, sizeof(*writing));
-    sluice_status st;
-
-    if (writing == NULL || !last_known_begin_write(front->known)) {
-        free(writing);
-        return;
-    }
-    writing->known = front->known;
-    writing->wall_ms = clock_wall_ms();
-    if (pool_run(front->fronts->disk, write_known, free, writing, CLOCK_NEVER, &st) != SLUICE_OK)
-        return; /* the process leaves: the thread may still have it */
-    last_known_end_write(front->known);
-    count_known(front);
-    if (st != SLUICE_OK)
-        complain(&front->full, LOG_LEVEL_WARNING, "%s", writing->err.text);
-    else
-        complain_over(&front->full, "what %s answers is written again", table_name(front->table));
-    free(writing);
-}
-
-static void run_writer(void *arg)
-{
-    struct front *front = arg;
-    int64_t start_ms = clock_monotonic_ms() + WRITE_DELAY_MS;
-
-    while (!front->fronts->is_in_hurry && clock_monotonic_ms() < start_ms && !task_is_cancelled())
-        (void)task_queue_wait(&front->fronts->hurry, start_ms);
-    front->is_writing = false; /* what comes from now on has a writer of its own */
-    write_once(front);
-    task_ended(front->fronts);
-}
-
-static void remember(struct front *front, struct sluice_span name, sluice_status status,
-                     struct sluice_span value)
-{
-    if (front->known == NULL)
-        return;
-    last_known_put(front->known, name, status, value, clock_wall_ms());
-    if (!front->is_writing && last_known_has_waiting(front->known) &&
-        task_start("last known", run_writer, front, NULL) == SLUICE_OK) {
-        front->is_writing = true;
-        front->fronts->task_count++;
-    }
-}
-
-/* Instead of an answer that does not come: OK, NOT_FOUND; TEMP: nothing stands in. */
-static sluice_status stand_in(struct front *front, struct sluice_span name,
-                              struct front_answer *answer)
-{
-    sluice_status st = SLUICE_TEMP;
-
-    if (front->known != NULL)
-        st = last_known_find(front->known, name, clock_wall_ms(), answer->value);
-    if (st == SLUICE_TEMP)
-        return st;
-    answer->is_old = true;
-    complain(&front->stale, LOG_LEVEL_WARNING,
-             "%s gives no answer: the last known good ones stand in", table_name(front->table));
-    set_since(front->counts.stale_since, &front->stale_since_ms, true);
-    note(front, FROM_LAST_KNOWN, st);
-    return st;
 }
 
 /* ---- searches -------------------------------------------------------------------------------- */
@@ -309,16 +192,16 @@ static void take_result(struct search *search)
     if (is_answer && !search->is_outdated) {
         answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
                     clock_monotonic_ms());
-        remember(front, name_of(search), search->status, buffer_span(&search->value));
+        front_remember(front, name_of(search), search->status, buffer_span(&search->value));
     }
     if (is_answer) {
         front->is_late = false;
         complain_over(&front->stale, "%s: its own answers count again", table_name(front->table));
-        set_since(front->counts.stale_since, &front->stale_since_ms, false);
+        front_set_since(front->counts.stale_since, &front->stale_since_ms, false);
     } else {
         front->trouble = search->err;
     }
-    set_since(front->counts.failing_since, &front->failing_since_ms, !is_answer);
+    front_set_since(front->counts.failing_since, &front->failing_since_ms, !is_answer);
 }
 
 static void run_search(void *arg)
@@ -339,7 +222,7 @@ static void run_search(void *arg)
     count_kept(front);
     task_queue_wake_all(&search->waiting);
     search_release(search);
-    task_ended(front->fronts);
+    front_task_ended(front->fronts);
 }
 
 static struct search *search_new(struct front *front, struct sluice_span name, uint64_t flags,
@@ -417,14 +300,14 @@ static sluice_status take_answer(struct search *search, enum answer_from from, i
 
     wait_for(search, end_of_patience(front, deadline_ms));
     if (!is_answered(search)) {
-        sluice_status st = stand_in(front, name_of(search), answer);
+        sluice_status st = front_stand_in(front, name_of(search), answer);
 
         front->is_late = front->is_late || (answer->is_old && !search->is_done);
         if (answer->is_old)
             return st;
     }
     wait_for(search, deadline_ms);
-    note(front, from, search->is_done ? search->status : SLUICE_TEMP);
+    front_note(front, from, search->is_done ? search->status : SLUICE_TEMP);
     if (search->is_done && search->explanation != NULL)
         explain_take(explanation_json(search->explanation));
     if (!search->is_done)
@@ -452,7 +335,7 @@ static sluice_status known(struct front *front, struct sluice_span name, struct 
     if (st == SLUICE_OK)
         buffer_add_span(value, kept);
     if (st != SLUICE_TEMP) {
-        note(front, FROM_CACHE, st);
+        front_note(front, FROM_CACHE, st);
         if (explanation_count > 0)
             explain_number("age", answers_age(front->answers, name, clock_monotonic_ms()) / 1000);
     }
@@ -491,7 +374,7 @@ static sluice_status find(struct front *front, struct sluice_span name, uint64_t
         search = search_start(front, name, flags, deadline_ms);
     }
     if (search == NULL) {
-        st = stand_in(front, name, answer);
+        st = front_stand_in(front, name, answer);
         return answer->is_old ? st
                               : error_set(err, SLUICE_TEMP,
                                           "%s: too many searches, or no memory for one",
@@ -526,4 +409,57 @@ void front_changed(struct front *front)
         outdate(front->searches);
     (void)answers_forget_all(front->answers);
     count_kept(front);
+}
+
+/* ---- for operators --------------------------------------------------------------------------- */
+
+void front_look(const struct front *front, struct front_state *ret_state)
+{
+    *ret_state = (struct front_state){
+        .failing_since_ms = front->failing_since_ms,
+        .stale_since_ms = front->stale_since_ms,
+        .trouble = front->trouble.text,
+    };
+}
+
+bool front_name_use(const struct front *front, struct sluice_span key, unsigned use,
+                    struct buffer *name)
+{
+    static const uint64_t uses[FRONT_USES] = {0, SLUICE_SINK_NO_SUBSTITUTION};
+    char *folded = span_dup(key);
+
+    if (folded == NULL)
+        return false;
+    if (!table_is_exact(front->table))
+        span_fold(folded, key.len);
+    buffer_clear(name);
+    put_name(name, (struct sluice_span){.ptr = folded, .len = key.len}, uses[use]);
+    free(folded);
+    return !buffer_failed(name);
+}
+
+static size_t forget_name(struct front *front, struct sluice_span name)
+{
+    struct search *search = NULL;
+
+    HASH_FIND(hh, front->searches, name.ptr, name.len, search);
+    if (search != NULL)
+        outdate(search);
+    return answers_forget(front->answers, name);
+}
+
+size_t front_forget(struct front *front, struct sluice_span key)
+{
+    struct buffer name = BUFFER_INIT;
+    size_t count = key.len == 0 ? answers_count(front->answers) : 0;
+
+    if (key.len == 0)
+        front_changed(front);
+    for (unsigned i = 0; key.len > 0 && i < FRONT_USES; i++) {
+        if (front_name_use(front, key, i, &name))
+            count += forget_name(front, buffer_span(&name));
+    }
+    buffer_done(&name);
+    count_kept(front);
+    return count;
 }

@@ -37,6 +37,9 @@ sluice_status fronts_add(struct fronts *fronts, struct table *table,
 /* The front of the table with that name; NULL: there is none. */
 struct front *fronts_find(const struct fronts *fronts, struct sluice_span name);
 
+/* The one after that; NULL: the first one, or there is no other. */
+struct front *fronts_next(const struct fronts *fronts, const struct front *front);
+
 struct table *front_table(const struct front *front);
 /* What is kept, appended to value: OK or NOT_FOUND; TEMP: the table is to be asked. The key comes
  * folded. [any] */
@@ -57,5 +60,20 @@ sluice_status front_find(struct front *front, struct sluice_span key, uint64_t f
 /* The table may answer otherwise from now on: what is kept counts no more, and what is being searched for
  * now is not kept, nor joined. */
 void front_changed(struct front *front);
+
+/* How things stand. Times are of the wall clock. */
+struct front_state {
+    int64_t failing_since_ms; /* the table gives no answer since then; 0: it does */
+    int64_t stale_since_ms;   /* what was last known stands in since then; 0: it does not */
+    const char *trouble;      /* why the last search that failed did, the front's; empty: none */
+};
+
+void front_look(const struct front *front, struct front_state *ret_state);
+/* Forgets what is kept: the answers to a key, which need not be folded, or to all (empty). How many they
+ * were. What is being searched for now is not kept. */
+size_t front_forget(struct front *front, struct sluice_span key);
+/* The same for what is known for an outage, which is gone from the disk on OK. TEMP with a text: it may
+ * not be. [task: waits for the disk] */
+sluice_status front_forget_known(struct front *front, struct sluice_span key, struct error *err);
 
 #endif

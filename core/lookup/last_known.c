@@ -67,6 +67,9 @@ struct last_known {
     struct shelf shelves[KIND_COUNT];
     struct item *waiting;
     struct item *writing; /* a thread has it */
+    bool is_under_way;    /* a write is */
+    bool is_void;         /* what is in the file counts no more: the next write, */
+    bool is_emptying;     /* or the one that is under way, empties it */
 };
 
 static enum kind kind_of(sluice_status status)
@@ -313,7 +316,11 @@ static int read_record(const struct last_known *known, MDB_txn *txn, struct slui
 {
     MDB_val at = val(key.ptr, key.len);
     MDB_val got;
-    int rc = mdb_get(txn, known->shelves[VALUES].answers, &at, &got);
+    int rc;
+
+    if (known->is_void || known->is_emptying)
+        return MDB_NOTFOUND;
+    rc = mdb_get(txn, known->shelves[VALUES].answers, &at, &got);
 
     ret_record->status = SLUICE_OK;
     if (rc == MDB_NOTFOUND) {
@@ -368,7 +375,7 @@ static struct item *find_item(const struct last_known *known, struct sluice_span
     struct item *item = NULL;
 
     HASH_FIND(hh, known->waiting, key.ptr, key.len, item);
-    if (item == NULL)
+    if (item == NULL && !known->is_void)
         HASH_FIND(hh, known->writing, key.ptr, key.len, item);
     return item;
 }
@@ -490,15 +497,31 @@ void last_known_put(struct last_known *known, struct sluice_span key, sluice_sta
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+void last_known_forget_all(struct last_known *known)
+{
+    drop_items(&known->waiting);
+    for (int i = 0; i < KIND_COUNT; i++)
+        known->shelves[i].waiting_bytes = 0;
+    known->is_void = true;
+}
+
 bool last_known_has_waiting(const struct last_known *known)
 {
-    return known->waiting != NULL;
+    return known->waiting != NULL || known->is_void;
+}
+
+bool last_known_is_settled(const struct last_known *known)
+{
+    return !last_known_has_waiting(known) && !known->is_under_way;
 }
 
 bool last_known_begin_write(struct last_known *known)
 {
-    if (known->waiting == NULL || known->writing != NULL)
+    if (!last_known_has_waiting(known) || known->is_under_way)
         return false;
+    known->is_under_way = true;
+    known->is_emptying = known->is_void;
+    known->is_void = false;
     if (known->is_damaged || known->env == NULL)
         heal(known);
     known->writing = known->waiting;
@@ -511,6 +534,15 @@ bool last_known_begin_write(struct last_known *known)
 void last_known_end_write(struct last_known *known)
 {
     drop_items(&known->writing);
+    known->is_emptying = false;
+    known->is_under_way = false;
+}
+
+static int empty(const struct shelf *shelf, MDB_txn *txn)
+{
+    int rc = mdb_drop(txn, shelf->answers, 0);
+
+    return rc == 0 ? mdb_drop(txn, shelf->ages, 0) : rc;
 }
 
 static int store(const struct shelf *shelf, MDB_txn *txn, const struct item *item)
@@ -562,7 +594,9 @@ static int write_item(const struct last_known *known, MDB_txn *txn, const struct
 
     for (int i = 0; rc == 0 && i < KIND_COUNT; i++)
         rc = forget(&known->shelves[i], txn, key);
-    return rc == 0 ? store(&known->shelves[kind_of(item->status)], txn, item) : rc;
+    if (rc != 0 || item->status == SLUICE_TEMP)
+        return rc;
+    return store(&known->shelves[kind_of(item->status)], txn, item);
 }
 
 static size_t size_of(MDB_txn *txn, MDB_dbi dbi)
@@ -649,6 +683,8 @@ sluice_status last_known_write(struct last_known *known, int64_t wall_ms, struct
     int rc = begin_txn(known, 0, &txn);
 
     if (rc == 0) {
+        for (int i = 0; rc == 0 && known->is_emptying && i < KIND_COUNT; i++)
+            rc = empty(&known->shelves[i], txn);
         for (item = known->writing; rc == 0 && item != NULL; item = item->hh.next)
             rc = write_item(known, txn, item);
         for (int i = 0; rc == 0 && i < KIND_COUNT; i++)

@@ -32,9 +32,12 @@ struct last_known_limits {
 sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
                               struct last_known **ret_known, struct error *err);
 void last_known_close(struct last_known *known); /* accepts NULL; what is not written is lost */
-/* OK with its value, or NOT_FOUND; instead of what is known. Without memory that stays as it is. */
+/* OK with its value, or NOT_FOUND; instead of what is known. TEMP: that is forgotten. Without memory it stays as
+ * it is. */
 void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
                     struct sluice_span value, int64_t wall_ms);
+/* Of all keys, what was put so far; with the next write, if that is one that ends well. */
+void last_known_forget_all(struct last_known *known);
 /* OK, and appends the value; NOT_FOUND: there was none; TEMP: nothing is known that is young enough. */
 sluice_status last_known_find(struct last_known *known, struct sluice_span key, int64_t wall_ms,
                               struct buffer *value);
@@ -48,6 +51,8 @@ struct last_known_size {
 void last_known_measure(const struct last_known *known, struct last_known_size *ret_size);
 /* Something is to be written. */
 bool last_known_has_waiting(const struct last_known *known);
+/* All is written, or could not be. */
+bool last_known_is_settled(const struct last_known *known);
 /*
  * Writing, in three steps: begin_write sets what was put aside for it (false: there is nothing to do, or one
  * is under way); write, on any thread, writes that, and removes what is too old or too much; end_write

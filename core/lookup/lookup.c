@@ -12,6 +12,7 @@
 #include "ipc/messages.h"
 #include "lookup/front.h"
 #include "lookup/last_known.h"
+#include "lookup/operators.h"
 #include "lookup/upkeep.h"
 #include "route/table.h"
 #include "route/table_service.h"
@@ -42,6 +43,7 @@ struct lookup {
     struct tables *tables;
     struct fronts *fronts; /* of the tables that are at home here */
     struct upkeep *upkeep; /* of the same */
+    struct operators *operators;
     struct asker *askers;
     size_t question_count;
     bool is_draining;
@@ -358,7 +360,8 @@ static sluice_status lookup_start(struct role *role, struct error *err)
     role_start_metrics();
     lookup->upkeep = upkeep_new(on_table_changed, leave_if_done, lookup);
     if (lookup->upkeep == NULL || fronts_new(leave_if_done, lookup, &lookup->fronts) != SLUICE_OK ||
-        tables_new(role->config, &lookup->tables) != SLUICE_OK)
+        tables_new(role->config, &lookup->tables) != SLUICE_OK ||
+        (lookup->operators = operators_new(lookup->fronts)) == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     table_service_provide(lookup->tables);
     return open_tables(lookup, err);
@@ -368,9 +371,14 @@ static void lookup_link(struct role *role, const struct message_link *link, int 
 {
     static const struct channel_handlers handlers = {.frame = on_frame, .closed = on_closed};
     struct lookup *lookup = role->user;
-    struct asker *asker = calloc(1, sizeof(*asker));
+    struct asker *asker;
     char name[64];
 
+    if (span_equal(link->role, SPAN_LITERAL("queue"))) {
+        operators_link(lookup->operators, fd);
+        return;
+    }
+    asker = calloc(1, sizeof(*asker));
     (void)snprintf(name, sizeof(name), "%.*s %u", SPAN_ARGS(link->role), link->index);
     if (asker == NULL || channel_new(fd, name, &handlers, asker, &asker->channel) != SLUICE_OK) {
         log_error("no memory for a link to %s", name);
@@ -407,6 +415,7 @@ static void lookup_stop(struct role *role)
     }
     table_service_provide(NULL);
     upkeep_free(lookup->upkeep);
+    operators_free(lookup->operators);
     fronts_free(lookup->fronts);
     tables_free(lookup->tables);
     free(lookup);

@@ -54,13 +54,15 @@ static bool takes_links(const struct child *child)
     return child->is_ready && child->channel != NULL && child->bequest == NULL;
 }
 
-/* Receive and deliver have to do with queue, and with the tables of their own generation. */
+/* Receive and deliver have to do with queue, and all three with the tables of their own generation: queue for
+ * what operators ask. */
 static bool is_served(const struct child *child, const struct child *by)
 {
-    if (!child_is(child, "receive") && !child_is(child, "deliver"))
-        return false;
-    return child_is(by, "queue") ||
-           (child_is(by, "lookup") && child->generation == by->generation);
+    bool is_worker = child_is(child, "receive") || child_is(child, "deliver");
+
+    if (child_is(by, "lookup"))
+        return (is_worker || child_is(child, "queue")) && child->generation == by->generation;
+    return is_worker && child_is(by, "queue");
 }
 
 void links_make(struct child *child, struct sluice_span role)

@@ -16,6 +16,7 @@
 #include "queue/reload.h"
 #include "queue/session.h"
 #include "queue/state.h"
+#include "queue/tables.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -157,6 +158,10 @@ static const struct {
     {"site resume",   RIGHT_OPERATE, suspension_resume},
     {"flush",         RIGHT_RELEASE, flush_domain},
     {"explain",       RIGHT_VIEW,    explain_send},
+    {"table list",    RIGHT_VIEW,    tables_send_list},
+    {"table stat",    RIGHT_VIEW,    tables_send_stat},
+    {"table query",   RIGHT_VIEW,    tables_send_query},
+    {"table flush",   RIGHT_OPERATE, tables_flush},
     {"reload",        RIGHT_OPERATE, queue_reload_ask},
 };
 /* clang-format on */

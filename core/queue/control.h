@@ -10,7 +10,7 @@
  * message, no faster than the asker reads.
  *
  *   command        members         lines, or what it does
- *   status                         one: counts, space, links
+ *   status                         one: counts, space, links, tables in trouble
  *   queue list     site, domain    each message, oldest first
  *   queue show     id              that message
  *   queue release  id              lets that message go; "ALL": all. One: how many were released
@@ -22,6 +22,7 @@
  *   site suspend   name, reason    see suspension.h; and resume
  *   flush          domain          the same for postqueue -s: NOT_FOUND if it may not be flushed
  *   explain        address, ...    see explain.h
+ *   table list                     see tables.h; and stat, query, flush
  *   reload                         {"said": TEXT} for each line of the check, {"generation": N}: what
  *                                  runs now. For root and the owner alone
  */

@@ -4,8 +4,8 @@
 
 #include "base/log.h"
 #include "queue/dispatch.h"
-#include "queue/explain.h"
 #include "queue/inherit.h"
+#include "queue/question.h"
 #include "queue/report.h"
 #include "queue/state.h"
 
@@ -55,7 +55,7 @@ static void close_link(struct deliver_link *link)
     struct job *job;
     struct job *next;
 
-    explain_link_ended(link->queue, link->channel);
+    question_link_ended(link->queue, link->channel);
     channel_free(link->channel);
     link->channel = NULL;
     resolve_link_ended(link);
@@ -107,7 +107,7 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     else if (frame->type == MESSAGE_REPORTED)
         st = report_answered(link, frame);
     else if (frame->type == MESSAGE_EXPLAINED)
-        st = explain_answered(link->queue, frame);
+        st = question_answered(link->queue, frame);
     if (st == SLUICE_OK)
         return;
     log_error("deliver %u sent a frame of type %u that makes no sense: its link is closed",

@@ -12,82 +12,10 @@
 #include "queue/inspect.h"
 #include "queue/intake.h"
 #include "queue/pick.h"
+#include "queue/question.h"
 #include "queue/state.h"
 
 #include <string.h>
-#include <utlist.h>
-
-#define ANSWER_MS (EXPLAIN_TIME_MS + 5000)
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-/* What a role has been asked; on the stack of who waits. */
-struct explain_question {
-    uint64_t ref;
-    const struct channel *channel;
-    struct task *waiter;
-    bool is_over;
-    struct buffer answer;
-    struct explain_question *prev;
-    struct explain_question *next;
-};
-
-static void end_question(struct explain_question *question)
-{
-    question->is_over = true;
-    task_wake(question->waiter);
-}
-
-sluice_status explain_answered(struct queue *queue, const struct channel_frame *frame)
-{
-    struct explain_question *question;
-
-    DL_SEARCH_SCALAR(queue->explains, question, ref, frame->ref);
-    if (question == NULL)
-        return SLUICE_OK;
-    buffer_add_span(&question->answer, frame->body);
-    end_question(question);
-    return SLUICE_OK;
-}
-
-void explain_link_ended(struct queue *queue, const struct channel *channel)
-{
-    struct explain_question *question;
-
-    DL_FOREACH(queue->explains, question)
-    {
-        if (channel != NULL && question->channel == channel)
-            end_question(question);
-    }
-}
-
-static void wait_for_answer(struct explain_question *question)
-{
-    int64_t deadline_ms = clock_monotonic_ms() + ANSWER_MS;
-    sluice_status st = SLUICE_OK;
-
-    while (!question->is_over && st == SLUICE_OK)
-        st = task_park(deadline_ms);
-}
-
-/* What the process at the other end says; NULL: nothing. The caller's. Takes the body. */
-static json_t *ask(struct queue *queue, struct channel *channel, struct buffer *body)
-{
-    struct explain_question question = {
-        .ref = ++queue->next_ref, .channel = channel, .waiter = task_self()};
-    json_t *answer = NULL;
-
-    DL_APPEND(queue->explains, &question);
-    if (queue->handover == 0 && channel != NULL && !buffer_failed(body) &&
-        channel_send_body(channel, MESSAGE_EXPLAIN, question.ref, buffer_span(body)) == SLUICE_OK)
-        wait_for_answer(&question);
-    DL_DELETE(queue->explains, &question);
-    if (question.answer.len > 0)
-        answer = json_loadb(question.answer.ptr, question.answer.len, 0, NULL);
-    buffer_done(&question.answer);
-    buffer_done(body);
-    return answer;
-}
 
 /* ---- sites ----------------------------------------------------------------------------------- */
 
@@ -216,7 +144,8 @@ static json_t *ask_deliver(struct queue *queue, unsigned crew, const char *trans
     message_job_encode_head(&job, &body);
     body.failed = body.failed || buffer_failed(&encoded);
     buffer_done(&encoded);
-    return ask(queue, link != NULL ? link->channel : NULL, &body);
+    return question_ask(queue, link != NULL ? link->channel : NULL, MESSAGE_EXPLAIN, &body,
+                        QUESTION_TIME_MS);
 }
 
 /* first: of the message's recipients there. */
@@ -294,7 +223,8 @@ sluice_status explain_send(struct session *session, json_t *request)
     if (st != SLUICE_OK)
         return st;
     message_explain_encode(&explain, &body);
-    json_t *line = ask(session->queue, intake_current(session->queue), &body);
+    json_t *line = question_ask(session->queue, intake_current(session->queue), MESSAGE_EXPLAIN, &body,
+                                QUESTION_TIME_MS);
     if (line == NULL)
         return error_set(&session->err, SLUICE_TEMP, "no receive process has answered");
     set_text(line, "explain", "message");

@@ -17,16 +17,11 @@
 #ifndef QUEUE_EXPLAIN_H
 #define QUEUE_EXPLAIN_H
 
-#include "ipc/channel.h"
 #include "queue/session.h"
 
 #define EXPLAIN_SITES_MAX 50 /* of one message; {"explain": "cut"} says that there are more */
 
 /* [task: waits] */
 sluice_status explain_send(struct session *session, json_t *request);
-/* EXPLAINED has come. Whoever asked may have given up, or may have been the queue before. OK. */
-sluice_status explain_answered(struct queue *queue, const struct channel_frame *frame);
-/* Nothing more comes over that link, which may be NULL. */
-void explain_link_ended(struct queue *queue, const struct channel *channel);
 
 #endif

@@ -12,7 +12,9 @@
 #include "queue/active.h"
 #include "queue/dispatch.h"
 #include "queue/intake.h"
+#include "queue/lookup_link.h"
 #include "queue/state.h"
+#include "queue/tables.h"
 
 #include <stdlib.h>
 
@@ -358,6 +360,8 @@ sluice_status inspect_status(struct session *session, json_t *request)
     set(object, "sites", json_integer((json_int_t)count_sites(&queue->schedule.sites)), &is_whole);
     set(object, "receive", json_integer((json_int_t)intake_link_count(queue)), &is_whole);
     set(object, "deliver", json_integer((json_int_t)deliver_link_count(queue)), &is_whole);
+    set(object, "lookup", json_integer((json_int_t)lookup_link_count(queue)), &is_whole);
+    set(object, "tables_in_trouble", tables_in_trouble(session->queue), &is_whole);
     set(object, "accepting", json_boolean(queue->is_accepting), &is_whole);
     set(object, "free_bytes", json_integer((json_int_t)queue->space.free_bytes), &is_whole);
     set(object, "used_bytes", json_integer((json_int_t)queue->space.used_bytes), &is_whole);

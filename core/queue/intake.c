@@ -9,9 +9,9 @@
 #include "ipc/record.h"
 #include "queue/commit.h"
 #include "queue/delivery_log.h"
-#include "queue/explain.h"
 #include "queue/intake_private.h"
 #include "queue/named.h"
+#include "queue/question.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -267,7 +267,7 @@ static sluice_status handle(struct intake_link *link, struct channel_frame *fram
     case MESSAGE_RELEASE:
         return on_release(link, frame);
     case MESSAGE_EXPLAINED:
-        return explain_answered(link->queue, frame);
+        return question_answered(link->queue, frame);
     case MESSAGE_PAUSED:
         return on_paused(link, frame->ref);
     default:
@@ -280,7 +280,7 @@ static void leave(struct intake_link *link)
 {
     struct queue *queue = link->queue;
 
-    explain_link_ended(queue, link->channel);
+    question_link_ended(queue, link->channel);
     channel_free(link->channel);
     link->channel = NULL;
     commit_withdraw_all(link);

@@ -16,6 +16,7 @@
 #include "queue/handover.h"
 #include "queue/inherit.h"
 #include "queue/intake.h"
+#include "queue/lookup_link.h"
 #include "queue/reload.h"
 #include "queue/state.h"
 #include "sluice/transport.h"
@@ -343,6 +344,8 @@ static void queue_link(struct role *role, const struct message_link *link, int f
         intake_link(queue, link, fd);
     } else if (span_equal(link->role, SPAN_LITERAL("deliver"))) {
         deliver_link_start(queue, link, fd);
+    } else if (span_equal(link->role, SPAN_LITERAL("lookup"))) {
+        lookup_link_start(queue, link, fd);
     } else {
         log_error("a link to %.*s, which this role does not know", SPAN_ARGS(link->role));
         (void)close(fd);
@@ -407,6 +410,7 @@ void queue_close(struct queue *queue)
     queue->control = NULL;
     intake_done(queue);
     deliver_links_done(queue);
+    lookup_links_done(queue);
     store_close(queue->store);
     queue->store = NULL;
 }

@@ -24,7 +24,7 @@
 
 struct control;
 struct deliver_link;
-struct explain_question;
+struct question;
 struct former_lease;
 struct helper;
 struct intake_link;
@@ -63,6 +63,7 @@ struct queue {
     struct resolving resolving;
     struct intake_link *intakes;
     struct former_lease *former_leases;
+    struct lookup_link *lookups;
     struct deliver_link *delivers;
     struct job *jobs; /* by ref */
     uint64_t next_ref;
@@ -80,7 +81,7 @@ struct queue {
     unsigned isolated_crew;    /* that it was asked for */
     int64_t isolation_used_ms; /* when they did last */
     struct control *control;
-    struct explain_question *explains;
+    struct question *questions;
     struct helper *helpers;
     size_t most_messages; /* since memory was given back */
     bool is_draining;

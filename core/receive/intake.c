@@ -160,7 +160,8 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
         st = take_released(intake, frame);
         break;
     case MESSAGE_EXPLAIN:
-        st = intake->explain(intake->explain_user, frame->ref, frame->body);
+    case MESSAGE_TABLES:
+        st = intake->explain(intake->explain_user, frame->type, frame->ref, frame->body);
         break;
     case MESSAGE_PAUSE:
         st = take_pause(intake, frame);

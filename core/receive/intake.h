@@ -58,10 +58,11 @@ sluice_status intake_commit(struct intake *intake, uint64_t id, struct sluice_sp
                             struct error *err);
 /* A message that was staged will not come. */
 void intake_withdraw(struct intake *intake, uint64_t id);
-/* What the queue may ask for in its turn: EXPLAIN, of which ref and body are handed on. PERM: it makes
+/* What the queue may ask for in its turn: EXPLAIN and TABLES, of which type, ref and body are handed on. PERM: it makes
  * no sense. The answer comes by intake_explained, now or later: the text is JSON, or empty: it cannot be
  * made. It is lost where the queue that asked is gone. */
-typedef sluice_status intake_explain_fn(void *user, uint64_t ref, struct sluice_span body);
+typedef sluice_status intake_explain_fn(void *user, uint16_t type, uint64_t ref,
+                                        struct sluice_span body);
 void intake_on_explain(struct intake *intake, intake_explain_fn *fn, void *user);
 void intake_explained(struct intake *intake, uint64_t ref, struct sluice_span text);
 /* Asks for a release. NOT_FOUND: there is no queue of that name. TEMP: the queue did not answer.

@@ -5,6 +5,7 @@
 #include "receive/receive.h"
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "config/resolver.h"
@@ -16,6 +17,7 @@
 #include "receive/rehearsal.h"
 #include "receive/session.h"
 #include "receive/stress.h"
+#include "route/table_report.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -99,6 +101,28 @@ static void receive_drain(struct role *role)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
+/* Which tables there are, as this process has them. */
+static void list_tables(const struct receiver *receiver, uint64_t ref)
+{
+    json_t *list = table_report_list(receiver->tables);
+    struct buffer text = BUFFER_INIT;
+
+    json_format(list, &text);
+    intake_explained(receiver->intake, ref, buffer_failed(&text) ? SPAN_EMPTY : buffer_span(&text));
+    buffer_done(&text);
+    json_decref(list);
+}
+
+static sluice_status explain(void *user, uint16_t type, uint64_t ref, struct sluice_span body)
+{
+    struct receiver *receiver = user;
+
+    if (type == MESSAGE_EXPLAIN)
+        return rehearsal_start(receiver, ref, body);
+    list_tables(receiver, ref);
+    return SLUICE_OK;
+}
+
 static sluice_status start_intake(struct receive *receive, struct error *err)
 {
     const struct intake_limits limits = {
@@ -110,7 +134,7 @@ static sluice_status start_intake(struct receive *receive, struct error *err)
 
     if (intake_new(&limits, &receive->receiver.intake) != SLUICE_OK)
         return error_set(err, SLUICE_TEMP, "no memory for the way into the queue");
-    intake_on_explain(receive->receiver.intake, rehearsal_start, &receive->receiver);
+    intake_on_explain(receive->receiver.intake, explain, &receive->receiver);
     return SLUICE_OK;
 }
 

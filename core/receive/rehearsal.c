@@ -211,14 +211,13 @@ static sluice_status start(struct rehearsal *rehearsal, struct sluice_span body)
                                    rehearsal->request.client.len > 0 ? &client : NULL);
 }
 
-sluice_status rehearsal_start(void *receiver, uint64_t ref, struct sluice_span body)
+sluice_status rehearsal_start(struct receiver *receiver, uint64_t ref, struct sluice_span body)
 {
-    struct receiver *own = receiver;
     struct rehearsal *rehearsal = calloc(1, sizeof(*rehearsal));
     sluice_status st = SLUICE_TEMP;
 
     if (rehearsal != NULL) {
-        rehearsal->receiver = own;
+        rehearsal->receiver = receiver;
         rehearsal->ref = ref;
         st = start(rehearsal, body);
     }
@@ -227,6 +226,6 @@ sluice_status rehearsal_start(void *receiver, uint64_t ref, struct sluice_span b
     if (rehearsal != NULL)
         rehearsal_free(rehearsal);
     if (st == SLUICE_TEMP)
-        intake_explained(own->intake, ref, SPAN_EMPTY);
+        intake_explained(receiver->intake, ref, SPAN_EMPTY);
     return st == SLUICE_TEMP ? SLUICE_OK : st;
 }

@@ -18,11 +18,13 @@
 
 #include <stdint.h>
 
+struct receiver;
 struct rehearsal;
 struct session;
 
-/* Begins one for a receiver, as intake_on_explain says. */
-sluice_status rehearsal_start(void *receiver, uint64_t ref, struct sluice_span body);
+/* Begins one: PERM: the request makes no sense. The answer goes to the queue under that ref, now or later
+ * (intake_explained). */
+sluice_status rehearsal_start(struct receiver *receiver, uint64_t ref, struct sluice_span body);
 /* For session.c: plays it and answers. [task: waits] */
 void rehearsal_play(struct rehearsal *rehearsal, struct session *session);
 void rehearsal_free(struct rehearsal *rehearsal); /* after its session */

@@ -194,13 +194,36 @@ static sluice_status configure(struct tables *tables, const char *name, struct t
     return SLUICE_OK;
 }
 
-sluice_status tables_get(struct tables *tables, const char *name, struct table **ret_table,
-                         struct error *err)
+static struct table *find_table(const struct tables *tables, const char *name)
 {
     struct table *table = NULL;
 
-    name = table_name_plain(name);
     HASH_FIND_STR(tables->by_name, name, table);
+    return table;
+}
+
+const struct table *tables_find(const struct tables *tables, const char *name)
+{
+    return find_table(tables, table_name_plain(name));
+}
+
+const struct config *tables_config(const struct tables *tables)
+{
+    return tables->config;
+}
+
+const char *table_why_closed(const struct table *table)
+{
+    return table->is_open ? NULL : table->closed_because.text;
+}
+
+sluice_status tables_get(struct tables *tables, const char *name, struct table **ret_table,
+                         struct error *err)
+{
+    struct table *table;
+
+    name = table_name_plain(name);
+    table = find_table(tables, name);
     if (table == NULL)
         return configure(tables, name, ret_table, err);
     *ret_table = table;

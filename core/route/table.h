@@ -43,6 +43,10 @@ void tables_link(struct tables *tables, unsigned home, int fd);
  */
 sluice_status tables_get(struct tables *tables, const char *name, struct table **ret_table,
                          struct error *err);
+/* The same if it is there already; NULL: nobody has asked for it. */
+const struct table *tables_find(const struct tables *tables, const char *name);
+/* What tables_new was given. */
+const struct config *tables_config(const struct tables *tables);
 /* Puts a table in whose operations are at hand, opened already; self is closed with the set. pool:
  * the threads that it is asked on, which must outlive the set, or NULL. TEMP: no memory. [main] */
 sluice_status tables_add(struct tables *tables, const char *name,
@@ -50,8 +54,12 @@ sluice_status tables_add(struct tables *tables, const char *name,
                          struct pool *pool);
 
 const char *table_name(const struct table *table);
+/* Why it could not be opened when that was tried last; NULL: it is open. */
+const char *table_why_closed(const struct table *table);
 /* True if keys are matched whole, so that asking for parts of an address makes no sense. */
 bool table_has_patterns(const struct table *table);
+/* True if keys are not folded to lower case. */
+bool table_is_exact(const struct table *table);
 /* True unless it is certain that the table has no key with an @, now. What cannot be listed may have
  * some, and what is too long to be looked through on the caller's task. */
 bool table_may_have_addresses(struct table *table);

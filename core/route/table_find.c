@@ -24,6 +24,11 @@ bool table_has_patterns(const struct table *table)
     return (table_flags(table) & SLUICE_LOOKUP_PATTERNS) != 0;
 }
 
+bool table_is_exact(const struct table *table)
+{
+    return (table_flags(table) & SLUICE_LOOKUP_EXACT) != 0;
+}
+
 struct answer {
     struct sluice_lookup_sink sdk;
     struct buffer *value;
@@ -198,7 +203,7 @@ sluice_status table_ask(struct table *table, struct sluice_span key, uint64_t fl
     char *folded = span_dup(key);
     if (folded == NULL)
         return error_set(err, SLUICE_TEMP, "%s: no memory for a look-up", table->name);
-    if ((table_flags(table) & SLUICE_LOOKUP_EXACT) == 0)
+    if (!table_is_exact(table))
         span_fold(folded, key.len);
 
     sluice_status st =

@@ -51,18 +51,9 @@ json_t *explanation_json(struct explanation *explanation)
     return explanation->has_failed ? NULL : explanation->root;
 }
 
-static int add_text(const char *text, size_t len, void *out)
-{
-    buffer_add(out, text, len);
-    return 0;
-}
-
 void explanation_format(struct explanation *explanation, struct buffer *out)
 {
-    size_t start = out->len;
-
-    if (json_dump_callback(explanation_json(explanation), add_text, out, JSON_COMPACT) == -1)
-        out->len = start;
+    json_format(explanation_json(explanation), out);
 }
 
 /* What is noted now goes into this; NULL: nowhere. */

@@ -106,6 +106,13 @@ static void trace_body(struct fixture *f)
         task_yield(); /* its task ends behind the answer */
 }
 
+static sluice_status on_explain(void *receiver, uint16_t type, uint64_t ref,
+                                struct sluice_span body)
+{
+    assert_int_equal(type, MESSAGE_EXPLAIN);
+    return rehearsal_start(receiver, ref, body);
+}
+
 static int set_up_rehearsals(void **state)
 {
     static const struct clients_rules rules = {
@@ -119,7 +126,7 @@ static int set_up_rehearsals(void **state)
     assert_ptr_not_equal(memory, MAP_FAILED);
     assert_int_equal(clients_open(memory, CLIENTS_SIZE, &rules, &f->receiver.clients, &err),
                      SLUICE_OK);
-    intake_on_explain(f->receiver.intake, rehearsal_start, &f->receiver);
+    intake_on_explain(f->receiver.intake, on_explain, &f->receiver);
     link_queue(f);
     return 0;
 }

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+/* front_known: what a front knows of its table for when that gives no answer (last_known.h): written now and then,
+ * and given instead. */
+#include "lookup/front_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/span.h"
+#include "task/pool.h"
+
+#include <stdlib.h>
+
+#define WRITE_DELAY_MS 2000 /* answers of this time go to the disk together */
+#define WRITE_LOOK_MS 20    /* between two looks whether the disk is free */
+
+void front_count_known(const struct front *front)
+{
+    struct last_known_size size;
+
+    if (front->known == NULL)
+        return;
+    last_known_measure(front->known, &size);
+    metric_set(front->counts.known_entries, size.entries);
+    metric_set(front->counts.known_bytes, size.bytes);
+    metric_set(front->counts.known_oldest, (uint64_t)size.oldest_ms / 1000);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+struct writing {
+    struct last_known *known;
+    int64_t wall_ms;
+    struct error err;
+};
+
+static sluice_status write_known(void *arg)
+{
+    struct writing *writing = arg;
+
+    return last_known_write(writing->known, writing->wall_ms, &writing->err);
+}
+
+static void write_once(struct front *front)
+{
+    struct writing *writing = calloc(1, sizeof(*writing));
+    sluice_status st;
+
+    if (writing == NULL || !last_known_begin_write(front->known)) {
+        free(writing);
+        return;
+    }
+    writing->known = front->known;
+    writing->wall_ms = clock_wall_ms();
+    if (pool_run(front->fronts->disk, write_known, free, writing, CLOCK_NEVER, &st) != SLUICE_OK)
+        return; /* the process leaves: the thread may still have it */
+    last_known_end_write(front->known);
+    front_count_known(front);
+    front->written = writing->err;
+    if (st != SLUICE_OK)
+        complain(&front->full, LOG_LEVEL_WARNING, "%s", writing->err.text);
+    else
+        complain_over(&front->full, "what %s answers is written again", table_name(front->table));
+    free(writing);
+}
+
+static void run_writer(void *arg)
+{
+    struct front *front = arg;
+    int64_t start_ms = clock_monotonic_ms() + WRITE_DELAY_MS;
+
+    while (!front->fronts->is_in_hurry && clock_monotonic_ms() < start_ms && !task_is_cancelled())
+        (void)task_queue_wait(&front->fronts->hurry, start_ms);
+    front->is_writing = false; /* what comes from now on has a writer of its own */
+    write_once(front);
+    front_task_ended(front->fronts);
+}
+
+void front_remember(struct front *front, struct sluice_span name, sluice_status status,
+                    struct sluice_span value)
+{
+    if (front->known == NULL)
+        return;
+    last_known_put(front->known, name, status, value, clock_wall_ms());
+    if (!front->is_writing && last_known_has_waiting(front->known) &&
+        task_start("last known", run_writer, front, NULL) == SLUICE_OK) {
+        front->is_writing = true;
+        front->fronts->task_count++;
+    }
+}
+
+sluice_status front_stand_in(struct front *front, struct sluice_span name,
+                             struct front_answer *answer)
+{
+    sluice_status st = SLUICE_TEMP;
+
+    if (front->known != NULL)
+        st = last_known_find(front->known, name, clock_wall_ms(), answer->value);
+    if (st == SLUICE_TEMP)
+        return st;
+    answer->is_old = true;
+    complain(&front->stale, LOG_LEVEL_WARNING,
+             "%s gives no answer: the last known good ones stand in", table_name(front->table));
+    front_set_since(front->counts.stale_since, &front->stale_since_ms, true);
+    front_note(front, FROM_LAST_KNOWN, st);
+    return st;
+}
+
+/* ---- forgetting ------------------------------------------------------------------------------ */
+
+/* Until nothing waits any more. One write may be under way already, with others' answers. */
+static sluice_status write_all(struct front *front, struct error *err)
+{
+    front->written = (struct error)ERROR_INIT;
+    while (!last_known_is_settled(front->known)) {
+        write_once(front);
+        if (!last_known_is_settled(front->known) &&
+            task_sleep_until(clock_monotonic_ms() + WRITE_LOOK_MS) != SLUICE_OK)
+            return error_set(err, SLUICE_TEMP, "%s: the disk is late", table_name(front->table));
+    }
+    *err = front->written;
+    return front->written.status;
+}
+
+sluice_status front_forget_known(struct front *front, struct sluice_span key, struct error *err)
+{
+    struct buffer name = BUFFER_INIT;
+    bool is_marked = true;
+
+    if (front->known == NULL)
+        return SLUICE_OK;
+    if (key.len == 0)
+        last_known_forget_all(front->known);
+    for (unsigned i = 0; key.len > 0 && is_marked && i < FRONT_USES; i++) {
+        is_marked = front_name_use(front, key, i, &name);
+        last_known_put(front->known, buffer_span(&name), SLUICE_TEMP, SPAN_EMPTY, clock_wall_ms());
+    }
+    buffer_done(&name);
+    if (!is_marked)
+        return error_set(err, SLUICE_TEMP, "%s: no memory", table_name(front->table));
+    front->fronts->task_count++;
+    sluice_status st = write_all(front, err);
+    front_task_ended(front->fronts);
+    return st;
+}
