@@ -320,6 +320,41 @@ static void test_a_fresh_question_joins_nobody(void **state)
     assert_int_equal(f->slow.asked, 2);
 }
 
+/* ---- forgetting --------------------------------------------------------------------------------- */
+
+static void forget_joe(void *arg)
+{
+    struct fixture *f = arg;
+
+    task_yield(); /* who asks has begun */
+    assert_int_equal(front_forget(f->front, sluice_span_of("JOE")), 0);
+}
+
+static void test_forgetting(void **state)
+{
+    struct fixture *f = *state;
+
+    ask_all(f, SLUICE_OK);
+    f->flags = SLUICE_SINK_NO_SUBSTITUTION;
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(front_forget(f->front, sluice_span_of("ann")), 0);
+    assert_int_equal(front_forget(f->front, sluice_span_of("JOE")), 2); /* for each use */
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(front_forget(f->front, SPAN_EMPTY), 1);
+    assert_int_equal(f->slow.asked, 3);
+}
+
+/* What was asked before counts for those who wait for it, and is not kept. */
+static void test_forgetting_what_is_searched_for(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(task_start("forget", forget_joe, f, NULL), SLUICE_OK);
+    ask_all(f, SLUICE_OK);
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(f->slow.asked, 2);
+}
+
 /* ---- while the table gives no answer -------------------------------------------------------------- */
 
 static const struct last_known_limits known_limits = {.age_ms = 3600000, .bytes_max = 1024 * 1024};
@@ -484,6 +519,8 @@ int main(void)
         TEST(test_a_search_outlives_who_began_it),
         TEST(test_it_is_explained),
         TEST(test_a_fresh_question_joins_nobody),
+        TEST(test_forgetting),
+        TEST(test_forgetting_what_is_searched_for),
         cmocka_unit_test_setup_teardown(test_what_is_known_stands_in, set_up_known,
                                         tear_down_known),
         cmocka_unit_test_setup_teardown(test_a_late_table_is_waited_for_once, set_up_impatient,

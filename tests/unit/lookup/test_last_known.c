@@ -179,6 +179,56 @@ static void test_how_much_there_is(void **state)
     last_known_close(known);
 }
 
+static void test_forgetting(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    struct last_known_size size;
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    put(known, "ann", "ann@store", START);
+    put(known, "none", NULL, START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    last_known_put(known, sluice_span_of("joe"), SLUICE_TEMP, (struct sluice_span){0}, START);
+    expect_unknown(known, "joe", START);
+    assert_false(last_known_is_settled(known));
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    assert_true(last_known_is_settled(known));
+    expect_unknown(known, "joe", START);
+    expect(known, "ann", START, "ann@store");
+    last_known_measure(known, &size);
+    assert_int_equal(size.entries, 2);
+    last_known_close(known);
+}
+
+/* What is put afterwards stays; what a thread is writing just then does not. */
+static void test_forgetting_all(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    struct last_known_size size;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    put(known, "joe", "joe@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    put(known, "ann", "ann@store", START);
+    assert_true(last_known_begin_write(known));
+    put(known, "eve", "eve@store", START);
+    last_known_forget_all(known);
+    put(known, "new", "new@store", START);
+    expect_unknown(known, "joe", START);
+    expect_unknown(known, "ann", START);
+    expect_unknown(known, "eve", START);
+    expect(known, "new", START, "new@store");
+    assert_int_equal(last_known_write(known, START, &err), SLUICE_OK);
+    last_known_end_write(known);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect(known, "new", START, "new@store");
+    last_known_measure(known, &size);
+    assert_int_equal(size.entries, 1);
+    last_known_close(known);
+}
+
 static void test_the_last_answer_counts(void **state)
 {
     struct last_known *known = open_with(&usual);
@@ -593,6 +643,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_it_outlives_the_process),
         TEST(test_how_much_there_is),
+        TEST(test_forgetting),
+        TEST(test_forgetting_all),
         TEST(test_a_file_without_misses),
         TEST(test_the_last_answer_counts),
         TEST(test_while_it_is_being_written),
