@@ -116,31 +116,47 @@ def test_it_answers_as_a_search_would(table, directory):
     wait_for(lambda: boxes(daemon, keys[0]) == "z@store.tld,b@store.tld")
 
 
-@pytest.mark.parametrize("settings, key, answer", [
-    ({"expansion_limit": 1}, "both@customer.tld", LATER),
-    ({"size_limit": 1}, "both@customer.tld", LATER),
-    ({"domain": ["else.tld"]}, "both@customer.tld", None),
-    ({"result_format": "%u of %S"}, KNOWN, "box1 of user1@customer.tld"),
-    ({"query_filter": "(description=%d)"}, "whoever@customer.tld", "box4@store.tld"),
-    ({"query_filter": "(description=%d)"}, "whoever@else.tld", None),
-    ({"query_filter": "(&(objectClass=mailrecipient)(|(mailacceptinggeneralid=%s)(mail=%s))(!(cn=user2)))"},
-     "user2@customer.tld", None),
-    ({"query_filter": "(&(objectClass=mailrecipient)(|(mailacceptinggeneralid=%s)(mail=%s))(!(cn=user2)))"},
-     "box9@customer.tld", "box9@store.tld"),
-    ({"sync_filter": "(cn=user1)", "sync_key_attribute": ["mailacceptinggeneralid"]}, KNOWN, "box1@store.tld"),
-    ({"sync_filter": "(cn=user1)", "sync_key_attribute": ["mailacceptinggeneralid"]}, "user2@customer.tld", None),
-])
-def test_settings_count_as_in_a_search(table, directory, settings, key, answer):
-    directory.add(recipient("a", mailacceptinggeneralid="both@customer.tld", maildrop=["a@store.tld", "c@store.tld"])
-                  + recipient("b", mailacceptinggeneralid="both@customer.tld", maildrop="b@store.tld"))
-    directory.change(f"dn: cn=user9,{BASE}\nchangetype: modify\nadd: mail\nmail: box9@customer.tld\n\n"
-                     f"dn: cn=user4,{BASE}\nchangetype: modify\nadd: description\ndescription: Customer.TLD\n")
-    daemon = table(directory, **settings)
-    if answer == LATER:
-        assert ask(daemon, key) == LATER.format(key)
-    else:
-        assert boxes(daemon, key) == answer
-    assert searches(directory) == 0
+# Settings of a table that is asked for addresses of a domain of its own, c0.tld and so on; a user; and what it has.
+SETTINGS = [
+    ({"expansion_limit": 2}, "both", LATER),
+    ({"expansion_limit": 3}, "both", "a@store.tld,c@store.tld,b@store.tld"),
+    ({"size_limit": 1}, "both", LATER),
+    ({"domain": ["else.tld"]}, "both", None),
+    ({"result_format": "%u of %U"}, "one", "box of one"),
+    ({"query_filter": "(description=%d)"}, "whoever", "d@store.tld"),
+    ({"query_filter": "(&(objectClass=mailrecipient)(|(mailacceptinggeneralid=%s)(mail=%s))(!(cn=one*)))"}, "one", None),
+    ({"query_filter": "(&(objectClass=mailrecipient)(|(mailacceptinggeneralid=%s)(mail=%s))(!(cn=one*)))"}, "two",
+     "two@store.tld"),
+    ({"sync_filter": "(cn=one*)", "sync_key_attribute": ["mailacceptinggeneralid"]}, "one", "box@store.tld"),
+    ({"sync_filter": "(cn=one*)", "sync_key_attribute": ["mailacceptinggeneralid"]}, "both", None),
+]
+
+
+def people_of(domain):
+    return (recipient(f"a {domain}", mailacceptinggeneralid=f"both@{domain}", maildrop=["a@store.tld", "c@store.tld"])
+            + recipient(f"b {domain}", mailacceptinggeneralid=f"both@{domain}", maildrop="b@store.tld")
+            + recipient(f"d {domain}", description=domain.upper(), maildrop="d@store.tld")
+            + recipient(f"one {domain}", mailacceptinggeneralid=f"one@{domain}", maildrop="box@store.tld")
+            + recipient(f"two {domain}", mail=f"two@{domain}", maildrop="two@store.tld"))
+
+
+def test_settings_count_as_in_a_search(make_daemon):
+    domains = [f"c{i}.tld" for i in range(len(SETTINGS))]
+    with slapd_of("".join(people_of(domain) for domain in domains)) as directory:
+        daemon = make_daemon(start=False)
+        daemon.change({
+            "relay_domains": domains, "relocated_maps": [f"ldap:t{i}" for i in range(len(SETTINGS))],
+            "transport_maps": ["static:etrn-only:"],
+            "tables": [{"name": f"t{i}", "plugin": "ldap", "server_host": directory.url, "search_base": BASE,
+                        "version": 3, "bind": "no", "sync": True, "domain": [domains[i]], **settings}
+                       for i, (settings, _, _) in enumerate(SETTINGS)]})
+        daemon.start()
+        wait_for(lambda: times_in_step(daemon) == len(SETTINGS))
+        for domain, (settings, user, answer) in zip(domains, SETTINGS):
+            key = f"{user}@{domain}"
+            expected = NOTHING if answer is None else LATER.format(key) if answer == LATER else MOVED.format(key, answer)
+            assert ask(daemon, key) == expected, settings
+        assert searches(directory) == 0
 
 
 REFUSED = [
@@ -207,6 +223,15 @@ def test_a_silent_server_is_noticed(table, directory):
     assert boxes(daemon, NOBODY) is None
 
 
+def test_a_silent_server_and_another_one(table, directory):
+    """One that says who it is, and nothing more."""
+    with Cutter(directory, 300, is_silent=True) as silent:
+        daemon = table(directory, url=[silent.url, directory.url])
+        assert boxes(daemon) == "box1@store.tld"
+        daemon.wait_for_log("not in step with the directory: no sign of life")
+        assert silent.count > 0
+
+
 @pytest.mark.parametrize("overlay", ["overlay syncprov", "overlay syncprov\nsyncprov-sessionlog 100"])
 def test_changes_while_we_are_away(table, overlay):
     """Those of a refresh with a cookie, with and without a log of the server's: what is there, or what is gone."""
@@ -250,10 +275,10 @@ def test_a_server_that_does_not_know_where_we_stand(table, directory, how):
 
 
 class Cutter:
-    """A way to a server that closes the first connection which brings more than a limit."""
+    """A way to a server that closes the first connection which brings more than a limit, or is silent then."""
 
-    def __init__(self, slapd, limit=None):
-        self.slapd, self.limit, self.is_open, self.count = slapd, limit, True, 0
+    def __init__(self, slapd, limit=None, is_silent=False):
+        self.slapd, self.limit, self.is_silent, self.is_open, self.count = slapd, limit, is_silent, True, 0
         self.pairs = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -288,8 +313,10 @@ class Cutter:
             while octets := source.recv(65536):
                 total += len(octets)
                 if is_counted and self.limit is not None and total > self.limit:
-                    self.limit = None
                     self.count += 1
+                    if self.is_silent:
+                        return
+                    self.limit = None
                     break
                 target.sendall(octets)
         except OSError:

@@ -29,8 +29,8 @@ struct sync {
     int64_t lost_ms;       /* since when it is not */
     struct berval *cookie; /* where it stands, in the server's words; NULL: at its beginning */
     bool has_asked_with_cookie;
-    uint64_t told; /* the generation that the host knows */
-    unsigned failures;
+    uint64_t told;              /* the generation that the host knows */
+    unsigned failures;     /* since it was in step; with each another server has its turn */
     int64_t rest_ms;            /* not before then */
     char trouble[SYNC_WHY_MAX]; /* that was said last */
 };
@@ -474,7 +474,8 @@ void sync_run(struct sync *sync, const struct sluice_host *host,
 
     if (now_of(host) < sync->rest_ms)
         return;
-    if (sync_link_open(&follower.link, host, sync->settings, sync->urls) == SLUICE_OK)
+    if (sync_link_open(&follower.link, host, sync->settings, sync->urls, sync->failures) ==
+        SLUICE_OK)
         outcome = follow(&follower);
     lose(&follower);
     sync_link_close(&follower.link);

@@ -53,18 +53,32 @@ static sluice_status run_connect(struct sync_link *link, struct connect *connect
     return done;
 }
 
-sluice_status sync_link_open(struct sync_link *link, const struct sluice_host *host,
-                             const struct settings *settings, const char *urls)
+/* The URL of that number; false: there are not so many. */
+static bool url_at(const char *urls, size_t number, char url[URL_MAX])
 {
-    char url[URL_MAX];
-
-    *link = (struct sync_link){.host = host, .settings = settings, .why = "no server"};
-    for (urls += strspn(urls, SEPARATORS); *urls != '\0' && link->handle == NULL;
-         urls += strspn(urls, SEPARATORS)) {
+    for (urls += strspn(urls, SEPARATORS); *urls != '\0'; urls += strspn(urls, SEPARATORS)) {
         size_t len = strcspn(urls, SEPARATORS);
 
-        (void)snprintf(url, sizeof(url), "%.*s", (int)len, urls);
+        if (number-- == 0) {
+            (void)snprintf(url, URL_MAX, "%.*s", (int)len, urls);
+            return true;
+        }
         urls += len;
+    }
+    return false;
+}
+
+sluice_status sync_link_open(struct sync_link *link, const struct sluice_host *host,
+                             const struct settings *settings, const char *urls, size_t turn)
+{
+    char url[URL_MAX];
+    size_t count = 0;
+
+    *link = (struct sync_link){.host = host, .settings = settings, .why = "no server"};
+    while (url_at(urls, count, url))
+        count++;
+    for (size_t i = 0; i < count && link->handle == NULL; i++) {
+        (void)url_at(urls, (turn + i) % count, url);
         (void)run_connect(link, connect_new(settings, url, false));
     }
     if (link->handle == NULL)

@@ -27,9 +27,10 @@ struct sync_link {
     char why[SYNC_WHY_MAX];
 };
 
-/* To the first of these servers that can be reached. TEMP, with why. [task: waits] */
+/* To the first of these servers that can be reached, beginning with that of the number turn, round and
+ * round. TEMP, with why. [task: waits] */
 sluice_status sync_link_open(struct sync_link *link, const struct sluice_host *host,
-                             const struct settings *settings, const char *urls);
+                             const struct settings *settings, const char *urls, size_t turn);
 void sync_link_close(struct sync_link *link);
 /* As sync_message_send. TEMP, with why. */
 sluice_status sync_link_ask(struct sync_link *link, const struct sync_plan *plan,
