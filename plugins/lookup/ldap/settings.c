@@ -292,6 +292,8 @@ static const char *settle(struct settings *settings)
         return "scope: wants sub, one or base";
     if (strpbrk(settings->text[DOMAIN], ":/") != NULL)
         return "domain: wants names, not tables or files";
+    if (settings->text[QUERY_FILTER][0] == '\0')
+        return "query_filter: is empty"; /* slapd ends the connection */
     if (settings->number[RECURSION_LIMIT] < 1)
         return "recursion_limit: wants a number above 0";
     if (settings->number[DEREFERENCE] > 3)
