@@ -33,6 +33,7 @@
 
 #define STEP_TIMEOUT_MS 20000
 #define STRESSED_TIMEOUT_MS 100
+#define QUEUE_TIMEOUT_MS 2000 /* a queue that answers may need its time on a busy machine */
 #define FIRST_ID 0x10
 #define LINK_IDS 0x1000 /* each new link's lease is so much higher */
 #define CONTENT_MAX (2 * CONTENT_MEMORY_MAX)
@@ -498,8 +499,10 @@ static inline void set_up_access(struct receiver *receiver)
 
 static inline int set_up(void **state)
 {
-    static const struct intake_limits limits = {
-        .ready_ms = 300, .stage_ms = 300, .commit_ms = 300, .release_ms = 300};
+    static const struct intake_limits limits = {.ready_ms = QUEUE_TIMEOUT_MS,
+                                                .stage_ms = QUEUE_TIMEOUT_MS,
+                                                .commit_ms = QUEUE_TIMEOUT_MS,
+                                                .release_ms = QUEUE_TIMEOUT_MS};
     struct fixture *f = calloc(1, sizeof(*f));
 
     assert_non_null(f);
