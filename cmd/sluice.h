@@ -55,6 +55,11 @@ void sluice_show_table_trouble(const json_t *line);
 /* The exit code that says the same. */
 int sluice_exit_code(sluice_status status);
 
+/* Of a step of an explanation, in the middle of a line: where a table's answer came from; what a plugin says, in its
+ * own words. */
+void sluice_show_origin(const json_t *step);
+void sluice_show_said(const json_t *step);
+
 /* What would happen to a message for that address. Returns the exit code. */
 int sluice_explain(const struct sluice *sluice, const char *address);
 

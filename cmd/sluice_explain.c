@@ -83,8 +83,7 @@ static void show_table(const json_t *step)
         printf("\"%s\"", control_text(step, "value"));
     else
         printf("nothing");
-    if (strcmp(control_text(step, "from"), "last_known") == 0)
-        printf(" (an old answer: it gives none now)");
+    sluice_show_origin(step);
 }
 
 static void show_dns(const json_t *step)
@@ -190,14 +189,11 @@ static void show_result(const json_t *step)
            control_text(step, "reason"));
 }
 
-/* One that has no words here says its name and its end. */
+/* One that has no words here: a plugin's. */
 static void show_other(const json_t *step)
 {
-    printf("%s: ", control_text(step, "step"));
-    if (has_failed(step))
-        print_failure(step);
-    else
-        printf("%s", control_text(step, "status"));
+    sluice_show_said(step);
+    printf("  ->  %s", control_text(step, "status"));
 }
 
 static void show_step(const json_t *step, int depth)

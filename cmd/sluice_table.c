@@ -48,8 +48,8 @@ static void print_state(const json_t *line)
     else if (!has(line, "stale_since"))
         printf("open");
     if (has(line, "stale_since"))
-        printf("%slast known answers stand in since %s", has(line, "failing_since") ? "; " : "late; ",
-               time_text(line, "stale_since", when));
+        printf("%slast known answers stand in since %s",
+               has(line, "failing_since") ? "; " : "late; ", time_text(line, "stale_since", when));
     if (text[0] != '\0')
         printf(": %s", text);
     (void)putchar('\n');
@@ -147,34 +147,44 @@ void sluice_show_flushed(void *user, const json_t *line)
 
 /* ---- what a key maps to ---------------------------------------------------------------------- */
 
-static void show_origin(const json_t *step, int depth)
+void sluice_show_origin(const json_t *step)
 {
     const char *from = control_text(step, "from");
 
-    printf("%*s%s: %s", depth * 2, "", control_text(step, "table"), control_text(step, "status"));
     if (strcmp(from, "cache") == 0)
-        printf(", from the cache, %lld s old", control_number(step, "age"));
+        printf(" (from the cache, %lld s old)", control_number(step, "age"));
     else if (strcmp(from, "last_known") == 0)
-        printf(", the last known answer, %lld s old", control_number(step, "age"));
+        printf(" (an old answer, of %lld s ago: it gives none now)", control_number(step, "age"));
     else if (strcmp(from, "joined") == 0)
-        printf(", from a search that was under way");
+        printf(" (by a search that was under way)");
+}
+
+static void show_table(const json_t *step, int depth)
+{
+    printf("%*s%s: %s", depth * 2, "", control_text(step, "table"), control_text(step, "status"));
+    sluice_show_origin(step);
     if (control_text(step, "text")[0] != '\0')
         printf(": %s", control_text(step, "text"));
     (void)putchar('\n');
 }
 
-/* What a plugin says of a step: its words, whatever they are. */
-static void show_said(const json_t *step, int depth)
+void sluice_show_said(const json_t *step)
 {
     const char *name;
     json_t *value;
 
-    printf("%*s%s", depth * 2, "", control_text(step, "step"));
+    printf("%s", control_text(step, "step"));
     json_object_foreach((json_t *)(uintptr_t)step, name, value) /* which is not changed */
     {
         if (strcmp(name, "step") != 0 && strcmp(name, "status") != 0 && json_is_string(value))
             printf(" %s=\"%s\"", name, json_string_value(value));
     }
+}
+
+static void show_step(const json_t *step, int depth)
+{
+    printf("%*s", depth * 2, "");
+    sluice_show_said(step);
     (void)putchar('\n');
 }
 
@@ -186,9 +196,9 @@ static void show_steps(const json_t *parent, int depth)
     json_array_foreach(json_object_get(parent, "steps"), i, step)
     {
         if (has(step, "table"))
-            show_origin(step, depth);
+            show_table(step, depth);
         else
-            show_said(step, depth);
+            show_step(step, depth);
         show_steps(step, depth + 1);
     }
 }
@@ -223,9 +233,8 @@ static int show_answer(const struct sluice *sluice, const json_t *answer)
 
 int sluice_table_query(const struct sluice *sluice, char **arguments)
 {
-    json_t *request =
-        json_pack("{s:s, s:s, s:s, s:b}", "command", "table query", "table", arguments[0], "key",
-                  arguments[1], "is_fresh", sluice->is_fresh);
+    json_t *request = json_pack("{s:s, s:s, s:s, s:b}", "command", "table query", "table",
+                                arguments[0], "key", arguments[1], "is_fresh", sluice->is_fresh);
     struct error err = ERROR_INIT;
     json_t *answer = NULL;
     sluice_status st = control_ask(sluice->config_path, request, keep, &answer, &err);

@@ -91,8 +91,7 @@ static json_t *gather(struct queue *queue, int64_t time_ms)
         if (link != NULL)
             merge(lines, ask(queue, link->channel, &request, time_ms));
     }
-    json_object_foreach(lines, name, line)
-        name_process(line);
+    json_object_foreach(lines, name, line) name_process(line);
     return lines;
 }
 

@@ -143,11 +143,16 @@ def test_how_it_was_found(relay, slapd):
     assert asked(daemon, KNOWN)[1]["from"] == "cache"
     assert asked(daemon, KNOWN, "--fresh")[1]["from"] == "search"
     shown = query(daemon, KNOWN, "-v")[1].splitlines()
-    assert shown[0] == BOX and f"{PEOPLE}: OK, from the cache, " in shown[1]
+    assert shown[0] == BOX and f"{PEOPLE}: OK (from the cache, " in shown[1]
     assert f' filter="(mailacceptinggeneralid={KNOWN})" entries="1" ' in query(daemon, KNOWN, "-v", "--fresh")[1]
     # The same in what would happen to mail.
     explained = daemon.json("explain", KNOWN, "--client", "192.0.2.1")[0]
     assert '"from": "cache"' in json.dumps(explained)
+    told = daemon.command("sluice", "explain", KNOWN, "--client", "192.0.2.1").stdout
+    assert f"{PEOPLE}  {KNOWN}  ->  \"{BOX}\" (from the cache, " in told
+    sluice(daemon, "flush")
+    told = daemon.command("sluice", "explain", KNOWN, "--client", "192.0.2.1").stdout
+    assert f"search server=\"{slapd.url}\" base=\"{BASE}\" scope=\"sub\" filter=" in told
     slapd.stop()
     answer, step = asked(daemon, KNOWN, "--fresh")
     assert (answer["value"], step["from"]) == (BOX, "last_known") and step["age"] >= 0
@@ -256,9 +261,11 @@ def test_a_reload_and_a_crash(relay):
     daemon.command("sluice", "reload")
     assert query(daemon, KNOWN)[0] == 0
     wait_for(lambda: len([name for name in daemon.roles() if name.startswith("lookup")]) == 1)
-    (pid,) = [pid for name, pid in daemon.roles().items() if name.startswith("lookup")]
-    os.kill(pid, 9)
-    wait_for(lambda: lines_of(daemon)[PEOPLE]["open"] is True and
-             [new for name, new in daemon.roles().items() if name.startswith("lookup")] != [pid])
+    roles = daemon.roles()
+    for name in ("lookup 0", "queue 0"):
+        os.kill(roles[name], signal.SIGKILL)
+        wait_for(lambda: daemon.roles().get(name) not in (None, roles[name]))
+        wait_for(lambda: daemon.command("sluice", "table", "list", check=False).returncode == 0)
+        wait_for(lambda: lines_of(daemon)[PEOPLE]["open"] is True)
     assert asked(daemon, KNOWN)[1]["from"] == "search"
     assert stat(daemon)["lookups"] >= 3  # counts outlive it
