@@ -661,6 +661,10 @@ static int trim(const struct shelf *shelf, MDB_txn *txn, int64_t too_old_ms)
     if (rc != 0)
         return rc;
     while ((rc = mdb_cursor_get(cursor, &age, &nothing, MDB_FIRST)) == 0) {
+        if (age.mv_size <= TIME_LEN) {
+            rc = MDB_CORRUPTED;
+            break;
+        }
         if (get_time(&age) > too_old_ms &&
             size_of(txn, shelf->ages) + size_of(txn, shelf->answers) <= shelf->bytes_max)
             break;
