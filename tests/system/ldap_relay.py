@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A relay that asks a directory whether a recipient exists, and what may stand in its way to the server."""
 
+import collections
 import contextlib
 import random
 import select
@@ -103,11 +104,13 @@ def relay(make_daemon):
 
 
 class Between:
-    """In the way to a server. .fault: what becomes of its answers."""
+    """In the way to a server. .fault: what becomes of its answers, but for the first well_count of each connection."""
 
-    def __init__(self, port, fault=None):
+    def __init__(self, port, fault=None, well_count=0):
         self.port = port
         self.fault = fault
+        self.well_count = well_count
+        self.answered = collections.Counter()
         self.connections = 0
         self.clients = set()
         self.stuck = set()
@@ -160,6 +163,10 @@ class Between:
 
     def answer(self, client, data):
         """False: the connection ends."""
+        self.answered[client] += 1
+        if self.answered[client] <= self.well_count:
+            client.sendall(data)
+            return True
         if self.fault == "closed":
             return False
         if self.fault == "slow":

@@ -1,7 +1,23 @@
 # SPDX-License-Identifier: ISC
 """
 Faults of a directory on which every recipient depends: a valid one is never refused for good, one that
-does not exist is never accepted, and mail flows again by itself within seconds.
+does not exist is never accepted, no message is lost, and mail flows again by itself within seconds. Where
+each is shown, here and in test_ldap_network.py (n), test_ldap_outage.py (o), test_ldap_answers.py (a):
+
+  stopped, killed, restarted   test_restarted_while_200_sessions_ask, test_no_message_is_lost; o: what stands in
+  killed in mid-answer         n: test_nothing_of_use_comes[cut], test_one_of_two_servers[cut]
+  frozen                       test_frozen_under_load; n: with sockets that fill up
+  packets dropped              n: test_packets_that_vanish, test_a_firewall_forgets_connections_that_are_idle
+  slow                         n: test_slow
+  wrong password               test_a_password_that_is_put_right, test_no_ticket
+  certificates, TLS            test_a_certificate_that_has_expired, test_a_file_of_certificates_that_is_put_right;
+                               n: test_tls_that_is_broken_off
+  schema, base, filter         a: test_what_the_schema_does_not_have
+  busy, unavailable            test_a_server_says_that_it_cannot
+  limits, access               test_more_than_the_server_gives, test_entries_that_may_not_be_read
+  referrals                    test_referrals_in_a_circle; unreachable: test_ldap.py
+  a server that is down        n: test_look_ups_are_not_connections
+  descriptors, memory          test_500_connections_leave_nothing
 """
 
 import os
@@ -12,7 +28,7 @@ import threading
 import pytest
 
 from daemon import wait_for
-from directory import BASE, MANAGER, PASSWORD, certificates_of_a_ca, slapd_of, tls_lines
+from directory import BASE, MANAGER, PASSWORD, certificates_of_a_ca, entry, slapd_of, tls_lines
 from ldap_relay import LATER, RECIPIENTS, VALID, Between, relay, slapd  # noqa: F401
 from witnesses import ours, theirs  # noqa: F401
 
@@ -111,6 +127,55 @@ def test_a_file_of_certificates_that_is_put_right(relay):
         shutil.copy(files / "ca.pem", trusted)
         asker.recovers()
         asker.daemon.finish()
+
+
+def test_a_certificate_that_has_expired(relay):
+    with certificates_of_a_ca() as files, slapd_of(RECIPIENTS, tls=tls_lines(files, "expired")) as slapd:
+        asker = relay(slapd.url, start_tls="yes", tls_require_cert="yes", tls_ca_cert_file=files / "ca.pem")
+        asker.fails()
+        asker.daemon.wait_for_log("start TLS with .*expired")
+        slapd.stop()
+        slapd.configure(tls=tls_lines(files, "server"))
+        slapd.start()
+        asker.recovers()
+        asker.daemon.finish()
+
+
+def test_no_ticket(relay, slapd):
+    """Of Kerberos: the log says what could not be had."""
+    asker = relay(slapd.url, bind="sasl", sasl_mechs="GSSAPI")
+    asker.fails()
+    asker.daemon.wait_for_log(f"bind to {slapd.url}: .*(GSSAPI|mech|credentials)")
+    asker.set(bind="no")
+    asker.recovers()
+
+
+def test_referrals_in_a_circle(relay, slapd):
+    asker = relay(slapd.url, chase_referrals="yes")
+    asker.recovers()
+    slapd.add(entry(f"ou=round,{BASE}", objectClass=["referral", "extensibleObject"], ou="round",
+                    ref=f"{slapd.url}/{BASE}??sub"))
+    asker.fails()
+    asker.daemon.wait_for_log("more than 10 referrals")
+    asker.set(chase_referrals="no")
+    asker.recovers()
+
+
+@pytest.mark.parametrize("code", [51, 52])  # busy, unavailable
+def test_a_server_says_that_it_cannot(relay, code):
+    """The next one is asked; where there is none it is a failure."""
+    known = (entry(f"ou=codes,{BASE}", objectClass="organizationalUnit", ou="codes")
+             + entry(f"cn=code,ou=codes,{BASE}", objectClass="mailrecipient", cn="code",
+                     mailacceptinggeneralid="user1@customer.tld", maildrop="x@store.tld"))
+    says = f'overlay retcode\nretcode-parent "ou=codes,{BASE}"\nretcode-item "cn=code" {code} op=search'
+    with slapd_of("", more="moduleload retcode.la", overlay=says) as first, slapd_of(known) as second:
+        settings = {"search_base": f"cn=code,ou=codes,{BASE}", "scope": "base"}
+        alone = relay(first.url, **settings)
+        assert alone.rcpt("user1@customer.tld") == LATER.format("user1@customer.tld")
+        alone.daemon.wait_for_log("Server is (busy|unavailable)")
+        both = relay(f"{first.url} {second.url}", **settings)
+        for _ in range(5):
+            assert both.rcpt("user1@customer.tld") == VALID
 
 
 def test_more_than_the_server_gives(relay, slapd):

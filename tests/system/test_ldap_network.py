@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from daemon import wait_for
-from directory import slapd_of
+from directory import certificates_of_a_ca, slapd_of, tls_lines
 from ldap_relay import LATER, RECIPIENTS, UNKNOWN, VALID, Between, Relay, relay, slapd, steady  # noqa: F401
 from namespaces import own_network
 
@@ -30,6 +30,19 @@ def test_nothing_of_use_comes(relay, steady, fault):
         asker.fails()
         between.fault = None
         asker.recovers()
+
+
+@pytest.mark.parametrize("fault", ["garbage", "cut", "stuck"])
+def test_tls_that_is_broken_off(relay, fault):
+    """The server has said yes to StartTLS; its side of the handshake does not come, or not whole."""
+    with certificates_of_a_ca() as files, slapd_of(RECIPIENTS, tls=tls_lines(files, "server")) as slapd, \
+            Between(slapd.port, fault, well_count=1) as between:
+        asker = relay(between.url, timeout=2, start_tls="yes", tls_require_cert="yes",
+                      tls_ca_cert_file=files / "ca.pem")
+        asker.fails()
+        between.fault = None
+        asker.recovers()
+        asker.daemon.finish()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
