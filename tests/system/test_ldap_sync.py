@@ -274,6 +274,18 @@ def test_a_server_that_does_not_know_where_we_stand(table, directory, how):
     assert searches(directory) == 0
 
 
+def test_a_directory_that_is_yet_to_be_filled(table, directory):
+    """Where there is no base nothing can be said of a key (T-76): what was there last answers."""
+    daemon = table(directory)
+    directory.stop()
+    for file in (directory.folder / "data").iterdir():
+        file.unlink()
+    directory.start()
+    daemon.wait_for_log("not in step with the directory, what was there last answers: No such object")
+    assert boxes(daemon) == "box1@store.tld"
+    assert ask(daemon, "n@customer.tld") == LATER.format("n@customer.tld")
+
+
 class Cutter:
     """A way to a server that closes the first connection which brings more than a limit, or is silent then."""
 

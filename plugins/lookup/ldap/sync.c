@@ -30,7 +30,7 @@ struct sync {
     struct berval *cookie; /* where it stands, in the server's words; NULL: at its beginning */
     bool has_asked_with_cookie;
     uint64_t told;              /* the generation that the host knows */
-    unsigned failures;     /* since it was in step; with each another server has its turn */
+    unsigned failures;          /* since it was in step; with each another server has its turn */
     int64_t rest_ms;            /* not before then */
     char trouble[SYNC_WHY_MAX]; /* that was said last */
 };
@@ -99,7 +99,9 @@ static bool answers(const struct sync *sync, const struct sluice_host *host)
 static bool is_plain(struct sluice_span key)
 {
     for (size_t i = 0; i < key.len; i++) {
-        if (key.ptr[i] <= ' ' || key.ptr[i] == '\177')
+        unsigned char byte = (unsigned char)key.ptr[i];
+
+        if (byte <= ' ' || byte >= 0x7f)
             return false;
     }
     return key.len > 0;
@@ -262,6 +264,11 @@ static enum fate end(struct follower *follower, const struct answer *answer)
                    answer->text[0] != '\0' ? ": " : "", answer->text);
     if (code == LDAP_SUCCESS || code == LDAP_BUSY || code == LDAP_UNAVAILABLE)
         return FATE_LOST;
+    if (code ==
+        LDAP_NO_SUCH_OBJECT) { /* a directory that is being filled: nothing can be said of a key */
+        set_cookie(sync, NULL);
+        return FATE_LOST;
+    }
     if (!sync->has_asked_with_cookie && code != LDAP_SYNC_REFRESH_REQUIRED)
         return FATE_REFUSED;
     set_cookie(sync, NULL);
@@ -338,9 +345,8 @@ static enum fate judge_size(struct follower *follower)
 
 /* ---- messages --------------------------------------------------------------------------------- */
 
-/* The end of a part of the refresh, or of all of it. Without a cookie slapd sends all that there is, and
- * calls it, as if it were a list of what is gone, refreshDelete. Only there, and between changes, a cookie stands for
- * what we have. */
+/* The end of a part of the refresh, or of all of it. Without a cookie slapd sends all that there is, but calls
+ * that refreshDelete. */
 static void end_part(struct follower *follower, struct sync_message *message)
 {
     struct sync *sync = follower->sync;
@@ -378,7 +384,8 @@ static enum fate apply(struct follower *follower, struct sync_message *message)
         set_cookie(sync, NULL);
         return because(follower, FATE_LOST, "an answer that makes no sense");
     }
-    if (sync->is_current && message->cookie != NULL) {
+    if (sync->is_current &&
+        message->cookie != NULL) { /* in a refresh it stands for what is yet to come */
         set_cookie(sync, message->cookie);
         message->cookie = NULL;
     }
