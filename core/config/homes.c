@@ -33,7 +33,7 @@ static void check_memory(struct draft *draft, const struct draft_instance *table
 
     if (table->is_isolated && memory != NULL && kept != NULL &&
         memory->number - kept->number < MEMORY_BESIDE)
-        report_error(&draft->report, draft_error_place(draft, table, "isolate_memory"),
+        report_error(&draft->report, draft_error_place(draft, table, "cache_bytes"),
                      "%s: isolate_memory must be larger than cache_bytes by %d MB at least",
                      table->name, (int)(MEMORY_BESIDE >> 20));
 }

@@ -42,6 +42,12 @@ static const struct {
      "t.conf:1: limit: 11 is not in the range 1..10\n"
      "t.conf:3: limit: wants an integer, not a text\n"
      "t.conf:4: plain:b: plugin test/plain has no option greting\n"},
+    {"less memory than what is kept needs",
+     "tables = ( { name = \"a\"; plugin = \"test/plain\"; isolate = true; isolate_memory = \"92M\";\n"
+     "  cache_bytes = \"60M\"; },\n"
+     " { name = \"b\"; plugin = \"test/plain\"; isolate = true;\n  isolate_memory = \"91M\"; cache_bytes = \"60M\"; },\n"
+     " { name = \"c\"; plugin = \"test/plain\"; shared = true; cache_bytes = \"1G\"; } );\n",
+     "t.conf:4: plain:b: isolate_memory must be larger than cache_bytes by 32 MB at least\n"},
     {"plugins that are not there or not good",
      "tables = ( { name = \"a\"; plugin = \"test/nowhere\"; },\n"
      " { name = \"b\"; plugin = \"test/undefined\"; },\n"
