@@ -8,7 +8,7 @@ each is shown, here and in test_ldap_network.py (n), test_ldap_outage.py (o), te
   killed in mid-answer         n: test_nothing_of_use_comes[cut], test_one_of_two_servers[cut]
   frozen                       test_frozen_under_load; n: with sockets that fill up
   packets dropped              n: test_packets_that_vanish, test_a_firewall_forgets_connections_that_are_idle
-  slow                         n: test_slow
+  slow                         test_a_search_that_takes_long; n: test_slow
   wrong password               test_a_password_that_is_put_right, test_no_ticket
   certificates, TLS            test_a_certificate_that_has_expired, test_a_file_of_certificates_that_is_put_right;
                                n: test_tls_that_is_broken_off
@@ -176,6 +176,18 @@ def test_a_server_says_that_it_cannot(relay, code):
         both = relay(f"{first.url} {second.url}", **settings)
         for _ in range(5):
             assert both.rcpt("user1@customer.tld") == VALID
+
+
+def test_a_search_that_takes_long(relay):
+    """The connection stays, and with it the search: meanwhile the server has given a sign of life."""
+    says = f'overlay retcode\nretcode-parent "ou=codes,{BASE}"\nretcode-item "cn=slow" 51 op=search sleeptime=3'
+    with slapd_of("", more="moduleload retcode.la", overlay=says) as slapd:
+        asker = relay(slapd.url, search_base=f"cn=slow,ou=codes,{BASE}", scope="base", timeout=30)
+        before = slapd.output().count(" ACCEPT ")
+        assert asker.rcpt("user1@customer.tld") == LATER.format("user1@customer.tld")
+        asker.daemon.wait_for_log("Server is busy")
+        assert slapd.output().count(" ACCEPT ") == before + 1
+        assert 'SRCH base="" scope=0 deref=0 filter="(objectClass=*)"' in slapd.output()
 
 
 def test_more_than_the_server_gives(relay, slapd):

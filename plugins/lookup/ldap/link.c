@@ -294,9 +294,12 @@ static sluice_status wait_doubting(struct link *link, struct search *search, int
         now_ms = link->clock->monotonic_ms(link->host);
         if (now_ms < doubt_ms)
             return SLUICE_TEMP; /* it was not for the time that the wait ended */
-        if (now_ms - link->heard_ms >= patience_ms)
+        if (now_ms - link->heard_ms >= patience_ms) {
             doubt(link, patience_ms);
-        doubt_ms = now_ms + patience_ms;
+            doubt_ms = now_ms + patience_ms;
+        } else {
+            doubt_ms = link->heard_ms + patience_ms;
+        }
     }
     return wait_for(link, search, deadline_ms);
 }
