@@ -52,7 +52,8 @@ chown -R openldap: /etc/ldap/slapd.d /var/lib/ldap /run/slapd
 """
 
 # What only looks may be looked at until it shows what it should: deliveries and DNS take their time.
-LOOKS = re.compile(r"(tail|grep|mailq|sluice (queue|site) (list|show)|sluice (status|trace|explain|table (list|stat|query))|postqueue -p|curl)\b")
+LOOKS = re.compile(r"(tail|grep|curl|mailq|postqueue -p"
+                   r"|sluice (status|trace|explain|(queue|site) (list|show)|table (list|stat|query)))\b")
 PATIENCE = 30
 
 
