@@ -45,6 +45,7 @@ static const struct {
     enum kind kind;
     const char *labels[3];
     const uint64_t *buckets;
+    bool is_shared; /* a gauge of what processes have together: the greatest counts, not the sum */
 } families[METRIC_FAMILIES] = {
     [METRIC_BUILD_INFO] = {"sluice_build_info", "1, with the version of the running program", GAUGE,
                            {"version"}},
@@ -110,18 +111,18 @@ static const struct {
     [METRIC_TABLE_CACHE_BYTES] = {"sluice_table_cache_bytes", "The memory that they take", GAUGE,
                                   {"table"}},
     [METRIC_TABLE_KNOWN_ENTRIES] = {"sluice_table_last_known_entries",
-                                    "Last known good answers on disk", GAUGE, {"table"}},
+                                    "Last known answers on disk", GAUGE, {"table"}, NULL, true},
     [METRIC_TABLE_KNOWN_BYTES] = {"sluice_table_last_known_bytes", "The space that they take", GAUGE,
-                                  {"table"}},
+                                  {"table"}, NULL, true},
     [METRIC_TABLE_KNOWN_OLDEST] = {"sluice_table_last_known_oldest_seconds",
                                    "When the oldest of them was given, since 1970; 0: there is none",
-                                   GAUGE, {"table"}},
+                                   GAUGE, {"table"}, NULL, true},
     [METRIC_TABLE_FAILING_SINCE] = {"sluice_table_failing_since_seconds",
                                     "Since when a table gives no answer, since 1970; 0: it does",
-                                    GAUGE, {"table"}},
+                                    GAUGE, {"table"}, NULL, true},
     [METRIC_TABLE_STALE_SINCE] = {"sluice_table_stale_since_seconds",
                                   "Since when last known answers stand in, since 1970; 0: they do not",
-                                  GAUGE, {"table"}},
+                                  GAUGE, {"table"}, NULL, true},
 };
 
 enum series_state { SERIES_FREE, SERIES_CLAIMED, SERIES_READY };
@@ -346,6 +347,17 @@ static bool copy(const struct metric *series, struct shown *shown)
     return families[shown->family].kind != GAUGE || !is_gone(atomic_load(&series->owner));
 }
 
+/* Of two series with the same labels. */
+static void put_together(uint32_t family, uint64_t cells[CELLS], const uint64_t more[CELLS])
+{
+    for (size_t i = 0; i < CELLS; i++) {
+        if (!families[family].is_shared)
+            cells[i] += more[i];
+        else if (more[i] > cells[i])
+            cells[i] = more[i];
+    }
+}
+
 /* What that many of 100 took at most. */
 static uint64_t bound_of(enum metric_family family, const uint64_t cells[CELLS], uint64_t count,
                          unsigned percent)
@@ -391,8 +403,7 @@ void metric_read(enum metric_family family, const char *first, const char *secon
     for (size_t i = 0; i < series_count; i++) {
         if (!has_labels(&block->series[i], family, labels) || !copy(&block->series[i], &shown))
             continue;
-        for (size_t cell = 0; cell < CELLS; cell++)
-            cells[cell] += shown.cells[cell];
+        put_together(family, cells, shown.cells);
     }
     if (families[family].kind == HISTOGRAM)
         read_histogram(family, cells, ret_reading);
@@ -448,7 +459,7 @@ static void put_histogram(struct buffer *out, uint32_t family, const char *label
     put_line(out, name, "_sum", labels, "", value);
 }
 
-/* All series of the same labels, added up. */
+/* All series of the same labels, put together. */
 static size_t put_series(struct buffer *out, struct shown *sorted, size_t count)
 {
     struct shown *sum = &sorted[0];
@@ -456,8 +467,7 @@ static size_t put_series(struct buffer *out, struct shown *sorted, size_t count)
     size_t used = 1;
 
     for (; used < count && compare(sum, &sorted[used]) == 0; used++) {
-        for (size_t i = 0; i < CELLS; i++)
-            sum->cells[i] += sorted[used].cells[i];
+        put_together(sum->family, sum->cells, sorted[used].cells);
     }
     if (families[sum->family].kind == HISTOGRAM) {
         put_histogram(out, sum->family, sum->labels, sum->cells);

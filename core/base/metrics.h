@@ -6,7 +6,7 @@
  * in a block of memory that all roles share and that outlives them, so that counters never go back
  * while the daemon lives. Counting is one relaxed atomic addition and never waits for anybody; a
  * process that dies at any moment leaves nothing locked. A gauge belongs to the process that set it,
- * and goes away with it; the processes' gauges add up.
+ * and goes away with it; the processes' gauges add up, unless they are of one thing that these share.
  *
  * Order: metrics_attach once in a process; before it, and where there is no room, what is counted goes
  * nowhere. metric_get where something is set up, the rest where things happen. All [any].

@@ -10,7 +10,8 @@
  *   table query   table, key, is_fresh: {"table", "key", "status", "value", "text", "steps"} of
  *                 route/table_report.h
  *   table flush   table and key, one of them, or none; is_deep: {"forgotten": answers}. With is_deep also
- *                 what would stand in during an outage
+ *                 what would stand in during an outage. Sessions that began with a former configuration
+ *                 keep the answers that they have
  *
  * Deliver is asked for what mail would get, lookup for what it has alone.
  */

@@ -7,11 +7,12 @@ that was found, and forgetting. Issue 6, point 3.
 import json
 import os
 import signal
+import urllib.request
 
 import pytest
 
 from client import Client
-from daemon import wait_for
+from daemon import free_port, wait_for
 from directory import BASE, recipients, slapd_of
 
 PEOPLE = "ldap:people"
@@ -36,6 +37,7 @@ def relay(make_daemon, slapd):
             "relay_domains": ["customer.tld"], "relay_recipient_maps": [PEOPLE],
             "transport_maps": [daemon.table("transport", "customer.tld etrn-only:\n")],
             "smtpd_client_restrictions": list(restrictions), "receive_processes": 1,
+            "metrics_listen": f"127.0.0.1:{free_port()}",
             "tables": [{"name": "people", "plugin": "ldap", "server_host": slapd.url, "search_base": BASE,
                         "version": 3, "bind": "no", "timeout": 30, "connect_timeout": 1, "stale_after": "1s",
                         **options},
@@ -183,6 +185,12 @@ def test_stat(relay, slapd):
     query(daemon, "else.tld", table=transport)
     line = stat(daemon, transport)
     assert line["lookups"] == before + 2 and line["searches"] == line["lookups"] and line["not_found"] >= 1
+    with urllib.request.urlopen(f"http://{daemon.settings['metrics_listen']}/metrics", timeout=20) as page:
+        counted = page.read().decode()
+    assert f'sluice_table_lookups_total{{table="{PEOPLE}",from="cache",status="ok"}} 2\n' in counted
+    assert f'sluice_table_lookups_total{{table="{PEOPLE}",from="last_known",status="ok"}} 1\n' in counted
+    assert f'sluice_table_search_duration_seconds_count{{table="{PEOPLE}"}} {stat(daemon)["searches"]}\n' in counted
+    assert f'sluice_table_stale_since_seconds{{table="{PEOPLE}"}} {lines_of(daemon)[PEOPLE]["stale_since"]}\n' in counted
     shown = sluice(daemon, "stat").stdout
     assert f"{PEOPLE}: " in shown and f"{transport}: open\n" in shown and "  cache        2 answers, " in shown
     assert sluice(daemon, "stat", "hash:/else/where").returncode == 66

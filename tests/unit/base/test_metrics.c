@@ -218,11 +218,14 @@ static void test_gauges_add_up(void **state)
     if (child == 0) {
         (void)close(done[1]);
         metric_set(metric_get(METRIC_SESSIONS, NULL, NULL, NULL), 30);
+        metric_set(metric_get(METRIC_TABLE_STALE_SINCE, "ldap:x", NULL, NULL), 1700000000);
         _exit(write(ready[1], "x", 1) == 1 && read(done[0], &byte, 1) == 0 ? 0 : 1);
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     metric_set(metric_get(METRIC_SESSIONS, NULL, NULL, NULL), 4);
+    metric_set(metric_get(METRIC_TABLE_STALE_SINCE, "ldap:x", NULL, NULL), 1700000009);
     assert_shown("sluice_sessions 34\n");
+    assert_shown("{table=\"ldap:x\"} 1700000009\n"); /* a time is no sum */
     (void)close(done[1]);
     assert_int_equal(waitpid(child, NULL, 0), child);
     assert_shown("sluice_sessions 4\n");
