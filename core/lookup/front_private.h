@@ -57,9 +57,10 @@ void front_remember(struct front *front, struct sluice_span name, sluice_status 
 sluice_status front_stand_in(struct front *front, struct sluice_span name,
                              struct front_answer *answer);
 void front_count_known(const struct front *front);
-/* The names of a key's answers, one for each use: with index FRONT_USES - 1 it is the last one. Instead of what
- * is in name. False: no memory. */
+/* What an answer may be for: a key has one for each. */
 #define FRONT_USES 2
+/* The name of that answer, below FRONT_USES, instead of what is in name; the key need not be folded. False: no
+ * memory. */
 bool front_name_use(const struct front *front, struct sluice_span key, unsigned use,
                     struct buffer *name);
 
