@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include <uv.h>
@@ -534,11 +535,23 @@ static void prepare_heap(void)
 #endif
 }
 
+/* Who waits for some time at random, as plugins do before they try a server again, shall not do so at the
+ * same moment as all other processes, here and elsewhere. */
+static void prepare_chance(void)
+{
+    unsigned seed;
+
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+        seed = (unsigned)getpid();
+    srandom(seed);
+}
+
 static void prepare_process(const char *name)
 {
     char process[PROCESS_NAME_SIZE];
 
     prepare_heap();
+    prepare_chance();
     (void)snprintf(process, sizeof(process), "sluice-%s", name); /* cut is fine */
     (void)prctl(PR_SET_NAME, process);
     (void)signal(SIGTERM, SIG_IGN);

@@ -117,6 +117,16 @@ def test_what_it_cannot_reach(start):
             assert moved(daemon, f"see-/proc/{other}/mem@bad.tld") == "Permission denied"
 
 
+def test_chance_is_another_one_in_each_process(start):
+    """Or all would try a server that comes back at the same moment."""
+    daemon = start({"isolate": True, "cache_positive": 0}, {"name": "two", "plugin": "hostile", "isolate": True,
+                                                           "cache_positive": 0},
+                   settings={"relocated_maps": ["hostile:bad"], "canonical_maps": ""})
+    numbers = {daemon.command("sluice", "table", "query", f"hostile:{name}", "dice@bad.tld").stdout
+               for name in ("bad", "two")}
+    assert len(numbers) == 2
+
+
 # ---- what it does there --------------------------------------------------------------------------
 
 def expect_later(daemon, address):

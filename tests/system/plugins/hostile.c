@@ -11,6 +11,7 @@
  *
  *   eat   keeps 64 MB more       take  keeps 100 descriptors more      fork  leaves a process behind
  *   wear  crashes at the tenth   see-  says whether it can read the file that is named next
+ *   dice  has a number at random for a value
  */
 #define _GNU_SOURCE
 #include <sluice/access.h>
@@ -197,10 +198,20 @@ static const char *see(struct sluice_span key)
     return "seen";
 }
 
+static const char *throw_dice(void)
+{
+    static char number[24];
+
+    (void)snprintf(number, sizeof(number), "%ld", random());
+    return number;
+}
+
 static const char *misuse(struct sluice_span key)
 {
     static int wear = 0;
 
+    if (begins(key, "dice"))
+        return throw_dice();
     if (begins(key, "see-"))
         return see(key);
     if (begins(key, "eat"))
