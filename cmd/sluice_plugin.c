@@ -9,6 +9,7 @@
 #include "control_client.h"
 
 #include "config/machine.h"
+#include "config/parameters.h"
 #include "plugin/derive.h"
 #include "plugin/image.h"
 #include "plugin/load.h"
@@ -126,7 +127,7 @@ static const struct {
     const char *after;
 } kinds[] = {
     {SLUICE_LOOKUP_ID, "tables = ( { name = \"NAME\"; plugin = \"",
-     "\"; OPTION = VALUE; } );  a table named by its path has none"},
+     "\"; OPTION = VALUE; } );  NAME may be a path"},
     {SLUICE_TRANSPORT_ID, "transports = ( { name = \"NAME\"; plugin = \"",
      "\"; OPTION = VALUE; } );"},
     {SLUICE_NEXTHOP_ID, "nexthop_chain = [ \"", "\" ];  its options are parameters"},
@@ -217,6 +218,29 @@ static void print_json(const struct sluice_plugin_desc *desc, const struct deriv
     json_decref(line);
 }
 
+static bool has_option(const struct derivation *derivation, const char *key)
+{
+    for (size_t i = 0; i < derivation->option_count; i++) {
+        if (strcmp(derivation->options[i].key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What an instance of that kind has whatever its plugin is; the plugin may have another default. */
+static void print_common_options(const char *interface, const struct derivation *derivation)
+{
+    size_t count;
+    const struct sluice_option *common = parameters_of_instance(interface, &count);
+
+    if (count > 0)
+        printf("\noptions that all have:\n");
+    for (size_t i = 0; i < count; i++) {
+        if (!has_option(derivation, common[i].key))
+            print_option(&common[i]);
+    }
+}
+
 static void print_manual(const struct sluice_plugin_desc *desc, const struct derivation *derivation)
 {
     printf("%s %s: %s\n", desc->name, desc->version, desc->summary);
@@ -230,6 +254,10 @@ static void print_manual(const struct sluice_plugin_desc *desc, const struct der
     }
     for (size_t i = 0; i < derivation->option_count; i++)
         print_option(&derivation->options[i]);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (offers(desc, kinds[i].interface))
+            print_common_options(kinds[i].interface, derivation);
+    }
 }
 
 /* The options of the first kind that the plugin offers; all of its kinds have the same. */

@@ -388,6 +388,9 @@ def test_status_and_lists(make_daemon, sink):
     manual = daemon.command("sluice", "plugin", "show", "transport/smtp").stdout
     assert "smtp_connect_timeout" in manual and "30s" in manual
     assert 'transports = ( { name = "NAME"; plugin = "smtp"; OPTION = VALUE; } );' in manual
+    manual = daemon.command("sluice", "plugin", "show", "lookup/ldap").stdout
+    for option in ("query_filter", "stale_ok", "stale_bytes", "cache_negative", "isolate_memory", "shared"):
+        assert len(re.findall(rf"^  {option}  \(", manual, re.M)) == 1, option
     assert daemon.command("sluice", "queue", "show", "0" * 16, check=False).returncode != 0
     nothing = daemon.command("sluice", "site", "release", "nosuch.tld", check=False)
     assert (nothing.returncode, nothing.stderr) == (66, 'sluice: no mail waits for "nosuch.tld"\n')
