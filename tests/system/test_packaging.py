@@ -147,6 +147,11 @@ def test_programs_lie_where_programs_look_for_them(tmp_path):
     assert "ISC License" in (doc / "LICENSE").read_text()
     assert "Zero Clause" in (doc / "LICENSE.sdk").read_text()
     assert "olcObjectClasses" in (doc / "example/ldap-relay/schema.ldif").read_text()
+    guides = {path.name for path in (ROOT / "doc").glob("guide-*.md")}
+    assert guides <= {path.name for path in doc.iterdir()}
+    for page in doc.glob("guide-*.md"):  # what they refer to is there too
+        names = re.findall(r"`doc/([\w-]+\.md)`", page.read_text())
+        assert [name for name in names if not (doc / name).exists()] == [], page.name
 
 
 def build_elsewhere(folder, build):
