@@ -92,6 +92,7 @@ static int set_options(const struct connect *connect)
     const int64_t *number = connect->settings.number;
     const int version = (int)number[VERSION];
     const int dereference = (int)number[DEREFERENCE];
+    const int debug = (int)number[DEBUGLEVEL];
     const int idle = KEEPALIVE_IDLE_S, probes = KEEPALIVE_PROBES, interval = KEEPALIVE_INTERVAL_S;
     const unsigned user_timeout = (unsigned)number[TIMEOUT];
     LDAP *handle = connect->handle;
@@ -106,6 +107,8 @@ static int set_options(const struct connect *connect)
     failed |= ldap_set_option(handle, LDAP_OPT_X_KEEPALIVE_PROBES, &probes);
     failed |= ldap_set_option(handle, LDAP_OPT_X_KEEPALIVE_INTERVAL, &interval);
     failed |= ldap_set_option(handle, LDAP_OPT_TCP_USER_TIMEOUT, &user_timeout);
+    if (debug > 0)
+        failed |= ldap_set_option(NULL, LDAP_OPT_DEBUG_LEVEL, &debug); /* there is but one for all handles */
     if (failed != 0)
         return failed;
     return wants_tls(connect) ? tls_set(handle, &connect->settings, !connect->is_foreign)
