@@ -127,6 +127,23 @@ def test_a_firewall_forgets_connections_that_are_idle(make_daemon):
         asker.daemon.finish()
 
 
+def timers(port):
+    """(kind, hundredths of a second) of each connection to that port."""
+    with open("/proc/net/tcp", encoding="ascii") as sockets:
+        rows = [line.split() for line in sockets][1:]
+    return [(kind, int(left, 16)) for kind, left in (
+        row[5].split(":") for row in rows if row[2].endswith(f":{port:04X}") and row[3] == "01")]
+
+
+def test_connections_that_are_idle_are_probed(relay, slapd):
+    """By the kernel, within half a minute: a firewall that drops them soon does not, and one that did is noticed."""
+    asker = relay(slapd.url)
+    asker.recovers()
+    probe = "02"
+    wait_for(lambda: {kind for kind, _ in timers(slapd.port)} == {probe})
+    assert max(left for _, left in timers(slapd.port)) <= 3000
+
+
 # ---- a server that does not read ----------------------------------------------------------------
 
 

@@ -95,9 +95,11 @@ def allowed_calls():
 
 @needs_root
 def test_the_system_calls_of_all_roles_pass_the_filter(make_daemon, sink):
+    """Those of a table with a process of its own, which keeps its answers on disk, too."""
     daemon = make_daemon(start=False)
-    daemon.change({"relay_domains": ["customer.tld"], "transport_maps": [
-        daemon.table("transport", f"customer.tld relay:{sink.nexthop}\n")]})
+    transport = daemon.table("transport", f"customer.tld relay:{sink.nexthop}\n")
+    daemon.change({"relay_domains": ["customer.tld"], "transport_maps": [transport],
+                   "tables": [{"name": transport.removeprefix("hash:"), "plugin": "hash", "isolate": True}]})
     calls = daemon.folder / "calls"
     under_the_unit(daemon, "strace", "-D", "-f", "-qq", "-c", "-S", "name", "-U", "name", "-o", calls,
                    environment={"ASAN_OPTIONS": "detect_leaks=0"})  # it traces too
