@@ -48,7 +48,7 @@ struct last_known_size {
 };
 
 /* Of the file: what waits to be written is not there yet. [any thread] */
-void last_known_measure(const struct last_known *known, struct last_known_size *ret_size);
+void last_known_measure(struct last_known *known, struct last_known_size *ret_size);
 /* Something is to be written. */
 bool last_known_has_waiting(const struct last_known *known);
 /* All is written, or could not be. */
