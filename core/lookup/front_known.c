@@ -81,7 +81,7 @@ void front_remember(struct front *front, struct sluice_span name, sluice_status 
 {
     if (front->known == NULL)
         return;
-    last_known_put(front->known, name, status, value, clock_wall_ms());
+    (void)last_known_put(front->known, name, status, value, clock_wall_ms()); /* or not known */
     if (!front->is_writing && last_known_has_waiting(front->known) &&
         task_start("last known", run_writer, front, NULL) == SLUICE_OK) {
         front->is_writing = true;
@@ -132,8 +132,9 @@ sluice_status front_forget_known(struct front *front, struct sluice_span key, st
     if (key.len == 0)
         last_known_forget_all(front->known);
     for (unsigned i = 0; key.len > 0 && is_marked && i < FRONT_USES; i++) {
-        is_marked = front_name_use(front, key, i, &name);
-        last_known_put(front->known, buffer_span(&name), SLUICE_TEMP, SPAN_EMPTY, clock_wall_ms());
+        is_marked = front_name_use(front, key, i, &name) &&
+                    last_known_put(front->known, buffer_span(&name), SLUICE_TEMP, SPAN_EMPTY,
+                                   clock_wall_ms());
     }
     buffer_done(&name);
     if (!is_marked)

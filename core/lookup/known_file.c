@@ -68,7 +68,8 @@ static int open_databases(struct known_file *file)
     return rc;
 }
 
-/* A file that ends before its last page would kill who reads that. */
+/* A file that ends before its last page would kill who reads that. One that was made with larger limits needs
+ * room to become smaller, too. */
 static int check_length(const struct known_file *file)
 {
     MDB_envinfo info;
@@ -83,9 +84,13 @@ static int check_length(const struct known_file *file)
         rc = mdb_env_get_fd(file->env, &fd);
     if (rc != 0 || fstat(fd, &status) != 0)
         return rc != 0 ? rc : errno;
-    return (uint64_t)status.st_size >= (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize
-               ? 0
-               : MDB_CORRUPTED;
+
+    uint64_t used = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
+    if ((uint64_t)status.st_size < used)
+        return MDB_CORRUPTED;
+    return info.me_mapsize < used + MAP_RESERVE
+               ? mdb_env_set_mapsize(file->env, (size_t)used + MAP_RESERVE)
+               : 0;
 }
 
 static int open_file(struct known_file *file)
@@ -112,11 +117,18 @@ static int open_file(struct known_file *file)
     return rc;
 }
 
+/* Another process has made it larger than it is mapped here; or the last step of a write has failed, after
+ * which LMDB wants to see it anew. */
+static bool is_out_of_date(int rc)
+{
+    return rc == MDB_MAP_RESIZED || rc == MDB_PANIC;
+}
+
 /* All of LMDB's own errors that a sound file does not give. */
 static bool is_damage(int rc)
 {
-    bool is_usual = rc == MDB_NOTFOUND || rc == MDB_MAP_FULL || rc == MDB_MAP_RESIZED ||
-                    rc == MDB_READERS_FULL || rc == MDB_TXN_FULL;
+    bool is_usual = rc == MDB_NOTFOUND || rc == MDB_MAP_FULL || rc == MDB_READERS_FULL ||
+                    rc == MDB_TXN_FULL || is_out_of_date(rc);
 
     return rc >= MDB_KEYEXIST && rc <= MDB_LAST_ERRCODE && !is_usual;
 }
@@ -178,9 +190,10 @@ void known_file_close(struct known_file *file)
 
 void known_file_mend(struct known_file *file)
 {
-    if (file->env != NULL && !file->is_damaged)
+    if (file->env != NULL && !file->is_damaged && !file->is_outdated)
         return;
     close_env(file);
+    file->is_outdated = false;
     int rc = open_sound(file);
     if (rc != 0)
         complain(&file->complaint, LOG_LEVEL_WARNING, "%s: cannot be opened again: %s",
@@ -203,4 +216,6 @@ void known_file_look_away(struct known_file *file, struct known_look *look, int 
     damage_look_away(look->before);
     if (is_damage(rc))
         file->is_damaged = true;
+    if (is_out_of_date(rc))
+        file->is_outdated = true;
 }

@@ -38,7 +38,8 @@ struct known_file {
     size_t bytes_max; /* that are in use, about */
     MDB_env *env;     /* NULL: it cannot be opened */
     struct known_shelf shelves[KNOWN_KINDS];
-    atomic_bool is_damaged; /* who looked at it has found that: it is to be begun anew */
+    atomic_bool is_damaged;  /* who looked at it has found that: it is to be begun anew */
+    atomic_bool is_outdated; /* it is good, but not as we have it open */
     struct complaint complaint;
 };
 

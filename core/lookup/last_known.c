@@ -271,7 +271,27 @@ static struct item *item_new(struct sluice_span key, const struct record *record
     return item;
 }
 
-void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
+/* Instead of what waits for that key. Takes the item; false: it is not put. */
+static bool put_item(struct last_known *known, struct item *item)
+{
+    size_t *waiting_bytes = &known->waiting_bytes[kind_of(item->status)];
+    struct item *former = NULL;
+
+    HASH_FIND(hh, known->waiting, item->bytes, item->key_len, former);
+    if (*waiting_bytes + cost(item) <= WAITING_MAX) {
+        if (former != NULL)
+            drop_waiting(known, former);
+        HASH_ADD_KEYPTR(hh, known->waiting, item->bytes, item->key_len, item);
+    }
+    if (!hash_has(item)) {
+        free(item);
+        return false;
+    }
+    *waiting_bytes += cost(item);
+    return true;
+}
+
+bool last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
                     struct sluice_span value, int64_t wall_ms)
 {
     const struct record fresh = {
@@ -279,23 +299,12 @@ void last_known_put(struct last_known *known, struct sluice_span key, sluice_sta
         .wall_ms = wall_ms,
         .value = status == SLUICE_OK ? value : SPAN_EMPTY,
     };
-    size_t *waiting_bytes = &known->waiting_bytes[kind_of(status)];
-    struct item *item = NULL;
 
     if (key.len > KEY_MAX || is_known(known, key, &fresh))
-        return;
-    HASH_FIND(hh, known->waiting, key.ptr, key.len, item);
-    if (item != NULL)
-        drop_waiting(known, item);
-    item = item_new(key, &fresh);
-    if (item == NULL)
-        return;
-    if (*waiting_bytes + cost(item) <= WAITING_MAX)
-        HASH_ADD_KEYPTR(hh, known->waiting, item->bytes, item->key_len, item);
-    if (hash_has(item))
-        *waiting_bytes += cost(item);
-    else
-        free(item);
+        return true;
+
+    struct item *item = item_new(key, &fresh);
+    return item != NULL && put_item(known, item);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

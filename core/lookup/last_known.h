@@ -4,7 +4,7 @@
  * the process. For the time in which the table itself gives none.
  *
  * Answers are put aside in memory and written together, on a thread, so that no look-up waits for a disk. What
- * cannot be written is not known after a restart, and nothing else comes of it.
+ * cannot be written is not known, and nothing else comes of it.
  *
  * Order: last_known_open; put and find on the loop; now and then begin_write on the loop, write on a thread,
  * end_write on the loop; last_known_close.
@@ -32,9 +32,9 @@ struct last_known_limits {
 sluice_status last_known_open(const char *path, const struct last_known_limits *limits,
                               struct last_known **ret_known, struct error *err);
 void last_known_close(struct last_known *known); /* accepts NULL; what is not written is lost */
-/* OK with its value, or NOT_FOUND; instead of what is known. TEMP: that is forgotten. Without memory it stays as
- * it is. */
-void last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
+/* OK with its value, or NOT_FOUND; instead of what is known. TEMP: that is forgotten. False: it stays as it is,
+ * without memory or because too much waits to be written. */
+bool last_known_put(struct last_known *known, struct sluice_span key, sluice_status status,
                     struct sluice_span value, int64_t wall_ms);
 /* Of all keys, what was put so far; with the next write, if that is one that ends well. */
 void last_known_forget_all(struct last_known *known);

@@ -6,6 +6,7 @@
 
 #include "task/crash.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,21 @@
 
 static const struct last_known_limits usual = {.age_ms = 72 * HOUR_MS, .bytes_max = 1024 * 1024};
 static char folder[64];
+
+/* LMDB's two first pages say where all else is. */
+#define LAST_STEP_END ((off_t)8192)
+static bool last_step_fails;
+
+/* In place of the C library's, for LMDB. */
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *bytes, size_t len,
+                                                      off_t at)
+{
+    if (last_step_fails && at < LAST_STEP_END) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, bytes, len, at);
+}
 
 static int enter(void **state)
 {
@@ -55,8 +72,8 @@ static struct last_known *open_with(const struct last_known_limits *limits)
 
 static void put(struct last_known *known, const char *key, const char *value, int64_t wall_ms)
 {
-    last_known_put(known, sluice_span_of(key), value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND,
-                   value != NULL ? sluice_span_of(value) : (struct sluice_span){0}, wall_ms);
+    (void)last_known_put(known, sluice_span_of(key), value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND,
+                         value != NULL ? sluice_span_of(value) : (struct sluice_span){0}, wall_ms);
 }
 
 static void expect_status(struct last_known *known, const char *key, int64_t wall_ms,
@@ -189,7 +206,7 @@ static void test_forgetting(void **state)
     put(known, "ann", "ann@store", START);
     put(known, "none", NULL, START);
     assert_int_equal(write_all(known, START), SLUICE_OK);
-    last_known_put(known, sluice_span_of("joe"), SLUICE_TEMP, (struct sluice_span){0}, START);
+    (void)last_known_put(known, sluice_span_of("joe"), SLUICE_TEMP, (struct sluice_span){0}, START);
     expect_unknown(known, "joe", START);
     assert_false(last_known_is_settled(known));
     assert_int_equal(write_all(known, START), SLUICE_OK);
@@ -626,6 +643,92 @@ static void test_a_full_disk(void **state)
     last_known_close(known);
 }
 
+/* 80 MB, which is more than is mapped of a file with the usual limits. */
+static void grow_beyond(void)
+{
+    static const struct last_known_limits large = {.age_ms = 72 * HOUR_MS,
+                                                   .bytes_max = 256 * 1024 * 1024};
+    struct last_known *known = open_with(&large);
+    static char value[60000];
+    char key[32];
+
+    memset(value, 'v', sizeof(value) - 1);
+    for (int i = 0; i < 1400; i++) {
+        (void)snprintf(key, sizeof(key), "large%d", i);
+        put(known, key, value, START);
+        if (i % 100 == 99)
+            assert_int_equal(write_all(known, START), SLUICE_OK);
+    }
+    last_known_close(known);
+}
+
+static void expect_small(struct last_known *known)
+{
+    struct last_known_size size;
+
+    expect(known, "joe", START + 1, "joe@store");
+    last_known_measure(known, &size);
+    assert_in_range(size.bytes, 1, usual.bytes_max);
+    assert_int_equal(access("table.damaged", F_OK), -1);
+}
+
+static void test_limits_that_became_smaller(void **state)
+{
+    (void)state;
+    grow_beyond();
+    struct last_known *known = open_with(&usual);
+    put(known, "joe", "joe@store", START + 1);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    expect_small(known);
+    last_known_close(known);
+}
+
+/* As while a process of the configuration before, with larger limits, writes its last answers. */
+static void test_another_process_makes_it_larger(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    pid_t child;
+    int status;
+
+    (void)state;
+    put(known, "joe", "joe@store", START + 1);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        grow_beyond();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    put(known, "ann", "ann@store", START + 1);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    expect(known, "ann", START + 1, "ann@store");
+    expect_small(known);
+    last_known_close(known);
+}
+
+/* That of a write, after which it counts. */
+static void test_the_last_step_fails(void **state)
+{
+    struct last_known *known = open_with(&usual);
+
+    (void)state;
+    put(known, "joe", "joe@store", START + 1);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    put(known, "ann", "ann@store", START + 1);
+    last_step_fails = true;
+    sluice_status st = write_all(known, START + 1);
+    last_step_fails = false;
+    assert_int_equal(st, SLUICE_TEMP);
+    expect_unknown(known, "never", START + 1);
+    put(known, "ann", "ann@store", START + 1);
+    assert_int_equal(write_all(known, START + 1), SLUICE_OK);
+    expect(known, "ann", START + 1, "ann@store");
+    expect_small(known);
+    last_known_close(known);
+}
+
 static void test_no_folder(void **state)
 {
     struct last_known *known;
@@ -657,6 +760,9 @@ int main(void)
         TEST(test_damage_inside),
         TEST(test_killed_while_it_writes),
         TEST(test_a_full_disk),
+        TEST(test_limits_that_became_smaller),
+        TEST(test_another_process_makes_it_larger),
+        TEST(test_the_last_step_fails),
         TEST(test_no_folder),
     };
 
