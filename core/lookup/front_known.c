@@ -9,10 +9,8 @@
 #include "base/span.h"
 #include "task/pool.h"
 
-#include <stdlib.h>
 
 #define WRITE_DELAY_MS 2000 /* answers of this time go to the disk together */
-#define WRITE_LOOK_MS 20    /* between two looks whether the disk is free */
 
 void front_count_known(const struct front *front)
 {
@@ -28,40 +26,43 @@ void front_count_known(const struct front *front)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-struct writing {
-    struct last_known *known;
-    int64_t wall_ms;
-    struct error err;
-};
-
+/* On a thread: what it uses of the front is the writer's alone. */
 static sluice_status write_known(void *arg)
 {
-    struct writing *writing = arg;
+    struct front *front = arg;
 
-    return last_known_write(writing->known, writing->wall_ms, &writing->err);
+    front->writer.err = (struct error)ERROR_INIT;
+    return last_known_write(front->known, front->writer.wall_ms, &front->writer.err);
 }
 
-static void write_once(struct front *front)
-{
-    struct writing *writing = calloc(1, sizeof(*writing));
-    sluice_status st;
+static void see_to_writing(struct front *front);
 
-    if (writing == NULL || !last_known_begin_write(front->known)) {
-        free(writing);
-        return;
-    }
-    writing->known = front->known;
-    writing->wall_ms = clock_wall_ms();
-    if (pool_run(front->fronts->disk, write_known, free, writing, CLOCK_NEVER, &st) != SLUICE_OK)
-        return; /* the process leaves: the thread may still have it */
+static void end_write(void *arg, sluice_status status)
+{
+    struct front *front = arg;
+
     last_known_end_write(front->known);
     front_count_known(front);
-    front->written = writing->err;
-    if (st != SLUICE_OK)
-        complain(&front->full, LOG_LEVEL_WARNING, "%s", writing->err.text);
+    front->written = front->writer.err;
+    if (status != SLUICE_OK)
+        complain(&front->full, LOG_LEVEL_WARNING, "%s", front->written.text);
     else
         complain_over(&front->full, "what %s answers is written again", table_name(front->table));
-    free(writing);
+    task_queue_wake_all(&front->write_ended);
+    see_to_writing(front); /* whose writer has come meanwhile, and has gone */
+    front_task_ended(front->fronts);
+}
+
+/* It goes on by itself, however long the disk takes: who waits for it may give up. */
+static void start_write(struct front *front)
+{
+    if (!last_known_begin_write(front->known))
+        return;
+    front->fronts->task_count++;
+    front->writer.wall_ms = clock_wall_ms();
+    if (pool_submit(front->fronts->disk, write_known, end_write, front) != SLUICE_OK)
+        end_write(front, error_set(&front->writer.err, SLUICE_TEMP, "%s: no memory to write it",
+                                   table_name(front->table)));
 }
 
 static void run_writer(void *arg)
@@ -72,8 +73,17 @@ static void run_writer(void *arg)
     while (!front->fronts->is_in_hurry && clock_monotonic_ms() < start_ms && !task_is_cancelled())
         (void)task_queue_wait(&front->fronts->hurry, start_ms);
     front->is_writing = false; /* what comes from now on has a writer of its own */
-    write_once(front);
+    start_write(front);
     front_task_ended(front->fronts);
+}
+
+static void see_to_writing(struct front *front)
+{
+    if (front->is_writing || !last_known_has_waiting(front->known) ||
+        task_start("last known", run_writer, front, NULL) != SLUICE_OK)
+        return;
+    front->is_writing = true;
+    front->fronts->task_count++;
 }
 
 void front_remember(struct front *front, struct sluice_span name, sluice_status status,
@@ -82,11 +92,7 @@ void front_remember(struct front *front, struct sluice_span name, sluice_status 
     if (front->known == NULL)
         return;
     (void)last_known_put(front->known, name, status, value, clock_wall_ms()); /* or not known */
-    if (!front->is_writing && last_known_has_waiting(front->known) &&
-        task_start("last known", run_writer, front, NULL) == SLUICE_OK) {
-        front->is_writing = true;
-        front->fronts->task_count++;
-    }
+    see_to_writing(front);
 }
 
 sluice_status front_stand_in(struct front *front, struct sluice_span name,
@@ -113,9 +119,9 @@ static sluice_status write_all(struct front *front, struct error *err)
 {
     front->written = (struct error)ERROR_INIT;
     while (!last_known_is_settled(front->known)) {
-        write_once(front);
+        start_write(front);
         if (!last_known_is_settled(front->known) &&
-            task_sleep_until(clock_monotonic_ms() + WRITE_LOOK_MS) != SLUICE_OK)
+            task_queue_wait(&front->write_ended, CLOCK_NEVER) != SLUICE_OK)
             return error_set(err, SLUICE_TEMP, "%s: the disk is late", table_name(front->table));
     }
     *err = front->written;

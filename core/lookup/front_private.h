@@ -17,7 +17,7 @@ struct search;
 
 struct fronts {
     struct front *by_name;
-    size_t task_count; /* searches, and writers */
+    size_t task_count; /* searches, writers and writes */
     struct pool *disk; /* where what is known is written */
     bool is_in_hurry;
     struct task_queue hurry; /* writers wait for it */
@@ -35,7 +35,12 @@ struct front {
     bool is_writing; /* or about to */
     struct complaint stale;
     struct complaint full;
+    struct {
+        int64_t wall_ms;
+        struct error err;
+    } writer;             /* of a write that is under way: its thread's */
     struct error written; /* how the last write ended */
+    struct task_queue write_ended;
     bool is_late; /* something stood in for what was waited for, and no answer has come since */
     struct counts counts;
     int64_t failing_since_ms; /* of the wall clock: no search has ended well since; 0: the last one did */

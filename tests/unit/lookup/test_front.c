@@ -10,11 +10,13 @@
 #include "task/explain.h"
 #include "task/task.h"
 
+#include <lmdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -505,6 +507,122 @@ static void test_a_late_table_is_waited_for_once(void **state)
     assert_int_equal(f->finished, 1);
 }
 
+/* ---- a disk that is slow ---------------------------------------------------------------------- */
+
+/* Another process, in the middle of a write, for which ours waits; until the pipe is closed. */
+static pid_t hold_disk(const struct fixture *f, int *ret_release_fd)
+{
+    char ready;
+    int told[2];
+    int release[2];
+    pid_t child;
+
+    assert_int_equal(pipe(told), 0);
+    assert_int_equal(pipe(release), 0);
+    child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        MDB_env *env;
+        MDB_txn *txn;
+        int rc = mdb_env_create(&env);
+
+        (void)close(release[1]);
+        if (rc == 0)
+            rc = mdb_env_open(env, f->path, MDB_NOSUBDIR, 0600);
+        if (rc == 0)
+            rc = mdb_txn_begin(env, NULL, 0, &txn);
+        if (rc == 0 && write(told[1], "x", 1) == 1)
+            (void)read(release[0], &ready, 1);
+        if (rc == 0)
+            mdb_txn_abort(txn);
+        _exit(rc);
+    }
+    assert_int_equal(read(told[0], &ready, 1), 1);
+    (void)close(told[0]);
+    (void)close(told[1]);
+    (void)close(release[0]);
+    *ret_release_fd = release[1];
+    return child;
+}
+
+static void release_disk(pid_t child, int release_fd)
+{
+    int status;
+
+    assert_int_equal(close(release_fd), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static sluice_status forget_known(struct fixture *f, int64_t time_ms)
+{
+    struct error err = ERROR_INIT;
+    int64_t limit_ms = task_set_limit(clock_monotonic_ms() + time_ms);
+    sluice_status st = front_forget_known(f->front, sluice_span_of("ann"), &err);
+
+    (void)task_set_limit(limit_ms);
+    assert_true(st == SLUICE_OK || err.text[0] != '\0');
+    return st;
+}
+
+static void forget_late(void *arg)
+{
+    struct fixture *f = arg;
+    int release_fd;
+    pid_t child = hold_disk(f, &release_fd);
+
+    f->slow.is_open = true;
+    f->slow.status = SLUICE_OK;
+    assert_int_equal(forget_known(f, 50), SLUICE_TEMP);
+    find(f, "joe", 60000, SLUICE_OK, false); /* waits to be written behind that */
+    for (int i = 0; i < 5; i++)
+        task_yield();
+    release_disk(child, release_fd);
+    assert_int_equal(forget_known(f, 60000), SLUICE_OK);
+    f->finished++;
+}
+
+/* Who gives up waiting for a write ends nothing: it is ended when the disk has it, and what has come
+ * meanwhile is written then. */
+static void test_a_disk_that_is_late(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(task_start("forget late", forget_late, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, 1);
+    assert_true(fronts_are_idle(f->fronts));
+}
+
+static void keep_late(void *arg)
+{
+    struct fixture *f = arg;
+    int release_fd;
+    pid_t child = hold_disk(f, &release_fd);
+
+    f->slow.is_open = true;
+    f->slow.status = SLUICE_OK;
+    find(f, "joe", 60000, SLUICE_OK, false);
+    for (int i = 0; i < 5; i++)
+        task_yield();
+    find(f, "ann", 60000, SLUICE_OK, false); /* its writer finds the disk busy */
+    for (int i = 0; i < 5; i++)
+        task_yield();
+    release_disk(child, release_fd);
+    f->finished++;
+}
+
+/* What is known while a write is under way is written after that, without another answer's help. */
+static void test_what_comes_during_a_write(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(task_start("keep late", keep_late, f, NULL), SLUICE_OK);
+    task_loop_run();
+    assert_int_equal(f->finished, 1);
+    assert_int_equal(known_of(METRIC_TABLE_KNOWN_ENTRIES, NULL, NULL), 2);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -526,6 +644,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_table_is_waited_for_once, set_up_impatient,
                                         tear_down_known),
         cmocka_unit_test_setup_teardown(test_what_stands_in_is_counted, set_up_known,
+                                        tear_down_known),
+        cmocka_unit_test_setup_teardown(test_a_disk_that_is_late, set_up_known, tear_down_known),
+        cmocka_unit_test_setup_teardown(test_what_comes_during_a_write, set_up_known,
                                         tear_down_known),
     };
 
