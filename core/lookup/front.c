@@ -102,7 +102,7 @@ void fronts_free(struct fronts *fronts)
 
 bool fronts_are_idle(const struct fronts *fronts)
 {
-    return fronts->task_count == 0;
+    return fronts->hold_count == 0;
 }
 
 void fronts_hurry(struct fronts *fronts)
@@ -151,9 +151,14 @@ struct table *front_table(const struct front *front)
     return front->table;
 }
 
-void front_task_ended(struct fronts *fronts)
+void fronts_hold(struct fronts *fronts)
 {
-    if (--fronts->task_count == 0)
+    fronts->hold_count++;
+}
+
+void fronts_release(struct fronts *fronts)
+{
+    if (--fronts->hold_count == 0)
         fronts->idle(fronts->user);
 }
 
@@ -222,7 +227,7 @@ static void run_search(void *arg)
     count_kept(front);
     task_queue_wake_all(&search->waiting);
     search_release(search);
-    front_task_ended(front->fronts);
+    fronts_release(front->fronts);
 }
 
 static struct search *search_new(struct front *front, struct sluice_span name, uint64_t flags,
@@ -260,7 +265,7 @@ static struct search *search_start(struct front *front, struct sluice_span name,
     HASH_ADD_KEYPTR(hh, front->searches, search->name, search->name_len, search);
     if (hash_has(search) &&
         task_start(table_name(front->table), run_search, search, NULL) == SLUICE_OK) {
-        front->fronts->task_count++;
+        fronts_hold(front->fronts);
         count_kept(front);
         return search;
     }

@@ -25,10 +25,13 @@ struct front_settings {
     int64_t stale_after_ms;   /* how long an answer is waited for before it does */
 };
 
-/* idle: called after the last search has ended, and what is known is written. TEMP: no memory. */
+/* idle: called after the last search has ended, what is known is written, and nobody holds them. TEMP: no memory. */
 sluice_status fronts_new(void (*idle)(void *user), void *user, struct fronts **ret_fronts);
 void fronts_free(struct fronts *fronts); /* accepts NULL; nothing may be under way */
 bool fronts_are_idle(const struct fronts *fronts);
+/* They are not idle until whoever holds them has released them. */
+void fronts_hold(struct fronts *fronts);
+void fronts_release(struct fronts *fronts);
 /* From now on what is known is written without delay. */
 void fronts_hurry(struct fronts *fronts);
 /* The table must outlive it; settings->known is taken over. TEMP: no memory, and it is the caller's. */

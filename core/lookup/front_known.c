@@ -9,7 +9,6 @@
 #include "base/span.h"
 #include "task/pool.h"
 
-
 #define WRITE_DELAY_MS 2000 /* answers of this time go to the disk together */
 
 void front_count_known(const struct front *front)
@@ -50,7 +49,7 @@ static void end_write(void *arg, sluice_status status)
         complain_over(&front->full, "what %s answers is written again", table_name(front->table));
     task_queue_wake_all(&front->write_ended);
     see_to_writing(front); /* whose writer has come meanwhile, and has gone */
-    front_task_ended(front->fronts);
+    fronts_release(front->fronts);
 }
 
 /* It goes on by itself, however long the disk takes: who waits for it may give up. */
@@ -58,7 +57,7 @@ static void start_write(struct front *front)
 {
     if (!last_known_begin_write(front->known))
         return;
-    front->fronts->task_count++;
+    fronts_hold(front->fronts);
     front->writer.wall_ms = clock_wall_ms();
     if (pool_submit(front->fronts->disk, write_known, end_write, front) != SLUICE_OK)
         end_write(front, error_set(&front->writer.err, SLUICE_TEMP, "%s: no memory to write it",
@@ -74,7 +73,7 @@ static void run_writer(void *arg)
         (void)task_queue_wait(&front->fronts->hurry, start_ms);
     front->is_writing = false; /* what comes from now on has a writer of its own */
     start_write(front);
-    front_task_ended(front->fronts);
+    fronts_release(front->fronts);
 }
 
 static void see_to_writing(struct front *front)
@@ -83,7 +82,7 @@ static void see_to_writing(struct front *front)
         task_start("last known", run_writer, front, NULL) != SLUICE_OK)
         return;
     front->is_writing = true;
-    front->fronts->task_count++;
+    fronts_hold(front->fronts);
 }
 
 void front_remember(struct front *front, struct sluice_span name, sluice_status status,
@@ -144,9 +143,7 @@ sluice_status front_forget_known(struct front *front, struct sluice_span key, st
     }
     buffer_done(&name);
     if (!is_marked)
-        return error_set(err, SLUICE_TEMP, "%s: no memory", table_name(front->table));
-    front->fronts->task_count++;
-    sluice_status st = write_all(front, err);
-    front_task_ended(front->fronts);
-    return st;
+        return error_set(err, SLUICE_TEMP, "%s: no memory, or too much is to be written",
+                         table_name(front->table));
+    return write_all(front, err);
 }

@@ -17,7 +17,7 @@ struct search;
 
 struct fronts {
     struct front *by_name;
-    size_t task_count; /* searches, writers and writes */
+    size_t hold_count; /* by searches, by writers, and from outside */
     struct pool *disk; /* where what is known is written */
     bool is_in_hurry;
     struct task_queue hurry; /* writers wait for it */
@@ -53,7 +53,6 @@ struct front {
 void front_note(struct front *front, enum answer_from from, sluice_status status);
 /* Since when something is so; a gauge of it. */
 void front_set_since(struct metric *metric, int64_t *since_ms, bool is_so);
-void front_task_ended(struct fronts *fronts);
 
 /* The table has said so. */
 void front_remember(struct front *front, struct sluice_span name, sluice_status status,

@@ -317,7 +317,6 @@ static sluice_status open_table(const struct lookup *lookup, const struct config
         .stale_after_ms = options->get_number(options, "stale_after"),
     };
     struct table *table;
-    struct front *front;
     sluice_status st = tables_get(lookup->tables, instance->name, &table, err);
 
     if (st != SLUICE_OK)
@@ -327,9 +326,6 @@ static sluice_status open_table(const struct lookup *lookup, const struct config
         last_known_close(settings.known);
         return error_set(err, SLUICE_TEMP, "no memory for the table %s", instance->name);
     }
-    front = fronts_find(lookup->fronts, sluice_span_of(instance->name));
-    if (upkeep_start(lookup->upkeep, front) != SLUICE_OK)
-        log_warning("%s: no memory to keep it up", instance->name);
     return SLUICE_OK;
 }
 
@@ -349,6 +345,17 @@ static sluice_status open_tables(const struct lookup *lookup, struct error *err)
     return st;
 }
 
+/* When nothing can fail any more: it cannot be taken back at once. */
+static void start_upkeep(const struct lookup *lookup)
+{
+    struct front *front = NULL;
+
+    while ((front = fronts_next(lookup->fronts, front)) != NULL) {
+        if (upkeep_start(lookup->upkeep, front) != SLUICE_OK)
+            log_warning("%s: no memory to keep it up", table_name(front_table(front)));
+    }
+}
+
 static sluice_status lookup_start(struct role *role, struct error *err)
 {
     struct lookup *lookup = calloc(1, sizeof(*lookup));
@@ -364,7 +371,11 @@ static sluice_status lookup_start(struct role *role, struct error *err)
         (lookup->operators = operators_new(lookup->fronts)) == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     table_service_provide(lookup->tables);
-    return open_tables(lookup, err);
+
+    sluice_status st = open_tables(lookup, err);
+    if (st == SLUICE_OK)
+        start_upkeep(lookup);
+    return st;
 }
 
 static void lookup_link(struct role *role, const struct message_link *link, int fd)

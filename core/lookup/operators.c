@@ -129,6 +129,7 @@ static sluice_status forget(struct front *front, const struct message_tables_req
 static void run_flush(void *arg)
 {
     struct flush *flush = arg;
+    struct fronts *fronts = flush->operators->fronts;
     const struct message_tables_request *request = &flush->request;
     struct error err = ERROR_INIT;
     sluice_status st = SLUICE_OK;
@@ -136,7 +137,7 @@ static void run_flush(void *arg)
     size_t count = 0;
 
     (void)task_set_limit(clock_monotonic_ms() + FLUSH_MS);
-    while (st == SLUICE_OK && (front = fronts_next(flush->operators->fronts, front)) != NULL) {
+    while (st == SLUICE_OK && (front = fronts_next(fronts, front)) != NULL) {
         if (request->table.len == 0 ||
             span_equal(request->table, sluice_span_of(table_name(front_table(front)))))
             st = forget(front, request, &count, &err);
@@ -146,6 +147,7 @@ static void run_flush(void *arg)
                    "text", err.text));
     free(flush->body);
     free(flush);
+    fronts_release(fronts);
 }
 
 static sluice_status start_flush(const struct link *link, const struct channel_frame *frame)
@@ -162,8 +164,10 @@ static sluice_status start_flush(const struct link *link, const struct channel_f
         message_tables_request_decode(
             (struct sluice_span){.ptr = flush->body, .len = frame->body.len}, &flush->request) ==
             SLUICE_OK &&
-        task_start("flush", run_flush, flush, NULL) == SLUICE_OK)
+        task_start("flush", run_flush, flush, NULL) == SLUICE_OK) {
+        fronts_hold(flush->operators->fronts);
         return SLUICE_OK;
+    }
     free(flush->body);
     free(flush);
     return SLUICE_TEMP;

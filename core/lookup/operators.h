@@ -19,7 +19,7 @@ struct operators;
 
 /* NULL: no memory. */
 struct operators *operators_new(struct fronts *fronts);
-void operators_free(struct operators *operators); /* accepts NULL; after the last task */
+void operators_free(struct operators *operators); /* accepts NULL; the fronts must be idle */
 /* Takes fd over. */
 void operators_link(struct operators *operators, int fd);
 
