@@ -12,7 +12,7 @@ each is shown, here and in test_ldap_network.py (n), test_ldap_outage.py (o), te
   wrong password               test_a_password_that_is_put_right, test_no_ticket
   certificates, TLS            test_a_certificate_that_has_expired, test_a_file_of_certificates_that_is_put_right;
                                n: test_tls_that_is_broken_off
-  schema, base, filter         a: test_what_the_schema_does_not_have
+  schema, base, filter         test_ldap_schema.py; a: test_what_the_schema_does_not_have
   busy, unavailable            test_a_server_says_that_it_cannot
   limits, access               test_more_than_the_server_gives, test_entries_that_may_not_be_read
   referrals                    test_referrals_in_a_circle; unreachable: test_ldap.py

@@ -215,7 +215,7 @@ def test_a_silent_server_is_noticed(table, directory):
     directory.freeze()
     number = itertools.count()  # of addresses that nobody has asked for before
     wait_for(lambda: ask(daemon, f"n{next(number)}@customer.tld").startswith("451 4.3.0"))
-    assert "no sign of life" in daemon.log()
+    daemon.wait_for_log("no sign of life")
     assert boxes(daemon) == "box1@store.tld"
     times = times_in_step(daemon)
     directory.thaw()
@@ -284,6 +284,14 @@ def test_a_directory_that_is_yet_to_be_filled(table, directory):
     daemon.wait_for_log("not in step with the directory, what was there last answers: No such object")
     assert boxes(daemon) == "box1@store.tld"
     assert ask(daemon, "n@customer.tld") == LATER.format("n@customer.tld")
+
+
+def test_a_filter_that_finds_nobody(table, directory):
+    """It may name what the schema does not have: that a search finds out."""
+    daemon = table(directory, waits=False, query_filter="(&(mailacceptinggeneralid=%s)(!(mailoff=TRUE)))")
+    daemon.wait_for_log("in step with the directory: 0 entries")
+    assert ask(daemon, KNOWN) == LATER.format(KNOWN)
+    daemon.wait_for_log("query_filter: the directory's schema has no attribute mailoff")
 
 
 class Cutter:

@@ -9,6 +9,7 @@
 #include <ldap.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct answer_attribute {
     char *name;
@@ -30,7 +31,8 @@ struct answer {
     int code;        /* with this result code, */
     char text[160];  /* and what the server says of it */
     bool has_no_memory;
-    const char *server; /* that was asked last, by its URL, which is the servers'; NULL: none */
+    const char *server;  /* that was asked last, by its URL, which is the servers'; NULL: none */
+    uint64_t connection; /* to it, by its number */
 };
 
 /* Takes the message, which is of any type that a search may bring. */

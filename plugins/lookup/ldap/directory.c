@@ -3,6 +3,7 @@
 #include "directory.h"
 
 #include "explain.h"
+#include "misses.h"
 #include "servers.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct directory {
     struct attributes attributes;
     char urls[URLS_MAX];     /* of our servers */
     struct servers *servers; /* NULL: not yet needed */
+    struct misses *misses;   /* NULL: nothing was searched yet */
     struct sync *sync;       /* NULL: not wanted */
     struct foreign foreign[FOREIGN_MAX];
     size_t foreign_count;
@@ -57,6 +59,7 @@ void directory_unref(struct directory *directory)
     if (directory == NULL || --directory->references > 0)
         return;
     sync_free(directory->sync);
+    misses_free(directory->misses);
     servers_free(directory->servers);
     for (size_t i = 0; i < directory->foreign_count; i++) {
         servers_free(directory->foreign[i].servers);
@@ -286,19 +289,46 @@ static sluice_status follow(struct search *search, const struct link_request *re
     return st;
 }
 
+/* No search takes longer, whatever the caller would wait. */
+static int64_t limit(const struct directory *directory, const struct sluice_host *host,
+                     int64_t deadline_ms)
+{
+    const struct sluice_clock *clock = host->get_service(host, SLUICE_CLOCK_ID);
+    int64_t limit_ms = clock->monotonic_ms(host) + directory->settings.number[TIMEOUT];
+
+    return limit_ms < deadline_ms ? limit_ms : deadline_ms;
+}
+
 sluice_status directory_search(struct directory *directory, const struct sluice_host *host,
                                const struct link_request *request, int64_t deadline_ms,
                                struct answer *answer, const struct sluice_errors *errors)
 {
-    const struct sluice_clock *clock = host->get_service(host, SLUICE_CLOCK_ID);
-    int64_t limit_ms = clock->monotonic_ms(host) + directory->settings.number[TIMEOUT];
     struct search search = {
         .directory = directory,
         .host = host,
-        .deadline_ms = limit_ms < deadline_ms ? limit_ms : deadline_ms,
+        .deadline_ms = limit(directory, host, deadline_ms),
         .errors = errors,
     };
     sluice_status st = search_at(&search, own_servers(directory, host), request, answer);
 
     return st == SLUICE_OK ? follow(&search, request, answer) : st;
+}
+
+sluice_status directory_believe(struct directory *directory, const struct sluice_host *host,
+                                const struct answer *answer, int64_t deadline_ms,
+                                const struct sluice_errors *errors)
+{
+    struct servers *servers = own_servers(directory, host);
+
+    if (answer->url_count > 0)
+        return SLUICE_OK; /* what is there is not for this server alone to say */
+    if (directory->misses == NULL)
+        directory->misses = misses_new(host, directory->settings.text[QUERY_FILTER]);
+    if (directory->misses == NULL || servers == NULL)
+        return explain(errors, SLUICE_TEMP, "out of memory");
+    if (answer->count == 0)
+        return misses_judge(directory->misses, servers, answer, limit(directory, host, deadline_ms),
+                            errors);
+    misses_hit(directory->misses, answer);
+    return SLUICE_OK;
 }

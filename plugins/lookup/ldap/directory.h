@@ -32,5 +32,12 @@ void directory_unref(struct directory *directory); /* accepts NULL [task] */
 sluice_status directory_search(struct directory *directory, const struct sluice_host *host,
                                const struct link_request *request, int64_t deadline_ms,
                                struct answer *answer, const struct sluice_errors *errors);
+/*
+ * Whether the answer to a search by query_filter is to be believed: one without entries is not where the
+ * server's schema makes the filter useless. OK, or TEMP with a text. [task: waits]
+ */
+sluice_status directory_believe(struct directory *directory, const struct sluice_host *host,
+                                const struct answer *answer, int64_t deadline_ms,
+                                const struct sluice_errors *errors);
 
 #endif /* SLUICE_PLUGIN_LDAP_DIRECTORY_H */

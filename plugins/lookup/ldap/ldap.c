@@ -5,8 +5,8 @@
  *   ldap.c        the plugin: opening, and the settings of the moment
  *   settings.c    what a table is told; attributes.c: of that, the lists of attributes
  *   result.c      from entries to values
- *   query.c       from keys to filters
- *   directory.c   searches, and referrals
+ *   query.c       from keys to filters; filter.c: what they are made of
+ *   directory.c   searches, and referrals; misses.c: whether nothing is what there is; schema.c: by that
  *   servers.c     which server is asked
  *   link.c        many searches on one connection; outbox.c: what goes out; answer.c: what comes in
  *   connect.c     making one, on a thread; tls.c: what encrypts it

@@ -32,6 +32,7 @@ struct link {
     const struct sluice_gates *gates;
     const struct sluice_clock *clock;
     LDAP *handle;
+    uint64_t number;
     int fd; /* of our own for the handle's socket, which libldap closes when it likes */
     struct outbox outbox;
     struct search *searches; /* under way */
@@ -65,10 +66,12 @@ static bool place(struct link *link)
 
 struct link *link_new(const struct sluice_host *host, LDAP *handle)
 {
+    static uint64_t last_number;
     struct link *link = calloc(1, sizeof(*link));
 
     if (link == NULL)
         return NULL;
+    link->number = ++last_number;
     link->host = host;
     link->io = host->get_service(host, SLUICE_IO_ID);
     link->gates = host->get_service(host, SLUICE_GATES_ID);
@@ -92,6 +95,11 @@ void link_free(struct link *link)
     (void)ldap_unbind_ext(link->handle, NULL, NULL);
     outbox_done(&link->outbox);
     free(link);
+}
+
+uint64_t link_number(const struct link *link)
+{
+    return link->number;
 }
 
 bool link_is_full(const struct link *link)

@@ -80,6 +80,9 @@ static sluice_status first_search(struct finding *finding)
         st = push(finding, &request);
         if (st == SLUICE_NOT_FOUND)
             st = SLUICE_TEMP; /* where there is no base, nothing can be said of the key */
+        if (st == SLUICE_OK)
+            st = directory_believe(finding->directory, finding->host, &finding->levels->answer,
+                                   finding->deadline_ms, finding->result.errors);
     }
     free(base);
     free(filter);

@@ -290,6 +290,7 @@ int servers_search(struct servers *servers, const struct link_request *request, 
         if (link == NULL)
             return LDAP_CONNECT_ERROR;
         answer->server = server->url;
+        answer->connection = link_number(link);
         code = link_search(link, request, deadline_ms, answer);
         judge(servers, server, link, code);
         if (!link_is_dead(link) || code == LDAP_SUCCESS)
@@ -297,4 +298,21 @@ int servers_search(struct servers *servers, const struct link_request *request, 
         answer_done(answer);
     }
     return LDAP_CONNECT_ERROR;
+}
+
+int servers_search_again(struct servers *servers, const struct link_request *request,
+                         int64_t deadline_ms, struct answer *answer)
+{
+    for (size_t i = 0; i < servers->link_count; i++) {
+        struct link *link = servers->links[i];
+        struct server *server = &servers->list[servers->server_of[i]];
+        int code;
+
+        if (link_number(link) != answer->connection || link_is_dead(link) || link_is_full(link))
+            continue;
+        code = link_search(link, request, deadline_ms, answer);
+        judge(servers, server, link, code);
+        return code;
+    }
+    return LDAP_SERVER_DOWN;
 }

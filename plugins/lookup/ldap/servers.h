@@ -24,5 +24,9 @@ void servers_free(struct servers *servers);
  * was there breaks the search is tried again on another one. [task: waits] */
 int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
                    struct answer *answer, const char **ret_why);
+/* On the connection that the answer names, and on no other. LDAP_SERVER_DOWN: it is not there any more, or
+ * has no room. [task: waits] */
+int servers_search_again(struct servers *servers, const struct link_request *request,
+                         int64_t deadline_ms, struct answer *answer);
 
 #endif /* SLUICE_PLUGIN_LDAP_SERVERS_H */

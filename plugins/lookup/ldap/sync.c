@@ -134,8 +134,8 @@ static bool find_part(const struct sync *sync, struct sluice_span part, struct r
     if (!is_plain(part))
         return false;
     row = sync_set_find(sync->set, part);
-    if (row == NULL && !sync->is_current)
-        return false;
+    if (row == NULL && (!sync->is_current || sync_set_count(sync->set) == 0))
+        return false; /* where nobody at all is found the filter may be wrong, which a search tells */
     *ret_status = row != NULL ? give_values(row, result) : SLUICE_NOT_FOUND;
     return true;
 }

@@ -3,6 +3,7 @@
 #include "sync_plan.h"
 
 #include "explain.h"
+#include "filter.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define DEPTH_MAX 16
 #define SEPARATORS ", \t\r\n"
 
 /* ---- reading the filter of searches ----------------------------------------------------------- */
@@ -24,26 +24,18 @@ enum part {
 };
 
 struct reader {
-    const char *at;
     FILE *filter; /* what becomes of it */
     FILE *keys;
     char part; /* s, u or d: what the keys are compared with; NUL: none yet */
-    unsigned depth;
 };
 
-static void skip_blanks(struct reader *reader)
-{
-    while (isspace((unsigned char)*reader->at))
-        reader->at++;
-}
-
 /* A value without the key; "%%" stands for one of them. */
-static enum part plain_value(struct reader *reader, size_t len)
+static enum part plain_value(const struct reader *reader, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (reader->at[i] == '%' && (++i == len || reader->at[i] != '%'))
+        if (text[i] == '%' && (++i == len || text[i] != '%'))
             return PART_UNKNOWN;
-        (void)fputc(reader->at[i], reader->filter); /* closing the stream tells */
+        (void)fputc(text[i], reader->filter); /* closing the stream tells */
     }
     return PART_PLAIN;
 }
@@ -61,29 +53,21 @@ static bool is_key(struct reader *reader, const char *value, size_t len)
 }
 
 /* "mail=%s", and whatever has no %. */
-static enum part read_item(struct reader *reader)
+static unsigned read_item(void *user, const char *text, size_t len)
 {
-    size_t name_len = strspn(reader->at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                         "0123456789-.;");
-    size_t len = strcspn(reader->at, "()");
-    const char *equals = reader->at + name_len;
-    enum part part;
+    struct reader *reader = user;
+    size_t name_len = filter_name_len(text);
+    const char *equals = text + name_len;
 
-    if (name_len > 0 && *equals == '=' && is_key(reader, equals + 1, len - name_len - 1)) {
-        (void)fprintf(reader->filter, "%.*s=*", (int)name_len, reader->at);
-        (void)fprintf(reader->keys, "%.*s ", (int)name_len, reader->at);
-        part = PART_KEY;
-    } else {
-        part = plain_value(reader, len);
-    }
-    reader->at += len;
-    return part;
+    if (name_len == 0 || *equals != '=' || !is_key(reader, equals + 1, len - name_len - 1))
+        return plain_value(reader, text, len);
+    (void)fprintf(reader->filter, "%.*s=*", (int)name_len, text);
+    (void)fprintf(reader->keys, "%.*s ", (int)name_len, text);
+    return PART_KEY;
 }
 
-static enum part read_filter(struct reader *reader);
-
 /* Of "all of these": one may have the key. */
-static enum part both(enum part one, enum part other)
+static unsigned both(unsigned one, unsigned other)
 {
     if (one == PART_UNKNOWN || other == PART_UNKNOWN || (one != PART_PLAIN && other != PART_PLAIN))
         return PART_UNKNOWN;
@@ -91,64 +75,26 @@ static enum part both(enum part one, enum part other)
 }
 
 /* Of "one of these": either all have the key, and ask for nothing else, or none has it. */
-static enum part either(enum part one, enum part other)
+static unsigned either(unsigned one, unsigned other)
 {
     return one == other && one != PART_AND ? one : PART_UNKNOWN;
 }
 
-static enum part read_list(struct reader *reader, char operator)
+static unsigned join(char sign, unsigned one, unsigned other)
 {
-    enum part part;
-
-    (void)fputc(operator, reader->filter);
-    reader->at++;
-    part = read_filter(reader);
-    for (skip_blanks(reader); *reader->at == '(' && part != PART_UNKNOWN; skip_blanks(reader)) {
-        enum part more = read_filter(reader);
-
-        part = operator== '&' ? both(part, more) : either(part, more);
-    }
-    return operator== '!' && part != PART_PLAIN ? PART_UNKNOWN : part;
+    return sign == '&' ? both(one, other) : either(one, other);
 }
 
-static enum part read_filter(struct reader *reader)
+static unsigned negate(unsigned part)
 {
-    enum part part;
-
-    skip_blanks(reader);
-    if (*reader->at != '(' || reader->depth == DEPTH_MAX)
-        return PART_UNKNOWN;
-    reader->depth++;
-    reader->at++;
-    (void)fputc('(', reader->filter);
-    skip_blanks(reader);
-    part = *reader->at != '\0' && strchr("&|!", *reader->at) != NULL
-               ? read_list(reader, *reader->at)
-               : read_item(reader);
-    skip_blanks(reader);
-    if (*reader->at != ')')
-        return PART_UNKNOWN;
-    (void)fputc(')', reader->filter);
-    reader->at++;
-    reader->depth--;
-    return part;
+    return part == PART_PLAIN ? PART_PLAIN : PART_UNKNOWN;
 }
 
-/* One without parentheses around it is an item (ldap_table(5)). */
-static enum part read_whole(struct reader *reader)
+static void copy_mark(void *user, char mark)
 {
-    enum part part;
+    const struct reader *reader = user;
 
-    skip_blanks(reader);
-    if (*reader->at != '(') {
-        (void)fputc('(', reader->filter);
-        part = read_item(reader);
-        (void)fputc(')', reader->filter);
-    } else {
-        part = read_filter(reader);
-    }
-    skip_blanks(reader);
-    return *reader->at == '\0' ? part : PART_UNKNOWN;
+    (void)fputc(mark, reader->filter);
 }
 
 /* OK, CONFIG (it does not tell) or TEMP. */
@@ -156,15 +102,16 @@ static sluice_status derive(struct sync_plan *plan, const char *query_filter)
 {
     size_t filter_size, keys_size;
     struct reader reader = {
-        .at = query_filter,
         .filter = open_memstream(&plan->filter, &filter_size),
         .keys = open_memstream(&plan->keys_text, &keys_size),
     };
-    enum part part = PART_UNKNOWN;
+    const struct filter_fold fold = {
+        .item = read_item, .join = join, .negate = negate, .mark = copy_mark, .user = &reader};
     bool has_memory = reader.filter != NULL && reader.keys != NULL;
+    unsigned part = PART_UNKNOWN;
 
-    if (has_memory)
-        part = read_whole(&reader);
+    if (has_memory && !filter_fold(query_filter, &fold, &part))
+        part = PART_UNKNOWN;
     if (reader.filter != NULL && fclose(reader.filter) == EOF)
         has_memory = false;
     if (reader.keys != NULL && fclose(reader.keys) == EOF)
