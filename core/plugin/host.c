@@ -321,15 +321,18 @@ static bool is_note_name(const char *name)
 }
 
 static void explain_say(const struct sluice_host *host, const char *step, sluice_status status,
-                        const struct sluice_note *notes, size_t note_count)
+                        const struct sluice_note *notes, size_t count, size_t note_size)
 {
     (void)host;
     if (!is_word(step))
         return;
     explain_begin(step);
-    for (size_t i = 0; i < note_count; i++) {
-        if (is_note_name(notes[i].name))
-            explain_span(notes[i].name, notes[i].text);
+    for (size_t i = 0; i < count; i++) {
+        const struct sluice_note *note =
+            (const void *)((const char *)notes + i * note_size); /* of a later minor */
+
+        if (is_note_name(note->name))
+            explain_span(note->name, note->text);
     }
     explain_end(status_known(status), NULL);
 }

@@ -210,7 +210,7 @@ static void say(const struct search *search, const struct link_request *request,
         {"result", sluice_span_of(ldap_err2string(code))},
     };
     service->say(search->host, "search", code == LDAP_SUCCESS ? SLUICE_OK : SLUICE_TEMP, notes,
-                 sizeof(notes) / sizeof(notes[0]));
+                 sizeof(notes) / sizeof(notes[0]), sizeof(notes[0]));
 }
 
 static sluice_status search_at(struct search *search, struct servers *servers,

@@ -254,9 +254,10 @@ struct sluice_explain {
     /* 1 if somebody wants to hear of this call of the plugin; else what is said goes nowhere. [task] */
     int32_t (*is_wanted)(const struct sluice_host *host);
     /* A step that was taken (its name like a note's), what came of it, and what belongs to it: the
-     * server that was asked, the filter. No secrets. All is copied. [task] */
+     * server that was asked, the filter (count of them, note_size bytes apart). No secrets. All is
+     * copied. [task] */
     void (*say)(const struct sluice_host *host, const char *step, sluice_status status,
-                const struct sluice_note *notes, size_t note_count);
+                const struct sluice_note *notes, size_t count, size_t note_size);
 };
 
 /* ---- tables --------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@
  *              milliseconds of the monotonic clock; instants are milliseconds since 1970 UTC.
  *   Text       Spans of bytes, not NUL-terminated, unless the type is const char *.
  *
- * Changes: 1.0 first version. 1.1, 1.2 transport.h. 1.3 queue.h, transport.h. 1.4 access.h, host.h.
+ * Changes: 1.0 first version. 1.1, 1.2 transport.h. 1.3 queue.h, transport.h. 1.4 access.h, host.h, lookup.h.
  */
 #ifndef SLUICE_TYPES_H
 #define SLUICE_TYPES_H

@@ -116,16 +116,19 @@ static void test_descriptors(void **state)
 static void say(void *arg)
 {
     const struct sluice_explain *service = host.sdk.get_service(&host.sdk, SLUICE_EXPLAIN_ID);
-    const struct sluice_note notes[] = {{"server", SPAN_LITERAL("ldap://[::1]")},
-                                        {"steps", SPAN_LITERAL("ours")},
-                                        {"No Name", SPAN_LITERAL("x")}};
+    const struct {
+        struct sluice_note note;
+        uint64_t later; /* as of a plugin built with headers in which notes have grown */
+    } notes[] = {{{"server", SPAN_LITERAL("ldap://[::1]")}, 1},
+                 {{"steps", SPAN_LITERAL("ours")}, 2},
+                 {{"No Name", SPAN_LITERAL("x")}, 3}};
 
     assert_int_equal(service->is_wanted(&host.sdk), 0);
-    service->say(&host.sdk, "lost", SLUICE_OK, notes, 3);
+    service->say(&host.sdk, "lost", SLUICE_OK, &notes[0].note, 3, sizeof(notes[0]));
     task_set_explanation(arg);
     assert_int_equal(service->is_wanted(&host.sdk), 1);
-    service->say(&host.sdk, "search", SLUICE_TEMP, notes, 3);
-    service->say(&host.sdk, "not a word", SLUICE_OK, notes, 3);
+    service->say(&host.sdk, "search", SLUICE_TEMP, &notes[0].note, 3, sizeof(notes[0]));
+    service->say(&host.sdk, "not a word", SLUICE_OK, &notes[0].note, 3, sizeof(notes[0]));
     task_set_explanation(NULL);
 }
 

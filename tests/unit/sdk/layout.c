@@ -111,7 +111,7 @@ SIZE(sluice_note, 24);
 MEMBER(sluice_explain, struct_size, 0, uint32_t);
 MEMBER(sluice_explain, reserved, 4, uint32_t);
 MEMBER(sluice_explain, is_wanted, 8, int32_t (*)(const struct sluice_host *));
-MEMBER(sluice_explain, say, 16, void (*)(const struct sluice_host *, const char *, sluice_status, const struct sluice_note *, size_t));
+MEMBER(sluice_explain, say, 16, void (*)(const struct sluice_host *, const char *, sluice_status, const struct sluice_note *, size_t, size_t));
 SIZE(sluice_explain, 24);
 
 MEMBER(sluice_dns_record, struct_size, 0, uint32_t);
