@@ -86,6 +86,7 @@ static const struct record_member found_members[] = {
     RECORD_MEMBER(4, RECORD_SPAN, struct message_found, text),
     RECORD_MEMBER(5, RECORD_SPAN, struct message_found, noted),
     RECORD_MEMBER(6, RECORD_BOOL, struct message_found, is_old),
+    RECORD_MEMBER(7, RECORD_I64, struct message_found, keep_until_ms),
 };
 
 static const struct record_member table_members[] = {

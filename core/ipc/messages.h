@@ -104,6 +104,8 @@ enum message_type {
     MESSAGE_LOOKUP = 70, /* what does a key map to? */
     MESSAGE_FOUND = 71,
     MESSAGE_TABLE = 72, /* lookup -> receive, deliver: what a table has is another now */
+    MESSAGE_FORGET = 73, /* lookup -> receive, deliver: what is kept of a table's answers; body: its name */
+    MESSAGE_FORGOTTEN = 74, /* the answer to that, of the same ref */
 
     /* queue -> receive, deliver, for `sluice explain`: what would happen? body: a message_explain; for
      * deliver, a JOB's without content, to be verified */
@@ -222,6 +224,8 @@ struct message_found {
     struct sluice_span text;
     struct sluice_span noted; /* if it was asked for: JSON (task/explain.h) */
     bool is_old; /* OK, NOT_FOUND: what the table said before it stopped to answer */
+    int64_t keep_until_ms; /* OK, NOT_FOUND: who asked may answer the same again until then, by the monotonic clock,
+                              which all processes have; 0: not at all */
 };
 
 struct message_table {

@@ -121,8 +121,10 @@ sluice_status fronts_add(struct fronts *fronts, struct table *table,
     front->fronts = fronts;
     front->table = table;
     front->stale_after_ms = settings->stale_after_ms;
+    front->positive_ms = settings->kept.positive_ms;
+    front->negative_ms = settings->kept.negative_ms;
     counts_init(&front->counts, table_name(table));
-    if (answers_new(&settings->kept, &front->answers) == SLUICE_OK)
+    if (answers_new(settings->kept.bytes_max, &front->answers) == SLUICE_OK)
         HASH_ADD_KEYPTR(hh, fronts->by_name, table_name(table), strlen(table_name(table)), front);
     if (!hash_has(front)) {
         front_free(front);
@@ -188,6 +190,20 @@ static void outdate(struct search *search)
     HASH_DEL(search->front->searches, search);
 }
 
+static void keep(const struct search *search)
+{
+    const struct front *front = search->front;
+    int64_t now_ms = clock_monotonic_ms();
+    const struct answers_kept kept = {
+        .status = search->status,
+        .value = buffer_span(&search->value),
+        .since_ms = now_ms,
+        .until_ms = now_ms + (search->status == SLUICE_OK ? front->positive_ms : front->negative_ms),
+    };
+
+    answers_put(front->answers, name_of(search), &kept);
+}
+
 /* What the table has said is known from now on. */
 static void take_result(struct search *search)
 {
@@ -195,8 +211,7 @@ static void take_result(struct search *search)
     bool is_answer = search->status == SLUICE_OK || search->status == SLUICE_NOT_FOUND;
 
     if (is_answer && !search->is_outdated) {
-        answers_put(front->answers, name_of(search), search->status, buffer_span(&search->value),
-                    clock_monotonic_ms());
+        keep(search);
         front_remember(front, name_of(search), search->status, buffer_span(&search->value));
     }
     if (is_answer) {
@@ -297,6 +312,16 @@ static int64_t end_of_patience(const struct front *front, int64_t deadline_ms)
     return front->known != NULL && soon_ms < deadline_ms ? soon_ms : deadline_ms;
 }
 
+/* Until when what a search has found is kept: it may have been forgotten since. */
+static int64_t end_of_keeping(const struct front *front, struct sluice_span name)
+{
+    struct answers_kept kept;
+
+    return answers_find(front->answers, name, clock_monotonic_ms(), &kept) != SLUICE_TEMP
+               ? kept.until_ms
+               : 0;
+}
+
 /* Whoever asks has a use of it. */
 static sluice_status take_answer(struct search *search, enum answer_from from, int64_t deadline_ms,
                                  struct front_answer *answer, struct error *err)
@@ -318,6 +343,7 @@ static sluice_status take_answer(struct search *search, enum answer_from from, i
     if (!search->is_done)
         return error_set(err, SLUICE_TEMP, "%s: no answer in time", table_name(front->table));
     buffer_add_span(answer->value, buffer_span(&search->value));
+    answer->keep_until_ms = end_of_keeping(front, name_of(search));
     *err = search->err;
     return search->status;
 }
@@ -332,29 +358,30 @@ static void put_name(struct buffer *name, struct sluice_span key, uint64_t flags
     buffer_add_span(name, key);
 }
 
-static sluice_status known(struct front *front, struct sluice_span name, struct buffer *value)
+static sluice_status known(struct front *front, struct sluice_span name,
+                           struct front_answer *answer)
 {
-    struct sluice_span kept;
-    sluice_status st = answers_find(front->answers, name, clock_monotonic_ms(), &kept);
+    int64_t now_ms = clock_monotonic_ms();
+    struct answers_kept kept;
+    sluice_status st = answers_find(front->answers, name, now_ms, &kept);
 
-    if (st == SLUICE_OK)
-        buffer_add_span(value, kept);
-    if (st != SLUICE_TEMP) {
-        front_note(front, FROM_CACHE, st);
-        if (explanation_count > 0)
-            explain_number("age", answers_age(front->answers, name, clock_monotonic_ms()) / 1000);
-    }
-    return st == SLUICE_OK && buffer_failed(value) ? SLUICE_TEMP : st;
+    if (st == SLUICE_TEMP)
+        return st;
+    buffer_add_span(answer->value, kept.value);
+    answer->keep_until_ms = kept.until_ms;
+    front_note(front, FROM_CACHE, st);
+    explain_number("age", (now_ms - kept.since_ms) / 1000);
+    return buffer_failed(answer->value) ? SLUICE_TEMP : st;
 }
 
 sluice_status front_known(struct front *front, struct sluice_span key, uint64_t flags,
-                          struct buffer *value)
+                          struct front_answer *answer)
 {
     struct buffer name = BUFFER_INIT;
 
     put_name(&name, key, flags);
     sluice_status st =
-        !buffer_failed(&name) ? known(front, buffer_span(&name), value) : SLUICE_TEMP;
+        !buffer_failed(&name) ? known(front, buffer_span(&name), answer) : SLUICE_TEMP;
     buffer_done(&name);
     return st;
 }
@@ -365,7 +392,7 @@ static sluice_status find(struct front *front, struct sluice_span name, uint64_t
     struct search *search = NULL;
     enum answer_from from = FROM_JOINED;
     bool is_fresh = (flags & TABLE_FRESH) != 0;
-    sluice_status st = is_fresh ? SLUICE_TEMP : known(front, name, answer->value);
+    sluice_status st = is_fresh ? SLUICE_TEMP : known(front, name, answer);
 
     if (st != SLUICE_TEMP)
         return st;

@@ -12,7 +12,6 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "lookup/answers.h"
 #include "lookup/last_known.h"
 #include "route/table.h"
 
@@ -20,7 +19,11 @@ struct front;
 struct fronts;
 
 struct front_settings {
-    struct answers_limits kept;
+    struct {
+        int64_t positive_ms; /* how long a value counts; 0: not at all */
+        int64_t negative_ms; /* the same for "there is none" */
+        size_t bytes_max;    /* answers.h */
+    } kept;
     struct last_known *known; /* NULL: nothing stands in */
     int64_t stale_after_ms;   /* how long an answer is waited for before it does */
 };
@@ -44,14 +47,16 @@ struct front *fronts_find(const struct fronts *fronts, struct sluice_span name);
 struct front *fronts_next(const struct fronts *fronts, const struct front *front);
 
 struct table *front_table(const struct front *front);
-/* What is kept, appended to value: OK or NOT_FOUND; TEMP: the table is to be asked. The key comes
- * folded. [any] */
-sluice_status front_known(struct front *front, struct sluice_span key, uint64_t flags,
-                          struct buffer *value);
+
 struct front_answer {
     struct buffer *value; /* is added to */
     bool is_old;          /* the table gives no answer now; false at first */
+    int64_t keep_until_ms; /* until then it is kept here; 0, as at first: it is not */
 };
+
+/* What is kept: OK or NOT_FOUND; TEMP: the table is to be asked. The key comes folded. [any] */
+sluice_status front_known(struct front *front, struct sluice_span key, uint64_t flags,
+                          struct front_answer *answer);
 
 /*
  * As table_find_for; the key comes folded. Who joins a search gets what its deadline, that of who

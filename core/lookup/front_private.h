@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "lookup/counts.h"
+#include "route/answers.h"
 #include "task/task.h"
 
 struct pool;
@@ -29,6 +30,8 @@ struct front {
     struct fronts *fronts;
     struct table *table;
     struct answers *answers;
+    int64_t positive_ms; /* how long they count */
+    int64_t negative_ms;
     struct search *searches;  /* under way */
     struct last_known *known; /* NULL: nothing stands in */
     int64_t stale_after_ms;

@@ -11,6 +11,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "lookup/front.h"
+#include "lookup/keepers.h"
 #include "lookup/last_known.h"
 #include "lookup/operators.h"
 #include "lookup/upkeep.h"
@@ -33,6 +34,7 @@
 struct asker {
     struct lookup *lookup;
     struct channel *channel; /* NULL: it has left */
+    struct keeper keeper;
     size_t question_count;
     struct asker *prev;
     struct asker *next;
@@ -45,6 +47,7 @@ struct lookup {
     struct upkeep *upkeep; /* of the same */
     struct operators *operators;
     struct asker *askers;
+    struct keepers keepers; /* those of them that are there */
     size_t question_count;
     bool is_draining;
 };
@@ -108,6 +111,13 @@ static void answer_failed(const struct asker *asker, uint64_t ref, const char *t
 
 /* ---- questions ------------------------------------------------------------------------------- */
 
+/* Nobody goes on with an answer that was to be passed over. */
+static void forget_others(const struct question *question, const struct message_found *found)
+{
+    if ((question->flags & TABLE_FRESH) != 0 && found->status != SLUICE_TEMP && !found->is_old)
+        keepers_forget(&question->asker->lookup->keepers, table_name(front_table(question->front)));
+}
+
 static void question_free(struct question *question)
 {
     free(question->key);
@@ -131,6 +141,7 @@ static void run_question(void *arg)
                               (struct sluice_span){.ptr = question->key, .len = question->key_len},
                               question->flags, question->deadline_ms, &found_here, &err);
     found.is_old = found_here.is_old;
+    found.keep_until_ms = found_here.keep_until_ms;
     if (found.status == SLUICE_OK)
         found.value = buffer_span(&value);
     found.dsn = sluice_span_of(err.dsn);
@@ -140,6 +151,7 @@ static void run_question(void *arg)
         explanation_format(explanation, &noted);
     if (!buffer_failed(&noted))
         found.noted = buffer_span(&noted);
+    forget_others(question, &found);
     answer(asker, question->ref, &found);
     explanation_free(explanation);
     buffer_done(&value);
@@ -176,12 +188,14 @@ static bool answer_known(const struct asker *asker, uint64_t ref,
                          const struct message_lookup *message, struct front *front)
 {
     struct buffer value = BUFFER_INIT;
+    struct front_answer known = {.value = &value};
 
     if (message->is_explained)
         return false; /* only a task can say how it came by an answer */
     struct message_found found = {.status =
-                                      front_known(front, message->key, message->flags, &value)};
+                                      front_known(front, message->key, message->flags, &known)};
 
+    found.keep_until_ms = known.keep_until_ms;
     if (found.status == SLUICE_OK)
         found.value = buffer_span(&value);
     if (found.status != SLUICE_TEMP)
@@ -222,6 +236,10 @@ static void on_frame(struct channel *channel, struct channel_frame *frame, void 
     const char *why;
 
     (void)channel;
+    if (frame->type == MESSAGE_FORGOTTEN) {
+        keepers_take(&asker->lookup->keepers, &asker->keeper, frame->ref);
+        return;
+    }
     if (frame->type != MESSAGE_LOOKUP ||
         message_lookup_decode(frame->body, &message) != SLUICE_OK) {
         log_error("a question that makes no sense");
@@ -237,6 +255,7 @@ static void on_closed(struct channel *channel, const char *reason, void *user)
     struct asker *asker = user;
 
     (void)reason; /* it has left */
+    keepers_remove(&asker->lookup->keepers, &asker->keeper);
     channel_free(channel);
     asker->channel = NULL;
     asker_release(asker);
@@ -265,10 +284,11 @@ static void tell(const struct upkeep_news *news, void *user)
 
 static void on_table_changed(const struct upkeep_news *news, void *user)
 {
-    const struct lookup *lookup = user;
+    struct lookup *lookup = user;
     struct asker *asker;
 
     front_changed(news->front);
+    keepers_forget(&lookup->keepers, table_name(front_table(news->front)));
     DL_FOREACH(lookup->askers, asker)
     {
         tell(news, asker);
@@ -368,7 +388,7 @@ static sluice_status lookup_start(struct role *role, struct error *err)
     lookup->upkeep = upkeep_new(on_table_changed, leave_if_done, lookup);
     if (lookup->upkeep == NULL || fronts_new(leave_if_done, lookup, &lookup->fronts) != SLUICE_OK ||
         tables_new(role->config, &lookup->tables) != SLUICE_OK ||
-        (lookup->operators = operators_new(lookup->fronts)) == NULL)
+        (lookup->operators = operators_new(lookup->fronts, &lookup->keepers)) == NULL)
         return error_set(err, SLUICE_TEMP, "no memory for tables");
     table_service_provide(lookup->tables);
 
@@ -398,6 +418,8 @@ static void lookup_link(struct role *role, const struct message_link *link, int 
         return;
     }
     asker->lookup = lookup;
+    asker->keeper.channel = asker->channel;
+    keepers_add(&lookup->keepers, &asker->keeper);
     DL_APPEND(lookup->askers, asker);
     upkeep_repeat(lookup->upkeep, tell, asker);
 }

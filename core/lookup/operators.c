@@ -27,6 +27,7 @@ struct link {
 
 struct operators {
     struct fronts *fronts;
+    struct keepers *keepers;
     struct link *links;
     uint64_t last_number;
 };
@@ -40,12 +41,14 @@ struct flush {
     char *body;
 };
 
-struct operators *operators_new(struct fronts *fronts)
+struct operators *operators_new(struct fronts *fronts, struct keepers *keepers)
 {
     struct operators *operators = calloc(1, sizeof(*operators));
 
-    if (operators != NULL)
-        operators->fronts = fronts;
+    if (operators == NULL)
+        return NULL;
+    operators->fronts = fronts;
+    operators->keepers = keepers;
     return operators;
 }
 
@@ -119,30 +122,36 @@ static json_t *list(const struct operators *operators)
 
 /* ---- forgetting ------------------------------------------------------------------------------ */
 
-static sluice_status forget(struct front *front, const struct message_tables_request *request,
-                            size_t *count, struct error *err)
+static sluice_status forget(const struct operators *operators, struct front *front,
+                            const struct message_tables_request *request, size_t *count,
+                            struct error *err)
 {
     *count += front_forget(front, request->key);
+    keepers_forget(operators->keepers, table_name(front_table(front)));
     return request->is_deep ? front_forget_known(front, request->key, err) : SLUICE_OK;
 }
 
 static void run_flush(void *arg)
 {
     struct flush *flush = arg;
-    struct fronts *fronts = flush->operators->fronts;
+    const struct operators *operators = flush->operators;
+    struct fronts *fronts = operators->fronts;
     const struct message_tables_request *request = &flush->request;
+    int64_t deadline_ms = clock_monotonic_ms() + FLUSH_MS;
     struct error err = ERROR_INIT;
     sluice_status st = SLUICE_OK;
     struct front *front = NULL;
     size_t count = 0;
 
-    (void)task_set_limit(clock_monotonic_ms() + FLUSH_MS);
+    (void)task_set_limit(deadline_ms);
     while (st == SLUICE_OK && (front = fronts_next(fronts, front)) != NULL) {
         if (request->table.len == 0 ||
             span_equal(request->table, sluice_span_of(table_name(front_table(front)))))
-            st = forget(front, request, &count, &err);
+            st = forget(operators, front, request, &count, &err);
     }
-    send(flush->operators, flush->link, flush->ref,
+    if (st == SLUICE_OK)
+        st = keepers_wait(operators->keepers, deadline_ms, &err);
+    send(operators, flush->link, flush->ref,
          json_pack("{s:I, s:s, s:s}", "forgotten", (json_int_t)count, "status", status_name(st),
                    "text", err.text));
     free(flush->body);

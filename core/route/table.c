@@ -150,14 +150,16 @@ static void find_first(struct tables *tables, struct table *table)
 static sluice_status find_opener(const struct tables *tables, struct table *table,
                                  const struct config_instance *configured, struct error *err)
 {
+    sluice_status st;
+
     if (tables->remote != NULL && configured->home != HOME_NONE) {
-        table->remote = tables->remote;
-        table->home = configured->home;
         table->remote_flags = configured->table_flags;
         table->is_open = true;
-        return SLUICE_OK;
+        st = remote_get(tables->remote, configured->home, sluice_span_of(table->name),
+                        &table->remote);
+        return st == SLUICE_OK ? st : error_set(err, st, "no memory for the table %s", table->name);
     }
-    sluice_status st = instance_new(configured, &table->instance, err);
+    st = instance_new(configured, &table->instance, err);
     if (st == SLUICE_OK)
         table->pool = instance_pool(table->instance);
     return st;

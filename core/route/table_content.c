@@ -66,7 +66,7 @@ sluice_status table_generation(struct table *table, uint64_t *ret_generation)
     struct instance_call call;
 
     if (table->remote != NULL)
-        return remote_generation(table->remote, table->name, ret_generation);
+        return remote_generation(table->remote, ret_generation);
     if (table->pool != NULL)
         return SLUICE_UNSUPPORTED; /* asking might wait */
     if (!table_is_available(table))

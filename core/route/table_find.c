@@ -177,8 +177,7 @@ static sluice_status find(struct table *table, struct sluice_span key, uint64_t 
     sluice_status st;
 
     if (table->remote != NULL) /* who has the table complains, and knows when that is over */
-        return remote_find(table->remote, table->home, table->name, key, flags, deadline_ms, value,
-                           err);
+        return remote_find(table->remote, key, flags, deadline_ms, value, err);
     if (table->pool == NULL)
         st = find_here(table, key, flags, deadline_ms, value, err);
     else

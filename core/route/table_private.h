@@ -18,8 +18,7 @@ struct table {
     struct instance *instance;  /* NULL: came with tables_add */
     struct instance_side added; /* then these are its operations */
     struct pool *pool;          /* NULL: asked on the caller's task */
-    struct remote *remote;      /* NULL: it is open here; else who is asked, */
-    unsigned home;              /* and where */
+    struct remote_table *remote; /* NULL: it is open here; else where it is */
     uint32_t remote_flags;      /* SLUICE_LOOKUP_... of what is open there */
     const struct table *first;  /* of a table that asks others: the first of them; else NULL */
     bool is_open;

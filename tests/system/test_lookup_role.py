@@ -7,6 +7,7 @@ hang or be replaced: no mail is lost and none refused for good.
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from contextlib import nullcontext
 import pytest
 
 from client import Client
-from daemon import wait_for
+from daemon import ENVIRONMENT, wait_for
 from directory import BASE, recipients, slapd_of
 
 MOVED = "550 5.1.6 <{0}>: Recipient address rejected: User has moved to {0}.new"
@@ -143,6 +144,58 @@ def test_nothing_is_kept_where_its_time_is_nothing(start):
     with sqlite3.connect(daemon.folder / "users.sqlite") as db:
         db.execute("UPDATE users SET moved = 'else@where.tld'")
     assert rcpt(daemon).endswith("else@where.tld")
+
+
+def test_it_is_kept_by_those_who_ask(start):
+    """By each process, without a word to the one that has the table, until its time is over, it is flushed, or that
+    process has gone."""
+    daemon = start(shared=True, before={"receive_processes": 2})
+    clients = [Client(daemon.port) for _ in range(10)]
+
+    def move(to):
+        with sqlite3.connect(daemon.folder / "users.sqlite") as db:
+            db.execute("UPDATE users SET moved = ?", [to])
+
+    def replies():
+        return {client.command("RCPT TO:<u7@customer.tld>").rpartition(" ")[2] for client in clients}
+
+    for client in clients:
+        client.expect("MAIL FROM:<s@else.tld>", "250")
+    assert replies() == {"u7@customer.tld.new"}
+    (pid,) = lookups(daemon)
+    os.kill(pid, signal.SIGSTOP)
+    assert replies() == {"u7@customer.tld.new"}
+    os.kill(pid, signal.SIGCONT)
+    move("flushed@where.tld")
+    assert replies() == {"u7@customer.tld.new"}
+    assert daemon.command("sluice", "table", "flush", "sqlite:users", "u7@customer.tld").stdout == "forgotten: 1 answer\n"
+    assert replies() == {"flushed@where.tld"}
+    move("killed@where.tld")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: replies() == {"killed@where.tld"})
+    for client in clients:
+        client.close()
+
+
+def test_a_change_counts_after_its_time(start):
+    daemon = start(shared=True, cache_positive="1s")
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    with sqlite3.connect(daemon.folder / "users.sqlite") as db:
+        db.execute("UPDATE users SET moved = 'else@where.tld'")
+    wait_for(lambda: rcpt(daemon).endswith("else@where.tld"))
+
+
+def test_a_flush_waits_for_all(start):
+    """One that does not say that it has forgotten is not passed over."""
+    daemon = start(shared=True, before={"receive_processes": 1})
+    assert rcpt(daemon) == MOVED.format("u7@customer.tld")
+    (receive,) = [pid for name, pid in daemon.roles().items() if name.startswith("receive")]
+    os.kill(receive, signal.SIGSTOP)
+    with subprocess.Popen([daemon.bin / "sluice", "-c", daemon.config, "table", "flush"], env=ENVIRONMENT) as flush:
+        with pytest.raises(subprocess.TimeoutExpired):
+            flush.wait(0.5)
+        os.kill(receive, signal.SIGCONT)
+        assert flush.wait(60) == 0
 
 
 def test_killed_again_and_again(start):

@@ -196,7 +196,27 @@ def test_stat(relay, slapd):
     assert sluice(daemon, "stat", "hash:/else/where").returncode == 66
 
 
+def test_stat_of_mail(relay):
+    """What the asking process answers itself is an answer of the cache."""
+    daemon = relay()
+    for _ in range(3):
+        assert rcpt(daemon, KNOWN).startswith("250 ")
+        assert rcpt(daemon, NOBODY).startswith("550 ")
+    line = stat(daemon)
+    assert (line["lookups"], line["found"], line["searches"]) == (6 + 3, 3, 3)  # and @customer.tld
+    assert (line["cached_found"], line["cached_not_found"]) == (2, 4)
+
+
 # ---- flush
+
+
+def test_a_fresh_answer_counts_for_mail(relay, slapd):
+    daemon = relay()
+    assert rcpt(daemon, KNOWN).startswith("250 ")
+    slapd.change(f"dn: cn=user1,{BASE}\nchangetype: delete\n\n")
+    assert rcpt(daemon, KNOWN).startswith("250 ")
+    assert query(daemon, KNOWN, "--fresh") == (1, "")
+    assert rcpt(daemon, KNOWN).startswith("550 ")
 
 
 def test_flush(relay, slapd):

@@ -42,6 +42,7 @@ struct fixture {
     unsigned finished; /* askers */
     sluice_status expected;
     bool is_old; /* what is expected */
+    int64_t keep_until_ms; /* what the last one was told */
     uint64_t flags;
     char path[64]; /* of what is known */
 };
@@ -129,6 +130,7 @@ static void ask(void *arg)
 
     assert_int_equal(st, f->expected);
     assert_int_equal(answer.is_old, f->is_old);
+    f->keep_until_ms = answer.keep_until_ms;
     if (st == SLUICE_OK)
         assert_true(span_equal(buffer_span(&value), sluice_span_of("joe")));
     if (st == SLUICE_TEMP)
@@ -233,11 +235,35 @@ static void test_known_without_a_task(void **state)
 {
     struct fixture *f = *state;
     struct buffer value = BUFFER_INIT;
+    struct front_answer answer = {.value = &value};
 
-    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_TEMP);
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &answer), SLUICE_TEMP);
     ask_all(f, SLUICE_OK);
-    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_OK);
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &answer), SLUICE_OK);
     assert_true(span_equal(buffer_span(&value), sluice_span_of("joe")));
+    buffer_done(&value);
+}
+
+/* Who asks may keep an answer as long as it is kept here. */
+static void test_how_long_it_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer value = BUFFER_INIT;
+    struct front_answer answer = {.value = &value};
+
+    clock_set(clock_monotonic_ms(), clock_wall_ms());
+    ask_all(f, SLUICE_OK);
+    assert_int_equal(f->keep_until_ms, clock_monotonic_ms() + 60000);
+    clock_set(clock_monotonic_ms() + 7000, clock_wall_ms());
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &answer), SLUICE_OK);
+    assert_int_equal(answer.keep_until_ms, clock_monotonic_ms() + 53000);
+    (void)front_forget(f->front, SPAN_EMPTY);
+    ask_all(f, SLUICE_NOT_FOUND);
+    assert_int_equal(f->keep_until_ms, clock_monotonic_ms() + 10000);
+    clock_set(clock_monotonic_ms() + 10000, clock_wall_ms());
+    ask_all(f, SLUICE_TEMP);
+    assert_int_equal(f->keep_until_ms, 0);
+    clock_real();
     buffer_done(&value);
 }
 
@@ -353,7 +379,9 @@ static void test_forgetting_what_is_searched_for(void **state)
 
     assert_int_equal(task_start("forget", forget_joe, f, NULL), SLUICE_OK);
     ask_all(f, SLUICE_OK);
+    assert_int_equal(f->keep_until_ms, 0);
     ask_all(f, SLUICE_OK);
+    assert_true(f->keep_until_ms > 0);
     assert_int_equal(f->slow.asked, 2);
 }
 
@@ -634,6 +662,7 @@ int main(void)
         TEST(test_all_is_counted),
         TEST(test_flags_are_part_of_the_question),
         TEST(test_known_without_a_task),
+        TEST(test_how_long_it_is_kept),
         TEST(test_a_search_outlives_who_began_it),
         TEST(test_it_is_explained),
         TEST(test_a_fresh_question_joins_nobody),

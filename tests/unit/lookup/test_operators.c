@@ -21,6 +21,7 @@
 struct fixture {
     struct tables *tables;
     struct fronts *fronts;
+    struct keepers keepers;
     struct operators *operators;
     struct channel *queue;
     struct task *waiter;
@@ -89,7 +90,7 @@ static int set_up(void **state)
     assert_int_equal(tables_get(f->tables, "empty:one", &table, NULL), SLUICE_OK);
     assert_int_equal(fronts_new(count_idle, &f->idle_count, &f->fronts), SLUICE_OK);
     assert_int_equal(fronts_add(f->fronts, table, &settings), SLUICE_OK);
-    f->operators = operators_new(f->fronts);
+    f->operators = operators_new(f->fronts, &f->keepers);
     assert_non_null(f->operators);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     operators_link(f->operators, fds[0]);

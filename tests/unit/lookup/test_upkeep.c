@@ -175,9 +175,9 @@ static void stop_the_patient(void *arg)
     /* what is kept goes with the next change */
     assert_int_equal(front_find(f->front, sluice_span_of("joe"), 0, CLOCK_NEVER, &answer, &err),
                      SLUICE_OK);
-    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_OK);
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &answer), SLUICE_OK);
     upkeep_repeat(f->upkeep, on_changed, f);
-    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &value), SLUICE_TEMP);
+    assert_int_equal(front_known(f->front, sluice_span_of("joe"), 0, &answer), SLUICE_TEMP);
     assert_int_equal(f->news_count, 2);
     assert_int_equal(f->news.generation, 1);
     buffer_done(&value);

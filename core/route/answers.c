@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* answers: see answers.h. */
-#include "lookup/answers.h"
+#include "route/answers.h"
 
 #include "base/hash.h"
 
@@ -11,11 +11,8 @@
 #define ENTRY_OVERHEAD 48 /* of the heap, and the entry's part of the hash's buckets */
 
 struct entry {
-    sluice_status status;
-    int64_t since_ms;
-    int64_t until_ms;
+    struct answers_kept kept; /* its value is behind the key */
     size_t key_len;
-    size_t value_len;
     struct entry *prev; /* asked for more recently */
     struct entry *next;
     UT_hash_handle hh;
@@ -23,19 +20,19 @@ struct entry {
 };
 
 struct answers {
-    struct answers_limits limits;
+    size_t bytes_max;
     struct entry *by_key;
     struct entry *latest; /* asked for last; then the others in that order */
     size_t bytes;
 };
 
-sluice_status answers_new(const struct answers_limits *limits, struct answers **ret_answers)
+sluice_status answers_new(size_t bytes_max, struct answers **ret_answers)
 {
     struct answers *answers = calloc(1, sizeof(*answers));
 
     if (answers == NULL)
         return SLUICE_TEMP;
-    answers->limits = *limits;
+    answers->bytes_max = bytes_max;
     *ret_answers = answers;
     return SLUICE_OK;
 }
@@ -49,7 +46,7 @@ static void drop(struct answers *answers, struct entry *entry)
 {
     HASH_DEL(answers->by_key, entry);
     DL_DELETE(answers->latest, entry);
-    answers->bytes -= cost(entry->key_len, entry->value_len);
+    answers->bytes -= cost(entry->key_len, entry->kept.value.len);
     free(entry);
 }
 
@@ -70,64 +67,56 @@ static struct entry *find(const struct answers *answers, struct sluice_span key)
 }
 
 sluice_status answers_find(struct answers *answers, struct sluice_span key, int64_t now_ms,
-                           struct sluice_span *ret_value)
+                           struct answers_kept *ret_kept)
 {
     struct entry *entry = find(answers, key);
 
     if (entry == NULL)
         return SLUICE_TEMP;
-    if (now_ms >= entry->until_ms) {
+    if (now_ms >= entry->kept.until_ms) {
         drop(answers, entry);
         return SLUICE_TEMP;
     }
     DL_DELETE(answers->latest, entry);
     DL_PREPEND(answers->latest, entry);
-    if (entry->status == SLUICE_OK)
-        *ret_value =
-            (struct sluice_span){.ptr = entry->bytes + entry->key_len, .len = entry->value_len};
-    return entry->status;
+    *ret_kept = entry->kept;
+    return entry->kept.status;
 }
 
-static struct entry *entry_new(struct sluice_span key, sluice_status status,
-                               struct sluice_span value)
+static struct entry *entry_new(struct sluice_span key, const struct answers_kept *kept)
 {
-    struct entry *entry = calloc(1, sizeof(*entry) + key.len + value.len);
+    struct entry *entry = calloc(1, sizeof(*entry) + key.len + kept->value.len);
 
     if (entry == NULL)
         return NULL;
-    entry->status = status;
+    entry->kept = *kept;
+    entry->kept.value.ptr = entry->bytes + key.len;
     entry->key_len = key.len;
-    entry->value_len = value.len;
     memcpy(entry->bytes, key.ptr, key.len);
-    if (value.len > 0)
-        memcpy(entry->bytes + key.len, value.ptr, value.len);
+    if (kept->value.len > 0)
+        memcpy(entry->bytes + key.len, kept->value.ptr, kept->value.len);
     return entry;
 }
 
-void answers_put(struct answers *answers, struct sluice_span key, sluice_status status,
-                 struct sluice_span value, int64_t now_ms)
+void answers_put(struct answers *answers, struct sluice_span key, const struct answers_kept *kept)
 {
-    int64_t lifetime_ms =
-        status == SLUICE_OK ? answers->limits.positive_ms : answers->limits.negative_ms;
-    struct entry *entry = find(answers, key);
+    size_t bytes = cost(key.len, kept->value.len);
+    struct entry *entry;
 
-    if (entry != NULL)
-        drop(answers, entry);
-    if (lifetime_ms == 0 || cost(key.len, value.len) > answers->limits.bytes_max)
+    (void)answers_forget(answers, key);
+    if (kept->until_ms <= kept->since_ms || bytes > answers->bytes_max)
         return;
-    entry = entry_new(key, status, value);
+    entry = entry_new(key, kept);
     if (entry == NULL)
         return;
-    entry->since_ms = now_ms;
-    entry->until_ms = now_ms + lifetime_ms;
     HASH_ADD_KEYPTR(hh, answers->by_key, entry->bytes, entry->key_len, entry);
     if (!hash_has(entry)) {
         free(entry);
         return;
     }
     DL_PREPEND(answers->latest, entry);
-    answers->bytes += cost(key.len, value.len);
-    while (answers->bytes > answers->limits.bytes_max)
+    answers->bytes += bytes;
+    while (answers->bytes > answers->bytes_max)
         drop(answers, answers->latest->prev); /* utlist: the head's is the tail */
 }
 
@@ -158,11 +147,4 @@ size_t answers_count(const struct answers *answers)
 size_t answers_bytes(const struct answers *answers)
 {
     return answers->bytes;
-}
-
-int64_t answers_age(const struct answers *answers, struct sluice_span key, int64_t now_ms)
-{
-    const struct entry *entry = find(answers, key);
-
-    return entry != NULL ? now_ms - entry->since_ms : 0;
 }

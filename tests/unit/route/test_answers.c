@@ -2,7 +2,7 @@
 /*
  * What is kept of a table's answers, how long, and what goes when it is too much.
  */
-#include "lookup/answers.h"
+#include "route/answers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,43 +11,57 @@
 
 #include <cmocka.h>
 
-static const struct answers_limits usual = {
-    .positive_ms = 60000, .negative_ms = 10000, .bytes_max = (size_t)1024 * 1024};
+#define USUAL_MAX ((size_t)1024 * 1024)
+#define POSITIVE_MS 60000
+#define NEGATIVE_MS 10000
 
-static struct answers *answers_of(const struct answers_limits *limits)
+static struct answers *answers_of(size_t bytes_max)
 {
     struct answers *answers;
 
-    assert_int_equal(answers_new(limits, &answers), SLUICE_OK);
+    assert_int_equal(answers_new(bytes_max, &answers), SLUICE_OK);
     return answers;
+}
+
+static void put_for(struct answers *answers, const char *key, const char *value, int64_t now_ms,
+                    int64_t time_ms)
+{
+    const struct answers_kept kept = {
+        .status = value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND,
+        .value = value != NULL ? sluice_span_of(value) : (struct sluice_span){0},
+        .since_ms = now_ms,
+        .until_ms = now_ms + time_ms,
+    };
+
+    answers_put(answers, sluice_span_of(key), &kept);
 }
 
 static void put(struct answers *answers, const char *key, const char *value, int64_t now_ms)
 {
-    answers_put(answers, sluice_span_of(key), value != NULL ? SLUICE_OK : SLUICE_NOT_FOUND,
-                value != NULL ? sluice_span_of(value) : (struct sluice_span){0}, now_ms);
+    put_for(answers, key, value, now_ms, value != NULL ? POSITIVE_MS : NEGATIVE_MS);
 }
 
 static void expect(struct answers *answers, const char *key, int64_t now_ms, const char *value)
 {
-    struct sluice_span got = {0};
+    struct answers_kept got;
 
     assert_int_equal(answers_find(answers, sluice_span_of(key), now_ms, &got), SLUICE_OK);
-    assert_int_equal(got.len, strlen(value));
-    assert_memory_equal(got.ptr, value, got.len);
+    assert_int_equal(got.value.len, strlen(value));
+    assert_memory_equal(got.value.ptr, value, got.value.len);
+    assert_int_equal(got.until_ms, got.since_ms + POSITIVE_MS);
 }
 
 static void expect_status(struct answers *answers, const char *key, int64_t now_ms,
                           sluice_status status)
 {
-    struct sluice_span got;
+    struct answers_kept got;
 
     assert_int_equal(answers_find(answers, sluice_span_of(key), now_ms, &got), status);
 }
 
 static void test_each_kind_has_its_time(void **state)
 {
-    struct answers *answers = answers_of(&usual);
+    struct answers *answers = answers_of(USUAL_MAX);
 
     (void)state;
     put(answers, "joe", "joe@store", 1000);
@@ -62,20 +76,19 @@ static void test_each_kind_has_its_time(void **state)
 
 static void test_a_time_of_nothing(void **state)
 {
-    const struct answers_limits only_values = {.positive_ms = 1000, .bytes_max = 10000};
-    struct answers *answers = answers_of(&only_values);
+    struct answers *answers = answers_of(USUAL_MAX);
 
     (void)state;
     put(answers, "joe", "joe@store", 0);
     expect(answers, "joe", 0, "joe@store");
-    put(answers, "joe", NULL, 0); /* and what was there counts no more */
+    put_for(answers, "joe", NULL, 0, 0); /* and what was there counts no more */
     expect_status(answers, "joe", 0, SLUICE_TEMP);
     answers_free(answers);
 }
 
 static void test_the_last_answer_counts(void **state)
 {
-    struct answers *answers = answers_of(&usual);
+    struct answers *answers = answers_of(USUAL_MAX);
 
     (void)state;
     put(answers, "joe", "old@store", 0);
@@ -88,12 +101,10 @@ static void test_the_last_answer_counts(void **state)
 
 static void test_the_one_not_asked_for_goes(void **state)
 {
-    struct answers_limits limits = usual;
+    struct answers *answers = answers_of(20000);
     char key[16];
 
     (void)state;
-    limits.bytes_max = 20000;
-    struct answers *answers = answers_of(&limits);
     put(answers, "often", "x", 0);
     for (int i = 0; i < 1000; i++) {
         (void)snprintf(key, sizeof(key), "key%d", i);
@@ -108,12 +119,10 @@ static void test_the_one_not_asked_for_goes(void **state)
 
 static void test_what_is_too_large_moves_nothing_out(void **state)
 {
-    struct answers_limits limits = usual;
+    struct answers *answers = answers_of(1500);
     char value[2000];
 
     (void)state;
-    limits.bytes_max = 1500;
-    struct answers *answers = answers_of(&limits);
     memset(value, 'v', sizeof(value) - 1);
     value[sizeof(value) - 1] = '\0';
     put(answers, "joe", "joe@store", 0);
@@ -125,15 +134,13 @@ static void test_what_is_too_large_moves_nothing_out(void **state)
 
 static void test_forgetting(void **state)
 {
-    struct answers *answers = answers_of(&usual);
+    struct answers *answers = answers_of(USUAL_MAX);
 
     (void)state;
     put(answers, "joe", "joe@store", 1000);
     put(answers, "ann", "ann@store", 2000);
     put(answers, "none", NULL, 2000);
     assert_int_equal(answers_count(answers), 3);
-    assert_int_equal(answers_age(answers, sluice_span_of("joe"), 2500), 1500);
-    assert_int_equal(answers_age(answers, sluice_span_of("never"), 2500), 0);
     assert_int_equal(answers_forget(answers, sluice_span_of("joe")), 1);
     assert_int_equal(answers_forget(answers, sluice_span_of("joe")), 0);
     expect_status(answers, "joe", 2500, SLUICE_TEMP);
