@@ -27,7 +27,7 @@ import threading
 
 import pytest
 
-from daemon import wait_for
+from daemon import free_port, wait_for
 from directory import BASE, MANAGER, PASSWORD, certificates_of_a_ca, entry, slapd_of, tls_lines
 from ldap_relay import LATER, RECIPIENTS, VALID, Between, relay, slapd  # noqa: F401
 from witnesses import ours, theirs  # noqa: F401
@@ -116,6 +116,13 @@ def test_a_password_that_is_put_right(relay, slapd):
     asker.daemon.wait_for_log("Invalid credentials")
     asker.set(bind_pw=PASSWORD)
     asker.recovers()
+
+
+def test_each_server_has_its_reason(relay, slapd):
+    nobody = f"ldap://127.0.0.1:{free_port()}"
+    asker = relay(f"{nobody} {slapd.url}", bind="yes", bind_dn=MANAGER, bind_pw="not it")
+    asker.fails()
+    asker.daemon.wait_for_log(f"connect to {nobody}: [^;]*; bind to {slapd.url}: Invalid credentials")
 
 
 def test_a_file_of_certificates_that_is_put_right(relay):

@@ -10,14 +10,16 @@
 
 #define SERVERS_MAX 16
 #define LINKS_MAX 8 /* the range of connection_limit */
+#define WHY_MAX 512
 #define TRIES_MAX 3 /* of a search whose connections break */
 #define REST_MIN_MS 250
 #define REST_MAX_MS 5000 /* recovery is to be a matter of seconds */
 
 struct server {
     char *url;
-    unsigned failures; /* since it was last of use */
-    int64_t rest_ms;   /* not before then */
+    unsigned failures;         /* since it was last of use */
+    int64_t rest_ms;           /* not before then */
+    char why[CONNECT_WHY_MAX]; /* it failed last; empty: it did not */
 };
 
 struct servers {
@@ -34,7 +36,7 @@ struct servers {
     size_t link_count;
     bool is_connecting;
     struct sluice_gate *change; /* where those wait who have no connection */
-    char why[CONNECT_WHY_MAX];  /* the last failure */
+    char why[WHY_MAX];          /* of all servers */
 };
 
 static bool add_server(struct servers *servers, const char *url, size_t len)
@@ -117,6 +119,28 @@ static void rest(struct servers *servers, struct server *server)
     server->rest_ms = now_of(servers) + ms - ms * (random() % 25) / 100;
 }
 
+static void be_well(struct server *server)
+{
+    server->failures = 0;
+    server->why[0] = '\0';
+}
+
+/* Of each, and what several say once. */
+static const char *gather_whys(struct servers *servers)
+{
+    size_t len = 0;
+
+    servers->why[0] = '\0';
+    for (size_t i = 0; i < servers->count && len < WHY_MAX; i++) {
+        const char *why = servers->list[i].why;
+
+        if (strstr(servers->why, why) == NULL) /* nor if there is none */
+            len += (size_t)snprintf(servers->why + len, WHY_MAX - len, "%s%s", len > 0 ? "; " : "",
+                                    why);
+    }
+    return servers->why;
+}
+
 static struct server *next_server(struct servers *servers)
 {
     int64_t now_ms = now_of(servers);
@@ -151,15 +175,15 @@ static bool connect_one(struct servers *servers, struct server *server, int64_t 
     bool is_connected = false;
 
     if (connect == NULL) {
-        (void)snprintf(servers->why, sizeof(servers->why), "out of memory");
+        (void)snprintf(server->why, sizeof(server->why), "out of memory");
     } else if (servers->offload->run(servers->host, connect_work, connect_free, connect,
                                      limit_ms < deadline_ms ? limit_ms : deadline_ms,
                                      &done) != SLUICE_OK) {
-        (void)snprintf(servers->why, sizeof(servers->why), "connect to %s: no answer in time",
+        (void)snprintf(server->why, sizeof(server->why), "connect to %s: no answer in time",
                        server->url);
     } else {
         if (done != SLUICE_OK)
-            (void)snprintf(servers->why, sizeof(servers->why), "%s", connect->why);
+            (void)snprintf(server->why, sizeof(server->why), "%s", connect->why);
         is_connected = done == SLUICE_OK && add_link(servers, server, connect);
         connect_free(connect);
     }
@@ -267,12 +291,12 @@ static void judge(struct servers *servers, struct server *server, struct link *l
     if (code == LDAP_TIMEOUT && link_is_dead(link))
         end_idle_links(servers, server);
     if (code == LDAP_SERVER_DOWN)
-        (void)snprintf(servers->why, sizeof(servers->why), "%s: connection lost", server->url);
+        (void)snprintf(server->why, sizeof(server->why), "%s: connection lost", server->url);
     else if (code == LDAP_TIMEOUT || is_refused)
-        (void)snprintf(servers->why, sizeof(servers->why), "%s: %s", server->url,
+        (void)snprintf(server->why, sizeof(server->why), "%s: %s", server->url,
                        is_refused ? ldap_err2string(code) : "no answer");
     else
-        server->failures = 0;
+        be_well(server);
     if (link_is_dead(link) && (is_left || !link_was_of_use(link)))
         rest(servers, server);
     (void)servers->gates->open_one(servers->change); /* there is room for one more */
@@ -281,14 +305,13 @@ static void judge(struct servers *servers, struct server *server, struct link *l
 int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
                    struct answer *answer, const char **ret_why)
 {
-    *ret_why = servers->why;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         struct server *server;
         struct link *link = take_link(servers, deadline_ms, &server);
         int code;
 
         if (link == NULL)
-            return LDAP_CONNECT_ERROR;
+            break;
         answer->server = server->url;
         answer->connection = link_number(link);
         code = link_search(link, request, deadline_ms, answer);
@@ -297,6 +320,7 @@ int servers_search(struct servers *servers, const struct link_request *request, 
             return code;
         answer_done(answer);
     }
+    *ret_why = gather_whys(servers);
     return LDAP_CONNECT_ERROR;
 }
 

@@ -20,8 +20,9 @@ struct servers *servers_new(const struct sluice_host *host, const struct setting
 /* Nobody may be searching. Accepts NULL. [task] */
 void servers_free(struct servers *servers);
 
-/* A result code as of link_search; with LDAP_CONNECT_ERROR why says what is wrong. If a connection that
- * was there breaks the search is tried again on another one. [task: waits] */
+/* A result code as of link_search; with LDAP_CONNECT_ERROR why says what is wrong at each of them, until
+ * the next search. If a connection that was there breaks the search is tried again on another one.
+ * [task: waits] */
 int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
                    struct answer *answer, const char **ret_why);
 /* On the connection that the answer names, and on no other. LDAP_SERVER_DOWN: it is not there any more, or
