@@ -29,6 +29,7 @@
 #include <utlist.h>
 
 #define QUESTIONS_MAX 4000 /* under way in this process */
+#define QUESTION_TIME_MAX_MS ((int64_t)3600 * 1000) /* a plugin may ask for an answer by CLOCK_NEVER */
 
 /* Who asks. Stays until its last question is answered. */
 struct asker {
@@ -178,7 +179,9 @@ static struct question *question_new(struct asker *asker, uint64_t ref,
     question->ref = ref;
     question->flags = message->flags;
     question->is_explained = message->is_explained;
-    question->deadline_ms = clock_monotonic_ms() + message->timeout_ms;
+    question->deadline_ms =
+        clock_monotonic_ms() + (message->timeout_ms < QUESTION_TIME_MAX_MS ? message->timeout_ms
+                                                                           : QUESTION_TIME_MAX_MS);
     question->key_len = message->key.len;
     return question;
 }
@@ -211,7 +214,7 @@ static const char *begin(struct asker *asker, uint64_t ref, const struct message
 
     if (front == NULL)
         return "that table is not at home here";
-    if (answer_known(asker, ref, message, front))
+    if ((message->flags & TABLE_FRESH) == 0 && answer_known(asker, ref, message, front))
         return NULL;
     if (asker->lookup->question_count >= QUESTIONS_MAX)
         return "too many questions at once";

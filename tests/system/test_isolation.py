@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -125,6 +126,18 @@ def test_chance_is_another_one_in_each_process(start):
     numbers = {daemon.command("sluice", "table", "query", f"hostile:{name}", "dice@bad.tld").stdout
                for name in ("bad", "two")}
     assert len(numbers) == 2
+
+
+def test_who_asks_another_table_without_a_deadline(start):
+    daemon = start({"shared": False}, settings={"relocated_maps": ["hostile:bad"]})
+    address = f"ever{daemon.folder}/good@bad.tld"
+    with Client(daemon.port) as client:
+        client.expect("MAIL FROM:<s@else.tld>", "250")
+        os.kill(daemon.good_home, signal.SIGSTOP)  # its clock has gone on when it reads the question
+        client.send(f"RCPT TO:<{address}>\r\n")
+        time.sleep(0.1)
+        os.kill(daemon.good_home, signal.SIGCONT)
+        assert client.reply().endswith("User has moved to u@good.new")
 
 
 # ---- what it does there --------------------------------------------------------------------------

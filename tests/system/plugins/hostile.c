@@ -12,6 +12,7 @@
  *   eat   keeps 64 MB more       take  keeps 100 descriptors more      fork  leaves a process behind
  *   wear  crashes at the tenth   see-  says whether it can read the file that is named next
  *   dice  has a number at random for a value
+ *   ever  has what the hash table that is named next has for u@good.tld, and waits for that without end
  */
 #define _GNU_SOURCE
 #include <sluice/access.h>
@@ -206,10 +207,33 @@ static const char *throw_dice(void)
     return number;
 }
 
-static const char *misuse(struct sluice_span key)
+static void keep_value(void *user, struct sluice_span value)
+{
+    (void)snprintf(user, 64, "%.*s", (int)value.len, value.ptr);
+}
+
+static const char *ask_for_ever(struct sluice_lookup *lookup, struct sluice_span key,
+                                const struct sluice_errors *errors)
+{
+    const struct sluice_tables *tables = lookup->host->get_service(lookup->host, SLUICE_TABLES_ID);
+    static char value[64];
+    char table[256];
+
+    (void)snprintf(table, sizeof(table), "hash:%.*s", (int)key.len - 4, key.ptr + 4);
+    table[strcspn(table, "@")] = '\0';
+    (void)snprintf(value, sizeof(value), "nothing");
+    (void)tables->find(lookup->host, table, sluice_span_of("u@good.tld"), INT64_MAX, value, keep_value,
+                       errors);
+    return value;
+}
+
+static const char *misuse(struct sluice_lookup *lookup, struct sluice_span key,
+                          const struct sluice_errors *errors)
 {
     static int wear = 0;
 
+    if (begins(key, "ever"))
+        return ask_for_ever(lookup, key, errors);
     if (begins(key, "dice"))
         return throw_dice();
     if (begins(key, "see-"))
@@ -229,9 +253,8 @@ static sluice_status find(struct sluice_lookup *lookup, struct sluice_span key, 
                           const struct sluice_lookup_sink *sink, const struct sluice_errors *errors)
 {
     (void)deadline_ms;
-    (void)errors;
     act(lookup->host, key);
-    sink->value(sink, sluice_span_of(misuse(key)));
+    sink->value(sink, sluice_span_of(misuse(lookup, key, errors)));
     return SLUICE_OK;
 }
 
