@@ -103,6 +103,15 @@ def relay(make_daemon):
     return make
 
 
+def first_message(data):
+    """Of those that a server has sent (RFC 4511 section 5.1)."""
+    size, header = data[1], 2
+    if size & 0x80:
+        header += size & 0x7f
+        size = int.from_bytes(data[2:header], "big")
+    return data[:header + size]
+
+
 class Between:
     """In the way to a server. .fault: what becomes of its answers, but for the first well_count of each connection."""
 
@@ -164,7 +173,8 @@ class Between:
     def answer(self, client, data):
         """False: the connection ends."""
         self.answered[client] += 1
-        if self.answered[client] <= self.well_count:
+        is_sign_of_life = self.fault in ("endless", "huge") and b"maildrop" not in data
+        if self.answered[client] <= self.well_count or is_sign_of_life:
             client.sendall(data)
             return True
         if self.fault == "closed":
@@ -173,6 +183,12 @@ class Between:
             time.sleep(0.2)
         elif self.fault == "garbage":
             data = random.Random(len(data)).randbytes(len(data))
+        elif self.fault == "endless":
+            data = first_message(data) * 1000
+            while self.fault == "endless":
+                client.sendall(data)
+        elif self.fault == "huge":
+            data = b"\x30\x84\x7f\xff\xff\xff" + bytes(65536)  # says how long it is going to be
         elif self.fault in ("cut", "stuck"):
             data = data[:len(data) // 2]
         if client not in self.stuck:

@@ -58,6 +58,21 @@ def test_one_of_two_servers(relay, steady, fault):
     asker.recovers()
 
 
+@pytest.mark.parametrize("fault, text", [("endless", "Size limit exceeded: more than"),
+                                         ("huge", "connection lost")])
+def test_an_answer_without_an_end(relay, steady, fault, text):
+    """It costs no memory, and nobody's turn."""
+    with Between(steady.port, fault) as between:
+        asker = relay(between.url, timeout=30)
+        pid = asker.lookup()
+        address = asker.next_address()
+        assert asker.rcpt(address) == LATER.format(address)
+        asker.daemon.wait_for_log(text)
+        between.fault = None
+        asker.recovers()
+        assert asker.lookup() == pid
+
+
 def test_slow(relay, steady):
     """Its answers take their time, together and not one after the other; no one gets a wrong one."""
     with Between(steady.port, "slow") as between:

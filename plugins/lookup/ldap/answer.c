@@ -66,15 +66,47 @@ static bool read_entry(struct answer_entry *entry, LDAP *handle, LDAPMessage *me
     return is_fine;
 }
 
-static bool add_entry(struct answer *answer, LDAP *handle, LDAPMessage *message)
+static size_t size_of_entry(const struct answer_entry *entry)
 {
-    struct answer_entry *more = reallocarray(answer->entries, answer->count + 1, sizeof(*more));
+    size_t size = sizeof(*entry);
 
+    for (size_t i = 0; i < entry->count; i++) {
+        const struct answer_attribute *attribute = &entry->attributes[i];
+
+        size += sizeof(*attribute) + strlen(attribute->name);
+        for (struct berval **value = attribute->values; *value != NULL; value++)
+            size += sizeof(value) + sizeof(**value) + (*value)->bv_len;
+    }
+    return size;
+}
+
+static bool make_room(struct answer *answer)
+{
+    size_t room = answer->room > 0 ? 2 * answer->room : 1;
+    struct answer_entry *more;
+
+    if (answer->count < answer->room)
+        return true;
+    more = reallocarray(answer->entries, room, sizeof(*more));
     if (more == NULL)
         return false;
     answer->entries = more;
-    more[answer->count] = (struct answer_entry){0};
-    return read_entry(&more[answer->count++], handle, message);
+    answer->room = room;
+    return true;
+}
+
+static bool add_entry(struct answer *answer, LDAP *handle, LDAPMessage *message)
+{
+    struct answer_entry *entry;
+    bool is_fine;
+
+    if (!make_room(answer))
+        return false;
+    entry = &answer->entries[answer->count++];
+    *entry = (struct answer_entry){0};
+    is_fine = read_entry(entry, handle, message);
+    answer->bytes += size_of_entry(entry);
+    return is_fine;
 }
 
 /* Each of these groups names one place by several URLs: the first will do. */
@@ -89,7 +121,10 @@ static bool add_url(struct answer *answer, char **urls)
         return false;
     answer->urls = more;
     more[answer->url_count] = strdup(urls[0]);
-    return more[answer->url_count] != NULL && ++answer->url_count > 0;
+    if (more[answer->url_count] == NULL)
+        return false;
+    answer->bytes += sizeof(*more) + strlen(more[answer->url_count++]);
+    return true;
 }
 
 static bool add_reference(struct answer *answer, LDAP *handle, LDAPMessage *message)
@@ -134,7 +169,11 @@ void answer_take(struct answer *answer, LDAP *handle, LDAPMessage *message)
     default:
         break;
     }
-    if (!is_fine)
-        answer->has_no_memory = true;
     (void)ldap_msgfree(message);
+    if (!is_fine) {
+        answer->failure = LDAP_NO_MEMORY;
+    } else if (answer->bytes > ANSWER_BYTES_MAX) {
+        answer->failure = LDAP_SIZELIMIT_EXCEEDED;
+        (void)snprintf(answer->text, sizeof(answer->text), "more than %zu bytes", ANSWER_BYTES_MAX);
+    }
 }

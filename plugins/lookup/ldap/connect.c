@@ -2,6 +2,7 @@
 /* connect: see connect.h. */
 #include "connect.h"
 
+#include "answer.h"
 #include "tls.h"
 
 #include <sasl/sasl.h>
@@ -226,6 +227,16 @@ static int look_for_life(struct connect *connect)
     return LDAP_API_ERROR(code) ? code : LDAP_SUCCESS;
 }
 
+/* What a server says of the length of a message is not what we have memory for. */
+static bool bound_messages(LDAP *handle)
+{
+    ber_len_t most = ANSWER_BYTES_MAX;
+    Sockbuf *socket = NULL;
+
+    return ldap_get_option(handle, LDAP_OPT_SOCKBUF, &socket) == LDAP_OPT_SUCCESS &&
+           socket != NULL && ber_sockbuf_ctrl(socket, LBER_SB_OPT_SET_MAX_INCOMING, &most) == 1;
+}
+
 /* OK, or what could not be done and its code. */
 static int reach(struct connect *connect, const char **ret_what)
 {
@@ -233,7 +244,8 @@ static int reach(struct connect *connect, const char **ret_what)
 
     *ret_what = "connect to";
     code = ldap_connect(connect->handle);
-    if (code == LDAP_SUCCESS && !make_nonblocking(connect->handle))
+    if (code == LDAP_SUCCESS &&
+        (!make_nonblocking(connect->handle) || !bound_messages(connect->handle)))
         code = LDAP_CONNECT_ERROR;
     if (code != LDAP_SUCCESS || connect->settings.number[START_TLS] == 0)
         return code;

@@ -228,14 +228,16 @@ static sluice_status search_at(struct search *search, struct servers *servers,
 /* All that one answer has goes behind the other's. */
 static bool append(struct answer *answer, struct answer *more)
 {
-    struct answer_entry *entries =
-        reallocarray(answer->entries, answer->count + more->count + 1, sizeof(*entries));
+    size_t room = answer->count + more->count + 1;
+    struct answer_entry *entries = reallocarray(answer->entries, room, sizeof(*entries));
 
     if (entries == NULL)
         return false;
     answer->entries = entries;
+    answer->room = room;
     for (size_t i = 0; i < more->count; i++)
         entries[answer->count++] = more->entries[i];
+    answer->bytes += more->bytes;
     more->count = 0;
     return true;
 }

@@ -16,6 +16,8 @@
 #define PATIENCE_MS 1000
 #define PATIENCES_MIN 4 /* in the time that a search has, to leave some for another link */
 
+#define BATCH 100 /* messages, until others have a turn */
+
 /* On the stack of who waits. */
 struct search {
     int id; /* of the message */
@@ -145,15 +147,15 @@ static void hand_over(struct link *link, LDAPMessage *message)
 
     link->heard_ms = link->clock->monotonic_ms(link->host);
     link->is_probed = false;
-    if (search == NULL) {
+    if (search == NULL || search->is_done) {
         (void)ldap_msgfree(message);
         return;
     }
     answer_take(search->answer, link->handle, message);
-    if (search->answer->has_result) {
+    if (search->answer->has_result)
         link->was_of_use = true;
+    if (search->answer->has_result || search->answer->failure != LDAP_SUCCESS)
         finish(link, search);
-    }
 }
 
 /* All who search are told, also those that wait for the socket. */
@@ -181,26 +183,30 @@ static bool has_unread(const struct link *link)
     return socket != NULL && ber_sockbuf_ctrl(socket, LBER_SB_OPT_DATA_READY, NULL) > 0;
 }
 
-/* All that has come. Of a long message ldap_result takes one piece, and says that there is nothing. */
-static void pump(struct link *link)
+/* What has come: true if that may not be all. Of a long message ldap_result takes one piece, and says that there is
+ * nothing. */
+static bool pump(struct link *link)
 {
     struct timeval none = {0};
     LDAPMessage *message;
-    int type;
+    bool is_more = true;
+    int type = 0;
 
-    do {
+    for (int i = 0; i < BATCH && is_more; i++) {
         type = ldap_result(link->handle, LDAP_RES_ANY, LDAP_MSG_ONE, &none, &message);
         if (type > 0)
             hand_over(link, message);
-    } while (type > 0 || (type == 0 && !link->outbox.is_lost && has_unread(link)));
+        is_more = type > 0 || (type == 0 && !link->outbox.is_lost && has_unread(link));
+    }
     if (type == -1 || link->outbox.is_lost)
         die(link, LDAP_SERVER_DOWN);
+    return is_more;
 }
 
 bool link_is_dead(struct link *link)
 {
     if (link->end == LDAP_SUCCESS && link->count == 0)
-        pump(link);
+        (void)pump(link);
     return link->end != LDAP_SUCCESS;
 }
 
@@ -209,19 +215,29 @@ void link_end(struct link *link)
     die(link, LDAP_SERVER_DOWN);
 }
 
+/* Others have their turn, also where the server is never done. */
+static sluice_status give_way(const struct link *link, int64_t deadline_ms)
+{
+    int64_t now_ms = link->clock->monotonic_ms(link->host);
+
+    return now_ms < deadline_ms ? link->io->sleep(link->host, now_ms) : SLUICE_TEMP;
+}
+
 /* Until the search is done: OK. */
 static sluice_status read_for(struct link *link, struct search *search, int64_t deadline_ms)
 {
     sluice_status st = SLUICE_OK;
     struct search *other;
+    bool is_more;
 
     link->is_read = true;
-    if (has_unread(link))
-        pump(link);
+    is_more = has_unread(link) && pump(link);
     while (!search->is_done && st == SLUICE_OK) {
-        st = link->io->wait_fd(link->host, link->fd, SLUICE_IO_READABLE, deadline_ms);
+        st = is_more
+                 ? give_way(link, deadline_ms)
+                 : link->io->wait_fd(link->host, link->fd, SLUICE_IO_READABLE, deadline_ms);
         if (st == SLUICE_OK)
-            pump(link);
+            is_more = pump(link);
     }
     link->is_read = false;
     DL_FOREACH(link->searches, other)
@@ -316,8 +332,8 @@ static sluice_status wait_doubting(struct link *link, struct search *search, int
 
 static int result_of(const struct link *link, const struct answer *answer)
 {
-    if (answer->has_no_memory)
-        return LDAP_NO_MEMORY;
+    if (answer->failure != LDAP_SUCCESS)
+        return answer->failure;
     return answer->has_result ? answer->code : link->end;
 }
 
@@ -334,13 +350,12 @@ static int send_search(struct link *link, const struct link_request *request,
 }
 
 /* Where not even that gets out, nothing else would. */
-static int give_up(struct link *link, const struct search *search)
+static void give_up(struct link *link, const struct search *search)
 {
     if (outbox_is_empty(&link->outbox))
         (void)ldap_abandon_ext(link->handle, search->id, NULL, NULL);
     if (!outbox_is_empty(&link->outbox) || link->outbox.is_lost)
         die(link, LDAP_TIMEOUT);
-    return LDAP_TIMEOUT;
 }
 
 int link_search(struct link *link, const struct link_request *request, int64_t deadline_ms,
@@ -354,10 +369,11 @@ int link_search(struct link *link, const struct link_request *request, int64_t d
     DL_APPEND(link->searches, &search);
     link->count++;
     code = send_search(link, request, &search);
-    if (code == LDAP_SUCCESS && wait_doubting(link, &search, deadline_ms) == SLUICE_OK)
-        code = result_of(link, answer);
-    else if (code == LDAP_SUCCESS)
-        code = give_up(link, &search);
+    if (code == LDAP_SUCCESS) {
+        code = wait_doubting(link, &search, deadline_ms) == SLUICE_OK ? result_of(link, answer) : LDAP_TIMEOUT;
+        if (!answer->has_result && link->end == LDAP_SUCCESS)
+            give_up(link, &search);
+    }
     DL_DELETE(link->searches, &search);
     link->count--;
     link->gates->free(search.gate);

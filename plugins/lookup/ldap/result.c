@@ -26,6 +26,7 @@ struct finding {
     struct result result;
     struct level *levels; /* the innermost first */
     int64_t depth;
+    size_t bytes; /* of all levels */
 };
 
 static sluice_status no_memory(const struct finding *finding)
@@ -41,6 +42,7 @@ static void pop(struct finding *finding)
 
     LL_DELETE(finding->levels, level);
     finding->depth--;
+    finding->bytes -= level->answer.bytes;
     answer_done(&level->answer);
     free(level);
 }
@@ -53,8 +55,14 @@ static sluice_status push(struct finding *finding, const struct link_request *re
         return no_memory(finding);
     LL_PREPEND(finding->levels, level);
     finding->depth++;
-    return directory_search(finding->directory, finding->host, request, finding->deadline_ms,
-                            &level->answer, finding->result.errors);
+    sluice_status st =
+        directory_search(finding->directory, finding->host, request, finding->deadline_ms,
+                         &level->answer, finding->result.errors);
+    finding->bytes += level->answer.bytes;
+    if (st == SLUICE_OK && finding->bytes > ANSWER_BYTES_MAX)
+        st = explain(finding->result.errors, SLUICE_TEMP, "more than %zu bytes for key: '%.*s'",
+                     ANSWER_BYTES_MAX, (int)finding->result.key.len, finding->result.key.ptr);
+    return st;
 }
 
 static sluice_status first_search(struct finding *finding)

@@ -114,20 +114,22 @@ sluice_status sync_link_next(struct sync_link *link, struct sync_message *ret_me
     struct timeval none = {0};
     LDAPMessage *raw;
     int type;
+    int code = LDAP_SUCCESS;
 
-    while ((type = ldap_result(link->handle, LDAP_RES_ANY, LDAP_MSG_ONE, &none, &raw)) > 0) {
-        link->heard_ms = now_of(link);
-        link->is_probed = false;
-        if (ldap_msgid(raw) != link->id) {
-            (void)ldap_msgfree(raw); /* the sign of life */
-            continue;
-        }
-        if (sync_message_take(ret_message, link->handle, raw) == LDAP_SUCCESS)
-            return SLUICE_OK;
-        sync_message_done(ret_message);
-        return lost(link, "out of memory");
-    }
-    return type == 0 ? SLUICE_NOT_FOUND : lost(link, "connection lost");
+    *ret_message = (struct sync_message){0};
+    type = ldap_result(link->handle, LDAP_RES_ANY, LDAP_MSG_ONE, &none, &raw);
+    if (type <= 0)
+        return type == 0 ? SLUICE_NOT_FOUND : lost(link, "connection lost");
+    link->heard_ms = now_of(link);
+    link->is_probed = false;
+    if (ldap_msgid(raw) != link->id)
+        (void)ldap_msgfree(raw); /* the sign of life */
+    else
+        code = sync_message_take(ret_message, link->handle, raw);
+    if (code == LDAP_SUCCESS)
+        return SLUICE_OK;
+    sync_message_done(ret_message);
+    return lost(link, ldap_err2string(code));
 }
 
 /* Any answer will do. */

@@ -183,7 +183,7 @@ int sync_message_take(struct sync_message *ret_message, LDAP *handle, LDAPMessag
     if (!is_fine)
         ret_message->kind = SYNC_NEWS_NONSENSE;
     answer_take(&ret_message->answer, handle, message);
-    return ret_message->answer.has_no_memory ? LDAP_NO_MEMORY : LDAP_SUCCESS;
+    return ret_message->answer.failure;
 }
 
 void sync_message_done(struct sync_message *message)

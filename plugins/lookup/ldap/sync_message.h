@@ -33,7 +33,7 @@ struct sync_message {
  * from then on. A result code; *ret_id on LDAP_SUCCESS. */
 int sync_message_send(LDAP *handle, const struct sync_plan *plan, int scope,
                       const struct berval *cookie, int *ret_id);
-/* Takes the message. LDAP_SUCCESS, or LDAP_NO_MEMORY; for sync_message_done in any case. */
+/* Takes the message. LDAP_SUCCESS, or as answer.failure; for sync_message_done in any case. */
 int sync_message_take(struct sync_message *ret_message, LDAP *handle, LDAPMessage *message);
 void sync_message_done(struct sync_message *message);
 

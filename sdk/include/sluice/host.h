@@ -139,7 +139,7 @@ struct sluice_io {
     const char *(*explain)(struct sluice_stream *stream);
     /* Accepts NULL. [task] */
     void (*close)(struct sluice_stream *stream);
-    /* Until then or until the task is cancelled (TEMP). [task: waits] */
+    /* Until then or until the task is cancelled (TEMP). A time that is past lets all others run once. [task: waits] */
     sluice_status (*sleep)(const struct sluice_host *host, int64_t deadline_ms);
     /*
      * Since 1.4: for a library with a descriptor of its own. Until it is readable or writable (events:

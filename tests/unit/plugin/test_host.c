@@ -71,6 +71,23 @@ static void run(task_fn *first, task_fn *second)
     task_loop_run();
 }
 
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static void work_in_pieces(void *arg)
+{
+    for (int i = 0; i < 3; i++) {
+        tell(arg);
+        assert_int_equal(io->sleep(&host.sdk, in_ms(0)), SLUICE_OK);
+    }
+}
+
+static void test_a_turn_for_each(void **state)
+{
+    (void)state;
+    run(work_in_pieces, work_in_pieces);
+    assert_string_equal(told, "121212");
+}
+
 /* ---- descriptors ----------------------------------------------------------------------------- */
 
 static void read_twice(void *arg)
@@ -187,6 +204,7 @@ static void test_gates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_turn_for_each, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_a_plugin_says, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gates, set_up, tear_down),
