@@ -163,6 +163,8 @@ def test_failures_are_temporary(ask, people, settings, address, text):
     ({"query_filter": "(cn=%z)"}, "Invalid query template"),
     ({"bind": "perhaps"}, "bind: wants"),
     ({"timeout": "soon"}, "line .: timeout: bad value"),
+    ({"server_host": "ldap://a:x"}, 'line 1: server_host: "ldap://a:x" is neither a host nor an LDAP URL'),
+    ({"connection_limit": 9}, "connection_limit: wants 1 to 8"),
 ])
 def test_settings_that_are_wrong(ask, people, settings, text):
     """T-73; the table is unavailable, and the rest works (T-8)."""
@@ -178,14 +180,30 @@ def test_a_name_that_is_none(ask, people):
     rcpt.daemon.wait_for_log("line 5: query_filer: no such parameter")
 
 
-def test_a_group_that_is_wrong_is_checked(make_daemon):
+def check(daemon):
+    return subprocess.run([BIN / "sluiced", "-t", "-c", daemon.config], capture_output=True, text=True,
+                          timeout=60, env=ENVIRONMENT).stderr
+
+
+@pytest.mark.parametrize("settings, text", [
+    ({"query_filter": "(cn=%z)"}, "Invalid query template"),
+    ({"server_host": ["ldap://a", "http://b"]}, 'server_host: "http://b" is neither a host nor an LDAP URL'),
+])
+def test_a_group_that_is_wrong_is_checked(make_daemon, settings, text):
     """Also that of a table which another process has, as directories are by default."""
     daemon = make_daemon(start=False)
-    daemon.change({"relocated_maps": ["ldap:staff"],
-                   "tables": [{"name": "staff", "plugin": "ldap", "query_filter": "(cn=%z)"}]})
-    check = subprocess.run([BIN / "sluiced", "-t", "-c", daemon.config], capture_output=True, text=True,
-                           timeout=60, env=ENVIRONMENT)
-    assert "table ldap:staff cannot be opened: ldap: Invalid query template" in check.stderr
+    daemon.change({"relocated_maps": ["ldap:staff"], "tables": [{"name": "staff", "plugin": "ldap", **settings}]})
+    lines = daemon.config.read_text().splitlines()
+    line = next(number for number, line in enumerate(lines, 1) if line.startswith("tables"))
+    assert f"{daemon.config}:{line}: warning: table ldap:staff cannot be opened: ldap: {text}" in check(daemon)
+
+
+def test_a_file_that_is_wrong_is_checked(make_daemon):
+    daemon = make_daemon(start=False)
+    path = daemon.folder / "ldap.cf"
+    path.write_text(f"search_base = {BASE}\nserver_host = localhost,\n    ldap:/b\n")
+    daemon.change({"relocated_maps": [f"ldap:{path}"]})
+    assert f'{path}, line 2: server_host: "ldap:/b" is neither a host nor an LDAP URL' in check(daemon)
 
 
 def test_who_asks_for_others_leaves_complaints_to_them(ask, people):

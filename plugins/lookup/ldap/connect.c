@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A firewall that has forgotten the connection says nothing: the kernel finds out within a minute. */
 #define KEEPALIVE_IDLE_S 30
@@ -85,7 +86,7 @@ static int set_time(LDAP *handle, int option, int64_t ms)
 static bool wants_tls(const struct connect *connect)
 {
     return connect->settings.number[START_TLS] != 0 ||
-           strncmp(connect->url, "ldaps:", strlen("ldaps:")) == 0;
+           strncasecmp(connect->url, "ldaps:", strlen("ldaps:")) == 0;
 }
 
 static int set_options(const struct connect *connect)

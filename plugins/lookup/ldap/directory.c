@@ -4,29 +4,29 @@
 
 #include "explain.h"
 #include "misses.h"
-#include "servers.h"
+#include "shared_servers.h"
+#include "urls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define URLS_MAX 2048
 #define REFERRALS_MAX 10 /* followed for one search */
 #define FOREIGN_MAX 8    /* servers beside our own that are known at once */
 
 struct foreign {
     char *url;
-    struct servers *servers;
+    struct shared_servers *servers;
 };
 
 struct directory {
     unsigned references;
     struct settings settings;
     struct attributes attributes;
-    char urls[URLS_MAX];     /* of our servers */
-    struct servers *servers; /* NULL: not yet needed */
-    struct misses *misses;   /* NULL: nothing was searched yet */
-    struct sync *sync;       /* NULL: not wanted */
+    char urls[URLS_MAX];            /* of our servers */
+    struct shared_servers *servers; /* NULL: not yet needed */
+    struct misses *misses;          /* NULL: nothing was searched yet */
+    struct sync *sync;              /* NULL: not wanted */
     struct foreign foreign[FOREIGN_MAX];
     size_t foreign_count;
 };
@@ -60,9 +60,9 @@ void directory_unref(struct directory *directory)
         return;
     sync_free(directory->sync);
     misses_free(directory->misses);
-    servers_free(directory->servers);
+    shared_servers_unref(directory->servers);
     for (size_t i = 0; i < directory->foreign_count; i++) {
-        servers_free(directory->foreign[i].servers);
+        shared_servers_unref(directory->foreign[i].servers);
         free(directory->foreign[i].url);
     }
     attributes_done(&directory->attributes);
@@ -70,52 +70,19 @@ void directory_unref(struct directory *directory)
     free(directory);
 }
 
-/* ---- our servers ------------------------------------------------------------------------------ */
-
-/* One of server_host's words, as a URL. */
-static int print_url(char *to, size_t size, const char *word, size_t len, int64_t port)
-{
-    const char *colon = memrchr(word, ':', len);
-    bool has_port = colon != NULL && memchr(colon, ']', len - (size_t)(colon - word)) == NULL;
-
-    if (memmem(word, len, "://", 3) != NULL)
-        return snprintf(to, size, "%.*s ", (int)len, word);
-    if (has_port)
-        return snprintf(to, size, "ldap://%.*s ", (int)len, word);
-    return snprintf(to, size, "ldap://%.*s:%lld ", (int)len, word, (long long)port);
-}
-
-static bool print_urls(const struct settings *settings, char urls[URLS_MAX])
-{
-    const char *at = settings->text[SERVER_HOST];
-    size_t end = 0;
-
-    urls[0] = '\0';
-    for (at += strspn(at, ", \t\r\n"); *at != '\0'; at += strspn(at, ", \t\r\n")) {
-        size_t len = strcspn(at, ", \t\r\n");
-        int written = print_url(urls + end, URLS_MAX - end, at, len, settings->number[SERVER_PORT]);
-
-        if (written < 0 || (size_t)written >= URLS_MAX - end)
-            return false;
-        end += (size_t)written;
-        at += len;
-    }
-    return true;
-}
-
 sluice_status directory_settle(struct directory *directory, const struct sluice_errors *errors)
 {
-    sluice_status st = attributes_read(&directory->attributes, &directory->settings);
+    const struct settings *settings = &directory->settings;
+    sluice_status st = attributes_read(&directory->attributes, settings);
 
     if (st != SLUICE_OK)
         return explain(errors, st, "ldap: %s",
                        st == SLUICE_TEMP ? "out of memory" : "too many attributes");
-    if (!print_urls(&directory->settings, directory->urls))
-        return explain(errors, SLUICE_CONFIG, "ldap: server_host is too long");
-    if (directory->settings.number[SYNC] == 0)
-        return SLUICE_OK;
-    return sync_new(&directory->settings, &directory->attributes, directory->urls, errors,
-                    &directory->sync);
+    st = urls_read(settings->text[SERVER_HOST], settings->number[SERVER_PORT], "ldap", errors,
+                   directory->urls);
+    if (st != SLUICE_OK || settings->number[SYNC] == 0)
+        return st;
+    return sync_new(settings, &directory->attributes, directory->urls, errors, &directory->sync);
 }
 
 struct sync *directory_sync(const struct directory *directory)
@@ -128,37 +95,41 @@ const struct attributes *directory_attributes(const struct directory *directory)
     return &directory->attributes;
 }
 
+/* ---- servers ---------------------------------------------------------------------------------- */
+
 static struct servers *own_servers(struct directory *directory, const struct sluice_host *host)
 {
-    if (directory->servers == NULL)
-        directory->servers = servers_new(host, &directory->settings, directory->urls, false);
-    return directory->servers;
+    return shared_servers_get(&directory->servers, host, &directory->settings, directory->urls,
+                              false);
 }
 
-/* ---- others' servers -------------------------------------------------------------------------- */
-
 /* NULL: no memory, or there are too many already. */
-static struct servers *foreign_servers(struct directory *directory, const struct sluice_host *host,
-                                       const char *url)
+static struct foreign *find_foreign(struct directory *directory, const char *url)
 {
     struct foreign *foreign = directory->foreign;
 
     for (size_t i = 0; i < directory->foreign_count; i++) {
         if (strcmp(foreign[i].url, url) == 0)
-            return foreign[i].servers;
+            return &foreign[i];
     }
     if (directory->foreign_count == FOREIGN_MAX)
         return NULL;
     foreign += directory->foreign_count;
     foreign->url = strdup(url);
-    foreign->servers =
-        foreign->url != NULL ? servers_new(host, &directory->settings, url, true) : NULL;
-    if (foreign->servers == NULL) {
-        free(foreign->url);
+    if (foreign->url == NULL)
         return NULL;
-    }
     directory->foreign_count++;
-    return foreign->servers;
+    return foreign;
+}
+
+static struct servers *foreign_servers(struct directory *directory, const struct sluice_host *host,
+                                       const char *url)
+{
+    struct foreign *foreign = find_foreign(directory, url);
+
+    return foreign == NULL
+               ? NULL
+               : shared_servers_get(&foreign->servers, host, &directory->settings, url, true);
 }
 
 /* ---- searching -------------------------------------------------------------------------------- */
@@ -220,7 +191,9 @@ static sluice_status search_at(struct search *search, struct servers *servers,
     int code = LDAP_CONNECT_ERROR;
 
     if (servers != NULL)
-        code = servers_search(servers, request, search->deadline_ms, answer, &why);
+        code = servers_search(servers, request,
+                              (size_t)search->directory->settings.number[CONNECTION_LIMIT],
+                              search->deadline_ms, answer, &why);
     say(search, request, code, answer);
     return judge(search, request, code, answer, why);
 }

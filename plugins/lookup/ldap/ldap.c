@@ -3,11 +3,11 @@
  * ldap: a look-up is a search in a directory, as in Postfix's ldap_table(5).
  *
  *   ldap.c        the plugin: opening, and the settings of the moment
- *   settings.c    what a table is told; attributes.c: of that, the lists of attributes
+ *   settings.c    what a table is told; of that, attributes.c: the lists of attributes, urls.c: the servers
  *   result.c      from entries to values
  *   query.c       from keys to filters; filter.c: what they are made of
  *   directory.c   searches, and referrals; misses.c: whether nothing is what there is; schema.c: by that
- *   servers.c     which server is asked
+ *   servers.c     which server is asked; shared_servers.c: by several tables over the same connections
  *   link.c        many searches on one connection; outbox.c: what goes out; answer.c: what comes in
  *   connect.c     making one, on a thread; tls.c: what encrypts it
  *   sync.c        instead of searches: all entries here; sync_plan.c: which; sync_set.c: where they are
@@ -19,6 +19,7 @@
 #include "domains.h"
 #include "explain.h"
 #include "result.h"
+#include "shared_servers.h"
 #include "watched.h"
 
 #include "sluice/lookup.h"
@@ -83,6 +84,7 @@ static void ldap_close(struct sluice_lookup *lookup)
         return;
     watched_close(lookup->watched);
     directory_unref(lookup->directory);
+    shared_servers_end(lookup->host);
     free(lookup);
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KNOWN_MAX 8    /* connections: the range of connection_limit */
+#define KNOWN_MAX CONNECTIONS_MAX
 #define AGAIN_MS 1000  /* a schema that was put right counts after that time */
 #define FAILURES_MAX 3 /* to read one, in a row, before misses are believed all the same */
 

@@ -3,13 +3,12 @@
 #include "servers.h"
 
 #include "connect.h"
+#include "urls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVERS_MAX 16
-#define LINKS_MAX 8 /* the range of connection_limit */
 #define WHY_MAX 512
 #define TRIES_MAX 3 /* of a search whose connections break */
 #define REST_MIN_MS 250
@@ -31,8 +30,8 @@ struct servers {
     bool is_foreign;
     struct server list[SERVERS_MAX];
     size_t count;
-    struct link *links[LINKS_MAX];
-    size_t server_of[LINKS_MAX];
+    struct link *links[CONNECTIONS_MAX];
+    size_t server_of[CONNECTIONS_MAX];
     size_t link_count;
     bool is_connecting;
     struct sluice_gate *change; /* where those wait who have no connection */
@@ -238,10 +237,10 @@ static bool find_link(struct servers *servers, size_t *ret_index)
 }
 
 /* True: there may be a link with room now. */
-static bool make_room(struct servers *servers, int64_t deadline_ms)
+static bool make_room(struct servers *servers, size_t limit, int64_t deadline_ms)
 {
-    bool may_connect = !servers->is_connecting && next_server(servers) != NULL &&
-                       servers->link_count < (size_t)servers->settings->number[CONNECTION_LIMIT];
+    bool may_connect =
+        !servers->is_connecting && next_server(servers) != NULL && servers->link_count < limit;
 
     if (may_connect && connect_any(servers, deadline_ms))
         return true;
@@ -251,14 +250,14 @@ static bool make_room(struct servers *servers, int64_t deadline_ms)
 }
 
 /* NULL: there is none, and why says why. */
-static struct link *take_link(struct servers *servers, int64_t deadline_ms,
+static struct link *take_link(struct servers *servers, size_t limit, int64_t deadline_ms,
                               struct server **ret_server)
 {
     bool has_waited = false;
     size_t index;
 
     while (!find_link(servers, &index)) {
-        if (!make_room(servers, deadline_ms))
+        if (!make_room(servers, limit, deadline_ms))
             return NULL;
         has_waited = true;
     }
@@ -302,12 +301,12 @@ static void judge(struct servers *servers, struct server *server, struct link *l
     (void)servers->gates->open_one(servers->change); /* there is room for one more */
 }
 
-int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
-                   struct answer *answer, const char **ret_why)
+int servers_search(struct servers *servers, const struct link_request *request, size_t limit,
+                   int64_t deadline_ms, struct answer *answer, const char **ret_why)
 {
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         struct server *server;
-        struct link *link = take_link(servers, deadline_ms, &server);
+        struct link *link = take_link(servers, limit, deadline_ms, &server);
         int code;
 
         if (link == NULL)

@@ -21,10 +21,10 @@ struct servers *servers_new(const struct sluice_host *host, const struct setting
 void servers_free(struct servers *servers);
 
 /* A result code as of link_search; with LDAP_CONNECT_ERROR why says what is wrong at each of them, until
- * the next search. If a connection that was there breaks the search is tried again on another one.
- * [task: waits] */
-int servers_search(struct servers *servers, const struct link_request *request, int64_t deadline_ms,
-                   struct answer *answer, const char **ret_why);
+ * the next search. If a connection that was there breaks the search is tried again on another one. limit,
+ * CONNECTIONS_MAX at most: no connection is made where there are so many. [task: waits] */
+int servers_search(struct servers *servers, const struct link_request *request, size_t limit,
+                   int64_t deadline_ms, struct answer *answer, const char **ret_why);
 /* On the connection that the answer names, and on no other. LDAP_SERVER_DOWN: it is not there any more, or
  * has no room. [task: waits] */
 int servers_search_again(struct servers *servers, const struct link_request *request,

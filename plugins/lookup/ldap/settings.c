@@ -4,9 +4,11 @@
 
 #include "explain.h"
 #include "template.h"
+#include "urls.h"
 
 #include <ldap.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -74,7 +76,8 @@ const struct sluice_option settings_options[SETTING_COUNT] = {
     [CACHE] = OF_OLD("cache"),
     [CACHE_EXPIRY] = OF_OLD("cache_expiry"),
     [CACHE_SIZE] = OF_OLD("cache_size"),
-    [CONNECTION_LIMIT] = NUMBER("connection_limit", "2", "1..8", "Connections of one process"),
+    [CONNECTION_LIMIT] = NUMBER("connection_limit", "2", "1..8",
+                                "Connections of one process to the same servers"),
     [SYNC] = YES_NO("sync", "Keeps all entries here, and follows their changes (RFC 4533): look-ups need no "
                             "search"),
     [SYNC_FILTER] = TEXT("sync_filter", "", "Which entries; empty: those that query_filter finds with some key"),
@@ -298,6 +301,11 @@ static const char *settle(struct settings *settings)
         return "recursion_limit: wants a number above 0";
     if (settings->number[DEREFERENCE] > 3)
         return "dereference: wants 0 to 3";
+    if (settings->number[CONNECTION_LIMIT] < 1 ||
+        settings->number[CONNECTION_LIMIT] > CONNECTIONS_MAX)
+        return "connection_limit: wants 1 to 8";
+    if (settings->number[SERVER_PORT] < 1 || settings->number[SERVER_PORT] > PORT_MAX)
+        return "server_port: wants 1 to 65535";
     if (settings->bind == BIND_SASL || settings->number[START_TLS] != 0)
         settings->number[VERSION] = 3;
     return check_templates(settings);
@@ -340,6 +348,17 @@ static bool is_meaningless(struct settings *settings, enum setting setting)
     }
 }
 
+/* Here, and not when all is settled, since the line is known here. */
+static sluice_status check_servers(const char *value, const struct source *source,
+                                   const struct sluice_errors *errors)
+{
+    char where[EXPLAIN_MAX];
+    char urls[URLS_MAX];
+
+    (void)snprintf(where, sizeof(where), "%s, line %lu", source->name, source->line_number);
+    return urls_read(value, LDAP_PORT, where, errors, urls);
+}
+
 static sluice_status take(struct settings *settings, const struct source *source, const char *name,
                           const char *value, const struct sluice_errors *errors)
 {
@@ -365,7 +384,7 @@ static sluice_status take(struct settings *settings, const struct source *source
     if (st != SLUICE_OK)
         return explain(errors, st, "%s, line %lu: %s: %s", source->name, source->line_number, name,
                        st == SLUICE_TEMP ? "out of memory" : "bad value");
-    return SLUICE_OK;
+    return setting == SERVER_HOST ? check_servers(value, source, errors) : SLUICE_OK;
 }
 
 sluice_status settings_read(struct settings *settings, struct source *source,

@@ -63,6 +63,8 @@ enum setting {
 
 extern const struct sluice_option settings_options[SETTING_COUNT];
 
+#define CONNECTIONS_MAX 8 /* the range of connection_limit */
+
 enum bind_method { BIND_NONE, BIND_SIMPLE, BIND_SASL };
 
 struct settings {

@@ -123,7 +123,8 @@ struct sluice_lookup_ops {
     sluice_status (*open)(const struct sluice_host *host, const struct sluice_config *config,
                           const char *name, const struct sluice_errors *errors,
                           struct sluice_lookup **ret_lookup);
-    /* Required. Accepts NULL. [main] */
+    /* Required. Accepts NULL. In mode "task" no call of the plugin is under way, also none to another of
+     * its tables. [main] */
     void (*close)(struct sluice_lookup *lookup);
     /*
      * Required. OK after at least one value, NOT_FOUND, or TEMP with a text. A miss and a failure
