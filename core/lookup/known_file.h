@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * known_file: the LMDB file of what is known of a table, for last_known.c alone: how it is opened, and begun
- * anew where it is damaged.
+ * known_file: the LMDB file of what is known of a table, for last_known.c and known_records.c alone: how it is
+ * opened, and begun anew where it is damaged.
  *
  * Two databases for values: "answers" has for each key the time and the value, "ages" has time and key, so that
  * the oldest are found first; and the same two for misses, with times alone, so that each is trimmed by itself.

@@ -332,6 +332,24 @@ static void test_the_same_answer_again(void **state)
     last_known_close(known);
 }
 
+/* Longer than LMDB takes one. */
+static void test_a_long_key(void **state)
+{
+    struct last_known *known = open_with(&usual);
+    char key[1000];
+
+    (void)state;
+    memset(key, 'k', sizeof(key) - 1);
+    key[sizeof(key) - 1] = '\0';
+    put(known, "joe", "joe@store", START);
+    put(known, key, "long@store", START);
+    assert_int_equal(write_all(known, START), SLUICE_OK);
+    expect_unknown(known, key, START);
+    expect(known, "joe", START, "joe@store");
+    last_known_close(known);
+    assert_int_equal(access("table.damaged", F_OK), -1);
+}
+
 static const struct last_known_limits little = {.age_ms = 72 * HOUR_MS, .bytes_max = 256 * 1024};
 
 /* Ten thousand answers about addresses that begin so. */
@@ -753,6 +771,7 @@ int main(void)
         TEST(test_while_it_is_being_written),
         TEST(test_age),
         TEST(test_the_same_answer_again),
+        TEST(test_a_long_key),
         TEST(test_the_oldest_go),
         TEST(test_misses_have_bounds_of_their_own),
         TEST(test_misses_that_wait_have_too),
