@@ -58,6 +58,21 @@ def test_one_of_two_servers(relay, steady, fault):
     asker.recovers()
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_of_two_servers_begins_to_fail(relay, steady, fault):
+    """In the middle of a search on a connection that was well: the same search gets its answer from the other one."""
+    with Between(steady.port) as between:
+        asker = relay(f"{between.url} {steady.url}")
+        asker.recovers()
+        before = between.answered.total()
+        assert before > 0
+        between.fault = fault
+        with asker.session() as client:
+            for _ in range(5):
+                assert client.command(f"RCPT TO:<{asker.next_address()}>") == VALID
+        assert between.answered.total() > before or fault == "silent"
+
+
 @pytest.mark.parametrize("fault, text", [("endless", "Size limit exceeded: more than"),
                                          ("huge", "connection lost")])
 def test_an_answer_without_an_end(relay, steady, fault, text):
