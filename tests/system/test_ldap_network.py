@@ -20,7 +20,7 @@ FAULTS = ["closed", "silent", "garbage", "cut", "stuck"]
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_of_use_comes(relay, steady, fault):
-    """Closed, silent, nonsense, an answer that ends in the middle, or stops there."""
+    """Closed, silent, nonsense, an answer that ends in the middle, or stops there; nothing waits for the rest for good."""
     with Between(steady.port, fault) as between:
         asker = relay(between.url, timeout=1)
         asker.fails()
@@ -30,11 +30,13 @@ def test_nothing_of_use_comes(relay, steady, fault):
         asker.fails()
         between.fault = None
         asker.recovers()
+        wait_for(lambda: len(between.clients) <= 2)  # connection_limit
 
 
 @pytest.mark.parametrize("fault", ["garbage", "cut", "stuck"])
 def test_tls_that_is_broken_off(relay, fault):
-    """The server has said yes to StartTLS; its side of the handshake does not come, or not whole."""
+    """The server has said yes to StartTLS; its side of the handshake does not come, or not whole: nothing waits for it
+    for good."""
     with certificates_of_a_ca() as files, slapd_of(RECIPIENTS, tls=tls_lines(files, "server")) as slapd, \
             Between(slapd.port, fault, well_count=1) as between:
         asker = relay(between.url, timeout=2, start_tls="yes", tls_require_cert="yes",
@@ -42,6 +44,7 @@ def test_tls_that_is_broken_off(relay, fault):
         asker.fails()
         between.fault = None
         asker.recovers()
+        wait_for(lambda: len(between.clients) <= 2)  # connection_limit
         asker.daemon.finish()
 
 
