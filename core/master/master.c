@@ -205,8 +205,7 @@ static void start(struct master *master)
 
 /*
  * Receive first, so that nothing new comes in; lookup when nobody is left who asks it; queue last, so that
- * every result is recorded. Who is
- * late is killed before queue is asked, which then has a time of its own.
+ * every result is recorded. Who is late is killed before queue is asked, which then has a time of its own.
  */
 static void drain(struct master *master)
 {
