@@ -152,8 +152,8 @@ static void run_flush(void *arg)
     if (st == SLUICE_OK)
         st = keepers_wait(operators->keepers, deadline_ms, &err);
     send(operators, flush->link, flush->ref,
-         json_pack("{s:I, s:s, s:s}", "forgotten", (json_int_t)count, "status", status_name(st),
-                   "text", err.text));
+         json_pack("{s:I, s:s, s:o}", "forgotten", (json_int_t)count, "status", status_name(st),
+                   "text", json_text(sluice_span_of(err.text))));
     free(flush->body);
     free(flush);
     fronts_release(fronts);

@@ -312,10 +312,11 @@ static enum fate put_entry(struct follower *follower, const struct sync_message 
     size_t most = count_values(entry);
     size_t key_count = 0, value_count = 0;
     struct sluice_span *keys = calloc(2 * most + 1, sizeof(*keys));
-    struct sluice_span *values = keys + most;
 
     if (keys == NULL)
         return because(follower, FATE_LOST, "out of memory");
+
+    struct sluice_span *values = keys + most;
     for (size_t i = 0; i < entry->count; i++) {
         const struct answer_attribute *attribute = &entry->attributes[i];
 
