@@ -2,11 +2,15 @@
 /* json_text: see json_text.h. */
 #include "base/json_text.h"
 
+#include "base/span.h"
+
+#include <stdbool.h>
 #include <stdlib.h>
 
 json_t *json_text(struct sluice_span bytes)
 {
-    json_t *string = json_stringn(bytes.len > 0 ? bytes.ptr : "", bytes.len);
+    bool has_nul = span_find(bytes, '\0') < bytes.len;
+    json_t *string = has_nul ? NULL : json_stringn(bytes.len > 0 ? bytes.ptr : "", bytes.len);
     if (string != NULL)
         return string;
 
@@ -14,7 +18,7 @@ json_t *json_text(struct sluice_span bytes)
     if (ascii == NULL)
         return NULL;
     for (size_t i = 0; i < bytes.len; i++)
-        ascii[i] = (unsigned char)bytes.ptr[i] < 0x80 ? bytes.ptr[i] : '?';
+        ascii[i] = bytes.ptr[i] != '\0' && (unsigned char)bytes.ptr[i] < 0x80 ? bytes.ptr[i] : '?';
     string = json_stringn(ascii, bytes.len);
     free(ascii);
     return string;

@@ -260,15 +260,25 @@ struct site *inspect_site(const struct session *session, const char *name)
                      span_skip(all, colon + 1));
 }
 
+static void set_site_name(json_t *object, const struct site *site, bool *is_whole)
+{
+    struct buffer name = BUFFER_INIT;
+
+    buffer_printf(&name, "%s:%s", site->transport, site->nexthop);
+    set_span(object, "site", buffer_span(&name), is_whole);
+    *is_whole = *is_whole && !buffer_failed(&name);
+    buffer_done(&name);
+}
+
 json_t *inspect_site_json(const struct site *site)
 {
     int64_t now_ms = clock_monotonic_ms();
     json_t *object = json_object();
     bool is_whole = true;
 
-    set(object, "site", json_sprintf("%s:%s", site->transport, site->nexthop), &is_whole);
-    set(object, "transport", json_string(site->transport), &is_whole);
-    set(object, "nexthop", json_string(site->nexthop), &is_whole);
+    set_site_name(object, site, &is_whole);
+    set_span(object, "transport", sluice_span_of(site->transport), &is_whole);
+    set_span(object, "nexthop", sluice_span_of(site->nexthop), &is_whole);
     set(object, "units", json_integer((json_int_t)site->unit_count), &is_whole);
     set(object, "on_release", json_integer((json_int_t)site->held_count), &is_whole);
     set(object, "waiting", json_integer((json_int_t)site->waiting.count), &is_whole);

@@ -8,6 +8,7 @@
 #include "task/doubt.h"
 #include "task/explain.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #define UNWRAPS_MAX 100 /* of one address: each takes a domain off it */
@@ -277,11 +278,25 @@ static struct sluice_span put(char **at, struct sluice_span text)
     return copy;
 }
 
+/* What is not text names nothing, and would be somebody's next line. */
+static bool has_control(struct sluice_span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (iscntrl((unsigned char)text.ptr[i]) && text.ptr[i] != '\t')
+            return true;
+    }
+    return false;
+}
+
 static sluice_status finish(struct draft *draft, struct route *ret_route, struct error *err)
 {
-    char *memory = malloc(draft->transport.len + draft->nexthop.len + 1);
-    char *at = memory;
+    char *memory;
+    char *at;
 
+    if (has_control(draft->transport) || has_control(draft->nexthop))
+        return error_set_dsn(err, SLUICE_TEMP, "4.3.0", "control characters in the route of <%.*s>",
+                             SPAN_ARGS(draft->mailbox.address));
+    at = memory = malloc(draft->transport.len + draft->nexthop.len + 1);
     if (memory == NULL)
         return no_memory(err);
     ret_route->memory = memory;

@@ -694,6 +694,7 @@ static void test_next_hop_of_the_class(void **state)
 
 static void test_failures_are_temporary(void **state)
 {
+    static const struct fake_entry entries[] = {{"customer.tld", "relay:[192.0.2.1]\r\nX"}, {NULL, NULL}};
     struct fixture *f = *state;
     struct router router;
     struct error err = ERROR_INIT;
@@ -706,6 +707,10 @@ static void test_failures_are_temporary(void **state)
     set_up_router(f, &router);
     assert_int_equal(domain_list_add(&router.classes.domains[ROUTE_LOCAL], f->tables, "fake:broken", &err),
                      SLUICE_OK);
+    assert_route(&router, "<u@customer.tld>", SLUICE_TEMP, ROUTE_RELAY, NULL);
+    router_done(&router);
+    f->a.entries = entries;
+    set_up_router(f, &router);
     assert_route(&router, "<u@customer.tld>", SLUICE_TEMP, ROUTE_RELAY, NULL);
     router_done(&router);
 }
