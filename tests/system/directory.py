@@ -99,7 +99,7 @@ class Directory:
     """.url, .local_url (ldapi), and .tls_url if tls has lines of slapd.conf(5) with a certificate."""
 
     def __init__(self, folder, ldif="", tls="", more="", address="127.0.0.1", debug="stats",
-                 overlay="overlay syncprov"):
+                 overlay="overlay syncprov", variables=None):
         require()
         folder.mkdir(mode=0o755)
         (folder / "data").mkdir()
@@ -107,6 +107,7 @@ class Directory:
         self.address = address
         self.debug = debug
         self.overlay = overlay
+        self.variables = variables or {}
         self.port = free_port(address)
         self.tls_port = free_port(address)
         self.has_tls = bool(tls)
@@ -154,7 +155,8 @@ class Directory:
             self.process = subprocess.Popen(
                 [UNPACKED / "usr/sbin/slapd", "-d", self.debug, "-f", self.folder / "slapd.conf",
                  "-h", " ".join(urls)],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**environment(), **self.variables})
         wait_for(self.is_up, 30)
 
     def is_up(self):
