@@ -27,7 +27,7 @@
 
 #define EXECUTABLE_FD_MIN 64 /* out of the way of the numbers that roles are given */
 #define SCRATCH_FD_MIN 128
-#define ENVIRONMENT_MAX 8
+#define ENVIRONMENT_MAX 9
 
 struct process {
     pid_t pid;
@@ -152,13 +152,14 @@ __attribute__((noreturn)) static void be_born(const struct birth *birth)
 /* ---- in the master --------------------------------------------------------------------------- */
 
 /*
- * What counts for the sanitizers and the time zone. LD_PRELOAD has counted for the master already,
- * which has more rights than any role; tests inject faults with it.
+ * What counts for the sanitizers, the time zone and Kerberos, whose files have no other way to be the daemon's
+ * own. LD_PRELOAD has counted for the master already, which has more rights than any role; tests inject faults with it.
  */
 static void choose_environment(const char *environment[ENVIRONMENT_MAX + 1])
 {
     static const char *const names[] = {
-        "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=", "TZ=", "LD_PRELOAD="};
+        "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=",      "TZ=",
+        "LD_PRELOAD=",   "KRB5_CONFIG=",  "KRB5CCNAME=",    "KRB5_CLIENT_KTNAME="};
     size_t count = 0;
 
     _Static_assert(sizeof(names) / sizeof(names[0]) <= ENVIRONMENT_MAX, "they fit");

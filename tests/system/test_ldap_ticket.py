@@ -109,3 +109,15 @@ def test_a_ticket(ours, folder, realm, monkeypatch):  # noqa: F811
         assert set(found.pop("many@customer.tld").split(",")) == set(boxes)
         assert found == {key: key.replace("user", "box").replace("customer", "store") for key in keys}
         assert re.search(r'BIND dn="uid=sluice,cn=gssapi,cn=auth" mech=GSSAPI bind_ssf=(?!0 )\d+ ', slapd.output())
+
+
+def test_a_directory_that_is_asked_by_a_role(make_daemon, realm):
+    """It has Kerberos' variables of the daemon's, and not all that there are."""
+    daemon = make_daemon(start=False)
+    daemon.change({"relay_domains": ["ldap:domains"], "tables": [{"name": "domains", "plugin": "ldap"}]})
+    daemon.start(environment=realm.client)
+    (pid,) = [pid for name, pid in daemon.roles().items() if name.startswith("lookup")]
+    with open(f"/proc/{pid}/environ", encoding="utf-8") as file:
+        has = dict(variable.split("=", 1) for variable in file.read().split("\0") if variable)
+    assert {name: value for name, value in has.items() if name in realm.client} == {
+        name: value for name, value in realm.client.items() if name != "SASL_PATH"}
