@@ -103,8 +103,9 @@ def test_answers_are_ldapsearchs(ask, people):
     assert "secret" not in rcpt.daemon.log()
 
 
-def test_a_group_of_the_configuration(ask, people):
-    rcpt = ask(people, named=True, server_host=[people.url], result_attribute=["maildrop", "sn"])
+@pytest.mark.parametrize("bind", ["no", False, True, "simple"])
+def test_a_group_of_the_configuration(ask, people, bind):
+    rcpt = ask(people, named=True, bind=bind, server_host=[people.url], result_attribute=["maildrop", "sn"])
     assert rcpt("joe@customer.tld") == MOVED.format("joe@customer.tld", "joe@store.tld")
     assert rcpt("none@customer.tld") == NOTHING
 
