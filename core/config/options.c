@@ -206,8 +206,8 @@ static const char *absolute(const struct options *options, const char *path)
     return arena_printf(options->arena, "%s/%s", options->folder, path);
 }
 
-/* True if word is one of "a|b|c". */
-static bool has_word(const char *words, const char *word)
+/* One of "a|b|c", given in whatever case, as it stands there; empty: it is none of them. */
+static struct sluice_span find_word(const char *words, const char *word)
 {
     struct sluice_span rest = sluice_span_of(words);
     struct sluice_span wanted = sluice_span_of(word);
@@ -215,22 +215,24 @@ static bool has_word(const char *words, const char *word)
     while (rest.len > 0) {
         size_t len = span_find(rest, '|');
 
-        if (span_equal(span_first(rest, len), wanted))
-            return true;
+        if (span_equal_case(span_first(rest, len), wanted))
+            return span_first(rest, len);
         rest = span_skip(rest, len + 1);
     }
-    return false;
+    return SPAN_EMPTY;
 }
 
 static bool set_word(const struct options *options, const struct sluice_option *option,
                      const char *text, struct place place, struct value *value)
 {
-    if (!has_word(option->range, text)) {
+    struct sluice_span word = find_word(option->range, text);
+
+    if (word.len == 0) {
         report_error(options->report, place, "%s: \"%s\" is not one of %s", option->key, text,
                      option->range);
         return false;
     }
-    value->text = text;
+    value->text = arena_printf(options->arena, "%.*s", SPAN_ARGS(word));
     value->is_set = true;
     return true;
 }

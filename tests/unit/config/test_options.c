@@ -148,6 +148,7 @@ static const struct {
     {"relative path", SLUICE_OPT_PATH, NULL, "etc/x", "", 0, "/start/etc/x"},
     {"empty path", SLUICE_OPT_PATH, NULL, "", "", 0, ""},
     {"word", SLUICE_OPT_ENUM, "sub|one|base", "one", "", 0, "one"},
+    {"word in another case", SLUICE_OPT_ENUM, "sub|one|base", "One", "", 0, "one"},
     {"part of a word", SLUICE_OPT_ENUM, "sub|one|base", "on",
      "f:1: key: \"on\" is not one of sub|one|base\n", 0, NULL},
     {"two words", SLUICE_OPT_ENUM, "sub|one|base", "sub|one",
