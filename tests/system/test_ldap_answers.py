@@ -216,10 +216,13 @@ def test_a_long_key(ours, folder, people):  # noqa: F811
     ({"query_filter": "(&(mailacceptinggeneralid=%s)(nosuch=x))"}, "schema has no attribute nosuch", ""),
     ({"query_filter": "(&(mailacceptinggeneralid=%s)(!(nosuch=x)))"}, "schema has no attribute nosuch", ""),
     ({"query_filter": "(&(objectClass=nosuch)(mailacceptinggeneralid=%s))"}, "no objectClass nosuch", ""),
+    ({"query_filter": "(&(!(objectClass=nosuch))(mailacceptinggeneralid=%s))"}, "no objectClass nosuch", ""),
     ({"query_filter": "(|(mailacceptinggeneralid=x%s)(nosuch=%s))"}, "schema has no attribute nosuch", ""),
     ({"query_filter": "(|(mailacceptinggeneralid=x%s)(objectClass=nosuch))"}, "no objectClass nosuch", ""),
     ({"query_filter": "(&(objectClass=organizationalPerson)(userid=%s)(name=x)(1.2.840.113549.1.9.1;lang-de=y))"}, "", ""),
-    ({"result_attribute": "nosuch"}, "", ""),
+    ({"result_attribute": "nosuch"}, "result_attribute: the directory's schema has no attribute nosuch", ""),
+    ({"result_attribute": "nosuch", "special_result_attribute": "memberdn"}, "has no attribute nosuch", ""),
+    ({"result_attribute": "mail", "special_result_attribute": "memberdn"}, "", ""),
 ])
 def test_what_the_schema_does_not_have(ours, theirs, folder, people, settings, ours_says, theirs_says):  # noqa: F811
     """An error of the server's is a failure. An attribute that it does not know is none to it (RFC 4511 section

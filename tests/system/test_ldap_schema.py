@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-A filter names what the server's schema does not have: the server finds nothing, and says success. Nobody is refused
+A table asks for what the server's schema does not have: the server finds nothing, and says success. Nobody is refused
 for that, and somebody who does not exist is as soon as the schema is put right.
 """
 
@@ -46,6 +46,15 @@ def test_a_filter_that_is_put_right(relay, slapd):
     asker.fails()
     asker.daemon.wait_for_log("query_filter: the directory's schema has no objectClass mailrecipeint")
     asker.set(query_filter="(&(objectClass=mailrecipient)(mailacceptinggeneralid=%s))")
+    asker.recovers()
+
+
+def test_no_values(relay, slapd):
+    """The entries are found, and nothing that is asked for can be in them."""
+    asker = relay(slapd.url, result_attribute="maildorp")
+    asker.fails()
+    asker.daemon.wait_for_log("result_attribute: the directory's schema has no attribute maildorp")
+    asker.set(result_attribute="maildrop")
     asker.recovers()
 
 

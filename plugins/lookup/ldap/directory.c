@@ -290,20 +290,19 @@ sluice_status directory_search(struct directory *directory, const struct sluice_
 }
 
 sluice_status directory_believe(struct directory *directory, const struct sluice_host *host,
-                                const struct answer *answer, int64_t deadline_ms,
+                                uint64_t connection, bool is_found, int64_t deadline_ms,
                                 const struct sluice_errors *errors)
 {
+    const struct settings *settings = &directory->settings;
     struct servers *servers = own_servers(directory, host);
 
-    if (answer->url_count > 0)
-        return SLUICE_OK; /* what is there is not for this server alone to say */
     if (directory->misses == NULL)
-        directory->misses = misses_new(host, directory->settings.text[QUERY_FILTER]);
+        directory->misses = misses_new(host, settings->text[QUERY_FILTER], &directory->attributes);
     if (directory->misses == NULL || servers == NULL)
         return explain(errors, SLUICE_TEMP, "out of memory");
-    if (answer->count == 0)
-        return misses_judge(directory->misses, servers, answer, limit(directory, host, deadline_ms),
-                            errors);
-    misses_hit(directory->misses, answer);
+    if (!is_found)
+        return misses_judge(directory->misses, servers, connection,
+                            limit(directory, host, deadline_ms), errors);
+    misses_hit(directory->misses, connection);
     return SLUICE_OK;
 }

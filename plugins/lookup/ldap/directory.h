@@ -33,11 +33,11 @@ sluice_status directory_search(struct directory *directory, const struct sluice_
                                const struct link_request *request, int64_t deadline_ms,
                                struct answer *answer, const struct sluice_errors *errors);
 /*
- * Whether the answer to a search by query_filter is to be believed: one without entries is not where the
- * server's schema makes the filter useless. OK, or TEMP with a text. [task: waits]
+ * Whether what a look-up has come to by a search on that connection is to be believed: nothing is not
+ * where the server's schema makes the table useless. OK, or TEMP with a text. [task: waits]
  */
 sluice_status directory_believe(struct directory *directory, const struct sluice_host *host,
-                                const struct answer *answer, int64_t deadline_ms,
+                                uint64_t connection, bool is_found, int64_t deadline_ms,
                                 const struct sluice_errors *errors);
 
 #endif /* SLUICE_PLUGIN_LDAP_DIRECTORY_H */

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define KNOWN_MAX CONNECTIONS_MAX
 #define AGAIN_MS 1000  /* a schema that was put right counts after that time */
@@ -15,7 +16,7 @@
 /* What is known of a connection's server. */
 struct known {
     uint64_t connection; /* 0: nothing */
-    bool is_useless;     /* the filter, there */
+    bool is_useless;     /* the table, there */
     int64_t read_ms;
 };
 
@@ -24,6 +25,8 @@ struct misses {
     const struct sluice_clock *clock;
     const struct sluice_gates *gates;
     const struct sluice_log *log;
+    char *filter;          /* of entries that bring a value */
+    const char *query_end; /* there, of query_filter */
     struct schema schema;
     struct known known[KNOWN_MAX];
     size_t next;                 /* to be forgotten */
@@ -32,10 +35,27 @@ struct misses {
     struct sluice_gate *reading; /* there */
     unsigned failures;           /* to read, one after the other */
     bool is_warned;
-    char why[160]; /* the filter is useless */
+    char why[160]; /* the table is useless */
 };
 
-struct misses *misses_new(const struct sluice_host *host, const char *filter)
+static bool print_filter(struct misses *misses, const char *query_filter, char *const *names)
+{
+    bool has_brackets = query_filter[strspn(query_filter, " \t\r\n")] == '(';
+    size_t size;
+    FILE *filter = open_memstream(&misses->filter, &size);
+
+    if (filter == NULL)
+        return false;
+    (void)fprintf(filter, has_brackets ? "(&%s" : "(&(%s)", query_filter);
+    (void)fputs("(|", filter);
+    for (; *names != NULL; names++)
+        (void)fprintf(filter, "(%s=*)", *names);
+    (void)fputs("))", filter);
+    return fclose(filter) == 0;
+}
+
+struct misses *misses_new(const struct sluice_host *host, const char *query_filter,
+                          const struct attributes *attributes)
 {
     struct misses *misses = calloc(1, sizeof(*misses));
 
@@ -45,11 +65,13 @@ struct misses *misses_new(const struct sluice_host *host, const char *filter)
     misses->clock = host->get_service(host, SLUICE_CLOCK_ID);
     misses->gates = host->get_service(host, SLUICE_GATES_ID);
     misses->log = host->get_service(host, SLUICE_LOG_ID);
-    schema_init(&misses->schema, filter);
-    if (misses->gates->make(host, &misses->reading) != SLUICE_OK) {
-        free(misses);
+    if (!print_filter(misses, query_filter, attributes->names) ||
+        misses->gates->make(host, &misses->reading) != SLUICE_OK) {
+        misses_free(misses);
         return NULL;
     }
+    schema_init(&misses->schema, misses->filter);
+    misses->query_end = misses->filter + strlen("(&(") + strlen(query_filter);
     return misses;
 }
 
@@ -58,6 +80,7 @@ void misses_free(struct misses *misses)
     if (misses == NULL)
         return;
     misses->gates->free(misses->reading);
+    free(misses->filter);
     free(misses);
 }
 
@@ -85,15 +108,15 @@ static void note(struct misses *misses, uint64_t connection, bool is_useless)
                             .read_ms = misses->clock->monotonic_ms(misses->host)};
 }
 
-void misses_hit(struct misses *misses, const struct answer *answer)
+void misses_hit(struct misses *misses, uint64_t connection)
 {
     const struct known *known;
 
     if (misses->useless_count == 0)
         return;
-    known = find(misses, answer->connection);
+    known = find(misses, connection);
     if (known != NULL && known->is_useless)
-        note(misses, answer->connection, false);
+        note(misses, connection, false);
 }
 
 /* ---- reading a schema -------------------------------------------------------------------------- */
@@ -136,7 +159,7 @@ static bool is_failure(int code)
     return LDAP_API_ERROR(code) || code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
 }
 
-/* What cannot be true is complained about by who is told of it. */
+/* True: it makes the table useless, which is complained about by who is told of it. */
 static bool judge(struct misses *misses, const struct answer *answer)
 {
     const struct schema_name *missing = NULL;
@@ -146,7 +169,8 @@ static bool judge(struct misses *misses, const struct answer *answer)
         verdict = schema_judge(&misses->schema, answer->entries, &missing);
     if (missing != NULL)
         (void)snprintf(
-            misses->why, sizeof(misses->why), "query_filter: the directory's schema has no %s %.*s",
+            misses->why, sizeof(misses->why), "%s: the directory's schema has no %s %.*s",
+            missing->text < misses->query_end ? "query_filter" : "result_attribute",
             missing->is_class ? "objectClass" : "attribute", (int)missing->len, missing->text);
     if (verdict == SCHEMA_PARTLY && !misses->is_warned)
         misses->log->write(misses->host, SLUICE_LOG_WARNING, misses->why);
@@ -189,20 +213,19 @@ static sluice_status refuse(struct misses *misses, struct servers *servers,
     return st == SLUICE_OK ? explain(errors, SLUICE_TEMP, "%s", misses->why) : st;
 }
 
-sluice_status misses_judge(struct misses *misses, struct servers *servers,
-                           const struct answer *answer, int64_t deadline_ms,
-                           const struct sluice_errors *errors)
+sluice_status misses_judge(struct misses *misses, struct servers *servers, uint64_t connection,
+                           int64_t deadline_ms, const struct sluice_errors *errors)
 {
-    const struct known *known = find(misses, answer->connection);
+    const struct known *known = find(misses, connection);
     sluice_status st = SLUICE_OK;
 
     if (misses->schema.count == 0)
         return SLUICE_OK;
     if (known != NULL && known->is_useless)
         return refuse(misses, servers, known, deadline_ms, errors);
-    for (; known == NULL && st == SLUICE_OK; known = find(misses, answer->connection)) {
+    for (; known == NULL && st == SLUICE_OK; known = find(misses, connection)) {
         if (!misses->is_reading)
-            st = look(misses, servers, answer->connection, deadline_ms, errors);
+            st = look(misses, servers, connection, deadline_ms, errors);
         else if (misses->gates->wait(misses->reading, deadline_ms) != SLUICE_OK)
             st = explain(errors, SLUICE_TEMP, "the directory's schema: no answer in time");
     }

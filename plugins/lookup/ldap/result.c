@@ -27,6 +27,7 @@ struct finding {
     struct level *levels; /* the innermost first */
     int64_t depth;
     size_t bytes; /* of all levels */
+    uint64_t connection; /* of the first search; 0: others have a say in what it found */
 };
 
 static sluice_status no_memory(const struct finding *finding)
@@ -88,9 +89,8 @@ static sluice_status first_search(struct finding *finding)
         st = push(finding, &request);
         if (st == SLUICE_NOT_FOUND)
             st = SLUICE_TEMP; /* where there is no base, nothing can be said of the key */
-        if (st == SLUICE_OK)
-            st = directory_believe(finding->directory, finding->host, &finding->levels->answer,
-                                   finding->deadline_ms, finding->result.errors);
+        if (finding->levels != NULL && finding->levels->answer.url_count == 0)
+            finding->connection = finding->levels->answer.connection;
     }
     free(base);
     free(filter);
@@ -237,6 +237,9 @@ sluice_status result_find(struct directory *directory, const struct sluice_host 
         st = read_levels(&finding);
     while (finding.levels != NULL)
         pop(&finding);
+    if (st == SLUICE_OK && finding.connection != 0)
+        st = directory_believe(directory, host, finding.connection, finding.result.count > 0,
+                               deadline_ms, errors);
     if (st == SLUICE_OK && finding.result.count == 0)
         return SLUICE_NOT_FOUND;
     return st;

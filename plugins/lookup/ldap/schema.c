@@ -68,7 +68,7 @@ static unsigned collect(void *user, const char *text, size_t len)
     return CAN_BE_ANY;
 }
 
-/* A class that is not known is no entry's; some servers take that for false. */
+/* A class that is not known is neither true nor false of an entry as well (RFC 4517 section 4.2.26). */
 static unsigned judge_item(void *user, const char *text, size_t len)
 {
     const struct schema *schema = user;
@@ -78,7 +78,7 @@ static unsigned judge_item(void *user, const char *text, size_t len)
         const struct schema_name *name = &schema->names[i];
 
         if (!name->is_known && name->text >= text && name->text < text + len)
-            return name->is_class ? CAN_BE_FALSE : 0;
+            return 0;
     }
     return CAN_BE_ANY;
 }

@@ -112,7 +112,7 @@ static const struct {
     {"(& (mail=%s) (|(mai=x)(objectClass=persn)) )", SCHEMA_NEVER, "mai"},
     {"(|(mail=%s)(mai=%s))", SCHEMA_PARTLY, "mai"},
     {"(&(mail=%s)(!(&(off=1)(nsOff=TRUE))))", SCHEMA_PARTLY, "off"},
-    {"(&(mail=%s)(!(objectClass=persn)))", SCHEMA_PARTLY, "class persn"},
+    {"(&(mail=%s)(!(objectClass=persn)))", SCHEMA_NEVER, "class persn"},
     {"(mai=%s", SCHEMA_FINE, ""},
     {"(mai=%s))", SCHEMA_FINE, ""},
     {"(!(mai=%s)(off=1))", SCHEMA_FINE, ""},
