@@ -6,12 +6,13 @@ test_ldap_faults.py for the list of all.
 
 import contextlib
 import re
+import socket
 import subprocess
 
 import pytest
 
 from daemon import wait_for
-from directory import certificates_of_a_ca, slapd_of, tls_lines
+from directory import BASE, MANAGER, PASSWORD, certificates_of_a_ca, slapd_of, tls_lines
 from ldap_relay import LATER, RECIPIENTS, UNKNOWN, VALID, Between, Relay, relay, slapd, steady  # noqa: F401
 from namespaces import own_network
 
@@ -103,6 +104,43 @@ def test_slow(relay, steady):
         assert between.connections <= 2
         for client in clients:
             client.close()
+
+
+# ---- limits -------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def full_listener():
+    """Packets for a new connection to it are dropped."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, socket.socket() as first:
+        first.connect(listener.getsockname())
+        yield f"ldap://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def expect_limit(relay, url, text, **settings):
+    asker = relay(url, **{"timeout": 30, **settings})
+    asker.fails()
+    asker.daemon.wait_for_log(f"{text}: (Timed out|Connect error|Can't contact LDAP server)")
+    assert "no answer in time" not in asker.daemon.log()  # which is what all of them together have
+
+
+def test_connecting_has_a_limit(relay):
+    with full_listener() as url:
+        expect_limit(relay, url, f"connect to {url}")
+
+
+def test_binding_has_a_limit(relay, steady):
+    with Between(steady.port, "silent") as between:
+        expect_limit(relay, between.url, f"bind to {between.url}", bind="yes", bind_dn=MANAGER, bind_pw=PASSWORD)
+
+
+def test_a_search_has_a_limit(relay):
+    says = f'overlay retcode\nretcode-parent "ou=codes,{BASE}"\nretcode-item "cn=slow" 51 op=search sleeptime=5'
+    with slapd_of("", more="moduleload retcode.la", overlay=says) as slapd:
+        asker = relay(slapd.url, search_base=f"cn=slow,ou=codes,{BASE}", scope="base", timeout=1)
+        assert asker.rcpt("user1@customer.tld") == LATER.format("user1@customer.tld")
+        asker.daemon.wait_for_log("filter .*: Timed out")
+        assert "Server is busy" not in asker.daemon.log()
 
 
 # ---- a firewall ---------------------------------------------------------------------------------
