@@ -154,6 +154,19 @@ static sluice_status read_answer(FILE *file, const struct taker *taker, struct e
     return is_ended ? st : error_set(err, SLUICE_TEMP, "the daemon's answer broke off");
 }
 
+/* A failure shows in the answer, or as one that breaks off: of what is too long the daemon does not read all. */
+static void send_request(int fd, const json_t *request)
+{
+    char *text = json_dumps(request, JSON_COMPACT);
+    size_t len = text != NULL ? strlen(text) : 0;
+    ssize_t sent = 0;
+
+    for (size_t at = 0; at < len && sent >= 0; at += (size_t)sent)
+        sent = send(fd, text + at, len - at, MSG_NOSIGNAL);
+    (void)send(fd, "\n", 1, MSG_NOSIGNAL);
+    free(text);
+}
+
 static sluice_status ask(const char *config_path, json_t *request, const struct taker *taker,
                          struct error *err)
 {
@@ -163,10 +176,7 @@ static sluice_status ask(const char *config_path, json_t *request, const struct 
                            : error_set(err, SLUICE_TEMP, "an argument is not UTF-8, or no memory");
 
     if (st == SLUICE_OK) {
-        /* A failure to write shows as an answer that breaks off. */
-        (void)json_dumpf(request, file, JSON_COMPACT);
-        (void)fputc('\n', file);
-        (void)fflush(file);
+        send_request(fileno(file), request);
         st = read_answer(file, taker, err);
         (void)fclose(file);
     }
