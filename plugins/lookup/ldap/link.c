@@ -104,9 +104,14 @@ uint64_t link_number(const struct link *link)
     return link->number;
 }
 
+bool link_is_stuck(const struct link *link)
+{
+    return !outbox_is_empty(&link->outbox);
+}
+
 bool link_is_full(const struct link *link)
 {
-    return link->count >= LINK_SEARCHES_MAX || !outbox_is_empty(&link->outbox);
+    return link->count >= LINK_SEARCHES_MAX || link_is_stuck(link);
 }
 
 bool link_is_idle(const struct link *link)

@@ -331,7 +331,7 @@ int servers_search_again(struct servers *servers, const struct link_request *req
         struct server *server = &servers->list[servers->server_of[i]];
         int code;
 
-        if (link_number(link) != answer->connection || link_is_dead(link) || link_is_full(link))
+        if (link_number(link) != answer->connection || link_is_dead(link) || link_is_stuck(link))
             continue;
         code = link_search(link, request, deadline_ms, answer);
         judge(servers, server, link, code);

@@ -25,8 +25,8 @@ void servers_free(struct servers *servers);
  * CONNECTIONS_MAX at most: no connection is made where there are so many. [task: waits] */
 int servers_search(struct servers *servers, const struct link_request *request, size_t limit,
                    int64_t deadline_ms, struct answer *answer, const char **ret_why);
-/* On the connection that the answer names, and on no other. LDAP_SERVER_DOWN: it is not there any more, or
- * has no room. [task: waits] */
+/* On the connection that the answer names, and on no other, full or not: few ask for this. LDAP_SERVER_DOWN:
+ * it is not there any more, or takes nothing now. [task: waits] */
 int servers_search_again(struct servers *servers, const struct link_request *request,
                          int64_t deadline_ms, struct answer *answer);
 
