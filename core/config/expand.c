@@ -281,7 +281,7 @@ static sluice_status expand_span(struct sluice_span text, const struct expand_so
                          DEPTH_MAX);
     for (;;) {
         size_t plain = span_find(text, '$');
-        struct reference reference;
+        struct reference reference = {0};
 
         buffer_add_span(out, span_first(text, plain));
         text = span_skip(text, plain);

@@ -453,7 +453,7 @@ sluice_status child_start(struct children *children, struct generation *generati
                           const char *role, unsigned index, bool is_held, struct child **ret_child,
                           struct error *err)
 {
-    struct child *child;
+    struct child *child = NULL;
     sluice_status status = child_new(children, generation, role, index, &child, err);
 
     if (status != SLUICE_OK)
