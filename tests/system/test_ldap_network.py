@@ -129,6 +129,15 @@ def test_connecting_has_a_limit(relay):
         expect_limit(relay, url, f"connect to {url}")
 
 
+@pytest.mark.parametrize("scheme, well_count, what", [("ldap", 1, "start TLS with"), ("ldaps", 0, "connect to")])
+def test_tls_has_a_limit(relay, scheme, well_count, what):
+    """In the middle of a handshake libldap has none of its own, and the thread would be gone."""
+    with certificates_of_a_ca() as files, slapd_of(RECIPIENTS, tls=tls_lines(files, "server")) as slapd, \
+            Between(slapd.port if scheme == "ldap" else slapd.tls_port, "stuck", well_count=well_count) as between:
+        url = between.url.replace("ldap:", f"{scheme}:")
+        expect_limit(relay, url, f"{what} {url}", start_tls="yes" if scheme == "ldap" else "no")
+
+
 def test_binding_has_a_limit(relay, steady):
     with Between(steady.port, "silent") as between:
         expect_limit(relay, between.url, f"bind to {between.url}", bind="yes", bind_dn=MANAGER, bind_pw=PASSWORD)

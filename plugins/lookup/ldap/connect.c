@@ -3,6 +3,7 @@
 #include "connect.h"
 
 #include "answer.h"
+#include "patience.h"
 #include "tls.h"
 
 #include <sasl/sasl.h>
@@ -111,6 +112,7 @@ static int set_options(const struct connect *connect)
     failed |= ldap_set_option(handle, LDAP_OPT_TCP_USER_TIMEOUT, &user_timeout);
     if (debug > 0)
         failed |= ldap_set_option(NULL, LDAP_OPT_DEBUG_LEVEL, &debug); /* there is but one for all handles */
+    failed |= patience_set(handle);
     if (failed != 0)
         return failed;
     return wants_tls(connect) ? tls_set(handle, &connect->settings, !connect->is_foreign)
@@ -248,12 +250,14 @@ static int reach(struct connect *connect, const char **ret_what)
     if (code == LDAP_SUCCESS &&
         (!make_nonblocking(connect->handle) || !bound_messages(connect->handle)))
         code = LDAP_CONNECT_ERROR;
-    if (code != LDAP_SUCCESS || connect->settings.number[START_TLS] == 0)
-        return code;
-    *ret_what = "start TLS with";
-    code = ldap_start_tls_s(connect->handle, NULL, NULL);
-    if (code == LDAP_SUCCESS && !make_nonblocking(connect->handle)) /* libldap makes it block again */
-        code = LDAP_CONNECT_ERROR;
+    if (code == LDAP_SUCCESS && connect->settings.number[START_TLS] != 0) {
+        *ret_what = "start TLS with";
+        code = ldap_start_tls_s(connect->handle, NULL, NULL);
+        if (code == LDAP_SUCCESS && !make_nonblocking(connect->handle)) /* libldap makes it block again */
+            code = LDAP_CONNECT_ERROR;
+    }
+    if (code == LDAP_SUCCESS)
+        patience_end(connect->handle);
     return code;
 }
 

@@ -9,7 +9,7 @@
  *   directory.c   searches, and referrals; misses.c: whether nothing is what there is; schema.c: by that
  *   servers.c     which server is asked; shared_servers.c: by several tables over the same connections
  *   link.c        many searches on one connection; outbox.c: what goes out; answer.c: what comes in
- *   connect.c     making one, on a thread; tls.c: what encrypts it
+ *   connect.c     making one, on a thread; patience.c: in time; tls.c: what encrypts it
  *   sync.c        instead of searches: all entries here; sync_plan.c: which; sync_set.c: where they are
  *   sync_link.c   the connection that tells their changes; sync_message.c: how
  *
