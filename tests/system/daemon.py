@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """A sluiced of the test's own: its configuration, tables, processes, log and commands."""
 
+import collections
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -27,10 +29,33 @@ ENVIRONMENT = dict(
 )
 
 
+# A name for each of the ports that were given last: two runs, or workers of one, never share one.
+reserved = collections.deque(maxlen=200)
+
+
+def reserve(port):
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0sluice-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    reserved.append(name)
+    return True
+
+
 def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """One that nobody takes before it is used: not of those which the kernel gives to clients."""
+    for _ in range(1000):
+        port = random.randrange(10000, 32768)
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+        if reserve(port):
+            return port
+    raise AssertionError(f"no free port of {address}")
 
 
 def wait_for(condition, seconds=20, step=0.02):
