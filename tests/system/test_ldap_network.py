@@ -31,7 +31,7 @@ def test_nothing_of_use_comes(relay, steady, fault):
         asker.fails()
         between.fault = None
         asker.recovers()
-        wait_for(lambda: len(between.clients) <= 2)  # connection_limit
+        wait_for(lambda: len(between.clients) <= 4)  # connection_limit
 
 
 @pytest.mark.parametrize("fault", ["garbage", "cut", "stuck"])
@@ -45,7 +45,7 @@ def test_tls_that_is_broken_off(relay, fault):
         asker.fails()
         between.fault = None
         asker.recovers()
-        wait_for(lambda: len(between.clients) <= 2)  # connection_limit
+        wait_for(lambda: len(between.clients) <= 4)  # connection_limit
         asker.daemon.finish()
 
 
@@ -101,7 +101,7 @@ def test_slow(relay, steady):
         for client, address in asked:
             client.send(f"RCPT TO:<{address}>\r\n")
         assert {client.reply() for client, _ in asked} == {VALID}
-        assert between.connections <= 2
+        assert 1 < between.connections <= 4  # busy ones are joined by others
         for client in clients:
             client.close()
 

@@ -114,6 +114,11 @@ bool link_is_full(const struct link *link)
     return link->count >= LINK_SEARCHES_MAX || link_is_stuck(link);
 }
 
+size_t link_load(const struct link *link)
+{
+    return link->count;
+}
+
 bool link_is_idle(const struct link *link)
 {
     return link->count == 0;

@@ -32,6 +32,7 @@ struct link *link_new(const struct sluice_host *host, LDAP *handle);
 void link_free(struct link *link);
 
 uint64_t link_number(const struct link *link); /* which no other one has, or had */
+size_t link_load(const struct link *link);     /* searches under way */
 bool link_is_stuck(const struct link *link);   /* the server does not read */
 bool link_is_full(const struct link *link);    /* or stuck */
 bool link_is_idle(const struct link *link);    /* nobody is searching */

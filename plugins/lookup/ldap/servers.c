@@ -13,6 +13,8 @@
 #define TRIES_MAX 3 /* of a search whose connections break */
 #define REST_MIN_MS 250
 #define REST_MAX_MS 5000 /* recovery is to be a matter of seconds */
+#define BUSY 8           /* a connection with so many searches */
+#define WIDEN_MS 500     /* a search that has a connection waits for another */
 
 struct server {
     char *url;
@@ -34,6 +36,7 @@ struct servers {
     size_t server_of[CONNECTIONS_MAX];
     size_t link_count;
     bool is_connecting;
+    int64_t widen_ms;           /* no connection beside others before then */
     struct sluice_gate *change; /* where those wait who have no connection */
     char why[WHY_MAX];          /* of all servers */
 };
@@ -186,8 +189,6 @@ static bool connect_one(struct servers *servers, struct server *server, int64_t 
         is_connected = done == SLUICE_OK && add_link(servers, server, connect);
         connect_free(connect);
     }
-    if (!is_connected)
-        rest(servers, server);
     return is_connected;
 }
 
@@ -199,8 +200,11 @@ static bool connect_any(struct servers *servers, int64_t deadline_ms)
 
     servers->is_connecting = true;
     while (!is_connected && now_of(servers) < deadline_ms &&
-           (server = next_server(servers)) != NULL)
+           (server = next_server(servers)) != NULL) {
         is_connected = connect_one(servers, server, deadline_ms);
+        if (!is_connected)
+            rest(servers, server);
+    }
     servers->is_connecting = false;
     servers->gates->open_all(servers->change);
     return is_connected;
@@ -220,7 +224,14 @@ static void drop_dead_links(struct servers *servers)
     }
 }
 
-/* One with room; that of the first server if there is a choice. */
+static bool is_better(const struct servers *servers, size_t one, size_t other)
+{
+    if (servers->server_of[one] != servers->server_of[other])
+        return servers->server_of[one] < servers->server_of[other];
+    return link_load(servers->links[one]) < link_load(servers->links[other]);
+}
+
+/* One with room; of the first server if there is a choice, and then the one with least to do. */
 static bool find_link(struct servers *servers, size_t *ret_index)
 {
     bool is_found = false;
@@ -229,11 +240,29 @@ static bool find_link(struct servers *servers, size_t *ret_index)
     for (size_t i = 0; i < servers->link_count; i++) {
         if (link_is_dead(servers->links[i]) || link_is_full(servers->links[i]))
             continue;
-        if (!is_found || servers->server_of[i] < servers->server_of[*ret_index])
+        if (!is_found || is_better(servers, i, *ret_index))
             *ret_index = i;
         is_found = true;
     }
     return is_found;
+}
+
+/* A server gets through more on several connections: slapd on four half as much again as on one. Whoever
+ * finds all of them busy makes another, and waits for that so long that nobody minds. */
+static void widen(struct servers *servers, size_t limit, int64_t deadline_ms)
+{
+    int64_t now_ms = now_of(servers);
+    int64_t limit_ms = now_ms + WIDEN_MS;
+    struct server *server = next_server(servers);
+
+    if (servers->is_connecting || server == NULL || servers->link_count >= limit ||
+        now_ms < servers->widen_ms)
+        return;
+    servers->is_connecting = true;
+    if (!connect_one(servers, server, limit_ms < deadline_ms ? limit_ms : deadline_ms))
+        servers->widen_ms = now_of(servers) + REST_MAX_MS; /* what there is will do */
+    servers->is_connecting = false;
+    servers->gates->open_all(servers->change);
 }
 
 /* True: there may be a link with room now. */
@@ -254,12 +283,20 @@ static struct link *take_link(struct servers *servers, size_t limit, int64_t dea
                               struct server **ret_server)
 {
     bool has_waited = false;
-    size_t index;
+    bool has_widened = false;
+    size_t index = 0;
 
-    while (!find_link(servers, &index)) {
-        if (!make_room(servers, limit, deadline_ms))
-            return NULL;
-        has_waited = true;
+    for (;;) {
+        if (!find_link(servers, &index)) {
+            if (!make_room(servers, limit, deadline_ms))
+                return NULL;
+            has_waited = true;
+        } else if (!has_widened && link_load(servers->links[index]) >= BUSY) {
+            widen(servers, limit, deadline_ms);
+            has_widened = true;
+        } else {
+            break;
+        }
     }
     if (has_waited)
         (void)servers->gates->open_one(servers->change); /* there may be room for more than one */

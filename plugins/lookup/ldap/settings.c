@@ -77,7 +77,7 @@ const struct sluice_option settings_options[SETTING_COUNT] = {
     [CACHE] = OF_OLD("cache"),
     [CACHE_EXPIRY] = OF_OLD("cache_expiry"),
     [CACHE_SIZE] = OF_OLD("cache_size"),
-    [CONNECTION_LIMIT] = NUMBER("connection_limit", "2", "1..8",
+    [CONNECTION_LIMIT] = NUMBER("connection_limit", "4", "1..8",
                                 "Connections of one process to the same servers"),
     [SYNC] = YES_NO("sync", "Keeps all entries here, and follows their changes (RFC 4533): look-ups need no "
                             "search"),
