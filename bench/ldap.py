@@ -163,7 +163,7 @@ register("ldap-proxy", look_up, {"postfix": 30000}, SESSIONS, "proxy:")
 register("ldap-500", look_up, {"sluice": 100000}, 500)
 for links in (1, 2, 4, SESSIONS):
     register(f"ldap-limit-{links}", limit, {"floor": 100000}, links)
-register("ldap-cached", cached, {"sluice": 200000})
+register("ldap-cached", cached, {"sluice": 100000})
 register("relay-hash", relay, {"sluice": 40000, "postfix": 3000}, "hash")
 register("relay-ldap", relay, {"sluice": 40000, "postfix": 3000}, "ldap")
 register("relay-ldap-proxy", relay, {"postfix": 3000}, "ldap", "proxy:")
