@@ -96,7 +96,7 @@ def test_slow(relay, steady):
     """Its answers take their time, together and not one after the other; no one gets a wrong one."""
     with Between(steady.port, "slow") as between:
         asker = relay(between.url, timeout=10)
-        clients = [asker.session() for _ in range(100)]
+        clients = [asker.session() for _ in range(50)]
         asked = [(client, asker.next_address()) for client in clients]
         for client, address in asked:
             client.send(f"RCPT TO:<{address}>\r\n")
