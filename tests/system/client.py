@@ -3,6 +3,11 @@
 
 import socket
 
+# Of a recipient, with the address.
+VALID = "250 2.1.5 Ok"
+LATER = "451 4.3.0 <{}>: Temporary lookup failure"
+UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in relay recipient table"
+
 
 class Client:
     def __init__(self, port, hello="client.example", address="127.0.0.1", source=None, timeout=60):
@@ -74,3 +79,10 @@ def send(port, sender="sender@isp.example", recipients="user@customer.tld",
         reply = client.message(sender, recipients, content)
         assert reply.startswith("250 2.0.0 Ok: queued as "), reply
         return reply.rsplit(" ", 1)[1]
+
+
+def rcpt(daemon, address):
+    """What is said of a recipient to somebody of mynetworks."""
+    with Client(daemon.port) as client:
+        client.expect("MAIL FROM:<s@else.tld>", "250")
+        return client.command(f"RCPT TO:<{address}>")

@@ -11,14 +11,11 @@ import time
 
 import pytest
 
-from client import Client
+from client import LATER, UNKNOWN, VALID, Client
 from daemon import wait_for
 from directory import BASE, FRESH, recipient, recipients, slapd_of
 
 COUNT = 1000
-VALID = "250 2.1.5 Ok"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
-UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in relay recipient table"
 
 RECIPIENTS = (recipients(COUNT)
               + recipient("one", mailacceptinggeneralid="twice@customer.tld", maildrop="x@store.tld")

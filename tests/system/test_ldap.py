@@ -14,13 +14,12 @@ import subprocess
 
 import pytest
 
-from client import Client
+from client import LATER, Client
 from daemon import BIN, ENVIRONMENT, wait_for
 from directory import (BASE, FRESH, MANAGER, PASSWORD, certificates_of_a_ca, entry, recipient, slapd_of,
                        tls_lines)
 
 MOVED = "550 5.1.6 <{}>: Recipient address rejected: User has moved to {}"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
 NOTHING = "250 2.1.5 Ok"
 
 PEOPLE = (

@@ -6,14 +6,11 @@ first goes on with its next form, the next table, the next list. What old answer
 
 import pytest
 
-from client import Client, send
+from client import LATER, VALID, Client, send
 from daemon import wait_for
 from directory import BASE, FRESH, recipient, slapd_of
 from sink import Sink
 from test_explain import explain, steps
-
-VALID = "250 2.1.5 Ok"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
 
 ENTRIES = (
     recipient("customer.tld", mail="customer.tld", mailtransport="etrn-only:")

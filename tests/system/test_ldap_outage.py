@@ -9,13 +9,10 @@ import signal
 
 import pytest
 
-from client import Client
+from client import LATER, UNKNOWN, VALID, rcpt
 from daemon import wait_for
 from directory import BASE, FRESH, recipients, slapd_of
 
-VALID = "250 2.1.5 Ok"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
-UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in relay recipient table"
 KNOWN = "user1@customer.tld"
 OTHER = "user2@customer.tld"
 NOBODY = "none@customer.tld"
@@ -41,12 +38,6 @@ def relay(make_daemon, slapd):
         daemon.start()
         return daemon
     return make
-
-
-def rcpt(daemon, address):
-    with Client(daemon.port) as client:
-        client.expect("MAIL FROM:<s@else.tld>", "250")
-        return client.command(f"RCPT TO:<{address}>")
 
 
 def lookup(daemon):

@@ -11,13 +11,12 @@ import threading
 
 import pytest
 
-from client import Client, send
+from client import LATER, Client, send
 from daemon import wait_for
 from directory import BASE, FRESH, entry, recipient, recipients, slapd_of
 
 MOVED = "550 5.1.6 <{}>: Recipient address rejected: User has moved to {}"
 NOTHING = "250 2.1.5 Ok"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
 KNOWN = "user1@customer.tld"
 NOBODY = "none@customer.tld"
 ROOT_ENTRY = entry(BASE, objectClass="organization", o="isp")

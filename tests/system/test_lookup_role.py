@@ -14,13 +14,12 @@ from contextlib import nullcontext
 
 import pytest
 
-from client import Client
+from client import LATER, Client
 from daemon import ENVIRONMENT, wait_for
 from directory import BASE, recipients, slapd_of
 
 MOVED = "550 5.1.6 <{0}>: Recipient address rejected: User has moved to {0}.new"
 NOTHING = "250 2.1.5 Ok"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from client import Client
+from client import rcpt
 from daemon import free_port, wait_for
 from directory import BASE, recipients, slapd_of
 
@@ -66,12 +66,6 @@ def asked(daemon, key, *options, table=PEOPLE):
 def stat(daemon, table=PEOPLE):
     (line,) = daemon.json("table", "stat", table)
     return line
-
-
-def rcpt(daemon, address):
-    with Client(daemon.port) as client:
-        client.expect("MAIL FROM:<s@else.tld>", "250")
-        return client.command(f"RCPT TO:<{address}>")
 
 
 def lines_of(daemon):

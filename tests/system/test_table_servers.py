@@ -10,11 +10,9 @@ import urllib.parse
 
 import pytest
 
-from client import Client
+from client import LATER, UNKNOWN, Client
 from witnesses import ours  # noqa: F401
 
-UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in relay recipient table"
-LATER = "451 4.3.0 <{}>: Temporary lookup failure"
 ACCEPTED = "250 2.1.5 Ok"
 
 
